@@ -1,0 +1,5 @@
+export * from './object.ts';
+export * from './source.ts';
+export type { Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls } from './views/ingress.ts';
+export type { Secret } from './views/secret.ts';
+export type { EndpointSlice, Service, ServicePort } from './views/service.ts';

@@ -1,0 +1,22 @@
+import type { ObjectRef } from '../model/index.ts';
+import { type Ingress, type IngressClass, ingressClassView, ingressView } from './views/ingress.ts';
+import { type Secret, secretView } from './views/secret.ts';
+import { type EndpointSlice, endpointSliceView, type Service, serviceView } from './views/service.ts';
+
+/** An object that Sluice reads, reduced to what it reads of it. */
+export type KubeObject = Ingress | IngressClass | Service | EndpointSlice | Secret;
+
+export type Kind = KubeObject['kind'];
+
+/** The view of each kind, by `apiVersion/kind`. Whatever is not here is none of our business. */
+export const VIEWS = {
+  'networking.k8s.io/v1/Ingress': ingressView,
+  'networking.k8s.io/v1/IngressClass': ingressClassView,
+  'v1/Service': serviceView,
+  'discovery.k8s.io/v1/EndpointSlice': endpointSliceView,
+  'v1/Secret': secretView,
+} as const;
+
+export function refOf(object: KubeObject): ObjectRef {
+  return { kind: object.kind, namespace: object.metadata.namespace, name: object.metadata.name };
+}

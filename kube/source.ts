@@ -1,0 +1,26 @@
+import type { Diagnostic, FieldPath, Location, ObjectRef } from '../model/index.ts';
+import type { KubeObject } from './object.ts';
+
+/**
+ * Where objects come from. The folder and the API server are two of these, and nothing behind them can tell which.
+ */
+export interface ObjectSource {
+  /**
+   * Reads everything, then follows changes until the signal aborts. The first batch is the first complete read, even if
+   * it is empty; nothing is yielded before it. A batch never takes away what could merely not be read: an object whose
+   * new text is wrong keeps its last good content, and a diagnostic says so.
+   */
+  watch(signal: AbortSignal): AsyncIterable<ObjectBatch>;
+  /** The place of a field, or of the nearest thing around it that has one; undefined where objects have no files. */
+  locate(object: ObjectRef, path: FieldPath): Location | undefined;
+}
+
+/** A change of any number of objects, to be taken as one. */
+export interface ObjectBatch {
+  readonly upserts: readonly KubeObject[];
+  readonly removals: readonly ObjectRef[];
+  /** All that this source finds wrong at present, not just what is new. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** When the first event behind this batch was seen, and how long reading and decoding took; milliseconds. */
+  readonly timing: { readonly seenAt: number; readonly readMs: number };
+}

@@ -1,0 +1,2 @@
+export { parseDuration } from './duration.ts';
+export { DEFAULT_SETTINGS, type Settings, settingsSchema } from './settings.ts';

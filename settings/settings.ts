@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { duration } from './duration.ts';
+
+const http = z
+  .strictObject({
+    proxyProtocol: z.boolean().default(false).describe('Connections begin with a PROXY protocol header, version 1 or 2.'),
+    useRemoteAddress: z
+      .boolean()
+      .default(true)
+      .describe("The client's address is that of its connection, and X-Forwarded-For is extended, not trusted."),
+    xffTrustedHops: z.int().min(0).max(32).default(0).describe('How many proxies in front are trusted to have added to X-Forwarded-For.'),
+    streamIdleTimeout: duration.prefault('300s').describe('A request or stream with no activity for this long ends; 0s for never.'),
+    accessLog: z.enum(['off', 'json']).default('off').describe("json: one JSON object a request on Envoy's standard output."),
+  })
+  .prefault({});
+
+const ingress = z
+  .strictObject({
+    className: z.string().min(1).default('cilium').describe('The class that Ingresses name to be served.'),
+    controllerName: z
+      .string()
+      .min(1)
+      .default('cilium.io/ingress-controller')
+      .describe('The controller name of IngressClasses that are ours.'),
+    enforceHttps: z
+      .boolean()
+      .default(true)
+      .describe('Hosts with TLS answer plain HTTP with a redirect (308), unless the annotation force-https says otherwise.'),
+    defaultSecret: z
+      .string()
+      .regex(/^[a-z0-9-]+\/[a-z0-9.-]+$/, 'must be namespace/name')
+      .optional()
+      .describe('namespace/name of the TLS Secret for TLS entries that name none.'),
+    requestTimeout: duration.prefault('0s').describe('How long a backend may take for the whole answer; 0s for any time.'),
+  })
+  .prefault({});
+
+const retry = z
+  .strictObject({
+    on: z.array(z.string().min(1)).min(1).describe("Envoy's retry conditions, such as connect-failure, refused-stream, 5xx."),
+    attempts: z.int().min(1).max(10).default(2).describe('Retries after the first try.'),
+    perTryTimeout: duration.prefault('0s').describe('How long one try may take; 0s for the rest of the request timeout.'),
+  })
+  .optional();
+
+const outlierDetection = z
+  .strictObject({
+    consecutiveErrors: z.int().min(1).default(5).describe('Errors in a row after which an endpoint is set aside.'),
+    interval: duration.prefault('10s').describe('How often endpoints are looked at.'),
+    baseEjectionTime: duration.prefault('30s').describe('How long an endpoint is set aside, times how often it was.'),
+    maxEjectionPercent: z.int().min(0).max(100).default(10).describe('The most of a cluster that may be set aside at once.'),
+  })
+  .prefault({})
+  .or(z.literal(false));
+
+const affinity = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('none') }),
+    z.strictObject({ kind: z.literal('source-ip') }),
+    z.strictObject({ kind: z.literal('cookie'), name: z.string().min(1).default('sluice-session'), ttl: duration.prefault('0s') }),
+  ])
+  .prefault({ kind: 'none' });
+
+const upstream = z
+  .strictObject({
+    connectTimeout: duration.prefault('5s').describe('How long a connection to an endpoint may take to open.'),
+    idleTimeout: duration
+      .prefault('60s')
+      .describe('A request or connection to a backend with no activity for this long ends; 0s for never.'),
+    tlsVerification: z
+      .enum(['none', 'system'])
+      .default('none')
+      .describe('Whether the certificate of a backend with appProtocol https is checked.'),
+    sessionAffinity: affinity.describe(
+      'Keeps a client on one endpoint; a Service with sessionAffinity ClientIP has source-ip without this.',
+    ),
+    retry: retry.describe('Absent: no retries.'),
+    outlierDetection: outlierDetection.describe('false switches it off.'),
+  })
+  .prefault({});
+
+const envoy = z
+  .strictObject({
+    concurrency: z.int().min(1).max(512).optional().describe('Worker threads; absent for one a core.'),
+    logLevel: z.enum(['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off']).default('warning'),
+    drainTime: duration.prefault('10s').describe('How long open requests have to finish when Sluice stops or a listener is replaced.'),
+    regexMaxProgramSize: z.int().min(100).max(1_000_000).default(10_000).describe('The largest RE2 program that a path may compile to.'),
+  })
+  .prefault({});
+
+/** The whole of `sluice.yaml`. Every field has a default; an unknown field is an error. */
+export const settingsSchema = z.strictObject({ http, ingress, upstream, envoy });
+
+export type Settings = z.output<typeof settingsSchema>;
+
+export const DEFAULT_SETTINGS: Settings = settingsSchema.parse({});
