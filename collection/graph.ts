@@ -1,0 +1,47 @@
+import type { Collection, Node } from './collection.ts';
+import { type Compute, Derived, type OnFailure } from './derived.ts';
+import { Grouped, type Spread } from './grouped.ts';
+import { Input } from './input.ts';
+
+/**
+ * Collections that derive from one another. A change of an input reaches, in one pass, exactly the values that were
+ * computed from it: work is in proportion to the change, not to what is there.
+ *
+ * Collections settle in the order in which they were made, so one may only derive from, and read, those made before it.
+ */
+export class Graph {
+  readonly #nodes: Node[] = [];
+  readonly #onFailure: OnFailure;
+
+  /** @param onFailure told when a computation throws; without it the exception leaves `settle` */
+  constructor(onFailure: OnFailure = rethrow) {
+    this.#onFailure = onFailure;
+  }
+
+  input<V>(name: string): Input<V> {
+    return this.#add(new Input<V>(name));
+  }
+
+  derive<I, O>(name: string, from: Collection<I>, compute: Compute<I, O>): Collection<O> {
+    return this.#add(new Derived(name, from, compute, this.#onFailure));
+  }
+
+  group<I, M>(name: string, from: Collection<I>, spread: Spread<I, M>): Collection<readonly M[]> {
+    return this.#add(new Grouped(name, from, spread));
+  }
+
+  /** Brings everything up to date with the inputs; afterwards each collection's `changed` says what this did to it. */
+  settle(): void {
+    for (const node of this.#nodes) node.begin();
+    for (const node of this.#nodes) node.settle();
+  }
+
+  #add<N extends Node>(node: N): N {
+    this.#nodes.push(node);
+    return node;
+  }
+}
+
+function rethrow(collection: string, key: string, error: unknown): never {
+  throw new Error(`computing ${collection} ${key} failed`, { cause: error });
+}
