@@ -40,7 +40,6 @@ export interface ForwardAction {
   readonly cluster: string;
   /** Milliseconds for the whole answer; 0 for no limit. */
   readonly timeoutMs: number;
-  readonly idleTimeoutMs: number;
   readonly retry?: RetryOptions;
   /** Keeps a client on one endpoint; the cluster then balances by hash. */
   readonly affinity?: SessionAffinity;

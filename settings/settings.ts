@@ -57,7 +57,11 @@ const affinity = z
   .discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('none') }),
     z.strictObject({ kind: z.literal('source-ip') }),
-    z.strictObject({ kind: z.literal('cookie'), name: z.string().min(1).default('sluice-session'), ttl: duration.prefault('0s') }),
+    z.strictObject({
+      kind: z.literal('cookie'),
+      name: z.string().min(1).default('sluice-session').describe('Name of the cookie.'),
+      ttl: duration.prefault('0s').describe('How long the cookie lives; 0s for as long as the browser is open.'),
+    }),
   ])
   .prefault({ kind: 'none' });
 
@@ -66,7 +70,7 @@ const upstream = z
     connectTimeout: duration.prefault('5s').describe('How long a connection to an endpoint may take to open.'),
     idleTimeout: duration
       .prefault('60s')
-      .describe('A request or connection to a backend with no activity for this long ends; 0s for never.'),
+      .describe('A connection to a backend that carries no request for this long is closed; 0s for never.'),
     tlsVerification: z
       .enum(['none', 'system'])
       .default('none')
@@ -82,7 +86,9 @@ const upstream = z
 const envoy = z
   .strictObject({
     concurrency: z.int().min(1).max(512).optional().describe('Worker threads; absent for one a core.'),
-    logLevel: z.enum(['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off']).default('warning'),
+    logLevel: z.enum(['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'])
+      .default('warning')
+      .describe("How much Envoy itself writes to standard error."),
     drainTime: duration.prefault('10s').describe('How long open requests have to finish when Sluice stops or a listener is replaced.'),
     regexMaxProgramSize: z.int().min(100).max(1_000_000).default(10_000).describe('The largest RE2 program that a path may compile to.'),
   })

@@ -1,0 +1,104 @@
+import { create } from '@bufbuild/protobuf';
+import type { CircuitBreakersSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/circuit_breaker_pb.js';
+import {
+  Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
+  Cluster_LbPolicy,
+  ClusterSchema,
+} from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
+import type { OutlierDetectionSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/outlier_detection_pb.js';
+import type { TransportSocketSchema } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
+import { UpstreamTlsContextSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { HttpProtocolOptionsSchema } from '@sluice/envoy-protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import type { Cluster, OutlierDetection, UpstreamTls } from '../../model/index.ts';
+import type { Resource } from '../serve/resource.ts';
+import { anyOf, encodeResource } from './encode.ts';
+import { durationOf, FROM_ADS, type Init, socketAddress } from './messages.ts';
+import { ENDPOINTS } from './types.ts';
+
+const UNLIMITED = 0xffff_ffff;
+const SYSTEM_CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
+
+// Envoy's own limit of 1,024 connections and requests a cluster turns load into errors; who wants a limit sets one.
+const NO_CIRCUIT_BREAKING: Init<typeof CircuitBreakersSchema> = {
+  thresholds: [{ maxConnections: UNLIMITED, maxPendingRequests: UNLIMITED, maxRequests: UNLIMITED, maxRetries: UNLIMITED }],
+};
+
+/** @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/cluster.proto */
+export function translateCluster(cluster: Cluster): Resource {
+  const message = create(ClusterSchema, {
+    name: cluster.name,
+    ...discovery(cluster),
+    connectTimeout: durationOf(cluster.options.connectTimeoutMs),
+    lbPolicy: cluster.balancing === 'hash' ? Cluster_LbPolicy.MAGLEV : Cluster_LbPolicy.ROUND_ROBIN,
+    circuitBreakers: NO_CIRCUIT_BREAKING,
+    typedExtensionProtocolOptions: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': httpProtocolOptions(cluster) },
+    ...(cluster.options.outlierDetection && { outlierDetection: outlierDetection(cluster.options.outlierDetection) }),
+    ...(cluster.tls && { transportSocket: upstreamTls(cluster.tls) }),
+  });
+  const { discovery: found } = cluster;
+  return encodeResource(
+    ClusterSchema,
+    cluster.name,
+    message,
+    found.kind === 'eds' ? [{ typeUrl: ENDPOINTS, name: found.serviceName }] : [],
+  );
+}
+
+function discovery({ name, discovery }: Cluster): Init<typeof ClusterSchema> {
+  if (discovery.kind === 'eds') {
+    return {
+      clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+      edsClusterConfig: { serviceName: discovery.serviceName, edsConfig: FROM_ADS },
+    };
+  }
+  const address = socketAddress(discovery.hostname, discovery.port);
+  return {
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STRICT_DNS },
+    dnsLookupFamily: Cluster_DnsLookupFamily.ALL,
+    respectDnsTtl: true,
+    loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address } } }] }] },
+  };
+}
+
+function httpProtocolOptions(cluster: Cluster) {
+  return anyOf(HttpProtocolOptionsSchema, {
+    commonHttpProtocolOptions: { idleTimeout: durationOf(cluster.options.idleTimeoutMs) },
+    upstreamProtocolOptions: {
+      case: 'explicitHttpConfig',
+      value: {
+        protocolConfig:
+          cluster.protocol === 'http2' ? { case: 'http2ProtocolOptions', value: {} } : { case: 'httpProtocolOptions', value: {} },
+      },
+    },
+  });
+}
+
+function outlierDetection(options: OutlierDetection): Init<typeof OutlierDetectionSchema> {
+  return {
+    splitExternalLocalOriginErrors: true,
+    consecutive5xx: options.consecutiveErrors,
+    consecutiveLocalOriginFailure: options.consecutiveErrors,
+    interval: durationOf(options.intervalMs),
+    baseEjectionTime: durationOf(options.baseEjectionMs),
+    maxEjectionPercent: options.maxEjectionPercent,
+  };
+}
+
+function upstreamTls(tls: UpstreamTls): Init<typeof TransportSocketSchema> {
+  const context: Init<typeof UpstreamTlsContextSchema> = {
+    sni: tls.serverName ?? '',
+    autoHostSni: tls.serverName === undefined,
+    autoSniSanValidation: tls.serverName === undefined && tls.verification === 'system',
+    commonTlsContext: {
+      validationContextType:
+        tls.verification === 'system'
+          ? { case: 'validationContext', value: { trustedCa: { specifier: { case: 'filename', value: SYSTEM_CERTIFICATES } } } }
+          : { case: undefined },
+    },
+  };
+  return {
+    name: 'envoy.transport_sockets.tls',
+    configType: { case: 'typedConfig', value: anyOf(UpstreamTlsContextSchema, context) },
+  };
+}

@@ -1,0 +1,117 @@
+import { create } from '@bufbuild/protobuf';
+import type { TransportSocketSchema } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
+import type {
+  FilterChainSchema,
+  FilterSchema,
+  ListenerFilterSchema,
+} from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
+import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
+import { RBAC_Action } from '@sluice/envoy-protos/envoy/config/rbac/v3/rbac_pb.js';
+import { ProxyProtocolSchema } from '@sluice/envoy-protos/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
+import { TlsInspectorSchema } from '@sluice/envoy-protos/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
+import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
+import { TcpProxySchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+import { DownstreamTlsContextSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import type { Listener, PassthroughChain, TerminateChain, TlsChain } from '../../model/index.ts';
+import type { Resource, ResourceName } from '../serve/resource.ts';
+import { anyOf, encodeResource } from './encode.ts';
+import { translateHttpConnectionManager } from './http-connection-manager.ts';
+import { FROM_ADS, type Init, socketAddress } from './messages.ts';
+import { CLUSTER, SECRET } from './types.ts';
+
+type FilterChainInit = Init<typeof FilterChainSchema>;
+
+/** @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/listener/v3/listener.proto */
+export function translateListener(listener: Listener): Resource {
+  const message = create(ListenerSchema, {
+    name: listener.name,
+    address: socketAddress(listener.address, listener.port),
+    listenerFilters: listenerFilters(listener),
+    filterChains: [...plaintextChain(listener), ...listener.tlsChains.map((chain) => tlsChain(listener, chain))],
+    statPrefix: listener.name,
+  });
+  return encodeResource(ListenerSchema, listener.name, message, listener.tlsChains.map(requirement));
+}
+
+function requirement(chain: TlsChain): ResourceName {
+  return chain.kind === 'terminate' ? { typeUrl: SECRET, name: chain.certificate } : { typeUrl: CLUSTER, name: chain.cluster };
+}
+
+function listenerFilters(listener: Listener): Init<typeof ListenerFilterSchema>[] {
+  const filters: Init<typeof ListenerFilterSchema>[] = [];
+  if (listener.http.proxyProtocol) {
+    const config = anyOf(ProxyProtocolSchema, {});
+    filters.push({ name: 'envoy.filters.listener.proxy_protocol', configType: { case: 'typedConfig', value: config } });
+  }
+  if (listener.tlsChains.length > 0) {
+    const config = anyOf(TlsInspectorSchema, {});
+    filters.push({ name: 'envoy.filters.listener.tls_inspector', configType: { case: 'typedConfig', value: config } });
+  }
+  return filters;
+}
+
+function plaintextChain(listener: Listener): FilterChainInit[] {
+  if (listener.plaintextTable === undefined) return [];
+  return [
+    {
+      name: 'plaintext',
+      filterChainMatch: { transportProtocol: listener.tlsChains.length > 0 ? 'raw_buffer' : '' },
+      filters: [translateHttpConnectionManager(listener, listener.plaintextTable)],
+    },
+  ];
+}
+
+function tlsChain(listener: Listener, chain: TlsChain): FilterChainInit {
+  return chain.kind === 'terminate' ? terminate(listener, chain) : passthrough(chain);
+}
+
+function terminate(listener: Listener, chain: TerminateChain): FilterChainInit {
+  return {
+    name: chain.name,
+    filterChainMatch: { transportProtocol: 'tls', serverNames: [...chain.serverNames] },
+    filters: [translateHttpConnectionManager(listener, chain.routeTable)],
+    transportSocket: downstreamTls(chain.certificate),
+  };
+}
+
+function downstreamTls(certificate: string): Init<typeof TransportSocketSchema> {
+  const context = anyOf(DownstreamTlsContextSchema, {
+    commonTlsContext: {
+      alpnProtocols: ['h2', 'http/1.1'],
+      tlsCertificateSdsSecretConfigs: [{ name: certificate, sdsConfig: FROM_ADS }],
+    },
+  });
+  return { name: 'envoy.transport_sockets.tls', configType: { case: 'typedConfig', value: context } };
+}
+
+function passthrough(chain: PassthroughChain): FilterChainInit {
+  return {
+    name: chain.name,
+    filterChainMatch: { transportProtocol: 'tls', serverNames: [chain.serverName] },
+    filters: [...onlyOneLabel(chain.serverName), tcpProxy(chain)],
+  };
+}
+
+function tcpProxy(chain: PassthroughChain): Init<typeof FilterSchema> {
+  const config = anyOf(TcpProxySchema, { statPrefix: chain.name, clusterSpecifier: { case: 'cluster', value: chain.cluster } });
+  return { name: 'envoy.filters.network.tcp_proxy', configType: { case: 'typedConfig', value: config } };
+}
+
+/** Envoy's wildcard server names take any number of labels, so what has more than one is refused here. */
+function onlyOneLabel(serverName: string): Init<typeof FilterSchema>[] {
+  if (!serverName.startsWith('*.')) return [];
+  const regex = `[^.]+${serverName.slice(1).replaceAll('.', '\\.')}`;
+  const config = anyOf(RBACSchema, {
+    statPrefix: 'server_name',
+    rules: {
+      action: RBAC_Action.ALLOW,
+      policies: {
+        'one label': {
+          permissions: [{ rule: { case: 'requestedServerName', value: { matchPattern: { case: 'safeRegex', value: { regex } } } } }],
+          principals: [{ identifier: { case: 'any', value: true } }],
+        },
+      },
+    },
+  });
+  return [{ name: 'envoy.filters.network.rbac', configType: { case: 'typedConfig', value: config } }];
+}
