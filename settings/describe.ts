@@ -7,7 +7,7 @@ export interface SettingsField {
   readonly path: readonly string[];
   /** What may stand there, in words or as the list of its values. */
   readonly type: string;
-  /** As it is written in YAML; undefined where the default is absence. */
+  /** Undefined where the default is absence; an empty object for a section that is there with its own defaults. */
   readonly default: unknown;
   readonly description: string;
   /** Whether the field stands inside something that is absent by default, or is one of several forms. */
@@ -16,13 +16,13 @@ export interface SettingsField {
 
 const jsonSchema = z.looseObject({
   type: z.string().optional(),
+  title: z.string().optional(),
   description: z.string().optional(),
   default: z.unknown().optional(),
   enum: z.array(z.string()).optional(),
   const: z.unknown().optional(),
   minimum: z.number().optional(),
   maximum: z.number().optional(),
-  pattern: z.string().optional(),
   get properties() {
     return z.record(z.string(), jsonSchema).optional();
   },
@@ -57,7 +57,7 @@ function fieldsOf(schema: JsonSchema, path: readonly string[], dependent: boolea
     const self: SettingsField = {
       path: inner,
       type: typeOf(field),
-      default: field.default,
+      default: field.default ?? forms.find((form) => 'default' in form)?.default,
       description: field.description ?? '',
       dependent,
     };
@@ -73,6 +73,7 @@ function withoutTag(form: JsonSchema): JsonSchema {
 }
 
 function typeOf(field: JsonSchema): string {
+  if (field.title) return field.title;
   if (field.enum) return field.enum.join(', ');
   const forms = field.oneOf ?? field.anyOf;
   if (forms) return [...new Set(forms.map(formOf))].join(' or ');

@@ -17,14 +17,15 @@ export function settingsDefaults(): string {
 }
 
 function fieldLines(field: SettingsField, indent: string): string[] {
-  const comment = [field.description, field.type === 'boolean' ? '' : `(${field.type})`].filter((part) => part !== '').join(' ');
-  const name = field.path.at(-1) ?? '';
-  const isChoice = field.type.startsWith('section');
-  if (field.default !== undefined) {
-    const mark = field.dependent ? '# ' : '';
-    return [`${indent}# ${comment}`, `${indent}${mark}${name}: ${inlineYaml(field.default)}`];
-  }
-  return [`${indent}# ${comment}`, isChoice && !field.dependent && field.hasDefaults ? `${indent}${name}:` : `${indent}# ${name}:`];
+  const { description, type, default: value } = field;
+  const comment = type === 'boolean' ? description : `${description} (${type})`;
+  const mark = field.dependent || value === undefined ? '# ' : '';
+  const entry = value === undefined || isEmpty(value) ? `${field.path.at(-1)}:` : `${field.path.at(-1)}: ${inlineYaml(value)}`;
+  return [`${indent}# ${comment}`, `${indent}${mark}${entry}`];
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 
 /** A value as YAML on one line. */

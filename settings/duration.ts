@@ -26,9 +26,12 @@ export function parseDuration(text: string): number | undefined {
 }
 
 /** A duration in a settings file; its value is in milliseconds. */
-export const duration = z.string().transform((text, context) => {
-  const milliseconds = parseDuration(text);
-  if (milliseconds !== undefined) return milliseconds;
-  context.addIssue({ code: 'custom', message: `must be a duration such as 500ms, 30s or 1m30s, not ${JSON.stringify(text)}` });
-  return z.NEVER;
-});
+export const duration = z
+  .string()
+  .meta({ title: 'duration' })
+  .transform((text, context) => {
+    const milliseconds = parseDuration(text);
+    if (milliseconds !== undefined) return milliseconds;
+    context.addIssue({ code: 'custom', message: `must be a duration such as 500ms, 30s or 1m30s, not ${JSON.stringify(text)}` });
+    return z.NEVER;
+  });

@@ -86,9 +86,10 @@ const upstream = z
 const envoy = z
   .strictObject({
     concurrency: z.int().min(1).max(512).optional().describe('Worker threads; absent for one a core.'),
-    logLevel: z.enum(['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'])
+    logLevel: z
+      .enum(['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'])
       .default('warning')
-      .describe("How much Envoy itself writes to standard error."),
+      .describe('How much Envoy itself writes to standard error.'),
     drainTime: duration.prefault('10s').describe('How long open requests have to finish when Sluice stops or a listener is replaced.'),
     regexMaxProgramSize: z.int().min(100).max(1_000_000).default(10_000).describe('The largest RE2 program that a path may compile to.'),
   })
