@@ -1,0 +1,68 @@
+import { type FileRegistry, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { reflect } from '@bufbuild/protobuf/reflect';
+import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
+import type { Resource } from '../xds-server/serve/resource.ts';
+import { CLUSTER, ENDPOINTS, LISTENER, ROUTES, SCOPED_ROUTES, SECRET } from '../xds-server/translate/types.ts';
+import { redactSensitive } from './redact.ts';
+
+/** The short names by which people ask for a type of resource, in the order in which resources are shown. */
+export const RESOURCE_TYPES = {
+  listener: LISTENER,
+  scope: SCOPED_ROUTES,
+  route: ROUTES,
+  cluster: CLUSTER,
+  endpoint: ENDPOINTS,
+  secret: SECRET,
+} as const;
+
+export type ResourceType = keyof typeof RESOURCE_TYPES;
+
+const RANK = new Map<string, number>(Object.values(RESOURCE_TYPES).map((typeUrl, index) => [typeUrl, index]));
+const SHORT = new Map<string, string>(Object.entries(RESOURCE_TYPES).map(([short, typeUrl]) => [typeUrl, short]));
+
+export interface Rendered {
+  readonly type: string;
+  readonly name: string;
+  readonly version: string;
+  /** The resource in the canonical JSON of protobuf, with `@type`, every `Any` written out and secrets replaced. */
+  readonly body: JsonValue;
+}
+
+/** `cluster` for `type.googleapis.com/envoy.config.cluster.v3.Cluster`; for a type without a short name, its last word. */
+export function resourceTypeOf(typeUrl: string): string {
+  return SHORT.get(typeUrl) ?? typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
+}
+
+/**
+ * Resources as people read them: sorted by type and name, so that equal resources are rendered to equal text. Private keys
+ * and whatever else Envoy marks as sensitive is replaced by `[redacted]`.
+ * @throws Error for a resource that does not decode, since whoever encoded it has a bug
+ */
+export function renderResources(resources: Iterable<Resource>): Rendered[] {
+  const registry = envoyRegistry();
+  return [...resources].sort(compareResources).map((resource) => ({
+    type: resourceTypeOf(resource.typeUrl),
+    name: resource.name,
+    version: resource.version,
+    body: renderBody(resource, registry),
+  }));
+}
+
+function renderBody({ typeUrl, body }: Resource, registry: FileRegistry): JsonValue {
+  const schema = registry.getMessage(typeUrl.slice(typeUrl.lastIndexOf('/') + 1));
+  if (!schema) throw new Error(`${typeUrl} is not a type of this Envoy`);
+  const message = fromBinary(schema, body);
+  redactSensitive(reflect(schema, message), registry);
+  const json = toJson(schema, message, { registry });
+  return typeof json === 'object' && json !== null && !Array.isArray(json) ? { '@type': typeUrl, ...json } : json;
+}
+
+function compareResources(a: Resource, b: Resource): number {
+  const rank = (resource: Resource) => RANK.get(resource.typeUrl) ?? RANK.size;
+  return rank(a) - rank(b) || compareText(a.typeUrl, b.typeUrl) || compareText(a.name, b.name);
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
