@@ -87,6 +87,23 @@ test('a group stands in the order of its keys and goes with its last member', ()
   assert.deepEqual([...byCustomer.changed], ['ada']);
 });
 
+test('a union holds what its collections hold, the first where several do', () => {
+  const graph = new Graph();
+  const first = graph.input<number>('first');
+  const second = graph.input<number>('second');
+  const both = graph.union('both', first, second);
+  first.set('a', 1);
+  second.set('a', 2);
+  second.set('b', 3);
+  graph.settle();
+  assert.deepEqual(content(both), { a: 1, b: 3 });
+  first.delete('a');
+  second.delete('b');
+  graph.settle();
+  assert.deepEqual(content(both), { a: 2 });
+  assert.deepEqual([...both.changed].sort(), ['a', 'b']);
+});
+
 test('a computation that throws leaves the value before in force and its neighbours alone', () => {
   const failures: string[] = [];
   const graph = new Graph((collection, key) => failures.push(`${collection} ${key}`));

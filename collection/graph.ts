@@ -2,6 +2,7 @@ import type { Collection, Node } from './collection.ts';
 import { type Compute, Derived, type OnFailure } from './derived.ts';
 import { Grouped, type Spread } from './grouped.ts';
 import { Input } from './input.ts';
+import { Union } from './union.ts';
 
 /**
  * Collections that derive from one another. A change of an input reaches, in one pass, exactly the values that were
@@ -28,6 +29,10 @@ export class Graph {
 
   group<I, M>(name: string, from: Collection<I>, spread: Spread<I, M>): Collection<readonly M[]> {
     return this.#add(new Grouped(name, from, spread));
+  }
+
+  union<V>(name: string, ...from: readonly Collection<V>[]): Collection<V> {
+    return this.#add(new Union(name, from));
   }
 
   /** Brings everything up to date with the inputs; afterwards each collection's `changed` says what this did to it. */
