@@ -1,4 +1,4 @@
-import { type FileRegistry, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
 import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
 import type { Resource } from '../xds-server/serve/resource.ts';
@@ -39,22 +39,22 @@ export function resourceTypeOf(typeUrl: string): string {
  * @throws Error for a resource that does not decode, since whoever encoded it has a bug
  */
 export function renderResources(resources: Iterable<Resource>): Rendered[] {
-  const registry = envoyRegistry();
-  return [...resources].sort(compareResources).map((resource) => ({
-    type: resourceTypeOf(resource.typeUrl),
-    name: resource.name,
-    version: resource.version,
-    body: renderBody(resource, registry),
-  }));
+  return sortResources(resources).map(renderResource);
 }
 
-function renderBody({ typeUrl, body }: Resource, registry: FileRegistry): JsonValue {
+export function sortResources(resources: Iterable<Resource>): Resource[] {
+  return [...resources].sort(compareResources);
+}
+
+export function renderResource({ typeUrl, name, version, body }: Resource): Rendered {
+  const registry = envoyRegistry();
   const schema = registry.getMessage(typeUrl.slice(typeUrl.lastIndexOf('/') + 1));
   if (!schema) throw new Error(`${typeUrl} is not a type of this Envoy`);
   const message = fromBinary(schema, body);
   redactSensitive(reflect(schema, message), registry);
   const json = toJson(schema, message, { registry });
-  return typeof json === 'object' && json !== null && !Array.isArray(json) ? { '@type': typeUrl, ...json } : json;
+  const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
+  return { type: resourceTypeOf(typeUrl), name, version, body: isObject ? { '@type': typeUrl, ...json } : json };
 }
 
 function compareResources(a: Resource, b: Resource): number {

@@ -1,0 +1,95 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { AdminView } from './view.ts';
+
+/** What a batch of changes goes through before Envoy sees it. */
+export type Stage = 'read' | 'translate' | 'publish';
+
+const STAGE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const PROPAGATION_BUCKETS = [0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/**
+ * What Sluice measures of itself, in the text format of Prometheus. Sizes are read when they are asked for; events are
+ * counted as they are reported here.
+ */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #stages: Histogram<'stage'>;
+  readonly #propagation: Histogram;
+  readonly #acks: Counter<'type'>;
+  readonly #nacks: Counter<'type'>;
+
+  constructor(view: Pick<AdminView, 'status'>) {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.#stages = new Histogram({
+      name: 'sluice_batch_stage_seconds',
+      help: 'Time that a stage took for one batch of changes',
+      labelNames: ['stage'],
+      buckets: STAGE_BUCKETS,
+      registers,
+    });
+    this.#propagation = new Histogram({
+      name: 'sluice_propagation_seconds',
+      help: 'Time from seeing a change to the acknowledgement of all that it led to',
+      buckets: PROPAGATION_BUCKETS,
+      registers,
+    });
+    this.#acks = new Counter({ name: 'sluice_xds_acks_total', help: 'Responses that clients accepted', labelNames: ['type'], registers });
+    this.#nacks = new Counter({ name: 'sluice_xds_nacks_total', help: 'Responses that clients rejected', labelNames: ['type'], registers });
+    registerSizes(this.#registry, view);
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  stage(stage: Stage, milliseconds: number): void {
+    this.#stages.observe({ stage }, milliseconds / 1000);
+  }
+
+  propagated(milliseconds: number): void {
+    this.#propagation.observe(milliseconds / 1000);
+  }
+
+  /** @param type the short name of a type of resource */
+  acknowledged(type: string): void {
+    this.#acks.inc({ type });
+  }
+
+  rejected(type: string): void {
+    this.#nacks.inc({ type });
+  }
+
+  render(): Promise<string> {
+    return this.#registry.metrics();
+  }
+}
+
+function registerSizes(registry: Registry, view: Pick<AdminView, 'status'>): void {
+  const single = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  const labelled = (name: string, help: string, label: string, read: () => Readonly<Record<string, number>>) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [value, count] of Object.entries(read())) this.set({ [label]: value }, count);
+      },
+    });
+  single('sluice_ready', '1 once Envoy acknowledged the first snapshot', () => Number(view.status().ready));
+  single('sluice_xds_clients', 'Clients that are connected', () => view.status().clients.length);
+  single('sluice_rejected_resources', 'Resources whose newest version Envoy rejected', () => view.status().rejected.length);
+  labelled('sluice_objects', 'Kubernetes objects that are read', 'kind', () => view.status().objects);
+  labelled('sluice_snapshot_resources', 'Resources that are served', 'type', () => view.status().resources);
+  labelled('sluice_findings', 'What is wrong with objects at present', 'severity', () => view.status().findings);
+}

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { request as httpRequest } from 'node:http';
+import { after, test } from 'node:test';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { ClusterSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
+import { Graph } from '../../collection/index.ts';
+import { type Certificate, type Diagnostic, Redacted } from '../../model/index.ts';
+import type { Resource } from '../../xds-server/serve/resource.ts';
+import { translateCertificate } from '../../xds-server/translate/certificates.ts';
+import { Metrics } from './metrics.ts';
+import { startAdminServer } from './server.ts';
+import { type Status, statusSchema } from './status.ts';
+import type { AdminView } from './view.ts';
+
+const KEY = '-----BEGIN PRIVATE KEY-----KEYMATERIAL';
+const certificate: Certificate = { name: 'default/tls', chain: 'CHAIN', privateKey: new Redacted(KEY), sources: [] };
+const diagnostic: Diagnostic = { severity: 'warning', code: 'SomeCode', message: 'something', path: [] };
+
+let status: Status = {
+  version: '0.1.0',
+  pid: 1,
+  since: '2026-01-01T00:00:00.000Z',
+  manifests: '/m',
+  entry: { address: '127.0.0.1', httpPort: 8080, httpsPort: 8443 },
+  ready: false,
+  notReady: 'waiting for Envoy to acknowledge 2 of 3 resources',
+  envoy: { version: '1.40.0', adopted: false },
+  objects: { Ingress: 2 },
+  resources: { cluster: 1, secret: 1 },
+  clients: [{ node: 'n', synced: false, resources: { cluster: 1 } }],
+  findings: { error: 0, warning: 1, info: 0 },
+  rejected: [],
+};
+const cluster: Resource = {
+  typeUrl: `type.googleapis.com/${ClusterSchema.typeName}`,
+  name: 'c',
+  version: 'v1',
+  body: toBinary(ClusterSchema, create(ClusterSchema, { name: 'c' })),
+  requires: [],
+};
+const graph = new Graph();
+const certificates = graph.input<Certificate>('certificates');
+certificates.set(certificate.name, certificate);
+graph.settle();
+
+const view: AdminView = {
+  status: () => status,
+  diagnostics: () => [diagnostic],
+  model: () => ({ certificates }),
+  resources: () => [translateCertificate(certificate), cluster],
+};
+const metrics = new Metrics(view);
+const server = await startAdminServer({ view, metrics, port: 0 });
+after(() => server.close());
+const base = `http://127.0.0.1:${server.port}`;
+
+async function get(path: string): Promise<{ status: number; text: string; type: string }> {
+  const response = await fetch(base + path);
+  return { status: response.status, text: await response.text(), type: response.headers.get('content-type') ?? '' };
+}
+
+/** `fetch` does not let a caller choose the Host header. */
+function statusFor(host: string, method = 'GET'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ host: '127.0.0.1', port: server.port, path: '/status', method, headers: { host } }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+test('is alive before it is ready, and says why it is not', async () => {
+  assert.deepEqual(await get('/healthz').then(({ status, text }) => [status, text]), [200, 'ok\n']);
+  const waiting = await get('/readyz');
+  assert.equal(waiting.status, 503);
+  assert.match(waiting.text, /not ready: waiting for Envoy to acknowledge 2 of 3 resources/);
+  const before = status;
+  status = { ...before, ready: true };
+  assert.deepEqual(await get('/readyz').then(({ status, text }) => [status, text]), [200, 'ready\n']);
+  status = before;
+});
+
+test('the status is what its schema says', async () => {
+  const { text } = await get('/status');
+  assert.deepEqual(statusSchema.parse(JSON.parse(text)), status);
+});
+
+test('diagnostics, model and snapshot are JSON', async () => {
+  assert.deepEqual(JSON.parse((await get('/diagnostics')).text), [diagnostic]);
+  assert.deepEqual(JSON.parse((await get('/model')).text), {
+    certificates: [{ name: 'default/tls', chain: 'CHAIN', privateKey: '[redacted]', sources: [] }],
+  });
+  const snapshot = await get('/snapshot?type=cluster');
+  assert.match(snapshot.type, /^application\/json/);
+  assert.deepEqual(JSON.parse(snapshot.text), [
+    { type: 'cluster', name: 'c', version: 'v1', body: { '@type': cluster.typeUrl, name: 'c' } },
+  ]);
+  assert.deepEqual(JSON.parse((await get('/snapshot?type=route')).text), []);
+});
+
+test('the metrics count what is reported and measure what is there', async () => {
+  metrics.acknowledged('cluster');
+  metrics.acknowledged('cluster');
+  metrics.rejected('route');
+  metrics.stage('read', 4);
+  metrics.propagated(14);
+  const { text, type } = await get('/metrics');
+  assert.match(type, /^text\/plain/);
+  for (const line of [
+    'sluice_ready 0',
+    'sluice_xds_clients 1',
+    'sluice_objects{kind="Ingress"} 2',
+    'sluice_snapshot_resources{type="cluster"} 1',
+    'sluice_findings{severity="warning"} 1',
+    'sluice_xds_acks_total{type="cluster"} 2',
+    'sluice_xds_nacks_total{type="route"} 1',
+    'sluice_batch_stage_seconds_count{stage="read"} 1',
+    'sluice_propagation_seconds_bucket{le="0.015"} 1',
+    'sluice_propagation_seconds_bucket{le="0.01"} 0',
+  ]) {
+    assert.ok(text.split('\n').includes(line), `${line} is not in\n${text}`);
+  }
+  assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m);
+  assert.match(text, /^process_resident_memory_bytes /m);
+});
+
+test('no page gives a key away', async () => {
+  const { pages } = JSON.parse((await get('/')).text);
+  assert.equal(pages.length, 7);
+  for (const page of pages) assert.doesNotMatch((await get(page)).text, /KEYMATERIAL/, page);
+  const { text } = await get('/snapshot');
+  assert.match(text, /"privateKey":\{"inlineString":"\[redacted\]"\}/);
+});
+
+for (const [host, expected] of [
+  ['localhost', 200],
+  ['localhost:9870', 200],
+  ['127.0.0.1:1', 200],
+  ['[::1]:9870', 200],
+  ['evil.example.com', 403],
+  ['evil.example.com:9870', 403],
+  ['localhost.evil.example.com', 403],
+  ['127.0.0.1.evil.example.com', 403],
+] as const) {
+  test(`a request for ${JSON.stringify(host)} is answered with ${expected}`, async () => {
+    assert.equal(await statusFor(host), expected);
+  });
+}
+
+test('nothing can be changed', async () => {
+  for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) assert.equal(await statusFor('localhost', method), 405, method);
+  assert.equal(await statusFor('localhost', 'HEAD'), 200);
+});
+
+test('what is not there is told apart, with what is', async () => {
+  const { status: code, text } = await get('/no');
+  assert.equal(code, 404);
+  assert.match(text, /"\/snapshot"/);
+});
