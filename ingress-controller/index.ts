@@ -1,0 +1,12 @@
+export * from './certificate.ts';
+export * from './claims.ts';
+export { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.ts';
+export { type EndpointsResult, ingestEndpoints } from './endpoints.ts';
+export { covers, hostProblem, wildcardOf } from './host.ts';
+export { type IngressDependencies, ingestIngress } from './ingress.ts';
+export { isDefaultClass, type Management, managesIngress } from './ingress-class.ts';
+export { assembleListener } from './listener.ts';
+export { mergeTls, type TlsMerge } from './merge-tls.ts';
+export { mergeVirtualHost, type VirtualHostClaims, type VirtualHostMerge } from './merge-virtual-host.ts';
+export { type ClusterResult, ingestService } from './service.ts';
+export { baseListeners, isSecureTable } from './tables.ts';

@@ -1,0 +1,57 @@
+import { RE2JS, RE2JSException } from 're2js';
+
+/** Longer patterns would stop the process for a noticeable time while they are compiled. */
+const MAX_BYTES = 8192;
+
+/** The Unicode classes that every version of RE2 knows and that can hold a byte. */
+const CATEGORY = /^(?:C[cfos]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?|Any|Latin|Common)$/;
+const UNICODE_CLASS = /\\[pP](?:\{\^?([^}]*)\}|(.))/g;
+const ESCAPED_BACKSLASH = /\\\\/g;
+const WIDE_ESCAPE = /\\x\{0*([0-9A-Fa-f]{3,})\}/;
+
+/**
+ * Says what is wrong with a regular expression in the eyes of Envoy, which matches bytes with RE2; undefined if nothing
+ * is. Stricter than Envoy where the two could differ, since what Envoy refuses takes its whole resource with it.
+ *
+ * @param maxProgramSize the largest program that Envoy is set to take, in instructions
+ * @see https://github.com/google/re2/wiki/Syntax
+ */
+export function regexProblem(pattern: string, maxProgramSize: number): string | undefined {
+  const bytes = Buffer.from(pattern, 'utf8');
+  if (bytes.length > MAX_BYTES) return `is longer than ${MAX_BYTES} bytes`;
+  const latin1 = bytes.toString('latin1');
+  const escapes = latin1.replaceAll(ESCAPED_BACKSLASH, '');
+  if (WIDE_ESCAPE.test(escapes)) return 'has an escape for more than one byte';
+  for (const [whole, braced, letter] of escapes.matchAll(UNICODE_CLASS)) {
+    if (!CATEGORY.test(braced ?? letter ?? '')) return `has an unknown character class ${whole}`;
+  }
+  try {
+    const size = programSize(RE2JS.compile(latin1));
+    return size > maxProgramSize ? `compiles to ${size} instructions, more than the ${maxProgramSize} allowed` : undefined;
+  } catch (error) {
+    if (error instanceof RE2JSException) return `is not understood: ${error.message.replace(/^error parsing regexp: /, '')}`;
+    throw error;
+  }
+}
+
+/**
+ * No less than what RE2 comes to. Its programs match bytes, so that a class of characters costs an instruction for each
+ * of its ranges, where RE2JS has one for the whole class.
+ */
+function programSize(compiled: RE2JS): number {
+  const instructions: readonly { readonly runes: ArrayLike<number> }[] = compiled.re2().prog.inst;
+  let size = instructions.length + 2;
+  for (const { runes } of instructions) {
+    let ranges = 0;
+    for (let index = 0; index < runes.length; index += 2) {
+      if ((runes[index] ?? 0) <= 0xff) ranges++;
+    }
+    size += Math.max(0, ranges - 1);
+  }
+  return size;
+}
+
+/** Whether a pattern can match only the text that it consists of. */
+export function isLiteral(pattern: string): boolean {
+  return !/[\\^$.|?*+()[\]{}]/.test(pattern);
+}
