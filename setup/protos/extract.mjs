@@ -1,5 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import { SetupError } from '../errors.mjs';
 
 // protoc embeds each file's descriptor, serialised, in the C++ it generates; the binary's data section therefore holds
 // them one by one. Each begins with field 1 (tag 0x0a), the file's name.
@@ -30,7 +31,7 @@ const WIRE_TYPES = new Map([
  * Finds every serialised `google.protobuf.FileDescriptorProto` in a binary.
  * @param {Buffer} binary the whole executable
  * @returns {import('@bufbuild/protobuf/wkt').FileDescriptorProto[]} in an order in which dependencies come first
- * @throws {Error} where a dependency of one that was found is missing, since the types would then be incomplete
+ * @throws {SetupError} `types`, where there is none, or a dependency of one that was found is missing: types would be incomplete
  */
 export function extractDescriptors(binary) {
   const found = new Map();
@@ -40,6 +41,7 @@ export function extractDescriptors(binary) {
     const known = found.get(file.name);
     if (!known || known.size < file.size) found.set(file.name, file);
   }
+  if (found.size === 0) throw new SetupError('types', 'the binary holds no protobuf descriptors; is it a stock build of Envoy?');
   return sortByDependency(new Map([...found].map(([name, { descriptor }]) => [name, descriptor])));
 }
 
@@ -107,7 +109,7 @@ function sortByDependency(files) {
     if (seen.has(name)) return;
     seen.add(name);
     const file = files.get(name);
-    if (!file) throw new Error(`the binary has no descriptor of ${name}, which ${wantedBy} imports`);
+    if (!file) throw new SetupError('types', `the binary has no descriptor of ${name}, which ${wantedBy} imports`);
     for (const dependency of file.dependency) visit(dependency, name);
     sorted.push(file);
   };

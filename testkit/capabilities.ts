@@ -1,0 +1,74 @@
+import { existsSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { envoyBinary } from './envoy-binary.ts';
+
+/** What some tests need of the machine: for each, why it is missing, or undefined where it is there. */
+const PROBES = {
+  envoy: () => (existsSync(envoyBinary()) ? undefined : `no Envoy at ${envoyBinary()}`),
+  root: () => (process.getuid?.() === 0 ? undefined : 'not root'),
+  ipv6: () => (hasIpv6Loopback() ? undefined : 'no IPv6 loopback address'),
+} satisfies Record<string, () => string | undefined>;
+
+export type Capability = keyof typeof PROBES;
+
+type Probes = Readonly<Record<Capability, () => string | undefined>>;
+
+export class CapabilityError extends Error {
+  readonly code: 'unknown-capability' | 'capability-missing';
+
+  constructor(code: CapabilityError['code'], message: string) {
+    super(message);
+    this.name = 'CapabilityError';
+    this.code = code;
+  }
+}
+
+/**
+ * Options for a test or suite that needs something of the machine: `test('listens on ::1', needs('ipv6'), …)`. Where it is
+ * missing the test is skipped with the reason, unless `SLUICE_REQUIRE` lists it.
+ * @throws CapabilityError which fails the file, where a required capability is missing or `SLUICE_REQUIRE` lists one that does not exist
+ */
+export function needs(...names: readonly Capability[]): { readonly skip: string | false } {
+  return skipUnless(names, readRequired(process.env['SLUICE_REQUIRE']), PROBES);
+}
+
+/**
+ * @param list of `SLUICE_REQUIRE`: names separated by commas
+ * @throws CapabilityError `unknown-capability`
+ */
+export function readRequired(list = ''): ReadonlySet<Capability> {
+  const required = new Set<Capability>();
+  for (const name of list.split(',').map((part) => part.trim())) {
+    if (name === '') continue;
+    if (!isCapability(name)) {
+      const known = Object.keys(PROBES).join(', ');
+      throw new CapabilityError('unknown-capability', `SLUICE_REQUIRE: there is no capability "${name}"; there are: ${known}`);
+    }
+    required.add(name);
+  }
+  return required;
+}
+
+/** `needs` with everything that it depends on as parameters. */
+export function skipUnless(
+  names: readonly Capability[],
+  required: ReadonlySet<Capability>,
+  probes: Probes,
+): { readonly skip: string | false } {
+  const reasons: string[] = [];
+  for (const name of names) {
+    const reason = probes[name]();
+    if (reason === undefined) continue;
+    if (required.has(name)) throw new CapabilityError('capability-missing', `SLUICE_REQUIRE lists ${name}, but: ${reason}`);
+    reasons.push(`${name}: ${reason}`);
+  }
+  return { skip: reasons.length > 0 && reasons.join('; ') };
+}
+
+function isCapability(name: string): name is Capability {
+  return Object.hasOwn(PROBES, name);
+}
+
+function hasIpv6Loopback(): boolean {
+  return Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === '::1'));
+}
