@@ -8,7 +8,10 @@ export type KubeObject = Ingress | IngressClass | Service | EndpointSlice | Secr
 
 export type Kind = KubeObject['kind'];
 
-/** The view of each kind, by `apiVersion/kind`. Whatever is not here is none of our business. */
+/**
+ * The view of each kind, by `apiVersion/kind`. Whatever is not here is none of our business. A view takes an object
+ * without nulls; `validateObject` is how objects get to be seen through one.
+ */
 export const VIEWS = {
   'networking.k8s.io/v1/Ingress': ingressView,
   'networking.k8s.io/v1/IngressClass': ingressClassView,

@@ -1,31 +1,28 @@
 import { z } from 'zod';
-import { clusterMetadata, list, namespacedMetadata, optional, portNumber, subdomain } from './metadata.ts';
+import { clusterMetadata, list, namespacedMetadata, portNumber, subdomain, text } from './metadata.ts';
 
 const serviceBackend = z.object({
   name: z.string().min(1),
-  port: z
-    .object({ name: optional(z.string()), number: optional(portNumber) })
-    .nullish()
-    .transform((port) => port ?? {}),
+  port: z.object({ name: text, number: portNumber.optional() }).prefault({}),
 });
 
 const backend = z.object({
-  service: optional(serviceBackend),
-  resource: optional(z.object({ apiGroup: optional(z.string()), kind: z.string(), name: z.string() })),
+  service: serviceBackend.optional(),
+  resource: z.object({ apiGroup: text, kind: z.string(), name: z.string() }).optional(),
 });
 
 const path = z.object({
-  path: optional(z.string()),
+  path: text,
   pathType: z.enum(['Exact', 'Prefix', 'ImplementationSpecific']),
   backend,
 });
 
 const rule = z.object({
-  host: optional(z.string()),
-  http: optional(z.object({ paths: z.array(path).min(1) })),
+  host: text,
+  http: z.object({ paths: z.array(path).min(1) }).optional(),
 });
 
-const tls = z.object({ hosts: list(z.string()), secretName: optional(z.string()) });
+const tls = z.object({ hosts: list(z.string()), secretName: text });
 
 /**
  * What Sluice reads of an Ingress: the shape is checked here, what a value means is checked where it is used, so that a
@@ -38,13 +35,12 @@ export const ingressView = z.object({
   metadata: namespacedMetadata,
   spec: z
     .object({
-      ingressClassName: optional(subdomain),
-      defaultBackend: optional(backend),
+      ingressClassName: subdomain.optional(),
+      defaultBackend: backend.optional(),
       rules: list(rule),
       tls: list(tls),
     })
-    .nullish()
-    .transform((spec) => spec ?? { ingressClassName: undefined, defaultBackend: undefined, rules: [], tls: [] }),
+    .prefault({}),
 });
 
 /** @see https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-class-v1/ */
@@ -52,10 +48,7 @@ export const ingressClassView = z.object({
   apiVersion: z.literal('networking.k8s.io/v1'),
   kind: z.literal('IngressClass'),
   metadata: clusterMetadata,
-  spec: z
-    .object({ controller: optional(z.string()) })
-    .nullish()
-    .transform((spec) => spec ?? { controller: undefined }),
+  spec: z.object({ controller: text }).prefault({}),
 });
 
 export type Ingress = z.output<typeof ingressView>;

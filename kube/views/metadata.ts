@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
-const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const DNS_LABEL = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
+const DNS_SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
 
 /** RFC 1123 subdomain, as most object names are. */
 export const subdomain = z.string().max(253).regex(DNS_SUBDOMAIN, 'must be a lower case RFC 1123 subdomain');
@@ -10,35 +10,43 @@ export const label = z.string().max(63).regex(DNS_LABEL, 'must be a lower case R
 
 export const portNumber = z.int().min(1).max(65535);
 
-/** Kubernetes reads `null` as absent. */
-export function optional<T extends z.ZodType>(schema: T) {
-  return schema.nullish().transform((value) => value ?? undefined);
-}
-
 /** An absent list and an empty one mean the same in every view that uses this. */
 export function list<T extends z.ZodType>(item: T) {
-  return z
-    .array(item)
-    .nullish()
-    .transform((value) => value ?? []);
+  return z.array(item).default([]);
 }
 
-const stringMap = z
-  .record(z.string(), z.string())
-  .nullish()
-  .transform((value) => value ?? {});
+/** A string for which Kubernetes knows no difference between empty and absent; it is undefined where it is empty. */
+export const text = z
+  .string()
+  .optional()
+  .transform((value) => value || undefined);
 
-/** The part of ObjectMeta that is read. `namespace` is `default` where a namespaced object leaves it out. */
+const stringMap = z.record(z.string(), z.string()).default({});
+
+/** The part of ObjectMeta that is read. */
 const metadata = z.object({
   name: subdomain,
-  namespace: optional(label),
-  uid: optional(z.string()),
-  creationTimestamp: optional(z.iso.datetime({ offset: true })),
+  uid: z.string().optional(),
+  creationTimestamp: z.iso.datetime({ offset: true, error: 'must be a time as RFC 3339 writes it' }).optional(),
   labels: stringMap,
   annotations: stringMap,
 });
 
-export const namespacedMetadata = metadata.transform((value) => ({ ...value, namespace: value.namespace ?? 'default' }));
-export const clusterMetadata = metadata.transform((value) => ({ ...value, namespace: '' }));
+/** `namespace` is `default` where it is left out or empty. */
+export const namespacedMetadata = metadata.extend({
+  namespace: z
+    .string()
+    .optional()
+    .transform((value) => value || 'default')
+    .pipe(label),
+});
+
+/** Whatever namespace a cluster-scoped object names, it has none. */
+export const clusterMetadata = metadata.extend({
+  namespace: z
+    .unknown()
+    .optional()
+    .transform(() => ''),
+});
 
 export type Metadata = z.output<typeof namespacedMetadata>;

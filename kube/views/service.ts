@@ -1,17 +1,20 @@
 import { z } from 'zod';
-import { list, namespacedMetadata, optional, portNumber } from './metadata.ts';
+import { list, namespacedMetadata, portNumber, text } from './metadata.ts';
 
-const protocol = z
-  .enum(['TCP', 'UDP', 'SCTP'])
-  .nullish()
-  .transform((value) => value ?? 'TCP');
+const protocol = z.enum(['TCP', 'UDP', 'SCTP']).default('TCP');
+
+/** A port number, or the name of a container port; undefined (0 or empty) for the same number as the Service's port. */
+const targetPort = z
+  .union([z.int().min(0).max(65535), z.string()], { error: 'must be a port number (1 to 65535) or the name of a port' })
+  .optional()
+  .transform((value) => value || undefined);
 
 const servicePort = z.object({
-  name: optional(z.string()),
+  name: text,
   protocol,
-  appProtocol: optional(z.string()),
+  appProtocol: text,
   port: portNumber,
-  targetPort: optional(z.union([portNumber, z.string()])),
+  targetPort,
 });
 
 /** @see https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/ */
@@ -21,38 +24,27 @@ export const serviceView = z.object({
   metadata: namespacedMetadata,
   spec: z
     .object({
-      type: z
-        .enum(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'])
-        .nullish()
-        .transform((value) => value ?? 'ClusterIP'),
-      externalName: optional(z.string()),
+      type: z.enum(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']).default('ClusterIP'),
+      externalName: text,
       ports: list(servicePort),
       ipFamilies: list(z.enum(['IPv4', 'IPv6'])),
-      sessionAffinity: optional(z.enum(['None', 'ClientIP'])),
+      sessionAffinity: z.enum(['None', 'ClientIP']).optional(),
     })
-    .nullish()
-    .transform(
-      (spec) => spec ?? { type: 'ClusterIP' as const, externalName: undefined, ports: [], ipFamilies: [], sessionAffinity: undefined },
-    ),
+    .prefault({}),
 });
 
 const endpoint = z.object({
   addresses: z.array(z.string()).min(1),
-  conditions: z
-    .object({
-      ready: optional(z.boolean()),
-      serving: optional(z.boolean()),
-      terminating: optional(z.boolean()),
-    })
-    .nullish()
-    .transform((conditions) => conditions ?? {}),
+  /** A condition that is absent is unknown, which counts as ready, serving and not terminating. */
+  conditions: z.object({ ready: z.boolean().optional(), serving: z.boolean().optional(), terminating: z.boolean().optional() }).default({}),
 });
 
 const endpointPort = z.object({
-  name: optional(z.string()),
-  port: optional(portNumber),
+  name: text,
+  /** Absent: any port. */
+  port: portNumber.optional(),
   protocol,
-  appProtocol: optional(z.string()),
+  appProtocol: text,
 });
 
 /** @see https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/ */

@@ -1,0 +1,234 @@
+import { type Diagnostic, type FieldPath, type Location, type ObjectRef, objectKey } from '../../model/index.ts';
+import { type Finding, finding } from '../codes.ts';
+import { type KubeObject, refOf } from '../object.ts';
+import type { FileClaim, FileContent } from './file-content.ts';
+
+/** A place that offers content for an object. */
+interface Offer {
+  readonly file: string;
+  /** Among the offers of its file. */
+  readonly order: number;
+  readonly object: KubeObject;
+  /** Where its text stands; absent for content that is kept though no text says it any more. */
+  readonly claim?: FileClaim;
+}
+
+/** What a file is believed to hold. */
+export interface HeldFile {
+  readonly content: FileContent;
+  /** Objects that the file held before and that its present text, being wrong somewhere, gives no more. */
+  readonly kept: ReadonlyMap<string, KubeObject>;
+  /** Why the file could not be read the last time; its content is then that of before. */
+  readonly trouble: Finding | undefined;
+}
+
+/** The difference that changes of files have made to objects. */
+export interface Change {
+  readonly upserts: readonly KubeObject[];
+  readonly removals: readonly ObjectRef[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+const MAX_FILE_DIAGNOSTICS = 1000;
+
+/**
+ * Which objects stand, given what every file holds. Of several places for an object the first by file, then position, stands whose
+ * text is right; content that is kept stands only where no text is right.
+ */
+export class Holdings {
+  readonly #files = new Map<string, HeldFile>();
+  readonly #offers = new Map<string, Offer[]>();
+  readonly #delivered = new Map<string, KubeObject>();
+  readonly #changedKeys = new Set<string>();
+  readonly #contestedKeys = new Set<string>();
+  readonly #troubledFiles = new Set<string>();
+  #diagnosticsChanged = false;
+
+  get paths(): IterableIterator<string> {
+    return this.#files.keys();
+  }
+
+  file(path: string): HeldFile | undefined {
+    return this.#files.get(path);
+  }
+
+  /** Whether some file other than `path` has this object with a right text. */
+  isElsewhere(key: string, path: string): boolean {
+    return this.#offers.get(key)?.some((offer) => offer.file !== path && offer.claim) ?? false;
+  }
+
+  /** The content of a file is now this. */
+  believe(content: FileContent): void {
+    const before = this.#files.get(content.path);
+    const kept = new Map<string, KubeObject>();
+    for (const [key, object] of heldObjects(before)) {
+      if (content.objectOf(key) === undefined && (content.broken || content.firstClaims.has(key))) kept.set(key, object);
+    }
+    this.#replace(content.path, before, { content, kept, trouble: undefined });
+  }
+
+  /** A file is there, but cannot be read. What it held before stays. */
+  believeUnreadable(empty: FileContent, trouble: Finding): void {
+    const before = this.#files.get(empty.path);
+    if (before?.trouble?.message === trouble.message) return;
+    this.#replace(empty.path, before, { content: before?.content ?? empty, kept: before?.kept ?? new Map(), trouble });
+  }
+
+  /** A file is gone, and its objects with it. */
+  believeGone(path: string): void {
+    this.#replace(path, this.#files.get(path), undefined);
+  }
+
+  #replace(path: string, before: HeldFile | undefined, after: HeldFile | undefined): void {
+    const touched = new Set<string>();
+    for (const key of keysOf(before)) {
+      touched.add(key);
+      this.#withdraw(key, path);
+    }
+    if (after) this.#files.set(path, after);
+    else this.#files.delete(path);
+    for (const [key, offer] of offersOf(path, after)) {
+      touched.add(key);
+      this.#offers.set(key, [...(this.#offers.get(key) ?? []), offer]);
+    }
+    for (const key of touched) this.#settle(key);
+    if (isTroubled(before) || isTroubled(after)) this.#diagnosticsChanged = true;
+    if (isTroubled(after)) this.#troubledFiles.add(path);
+    else this.#troubledFiles.delete(path);
+  }
+
+  #withdraw(key: string, path: string): void {
+    const rest = this.#offers.get(key)?.filter((offer) => offer.file !== path) ?? [];
+    if (rest.length > 0) this.#offers.set(key, rest);
+    else this.#offers.delete(key);
+  }
+
+  #settle(key: string): void {
+    this.#changedKeys.add(key);
+    const offers = this.#offers.get(key) ?? [];
+    if (offers.length > 1) offers.sort(compareOffers);
+    const contested = offers.length > 1 && offers[1]?.claim !== undefined;
+    if (contested || this.#contestedKeys.has(key)) this.#diagnosticsChanged = true;
+    if (contested) this.#contestedKeys.add(key);
+    else this.#contestedKeys.delete(key);
+  }
+
+  /** What changed since this was asked last; undefined where nothing did. */
+  takeChange(extra: readonly Diagnostic[], extraChanged: boolean): Change | undefined {
+    const upserts: KubeObject[] = [];
+    const removals: ObjectRef[] = [];
+    for (const key of [...this.#changedKeys].sort()) {
+      const before = this.#delivered.get(key);
+      const now = this.#offers.get(key)?.[0]?.object;
+      if (now === before) continue;
+      if (now) {
+        upserts.push(now);
+        this.#delivered.set(key, now);
+      } else if (before) {
+        removals.push(refOf(before));
+        this.#delivered.delete(key);
+      }
+    }
+    this.#changedKeys.clear();
+    if (upserts.length === 0 && removals.length === 0 && !this.#diagnosticsChanged && !extraChanged) return undefined;
+    this.#diagnosticsChanged = false;
+    return { upserts, removals, diagnostics: [...extra, ...this.#diagnostics()] };
+  }
+
+  locate(ref: ObjectRef, path: FieldPath): Location | undefined {
+    const offer = this.#offers.get(objectKey(ref))?.[0];
+    const content = offer && this.#files.get(offer.file)?.content;
+    if (!content) return undefined;
+    const claim = offer.claim ?? content.firstClaims.get(objectKey(ref));
+    return claim ? content.locate(claim, path) : brokenPlace(content);
+  }
+
+  *#diagnostics(): Generator<Diagnostic> {
+    for (const path of [...this.#troubledFiles].sort()) {
+      const file = this.#files.get(path);
+      if (file) yield* this.#fileDiagnostics(file);
+    }
+    for (const key of [...this.#contestedKeys].sort()) yield* this.#contestDiagnostics(this.#offers.get(key) ?? []);
+  }
+
+  *#fileDiagnostics({ content, kept, trouble }: HeldFile): Generator<Diagnostic> {
+    if (trouble) yield { ...trouble, message: `the file ${trouble.message}`, location: { file: content.path, line: 1, column: 1 } };
+    const placed = content.documents.flatMap((document) => document.parsed.findings.map((entry) => ({ ...entry, start: document.start })));
+    for (const { finding, ref, offset, start } of placed.slice(0, MAX_FILE_DIAGNOSTICS)) {
+      const location = content.placeOf(start + offset);
+      yield ref ? { ...finding, object: ref, location } : { ...finding, location };
+    }
+    const standing = [...kept].filter(([key, object]) => this.#offers.get(key)?.[0]?.object === object);
+    for (const [key, object] of standing) {
+      const claim = content.firstClaims.get(key);
+      if (!claim) continue;
+      const message = 'keeps its last content that was right until this is corrected';
+      yield { ...finding('LastGoodKept', message), object: refOf(object), location: content.locate(claim, []) };
+    }
+    const hidden = standing.filter(([key]) => !content.firstClaims.has(key));
+    if (hidden.length > 0)
+      yield { ...finding('LastGoodKept', keptMessage(hidden.map(([, object]) => object))), location: brokenPlace(content) };
+  }
+
+  *#contestDiagnostics([first, ...others]: readonly Offer[]): Generator<Diagnostic> {
+    for (const offer of others) {
+      if (!first?.claim || !offer.claim) continue;
+      const winner = this.#placeOf(first.file, first.claim);
+      const message = `stands in ${winner?.file}:${winner?.line} already, which is what is read`;
+      const location = this.#placeOf(offer.file, offer.claim);
+      const diagnostic = { ...finding('DuplicateObject', message), object: refOf(offer.object) };
+      yield location ? { ...diagnostic, location } : diagnostic;
+    }
+  }
+
+  #placeOf(path: string, claim: FileClaim): Location | undefined {
+    return this.#files.get(path)?.content.locate(claim, []);
+  }
+}
+
+function compareOffers(a: Offer, b: Offer): number {
+  if ((a.claim === undefined) !== (b.claim === undefined)) return a.claim ? -1 : 1;
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+  return a.order - b.order;
+}
+
+function* heldObjects(file: HeldFile | undefined): Generator<[string, KubeObject]> {
+  if (!file) return;
+  yield* file.kept;
+  for (const [key, { claim }] of file.content.firstClaims) {
+    if (claim.object) yield [key, claim.object];
+  }
+}
+
+function* keysOf(file: HeldFile | undefined): Generator<string> {
+  if (!file) return;
+  yield* file.kept.keys();
+  yield* file.content.firstClaims.keys();
+}
+
+function* offersOf(path: string, file: HeldFile | undefined): Generator<[string, Offer]> {
+  if (!file) return;
+  for (const [order, claim] of file.content.claims.entries()) {
+    const { key, object } = claim.claim;
+    if (object) yield [key, { file: path, order, object, claim }];
+  }
+  for (const [key, object] of file.kept) yield [key, { file: path, order: 0, object }];
+}
+
+function isTroubled(file: HeldFile | undefined): boolean {
+  if (!file) return false;
+  return file.trouble !== undefined || file.kept.size > 0 || file.content.documents.some(({ parsed }) => parsed.findings.length > 0);
+}
+
+function brokenPlace(content: FileContent): Location {
+  return content.placeOf(content.documents.find((document) => document.parsed.broken)?.start ?? 0);
+}
+
+function keptMessage(objects: readonly KubeObject[]): string {
+  const names = objects.slice(0, 3).map((object) => {
+    const { kind, namespace, name } = refOf(object);
+    return `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
+  });
+  const rest = objects.length > names.length ? ` and ${objects.length - names.length} more` : '';
+  return `what stood in this file before is kept until all of it can be read: ${names.join(', ')}${rest}`;
+}
