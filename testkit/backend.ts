@@ -1,0 +1,177 @@
+import { once } from 'node:events';
+import { createServer as createHttp1Server, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer as createH2cServer,
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from 'node:http2';
+import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TLSSocket } from 'node:tls';
+import { WebSocketServer } from 'ws';
+
+export interface BackendOptions {
+  /** What it says it is, in every answer. */
+  readonly name: string;
+  /** `http1`, `h2c` (HTTP/2 only, without TLS), or `https` (HTTP/2 and HTTP/1.1 by ALPN, with `tls`). Default `http1`. */
+  readonly protocol?: 'http1' | 'h2c' | 'https';
+  /** PEM. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+  /** Default 127.0.0.1. */
+  readonly address?: string;
+  /** Default: one that is free. */
+  readonly port?: number;
+}
+
+/** What a backend answers, as JSON: the request as it arrived. */
+export interface EchoedRequest {
+  readonly backend: string;
+  readonly method: string;
+  /** Path and query, as sent. */
+  readonly url: string;
+  readonly httpVersion: string;
+  /** Names in lower case; HTTP/2's pseudo headers among them. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body: string;
+  /** The names agreed upon in the handshake; null without TLS. */
+  readonly tls: { readonly sni: string | null; readonly alpn: string | null } | null;
+}
+
+type Request = IncomingMessage | Http2ServerRequest;
+type Response = ServerResponse | Http2ServerResponse;
+
+/**
+ * A real HTTP server that says who it is. It echoes the request line, headers and body as JSON ({@link EchoedRequest}), and
+ * its name in `x-backend`. How it answers is asked for in the query:
+ *
+ * - `delay=MS` waits before it answers, `status=CODE` answers with that status;
+ * - `chunks=N&every=MS` answers with N lines, one every MS milliseconds;
+ * - `reset` breaks the connection instead of answering.
+ *
+ * A WebSocket (not over HTTP/2) first receives the echo as a message, then each of its own messages.
+ *
+ *     await using backend = await Backend.start({ name: 'a' });
+ */
+export class Backend implements AsyncDisposable {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly #server: Server | Http2Server | Http2SecureServer;
+  readonly #connections: Set<Socket>;
+  readonly #received: EchoedRequest[];
+
+  private constructor(
+    options: { readonly name: string; readonly address: string; readonly port: number },
+    server: Server | Http2Server | Http2SecureServer,
+    connections: Set<Socket>,
+    received: EchoedRequest[],
+  ) {
+    this.name = options.name;
+    this.address = options.address;
+    this.port = options.port;
+    this.#server = server;
+    this.#connections = connections;
+    this.#received = received;
+  }
+
+  /** @throws if the port is taken */
+  static async start(options: BackendOptions): Promise<Backend> {
+    const { name, address = '127.0.0.1' } = options;
+    const server = createServer(options);
+    const connections = trackConnections(server);
+    const received: EchoedRequest[] = [];
+    server.on('request', (request: Request, response: Response) => void answer(name, request, response, received));
+    serveWebSockets(name, server, received);
+    server.listen(options.port ?? 0, address);
+    await once(server, 'listening');
+    const bound = server.address();
+    if (bound === null || typeof bound === 'string') throw new Error('not a TCP server');
+    return new Backend({ name, address, port: bound.port }, server, connections, received);
+  }
+
+  /** The requests that arrived, oldest first. */
+  get received(): readonly EchoedRequest[] {
+    return this.#received;
+  }
+
+  /** Stops listening and breaks all connections, as a process that ends. */
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    for (const connection of this.#connections) connection.destroy();
+    await closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#server.listening) await this.close();
+  }
+}
+
+function createServer({ protocol = 'http1', tls }: BackendOptions): Server | Http2Server | Http2SecureServer {
+  if (protocol === 'http1') return createHttp1Server();
+  if (protocol === 'h2c') return createH2cServer();
+  if (tls === undefined) throw new Error('a backend that speaks https needs a key and a certificate');
+  return createSecureServer({ ...tls, allowHTTP1: true });
+}
+
+function trackConnections(server: Server | Http2Server | Http2SecureServer): Set<Socket> {
+  const connections = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.on('error', () => {}).on('close', () => connections.delete(socket));
+  });
+  return connections;
+}
+
+async function answer(name: string, request: Request, response: Response, received: EchoedRequest[]): Promise<void> {
+  const query = new URL(request.url ?? '/', 'http://backend').searchParams;
+  const echo = describe(name, request, await text(request).catch(() => ''));
+  received.push(echo);
+  // Not a reason to live on for: the server is, as long as it listens.
+  await sleep(Number(query.get('delay') ?? 0), undefined, { ref: false });
+  if (query.has('reset')) {
+    request.socket.destroy();
+    return;
+  }
+  response.statusCode = Number(query.get('status') ?? 200);
+  response.setHeader('x-backend', name);
+  const chunks = Number(query.get('chunks') ?? 0);
+  if (chunks > 0) {
+    Readable.from(lines(chunks, Number(query.get('every') ?? 0))).pipe(response);
+    return;
+  }
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify(echo));
+}
+
+async function* lines(count: number, everyMs: number): AsyncGenerator<string> {
+  for (let index = 1; index <= count; index += 1) {
+    yield `chunk ${index} of ${count}\n`;
+    await sleep(everyMs, undefined, { ref: false });
+  }
+}
+
+function serveWebSockets(name: string, server: Server | Http2Server | Http2SecureServer, received: EchoedRequest[]): void {
+  const webSockets = new WebSocketServer({ noServer: true });
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const echo = describe(name, request, '');
+      received.push(echo);
+      webSocket.send(JSON.stringify(echo));
+      webSocket.on('message', (data, isBinary) => webSocket.send(data, { binary: isBinary }));
+    });
+  });
+}
+
+function describe(backend: string, request: Request, body: string): EchoedRequest {
+  const headers: Record<string, string | readonly string[]> = {};
+  for (const [key, value] of Object.entries(request.headers)) if (value !== undefined) headers[key] = value;
+  const { socket } = request;
+  const tls = socket instanceof TLSSocket ? { sni: socket.servername || null, alpn: socket.alpnProtocol || null } : null;
+  return { backend, method: request.method ?? '', url: request.url ?? '', httpVersion: request.httpVersion, headers, body, tls };
+}
