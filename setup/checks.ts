@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { runCommand } from './commands.mjs';
 import { CommandError } from './errors.mjs';
 import type { createProgress } from './progress.mjs';
-import { findCommittedGenerated, findForbiddenNames, findLongFiles, findRegistryAddresses } from './repository-rules.ts';
+import {
+  findCommittedGenerated,
+  findForbiddenNames,
+  findLongFiles,
+  findRegistryAddresses,
+  findUnexplainedDependencies,
+} from './repository-rules.ts';
 
 type Progress = ReturnType<typeof createProgress>;
 /** Gives what is wrong, a line each. */
@@ -22,9 +28,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
   types: (root) => runTool(root, 'typescript/bin/tsc', '-b', '--pretty', 'false'),
   'lint and format': (root) => runTool(root, '@biomejs/biome/bin/biome', 'ci', '--colors=off', '--error-on-warnings', '.'),
   layers: (root) => runNode(root, '--test', 'testkit/layers.test.ts'),
-  'lock file': (root) => findRegistryAddresses(readFileSync(join(root, 'package-lock.json'), 'utf8')),
-  'file sizes': async (root) =>
-    findLongFiles((await listFiles(root)).map((path) => ({ path, text: () => readFileSync(join(root, path), 'utf8') }))),
+  'lock file': (root) => findRegistryAddresses(read(root, 'package-lock.json')),
+  dependencies: (root) => findUnexplainedDependencies(JSON.parse(read(root, 'package.json')), read(root, 'docs/dependencies.md')),
+  'file sizes': async (root) => findLongFiles((await listFiles(root)).map((path) => ({ path, text: () => read(root, path) }))),
   'file names': async (root) => findForbiddenNames(await listFiles(root)),
   'generated code': async (root) => findCommittedGenerated(await listFiles(root, '--cached')),
 };
@@ -59,6 +65,10 @@ async function listFiles(root: string, ...which: ['--cached'] | []): Promise<str
   const listed = (await runCommand('git', ['ls-files', '-z', ...chosen], { cwd: root })).split('\0').filter((path) => path !== '');
   const deleted = new Set((await runCommand('git', ['ls-files', '-z', '--deleted'], { cwd: root })).split('\0'));
   return listed.filter((path) => !deleted.has(path));
+}
+
+function read(root: string, path: string): string {
+  return readFileSync(join(root, path), 'utf8');
 }
 
 function runTool(root: string, launcher: string, ...args: string[]): Promise<readonly string[]> {

@@ -4,29 +4,46 @@ import { setTimeout as delay } from 'node:timers/promises';
 const POLL_MILLISECONDS = 100;
 
 /**
- * Takes a lock between processes: a file that names its holder. One left behind by a process that died is taken over.
+ * @typedef {object} Lock
+ * @property {() => void} release may be called more than once
+ * @property {(pid: number) => void} share makes another process a holder too: should this one be killed, the lock lasts until the other ends
+ */
+
+/**
+ * Takes a lock between processes: a file that names its holders. One whose holders have all ended is taken over.
  * @param {string} path
  * @param {(pid: number) => void} onWait called once for each holder that has to be waited for
- * @returns {Promise<() => void>} releases the lock; may be called more than once
+ * @returns {Promise<Lock>}
  */
 export async function acquireLock(path, onWait) {
   const self = processIdentity(process.pid);
   let waitedFor;
   while (!tryCreate(path, self)) {
-    const holder = read(path);
-    if (holder === undefined) continue;
-    const pid = Number(holder.split(' ')[0]);
-    if (processIdentity(pid) !== holder) {
-      removeStale(path, holder);
+    const holders = read(path);
+    if (holders === undefined) continue;
+    const alive = holders.split('\n').find((holder) => processIdentity(pidOf(holder)) === holder);
+    if (alive === undefined) {
+      removeStale(path, holders);
       continue;
     }
-    if (waitedFor !== holder) onWait(pid);
-    waitedFor = holder;
+    if (waitedFor !== alive) onWait(pidOf(alive));
+    waitedFor = alive;
     await delay(POLL_MILLISECONDS);
   }
-  return () => {
-    if (read(path) === self) rmSync(path, { force: true });
+  return {
+    release() {
+      if (read(path)?.split('\n')[0] === self) rmSync(path, { force: true });
+    },
+    share(pid) {
+      const next = `${path}.${process.pid}`;
+      writeFileSync(next, `${self}\n${processIdentity(pid)}`);
+      renameSync(next, path);
+    },
   };
+}
+
+function pidOf(holder) {
+  return Number(holder.split(' ')[0]);
 }
 
 /** Identifiers are used again, so where the system tells when a process started, that is part of its identity. */
@@ -43,9 +60,9 @@ function processIdentity(pid) {
   return `${pid} ${started}`;
 }
 
-function tryCreate(path, holder) {
+function tryCreate(path, self) {
   const own = `${path}.${process.pid}`;
-  writeFileSync(own, holder);
+  writeFileSync(own, self);
   try {
     linkSync(own, path);
     return true;
@@ -57,13 +74,13 @@ function tryCreate(path, holder) {
   }
 }
 
-// Of several processes that see the same dead holder, renaming lets one remove its lock. Who was slower may have moved the
+// Of several processes that see the same dead holders, renaming lets one remove its lock. Who was slower may have moved the
 // lock of who was faster, and puts it back.
-function removeStale(path, deadHolder) {
+function removeStale(path, deadHolders) {
   const moved = `${path}.${process.pid}.stale`;
   try {
     renameSync(path, moved);
-    if (read(moved) !== deadHolder) linkSync(moved, path);
+    if (read(moved) !== deadHolders) linkSync(moved, path);
   } catch (error) {
     if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
   } finally {

@@ -17,7 +17,7 @@ const HOLDER = `
   import { setTimeout } from 'node:timers/promises';
   import { acquireLock } from '${MODULE}';
   const [lock, log, number] = process.argv.slice(1);
-  const release = await acquireLock(lock, () => {});
+  const { release } = await acquireLock(lock, () => {});
   appendFileSync(log, number + ' ');
   await setTimeout(20);
   appendFileSync(log, number + ' ');
@@ -46,19 +46,36 @@ describe('acquireLock', () => {
   });
 
   test('says once for whom it waits', async () => {
-    const release = await acquireLock(lock, () => assert.fail('nobody holds it'));
+    const { release } = await acquireLock(lock, () => assert.fail('nobody holds it'));
     const waited: number[] = [];
     const second = acquireLock(lock, (pid) => {
       waited.push(pid);
       setTimeout(release, 250);
     });
-    (await second)();
+    (await second).release();
     assert.deepEqual(waited, [process.pid]);
+  });
+
+  test('waits for what a killed holder had started', async () => {
+    const child = spawn('sleep', ['60']);
+    assert.ok(child.pid);
+    const { release, share } = await acquireLock(lock, () => assert.fail('nobody holds it'));
+    share(child.pid);
+    const [, shared] = readFileSync(lock, 'utf8').split('\n');
+    release();
+    writeFileSync(lock, `${await deadHolder()}\n${shared}`);
+    const waited: number[] = [];
+    const next = await acquireLock(lock, (pid) => {
+      waited.push(pid);
+      child.kill();
+    });
+    next.release();
+    assert.deepEqual(waited, [child.pid]);
   });
 
   test('takes over from a process whose identifier is now that of another', async () => {
     writeFileSync(lock, `${process.pid} 1`);
-    const release = await acquireLock(lock, () => assert.fail('its holder is gone'));
+    const { release } = await acquireLock(lock, () => assert.fail('its holder is gone'));
     release();
     release();
     assert.equal(existsSync(lock), false);

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findCommittedGenerated, findForbiddenNames, findLongFiles, findRegistryAddresses } from './repository-rules.ts';
+import {
+  findCommittedGenerated,
+  findForbiddenNames,
+  findLongFiles,
+  findRegistryAddresses,
+  findUnexplainedDependencies,
+} from './repository-rules.ts';
 
 test('findLongFiles refuses code past 500 lines', () => {
   const file = (path: string, lines: number) => ({ path, text: () => 'x\n'.repeat(lines) });
@@ -26,5 +32,13 @@ test('findRegistryAddresses refuses addresses, not links within the workspace', 
 test('findCommittedGenerated refuses what is in a gen folder', () => {
   assert.deepEqual(findCommittedGenerated(['a/gen/x_pb.js', 'a/generate.ts', 'general/x.ts']), [
     'a/gen/x_pb.js: generated, so not to be committed',
+  ]);
+});
+
+test('findUnexplainedDependencies wants every kind of dependency named', () => {
+  const manifest = { dependencies: { a: '1', b: '1' }, devDependencies: { '@c/d': '1' }, name: 'x' };
+  assert.deepEqual(findUnexplainedDependencies(manifest, '| `a` | because |'), [
+    'b: docs/dependencies.md does not say what for',
+    '@c/d: docs/dependencies.md does not say what for',
   ]);
 });

@@ -37,3 +37,13 @@ export function findRegistryAddresses(lockFile: string): string[] {
 export function findCommittedGenerated(paths: readonly string[]): string[] {
   return paths.filter((path) => path.split('/').includes('gen')).map((path) => `${path}: generated, so not to be committed`);
 }
+
+/**
+ * @param manifest of the workspace, package.json
+ * @param reasons docs/dependencies.md, which names packages in backquotes
+ */
+export function findUnexplainedDependencies(manifest: Readonly<Record<string, unknown>>, reasons: string): string[] {
+  const fields = [manifest['dependencies'], manifest['optionalDependencies'], manifest['devDependencies']];
+  const names = fields.flatMap((field) => Object.keys(field ?? {}));
+  return names.filter((name) => !reasons.includes(`\`${name}\``)).map((name) => `${name}: docs/dependencies.md does not say what for`);
+}

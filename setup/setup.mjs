@@ -56,13 +56,11 @@ export async function main(args) {
 
 async function runSteps(setup, progress) {
   mkdirSync(setup.folder, { recursive: true });
-  const release = await acquireLock(join(setup.folder, 'lock'), (holder) =>
-    progress.note(`waiting for another set-up (process ${holder})`),
-  );
-  process.once('exit', release);
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+  const lock = await acquireLock(join(setup.folder, 'lock'), (holder) => progress.note(`waiting for another set-up (process ${holder})`));
+  process.once('exit', lock.release);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
   await progress.step('system', (report) => checkSystem(setup, report));
-  await progress.step('npm dependencies', (report) => installDependencies(setup, report));
+  await progress.step('npm dependencies', (report) => installDependencies(setup, report, lock.share));
   await progress.step('Node 24', (report) => pinNode(setup, report));
   await progress.step(`Envoy ${setup.envoyVersion}`, (report) => installEnvoy(setup, report));
   await progress.step('Envoy types', (report) => generateEnvoyTypes(setup, report));

@@ -7,12 +7,13 @@ import { runCommand } from '../commands.mjs';
  * Brings `node_modules` to what the lock file says, by `npm ci`, where it differs.
  * @param {import('../setup.mjs').Setup} setup
  * @param {(phase: string) => void} report
+ * @param {(pid: number) => void} onStart receives npm's process, which nobody else may disturb even if this one is killed
  * @returns {Promise<import('../progress.mjs').Outcome>}
  */
-export async function installDependencies({ root }, report) {
+export async function installDependencies({ root }, report, onStart) {
   if (isInstalled(root)) return { changed: false };
   report('installing');
-  await runCommand('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root });
+  await runCommand('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, onStart });
   return { changed: true };
 }
 

@@ -25,7 +25,7 @@ export async function checkSystem(setup, report) {
   const missing = await missingPackages(setup);
   if (missing.length === 0) return { changed: false, detail: `${platform}, Node ${process.versions.node}` };
   if (!isDebian() || process.getuid?.() !== 0) {
-    throw new SetupError('system', `${missing.join(', ')} missing; install with: ${installCommand(missing)}`);
+    throw new SetupError('system', `${missing.join(', ')} missing; ${howToInstall(missing)}`);
   }
   report(`installing ${missing.join(' ')}`);
   const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
@@ -68,10 +68,10 @@ function isDebian() {
 }
 
 /** Packages are named as Debian names them; elsewhere the names are close enough to find them by. */
-function installCommand(packages) {
-  if (isDebian()) return `sudo apt-get install -y ${packages.join(' ')}`;
-  if (process.platform === 'darwin') return `brew install ${[...new Set(packages.map(brewFormula))].join(' ')}`;
-  return `your system's package manager (named as on Debian: ${packages.join(' ')})`;
+function howToInstall(packages) {
+  if (isDebian()) return `install with: sudo apt-get install -y ${packages.join(' ')}`;
+  if (process.platform === 'darwin') return `install with: brew install ${[...new Set(packages.map(brewFormula))].join(' ')}`;
+  return "install with your system's package manager; these are the names on Debian";
 }
 
 function brewFormula(debianPackage) {
