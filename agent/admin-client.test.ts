@@ -17,9 +17,8 @@ test('what a running Envoy tells', async () => {
   const { admin } = proxied.envoy;
 
   const info = await admin.serverInfo();
-  assert.equal(info.version.split('/')[1], envoyTypesVersion());
-  assert.equal(info.state, 'LIVE');
   assert.ok(info.uptimeSeconds >= 0);
+  assert.deepEqual(info, { version: envoyTypesVersion(), state: 'LIVE', uptimeSeconds: info.uptimeSeconds, workers: 1 });
 
   for (let count = 0; count < 3; count += 1) await (await fetch(`http://127.0.0.1:${listenPort}/`)).text();
   const counters = await admin.stats({ filter: '^http\\.test\\.downstream_rq_(total|2xx|5xx)$', type: 'Counters' });

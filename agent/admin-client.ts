@@ -5,18 +5,18 @@ import { EnvoyError } from './envoy-error.ts';
 
 const DEFAULT_TIMEOUT_MS = 5_000;
 
+const envoyState = z.enum(['LIVE', 'DRAINING', 'PRE_INITIALIZING', 'INITIALIZING']);
+
 /**
  * As Envoy's `/ready` says: `LIVE` when it serves, `DRAINING` after it was told to fail health checks, the others before
  * all of the first configuration is there.
  */
-export type EnvoyState = 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING';
-
-const STATES: ReadonlySet<string> = new Set<EnvoyState>(['LIVE', 'DRAINING', 'PRE_INITIALIZING', 'INITIALIZING']);
+export type EnvoyState = z.output<typeof envoyState>;
 
 const serverInfo = z.object({
   version: z.string(),
-  state: z.enum(['LIVE', 'DRAINING', 'PRE_INITIALIZING', 'INITIALIZING']),
-  uptime_current_epoch: z.templateLiteral([z.number(), 's']).transform(Number.parseFloat),
+  state: envoyState,
+  uptime_current_epoch: z.string(),
   command_line_options: z.object({ concurrency: z.int() }),
 });
 
@@ -24,7 +24,7 @@ const serverInfo = z.object({
 const stats = z.object({ stats: z.array(z.object({ name: z.string().optional(), value: z.union([z.number(), z.string()]).optional() })) });
 
 export interface ServerInfo {
-  /** `COMMIT/1.40.0/Clean/RELEASE/BoringSSL` */
+  /** Such as `1.40.0`. */
   readonly version: string;
   readonly state: EnvoyState;
   readonly uptimeSeconds: number;
@@ -53,17 +53,18 @@ export class AdminClient {
 
   async state(): Promise<EnvoyState> {
     const { body } = await this.#call('GET', '/ready');
-    const state = body.trim();
-    if (isState(state)) return state;
-    throw refused('/ready', state);
+    const state = envoyState.safeParse(body.trim());
+    if (!state.success) throw refused('/ready', body);
+    return state.data;
   }
 
   async serverInfo(): Promise<ServerInfo> {
     const info = await this.#json('/server_info', serverInfo);
     return {
-      version: info.version,
+      // COMMIT/1.40.0/Clean/RELEASE/BoringSSL
+      version: info.version.split('/')[1] ?? info.version,
       state: info.state,
-      uptimeSeconds: info.uptime_current_epoch,
+      uptimeSeconds: Number.parseFloat(info.uptime_current_epoch),
       workers: info.command_line_options.concurrency,
     };
   }
@@ -126,10 +127,6 @@ export class AdminClient {
       throw new EnvoyError('admin-unreachable', `Envoy's admin interface at ${this.#socket} does not answer: ${reason}`, { cause });
     }
   }
-}
-
-function isState(text: string): text is EnvoyState {
-  return STATES.has(text);
 }
 
 function refused(path: string, answer: string): EnvoyError {

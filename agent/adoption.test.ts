@@ -98,6 +98,30 @@ test('an Envoy that was started differently is replaced', async () => {
   await next.envoy.stop({ drainMs: 0 });
 });
 
+test('stopped while it replaces an Envoy, it starts none', async () => {
+  using folder = new TemporaryFolder();
+  await using backend = await Backend.start({ name: 'a' });
+  const options = { statePath: folder.join('state'), listenPort: await freePort(), backendPort: backend.port };
+  let pid: number | undefined;
+  {
+    await using first = await ProxiedEnvoy.start(options);
+    pid = first.envoy.pid;
+  }
+  const cut = assert.rejects(fetch(`http://127.0.0.1:${options.listenPort}/?delay=600000`));
+  await eventually(() => assert.equal(backend.received.length, 1));
+  await using next = await ProxiedEnvoy.prepare({ ...options, settings: { regexMaxProgramSize: 4321, drainTime: 600_000 } });
+  const refused = assert.rejects(next.envoy.start(), { name: 'EnvoyError', code: 'stopped' });
+  await eventually(() => assert.equal(next.events.at(-1)?.kind, 'stopping'));
+  await next.envoy.stop({ drainMs: 0 });
+  await refused;
+  await cut;
+  assert.deepEqual(next.events, [
+    { kind: 'replacing', pid, reason: 'configuration-changed' },
+    { kind: 'stopping', pid, drainMs: 600_000 },
+    { kind: 'stopped', pid, by: 'quit' },
+  ]);
+});
+
 test('an Envoy whose drain was interrupted is replaced', async () => {
   using folder = new TemporaryFolder();
   await using backend = await Backend.start({ name: 'a' });
@@ -120,7 +144,7 @@ test('what is remembered of a process that is gone does not matter', async () =>
   const options = { statePath: folder.join('state'), listenPort: await freePort(), backendPort: backend.port };
   await using proxied = await ProxiedEnvoy.prepare(options);
   // This process lives, but began at another time than the one remembered.
-  proxied.state.writeRecord({ pid: process.pid, startedAt: 'long-ago', version: '1.0.0', fingerprint: 'x', logOffset: 0 });
+  proxied.state.rememberEnvoy({ pid: process.pid, startedAt: 'long-ago', version: '1.0.0', fingerprint: 'x', logOffset: 0 });
   await proxied.envoy.start();
   assert.deepEqual(
     proxied.events.map((event) => event.kind),

@@ -19,6 +19,11 @@ test('the last words of a run are its own errors, or else its last lines', () =>
   appendFileSync(path, 'T [error] [config] first\nT [warning] [main] between\nT [critical] [main] second\n');
   assert.deepEqual(lastWords(position), ['T [error] [config] first', 'T [critical] [main] second']);
 
+  appendFileSync(path, `T [critical] [main] error: ${'x'.repeat(5_000)}: name is missing\n`);
+  const long = lastWords(position).at(-1) ?? '';
+  assert.match(long, /^T \[critical\] \[main\] error: x+ … x+: name is missing$/);
+  assert.ok(long.length < 1_010);
+
   truncateSync(path);
   assert.deepEqual(lastWords(position), []);
   assert.deepEqual(lastWords({ path: folder.join('none.log'), offset: 0 }), []);

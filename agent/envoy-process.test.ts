@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { envoyTypesVersion } from '@sluice/envoy-protos/version.js';
 import { DEFAULT_SETTINGS } from '../settings/index.ts';
@@ -40,7 +40,9 @@ test('starts, serves what xDS delivered, and stops', async () => {
   const response = await fetch(`http://127.0.0.1:${listenPort}/hello`);
   assert.equal(response.headers.get('x-backend'), 'a');
   const { pid } = proxied.envoy;
-  assert.equal(proxied.state.readRecord()?.pid, pid);
+  assert.equal(proxied.state.findEnvoy()?.pid, pid);
+  const [, , , session] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  assert.equal(Number(session), pid, 'it is in a session of its own, out of reach of the terminal');
 
   await proxied.envoy.stop({ drainMs: 1_000 });
   assert.deepEqual(proxied.events, [
@@ -50,7 +52,7 @@ test('starts, serves what xDS delivered, and stops', async () => {
     { kind: 'stopped', pid, by: 'quit' },
   ]);
   assert.equal(proxied.envoy.pid, undefined);
-  assert.equal(proxied.state.readRecord(), undefined);
+  assert.equal(proxied.state.findEnvoy(), undefined);
   assert.deepEqual(proxied.ads.requests.map((request) => request.errorDetail).filter(Boolean), []);
 });
 
@@ -121,11 +123,11 @@ test('a bootstrap that Envoy refuses: its own words', async () => {
   const refusing = lonelyEnvoy(state, { bootstrap }).envoy;
   await assert.rejects(refusing.start(), (error: EnvoyError) => {
     assert.equal(error.code, 'exited-before-ready');
-    assert.match(error.message, /^Envoy ended with code 1 before it was ready: .*ClusterValidationError.*Name/);
+    assert.match(error.message, /^Envoy ended with code 1 before it was ready: error `.* … .*ClusterValidationError.*Name/);
     assert.match(error.lines.join('\n'), /ClusterValidationError\.Name: value length must be at least 1/);
     return true;
   });
-  assert.equal(state.readRecord(), undefined);
+  assert.equal(state.findEnvoy(), undefined);
   assert.equal(envoy.pid, undefined);
   assert.deepEqual(events, []);
 });

@@ -9,13 +9,14 @@ import { EnvoyError } from './envoy-error.ts';
 import type { EnvoyEvent, ReplaceReason } from './envoy-event.ts';
 import { type LogPosition, lastWords, openEnvoyLog } from './envoy-log.ts';
 import { checkEnvoyVersion } from './envoy-version.ts';
-import { isAlive } from './process-identity.ts';
 import { RestartDelay } from './restart-delay.ts';
 import { type EnvoyExit, type RunningEnvoy, spawnEnvoy, watchEnvoy } from './running-envoy.ts';
 import type { EnvoyRecord, StateFolder } from './state-folder.ts';
 import { stopEnvoy } from './stop-envoy.ts';
 
 const READY_POLL_MS = 50;
+/** Time, level and logger. */
+const LOG_PREFIX = /^\S+ \[\w+\] \[\w+\] /;
 
 export interface EnvoyProcessOptions {
   /** Path of the Envoy binary. */
@@ -32,7 +33,8 @@ export interface EnvoyProcessOptions {
 
 /**
  * The node's Envoy. It outlives the process that started it, so that traffic does; the next one adopts it if it would start
- * an equal one. If it dies it is started again, for as long as it takes.
+ * an equal one. If it dies it is started again, for as long as it takes. Its standard output, the access log, stays that of
+ * the process that started it.
  */
 export class EnvoyProcess {
   readonly admin: AdminClient;
@@ -43,7 +45,8 @@ export class EnvoyProcess {
   readonly #released = new AbortController();
   #envoy: RunningEnvoy | undefined;
   #log: LogPosition;
-  #stopping: Promise<void> | undefined;
+  /** The end of the Envoy that runs, once it has begun. */
+  #ending: Promise<void> | undefined;
   #drainUntil = Number.POSITIVE_INFINITY;
 
   constructor(options: EnvoyProcessOptions) {
@@ -77,8 +80,7 @@ export class EnvoyProcess {
   stop({ drainMs }: { readonly drainMs: number }): Promise<void> {
     this.#drainUntil = Math.min(this.#drainUntil, performance.now() + drainMs);
     this.#released.abort();
-    this.#stopping ??= this.#stop(drainMs);
-    return this.#stopping;
+    return this.#end(drainMs, () => this.#drainUntil);
   }
 
   /** Leaves Envoy to itself, and to the next Sluice on this state folder. */
@@ -87,32 +89,38 @@ export class EnvoyProcess {
     this.#envoy?.release();
   }
 
-  async #stop(drainMs: number): Promise<void> {
-    if (this.#envoy !== undefined) await this.#end(this.#envoy, drainMs, () => this.#drainUntil);
-    this.#options.state.removeRecord();
+  #end(drainMs: number, drainUntil: () => number): Promise<void> {
+    if (this.#ending !== undefined || this.#envoy === undefined) return this.#ending ?? Promise.resolve();
+    this.#ending = this.#endOne(this.#envoy, drainMs, drainUntil).finally(() => {
+      this.#ending = undefined;
+    });
+    return this.#ending;
   }
 
-  async #end(envoy: RunningEnvoy, drainMs: number, drainUntil: () => number): Promise<void> {
+  async #endOne(envoy: RunningEnvoy, drainMs: number, drainUntil: () => number): Promise<void> {
     const { pid } = envoy.identity;
     this.#say({ kind: 'stopping', pid, drainMs });
     const by = await stopEnvoy(envoy, this.admin, drainUntil);
     envoy.release();
     this.#envoy = undefined;
+    if (by !== undefined) this.#options.state.forgetEnvoy();
     this.#say({ kind: 'stopped', pid, by });
   }
 
   /** The Envoy of the last Sluice, once it serves; undefined if there is none, or none that can stay. */
   async #adopt(): Promise<RunningEnvoy | undefined> {
-    const record = this.#options.state.readRecord();
-    if (record === undefined || !isAlive(record)) return undefined;
+    this.#refuseIfReleased();
+    const record = this.#options.state.findEnvoy();
+    if (record === undefined) return undefined;
     const { pid, startedAt, version } = record;
     const envoy = watchEnvoy({ pid, startedAt });
     this.#envoy = envoy;
     this.#log = { path: this.#options.state.envoyLog, offset: record.logOffset };
     const reason = await this.#obstacle(record);
+    this.#refuseIfReleased();
     if (reason !== undefined) {
       this.#say({ kind: 'replacing', pid, reason });
-      await this.#replace(envoy);
+      await this.#replace();
       return undefined;
     }
     this.#say({ kind: 'adopted', pid, version });
@@ -123,10 +131,10 @@ export class EnvoyProcess {
     return undefined;
   }
 
-  async #replace(envoy: RunningEnvoy): Promise<void> {
+  async #replace(): Promise<void> {
     const { drainTime } = this.#options.settings;
     const drainUntil = performance.now() + drainTime;
-    await this.#end(envoy, drainTime, () => Math.min(drainUntil, this.#drainUntil));
+    await this.#end(drainTime, () => Math.min(drainUntil, this.#drainUntil));
   }
 
   async #startFirst(): Promise<RunningEnvoy> {
@@ -136,7 +144,7 @@ export class EnvoyProcess {
     this.#refuseIfReleased();
     if (exit === undefined) return envoy;
     this.#envoy = undefined;
-    this.#options.state.removeRecord();
+    this.#options.state.forgetEnvoy();
     throw this.#exitedBeforeReady(exit);
   }
 
@@ -155,12 +163,23 @@ export class EnvoyProcess {
     this.#log = position;
     try {
       const envoy = spawnEnvoy(binary, this.#arguments, { cwd: state.path, logFd: fd });
-      state.writeRecord({ ...envoy.identity, version, fingerprint: this.#fingerprint(), logOffset: position.offset });
+      this.#remember(envoy);
       this.#envoy = envoy;
       this.#say({ kind: 'started', pid: envoy.identity.pid, version });
       return envoy;
     } finally {
       closeSync(fd);
+    }
+  }
+
+  #remember(envoy: RunningEnvoy): void {
+    const { state, version } = this.#options;
+    try {
+      state.rememberEnvoy({ ...envoy.identity, version, fingerprint: this.#fingerprint(), logOffset: this.#log.offset });
+    } catch (error) {
+      // One that nobody remembers would serve on the same ports as the next.
+      envoy.signal('SIGKILL');
+      throw error;
     }
   }
 
@@ -227,7 +246,7 @@ export class EnvoyProcess {
   #exitedBeforeReady(exit: EnvoyExit): EnvoyError {
     const lines = lastWords(this.#log);
     const how = describeExit(exit);
-    const message = `Envoy ended ${how} before it was ready: ${lines.at(-1) ?? `it said nothing in ${this.#log.path}`}`;
+    const message = `Envoy ended ${how} before it was ready: ${lines.at(-1)?.replace(LOG_PREFIX, '') ?? `it said nothing in ${this.#log.path}`}`;
     return new EnvoyError('exited-before-ready', message, { lines });
   }
 

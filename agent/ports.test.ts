@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { Backend } from '../testkit/backend.ts';
+import { needs } from '../testkit/capabilities.ts';
 import { freePort } from '../testkit/ports.ts';
 import { ProxiedEnvoy } from '../testkit/proxied-envoy.ts';
 import { TemporaryFolder } from '../testkit/temporary-folder.ts';
@@ -32,13 +33,23 @@ class Listener implements AsyncDisposable {
   }
 }
 
-const CONFLICTS: readonly { readonly held: string; readonly wanted: string; readonly conflict: boolean }[] = [
+interface Conflict {
+  readonly held: string;
+  readonly wanted: string;
+  readonly conflict: boolean;
+}
+
+const IPV4_CONFLICTS: readonly Conflict[] = [
   { held: '127.0.0.1', wanted: '127.0.0.1', conflict: true },
   { held: '127.0.0.1', wanted: '0.0.0.0', conflict: true },
-  { held: '127.0.0.1', wanted: '::', conflict: true },
   { held: '127.0.0.1', wanted: '127.0.0.2', conflict: false },
-  { held: '127.0.0.1', wanted: '::1', conflict: false },
   { held: '0.0.0.0', wanted: '127.0.0.1', conflict: true },
+  { held: '0.0.0.0', wanted: '0.0.0.0', conflict: true },
+];
+
+const IPV6_CONFLICTS: readonly Conflict[] = [
+  { held: '127.0.0.1', wanted: '::', conflict: true },
+  { held: '127.0.0.1', wanted: '::1', conflict: false },
   { held: '0.0.0.0', wanted: '::', conflict: true },
   { held: '0.0.0.0', wanted: '::1', conflict: false },
   { held: '::', wanted: '127.0.0.1', conflict: true },
@@ -49,23 +60,26 @@ const CONFLICTS: readonly { readonly held: string; readonly wanted: string; read
   { held: '::ffff:127.0.0.1', wanted: '127.0.0.1', conflict: true },
 ];
 
+async function assertConflict({ held, wanted, conflict }: Conflict): Promise<void> {
+  const port = await freePort();
+  await using listener = await Listener.start({ host: held, port });
+  const place = wanted.includes(':') ? `[${wanted}]:${port}` : `${wanted}:${port}`;
+  const message = `${place} is in use by node (pid ${listener.pid})`;
+  const problems = await checkPortsFree([{ address: wanted, port }]);
+  const expected = conflict ? [{ code: 'in-use', message }] : [];
+  assert.deepEqual(
+    problems.map((problem) => ({ code: problem.code, message: problem.message })),
+    expected,
+    `${held} held, ${wanted} wanted`,
+  );
+}
+
 test('which addresses are in the way of which, and who holds them', async () => {
-  for (const { held, wanted, conflict } of CONFLICTS) {
-    const port = await freePort();
-    await using listener = await Listener.start({ host: held, port });
-    const place = wanted.includes(':') ? `[${wanted}]:${port}` : `${wanted}:${port}`;
-    const message = `${place} is in use by node (pid ${listener.pid})`;
-    const problems = await checkPortsFree([{ address: wanted, port }]);
-    assert.deepEqual(
-      problems.map((problem) => problem.message),
-      conflict ? [message] : [],
-      `${held} held, ${wanted} wanted`,
-    );
-    assert.deepEqual(
-      problems.map((problem) => problem.code),
-      conflict ? ['in-use'] : [],
-    );
-  }
+  for (const conflict of IPV4_CONFLICTS) await assertConflict(conflict);
+});
+
+test('which addresses of IPv6 are in the way of which, and of IPv4', needs('ipv6'), async () => {
+  for (const conflict of IPV6_CONFLICTS) await assertConflict(conflict);
 });
 
 test('a problem tells the whole command line of the holder', async () => {

@@ -32,9 +32,10 @@ export function spawnEnvoy(
   options: { readonly cwd: string; readonly logFd: number },
 ): RunningEnvoy {
   const child = spawn(binary, args, { detached: true, cwd: options.cwd, stdio: ['ignore', 'inherit', options.logFd] });
+  // Both ways of failing are seen without it: there is no process id, and a signal has no effect.
+  child.on('error', () => {});
   const { pid } = child;
   if (pid === undefined) {
-    child.on('error', () => {});
     throw new EnvoyError('not-executable', `cannot run Envoy at ${binary}`);
   }
   const exited = new Promise<EnvoyExit>((resolve) => {

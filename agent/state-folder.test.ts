@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSyn
 import { test } from 'node:test';
 import { TemporaryFolder } from '../testkit/temporary-folder.ts';
 import { StateFolder } from './index.ts';
+import { identifyProcess } from './process-identity.ts';
 
 const MODULE = new URL('./state-folder.ts', import.meta.url).href;
 
@@ -60,18 +61,22 @@ test('the folder is for its owner, and a socket left behind is not in the way', 
   assert.equal(existsSync(state.adminSocket), true, 'it may be that of the Envoy to adopt');
 });
 
-test('what is remembered of Envoy comes back, what is illegible does not', () => {
+test('an Envoy that is remembered is found, unless it has ended or the record is illegible', () => {
   using folder = new TemporaryFolder();
   using state = StateFolder.open(folder.join('state'));
-  assert.equal(state.readRecord(), undefined);
-  const record = { pid: 12, startedAt: 'boot-34', version: '1.2.3', fingerprint: 'abc', logOffset: 5 };
-  state.writeRecord(record);
-  assert.deepEqual(state.readRecord(), record);
+  assert.equal(state.findEnvoy(), undefined);
+  const self = identifyProcess(process.pid);
+  assert.ok(self);
+  const record = { ...self, version: '1.2.3', fingerprint: 'abc', logOffset: 5 };
+  state.rememberEnvoy(record);
+  assert.deepEqual(state.findEnvoy(), record);
   for (const illegible of ['', '{"pid":12}', '[]', '{"pid":']) {
     writeFileSync(folder.join('state/envoy.json'), illegible);
-    assert.equal(state.readRecord(), undefined, illegible);
+    assert.equal(state.findEnvoy(), undefined, illegible);
   }
-  state.removeRecord();
+  state.rememberEnvoy({ ...record, startedAt: 'long-ago' });
+  assert.equal(state.findEnvoy(), undefined);
+  state.forgetEnvoy();
   assert.equal(existsSync(folder.join('state/envoy.json')), false);
 });
 

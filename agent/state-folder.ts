@@ -79,20 +79,21 @@ export class StateFolder implements Disposable {
     return folder;
   }
 
-  /** What an earlier or this Sluice remembered; undefined if nothing, or nothing legible. */
-  readRecord(): EnvoyRecord | undefined {
+  /** The Envoy that runs on this folder; undefined if none is remembered or the one that is has ended. */
+  findEnvoy(): EnvoyRecord | undefined {
     try {
-      return envoyRecord.parse(JSON.parse(readFileSync(this.#record, 'utf8')));
+      const record = envoyRecord.parse(JSON.parse(readFileSync(this.#record, 'utf8')));
+      return isAlive(record) ? record : undefined;
     } catch {
       return undefined;
     }
   }
 
-  writeRecord(record: EnvoyRecord): void {
+  rememberEnvoy(record: EnvoyRecord): void {
     replaceFile(this.#record, `${JSON.stringify(record)}\n`);
   }
 
-  removeRecord(): void {
+  forgetEnvoy(): void {
     rmSync(this.#record, { force: true });
   }
 

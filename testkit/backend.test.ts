@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:http2';
+import { get } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import { Backend } from './backend.ts';
+import { makeCertificate } from './make-certificate.ts';
 
 test('echoes the request and says who it is', async () => {
   await using backend = await Backend.start({ name: 'a' });
@@ -34,6 +36,23 @@ test('h2c', async () => {
   assert.equal(echo.headers[':authority'], 'example.com');
   session.close();
   await once(session, 'close');
+});
+
+test('https, over HTTP/2 and HTTP/1.1 by what the client offers', async () => {
+  const { certificate, privateKey } = makeCertificate({ names: ['backend.test'] });
+  await using backend = await Backend.start({ name: 'd', protocol: 'https', tls: { cert: certificate, key: privateKey } });
+  const options = { servername: 'backend.test', rejectUnauthorized: false };
+  const session = connect(`https://127.0.0.1:${backend.port}`, options);
+  const second = JSON.parse(await text(session.request({ ':path': '/' })));
+  assert.equal(second.httpVersion, '2.0');
+  assert.deepEqual(second.tls, { sni: 'backend.test', alpn: 'h2' });
+  session.close();
+  await once(session, 'close');
+
+  const [response] = await once(get({ ...options, host: '127.0.0.1', port: backend.port, agent: false }), 'response');
+  const first = JSON.parse(await text(response));
+  assert.equal(first.httpVersion, '1.1');
+  assert.equal(first.tls.sni, 'backend.test');
 });
 
 test('WebSocket', async () => {
