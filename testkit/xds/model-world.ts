@@ -1,0 +1,147 @@
+import type { Clock } from '../../xds-server/serve/clock.ts';
+import type { SnapshotCache } from '../../xds-server/serve/index.ts';
+import { LastGood } from '../../xds-server/serve/last-good.ts';
+import { forgetProcess, NodeMemories } from '../../xds-server/serve/node-memory.ts';
+import type { Outcome } from '../../xds-server/serve/outcome.ts';
+import { DELTA_PROTOCOL, SOTW_PROTOCOL } from '../../xds-server/serve/protocol.ts';
+import { Session } from '../../xds-server/serve/session.ts';
+import type { ModelClient } from './model-client.ts';
+
+/** Time that passes when it is told to. */
+export class ManualClock implements Clock {
+  #now = 0;
+  readonly #timers = new Set<{ readonly at: number; readonly callback: () => void }>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(delayMs: number, callback: () => void): () => void {
+    const timer = { at: this.#now + delayMs, callback };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  get hasTimers(): boolean {
+    return this.#timers.size > 0;
+  }
+
+  pass(milliseconds: number): void {
+    this.#now += milliseconds;
+    for (const timer of [...this.#timers]) {
+      if (timer.at > this.#now || !this.#timers.delete(timer)) continue;
+      timer.callback();
+    }
+  }
+}
+
+/** What all connections of a server share, without the network. */
+export class ModelWorld {
+  readonly cache: SnapshotCache;
+  readonly clock = new ManualClock();
+  readonly outcomes: Outcome[] = [];
+  readonly lastGood = new LastGood();
+  readonly memories = new NodeMemories();
+  readonly #connections = new Set<ModelConnection>();
+
+  constructor(cache: SnapshotCache) {
+    this.cache = cache;
+    cache.watch((change) => {
+      this.lastGood.forget(change, cache);
+      for (const connection of this.#connections) connection.session?.note(change);
+    });
+  }
+
+  connect(client: ModelClient, onSent: (response: Uint8Array) => void = () => {}): ModelConnection {
+    const connection = new ModelConnection(this, client, onSent, () => this.#connections.delete(connection));
+    this.#connections.add(connection);
+    return connection;
+  }
+}
+
+/** One stream between a model client and a session, on which each message moves when it is told to. */
+export class ModelConnection {
+  readonly #world: ModelWorld;
+  readonly #client: ModelClient;
+  readonly #onSent: (response: Uint8Array) => void;
+  readonly #onClosed: () => void;
+  readonly #toServer: Uint8Array[] = [];
+  readonly #toClient: Uint8Array[] = [];
+  #written: (() => void) | undefined;
+  #isClosed = false;
+  session: Session | undefined;
+
+  constructor(world: ModelWorld, client: ModelClient, onSent: (response: Uint8Array) => void, onClosed: () => void) {
+    this.#world = world;
+    this.#client = client;
+    this.#onSent = onSent;
+    this.#onClosed = onClosed;
+    client.connect((request) => this.#toServer.push(request));
+  }
+
+  /** Responses that are on their way. */
+  get unread(): readonly Uint8Array[] {
+    return this.#toClient;
+  }
+
+  /** Moves one thing of one kind. @returns whether there was one */
+  step(kind: 'request' | 'response' | 'write' | 'pump'): boolean {
+    switch (kind) {
+      case 'request':
+        return this.#moveRequest();
+      case 'response': {
+        const response = this.#toClient.shift();
+        if (response) this.#client.receive(response);
+        return response !== undefined;
+      }
+      case 'write': {
+        const written = this.#written;
+        this.#written = undefined;
+        written?.();
+        return written !== undefined;
+      }
+      case 'pump':
+        this.session?.pump();
+        return false;
+    }
+  }
+
+  /** The stream breaks; what is on its way is lost. */
+  close(): void {
+    this.#isClosed = true;
+    this.#onClosed();
+    this.session?.close();
+    if (this.session) this.#world.memories.disconnect(this.session.node);
+  }
+
+  #moveRequest(): boolean {
+    const bytes = this.#toServer.shift();
+    if (!bytes || this.#isClosed) return false;
+    const protocol = this.#client.options.variant === 'delta' ? DELTA_PROTOCOL : SOTW_PROTOCOL;
+    const request = protocol.decode(bytes);
+    if (!this.session) {
+      const node = this.#world.memories.connect(request.nodeId);
+      if (!request.resumes) forgetProcess(node, undefined);
+      const { cache, lastGood, clock, outcomes } = this.#world;
+      this.session = new Session({
+        cache,
+        node,
+        lastGood,
+        clock,
+        dialect: protocol.dialect,
+        aggregated: true,
+        options: { drainMs: 2_000, settleMs: 1_000, limits: { resources: 3, bytes: 1_000 } },
+        onOutcome: (outcome) => outcomes.push(outcome),
+        onSynced: () => {},
+        send: (response, written) => {
+          this.#written = written;
+          this.#toClient.push(response);
+          this.#onSent(response);
+        },
+      });
+    }
+    request.receive(this.session, request.typeUrl);
+    this.session.pump();
+    return true;
+  }
+}

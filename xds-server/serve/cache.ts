@@ -1,0 +1,121 @@
+import { ByType } from './by-type.ts';
+import { XdsError } from './error.ts';
+import { type Overlay, References, validateReferences } from './references.ts';
+import type { Resource, ResourceChange, ResourceName } from './resource.ts';
+import { nameOfType } from './types.ts';
+
+/** A resource as it was published. One object stands for one version of a resource everywhere in this layer. */
+export interface Published {
+  readonly kind: 'published';
+  readonly resource: Resource;
+  /** The revision of the cache that brought this version. */
+  readonly revision: number;
+}
+
+/** What a revision really changed. */
+export interface PublishedChange {
+  readonly revision: number;
+  readonly names: readonly ResourceName[];
+}
+
+/**
+ * The resources that all clients are to have. Every revision is consistent: what a resource requires is there. Nothing is
+ * served before the first call of `replace` or `apply`.
+ */
+export class SnapshotCache {
+  readonly #published = new ByType<Published>();
+  readonly #references = new References();
+  readonly #watchers = new Set<(change: PublishedChange) => void>();
+  #revision = 0;
+
+  /** 0 before anything was published; grows by one with every change that is not empty. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Whether there is a state to serve, be it an empty one. */
+  get isReady(): boolean {
+    return this.#revision > 0;
+  }
+
+  get(name: ResourceName): Resource | undefined {
+    return this.#published.get(name.typeUrl, name.name)?.resource;
+  }
+
+  published(typeUrl: string, name: string): Published | undefined {
+    return this.#published.get(typeUrl, name);
+  }
+
+  typeUrls(): Iterable<string> {
+    return this.#published.typeUrls();
+  }
+
+  /** The resources of one type by name. */
+  ofType(typeUrl: string): ReadonlyMap<string, Published> {
+    return this.#published.of(typeUrl);
+  }
+
+  /**
+   * Publishes a change as one revision. A resource that is there in an equal version is left untouched.
+   * @throws XdsError `inconsistent` or `contradiction`; nothing is changed then
+   */
+  apply(change: ResourceChange): void {
+    const overlay: Overlay = new ByType();
+    for (const resource of change.upserts) this.#lay(overlay, resource, resource);
+    for (const name of change.removals) this.#lay(overlay, name, null);
+    this.#commit(overlay);
+  }
+
+  /**
+   * Publishes a whole state as one revision: what is there and not among the resources is removed.
+   * @throws XdsError `inconsistent` or `contradiction`; nothing is changed then
+   */
+  replace(resources: Iterable<Resource>): void {
+    const upserts = [...resources];
+    const kept = new ByType<true>();
+    for (const { typeUrl, name } of upserts) kept.set(typeUrl, name, true);
+    const removals: ResourceName[] = [];
+    for (const [typeUrl, name] of this.#published.entries()) if (!kept.get(typeUrl, name)) removals.push({ typeUrl, name });
+    this.apply({ upserts, removals });
+  }
+
+  /** Calls back after each revision, synchronously. Returns how to stop it. */
+  watch(watcher: (change: PublishedChange) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  #lay(overlay: Overlay, { typeUrl, name }: ResourceName, resource: Resource | null): void {
+    if (overlay.get(typeUrl, name) !== undefined) {
+      throw new XdsError('contradiction', `${nameOfType(typeUrl)} "${name}" is named twice in one change`);
+    }
+    overlay.set(typeUrl, name, resource);
+  }
+
+  #commit(overlay: Overlay): void {
+    const touched: Overlay = new ByType();
+    for (const [typeUrl, name, resource] of overlay.entries()) {
+      if (this.get({ typeUrl, name })?.version !== resource?.version) touched.set(typeUrl, name, resource);
+    }
+    validateReferences(touched, this.#references, (name) => this.get(name) !== undefined);
+    if (touched.isEmpty && this.isReady) return;
+    this.#revision++;
+    const names: ResourceName[] = [];
+    for (const [typeUrl, name, resource] of touched.entries()) {
+      this.#put({ typeUrl, name }, resource);
+      names.push({ typeUrl, name });
+    }
+    for (const watcher of this.#watchers) watcher({ revision: this.#revision, names });
+  }
+
+  #put({ typeUrl, name }: ResourceName, resource: Resource | null): void {
+    const before = this.get({ typeUrl, name });
+    if (before) this.#references.delete(before);
+    if (resource === null) {
+      this.#published.delete(typeUrl, name);
+      return;
+    }
+    this.#references.add(resource);
+    this.#published.set(typeUrl, name, { kind: 'published', resource, revision: this.#revision });
+  }
+}

@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { endpointsOf, ModelClient, type ModelResponse } from '../../testkit/xds/model-client.ts';
+import { type ModelBody, modelResource } from '../../testkit/xds/model-resources.ts';
+import { type ModelConnection, ModelWorld } from '../../testkit/xds/model-world.ts';
+import {
+  CLUSTER_TYPE,
+  ENDPOINTS_TYPE,
+  EXTENSION_CONFIG_TYPE,
+  LISTENER_TYPE,
+  type Resource,
+  type ResourceName,
+  ROUTES_TYPE,
+  SCOPED_ROUTES_TYPE,
+  SECRET_TYPE,
+  SnapshotCache,
+} from './index.ts';
+
+const RUNS = Number(process.env['SLUICE_PROPERTY_RUNS'] ?? 1_500);
+const EXTENSIONS = ['x0', 'x1', 'x2'];
+
+/** What an arbitrary snapshot may hold, and what each resource in it may require. */
+const UNIVERSE: readonly { readonly name: ResourceName; readonly mayRequire: readonly ResourceName[] }[] = [
+  ...of(ENDPOINTS_TYPE, ['e0', 'e1', 'e2'], []),
+  ...of(SECRET_TYPE, ['k0'], []),
+  ...of(EXTENSION_CONFIG_TYPE, EXTENSIONS, []),
+  ...of(CLUSTER_TYPE, ['c0', 'c1', 'c2'], [...names(ENDPOINTS_TYPE, ['e0', 'e1', 'e2']), ...names(SECRET_TYPE, ['k0'])]),
+  ...of(ROUTES_TYPE, ['r0', 'r1', 'r2'], names(CLUSTER_TYPE, ['c0', 'c1', 'c2'])),
+  ...of(SCOPED_ROUTES_TYPE, ['s0', 's1'], names(ROUTES_TYPE, ['r0', 'r1', 'r2'])),
+  ...of(
+    LISTENER_TYPE,
+    ['l0', 'l1'],
+    [
+      ...names(ROUTES_TYPE, ['r0', 'r1']),
+      ...names(CLUSTER_TYPE, ['c0', 'c2']),
+      ...names(SCOPED_ROUTES_TYPE, ['s0']),
+      ...names(SECRET_TYPE, ['k0']),
+    ],
+  ),
+];
+
+function names(typeUrl: string, all: readonly string[]): ResourceName[] {
+  return all.map((name) => ({ typeUrl, name }));
+}
+
+function of(typeUrl: string, all: readonly string[], mayRequire: readonly ResourceName[]) {
+  return names(typeUrl, all).map((name) => ({ name, mayRequire }));
+}
+
+interface Draft {
+  readonly present: boolean;
+  readonly version: number;
+  readonly bad: boolean;
+  /** Bits: which of what it may require it requires. */
+  readonly requires: number;
+}
+
+const draft: fc.Arbitrary<Draft> = fc.record({
+  present: fc.boolean(),
+  version: fc.nat(2),
+  bad: fc.integer({ min: 0, max: 7 }).map((roll) => roll === 0),
+  requires: fc.nat(255),
+});
+
+/** Anything required is present too, so every draft is a consistent snapshot. */
+const snapshot: fc.Arbitrary<readonly Resource[]> = fc
+  .array(draft, { minLength: UNIVERSE.length, maxLength: UNIVERSE.length })
+  .map((drafts) => {
+    const present = new Map<string, Resource>();
+    // What is required comes first in the universe, so whoever requires is added before it when going backwards.
+    for (let index = UNIVERSE.length - 1; index >= 0; index--) {
+      const slot = UNIVERSE[index];
+      const drafted = drafts[index];
+      assert.ok(slot && drafted);
+      const isRequired = [...present.values()].some(({ requires }) => requires.some(({ name }) => name === slot.name.name));
+      if (!drafted.present && !isRequired) continue;
+      const requires = slot.mayRequire.filter((_, bit) => drafted.requires & (1 << bit));
+      const version = `${drafted.version}${drafted.bad ? '!' : ''} ${requires.map(({ name }) => name).join('+')}`;
+      present.set(slot.name.name, modelResource(slot.name.typeUrl, slot.name.name, version, requires));
+    }
+    return legible([...present.values()]);
+  });
+
+/** Counterexamples are read by people. */
+function legible(resources: readonly Resource[]): readonly Resource[] {
+  const print = () => resources.map(({ name, version }) => `${name}@${version.trim()}`).join(', ');
+  return Object.assign([...resources], { [fc.toStringMethod]: print });
+}
+
+const client = fc.nat(1);
+const step = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({ do: fc.constantFrom('request', 'response', 'write', 'pump'), client, times: fc.integer({ min: 1, max: 6 }) }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('publish'), snapshot }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('reconnect', 'restart'), client }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('pass'), milliseconds: fc.constantFrom(300, 1_000, 2_000) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('ask', 'leave'), client, name: fc.constantFrom(...EXTENSIONS) }) },
+);
+
+interface Run {
+  readonly world: ModelWorld;
+  readonly peers: { readonly client: ModelClient; connection: ModelConnection }[];
+}
+
+for (const variant of ['delta', 'sotw'] as const) {
+  describe(`any interleaving, ${variant}`, () => {
+    test('ends with each client at the snapshot, and never breaks before it makes', () => {
+      fc.assert(
+        fc.property(fc.array(step, { minLength: 5, maxLength: 120 }), fc.boolean(), (steps, appliesGoodPart) => {
+          const world = new ModelWorld(new SnapshotCache());
+          const peers = ['node-0', 'node-1'].map((nodeId) => {
+            const client = new ModelClient({ nodeId, variant, refuses: isBad, appliesGoodPart: appliesGoodPart && variant === 'delta' });
+            return { client, connection: open(world, client) };
+          });
+          const run = { world, peers };
+          for (const each of steps) take(run, each);
+          finish(run);
+          for (const peer of peers) assertConverged(world, peer);
+          // What is last good is settled by now, so whoever has nothing gets it in place of what it refuses.
+          for (const client of [0, 1]) take(run, { do: 'restart', client });
+          finish(run);
+          for (const peer of peers) assertConverged(world, peer);
+          for (const peer of peers) assertLastGood(world, peer.client);
+        }),
+        { numRuns: RUNS, endOnFailure: process.env['SLUICE_PROPERTY_SHRINK'] === '0' },
+      );
+    });
+  });
+}
+
+function isBad({ version }: { readonly version: string }): boolean {
+  return version.includes('!');
+}
+
+function open(world: ModelWorld, client: ModelClient): ModelConnection {
+  const connection: ModelConnection = world.connect(client, (bytes) => assertOrdered(world, client, connection, client.decode(bytes)));
+  return connection;
+}
+
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+function take({ world, peers }: Run, each: Step): void {
+  if ('snapshot' in each) world.cache.replace(each.snapshot);
+  else if ('milliseconds' in each) world.clock.pass(each.milliseconds);
+  else takeOf(peers, world, each);
+}
+
+function takeOf(peers: Run['peers'], world: ModelWorld, each: Extract<Step, { client: number }>): void {
+  const peer = peers[each.client];
+  assert.ok(peer);
+  if ('times' in each) {
+    for (let count = 0; count < each.times; count++) peer.connection.step(each.do);
+  } else if ('name' in each) {
+    if (each.do === 'ask') peer.client.subscribe(EXTENSION_CONFIG_TYPE, each.name);
+    else peer.client.unsubscribe(EXTENSION_CONFIG_TYPE, each.name);
+  } else {
+    peer.connection.close();
+    if (each.do === 'restart') peer.client.restart();
+    peer.connection = open(world, peer.client);
+  }
+}
+
+/** Lets everything arrive and all delays pass. */
+function finish({ world, peers }: Run): void {
+  if (!world.cache.isReady) world.cache.replace([]);
+  for (let round = 0; round < 1_000; round++) {
+    let moved = false;
+    for (const { connection } of peers) {
+      connection.step('pump');
+      for (const kind of ['write', 'response', 'request'] as const) while (connection.step(kind)) moved = true;
+    }
+    if (moved) continue;
+    if (!world.clock.hasTimers) return;
+    world.clock.pass(500);
+  }
+  assert.fail('the world does not come to rest');
+}
+
+function assertConverged(world: ModelWorld, { client, connection }: { client: ModelClient; connection: ModelConnection }): void {
+  assert.ok(connection.session?.isSynced, 'the session says that it is synced');
+  for (const cluster of client.warming) {
+    const endpoints = endpointsOf(client.resources(CLUSTER_TYPE).get(cluster) ?? { name: cluster, version: '', requires: [] });
+    const missing = endpoints.filter((name) => !client.resources(ENDPOINTS_TYPE).has(name));
+    assert.notDeepEqual(missing, [], `${cluster} does not wait for endpoints that it could have`);
+  }
+  for (const { name: slot } of UNIVERSE) {
+    const { typeUrl, name } = slot;
+    const has = client.resources(typeUrl).get(name);
+    const current = isWanted(client, slot) ? world.cache.get(slot) : undefined;
+    if (current && !isBad(current)) assert.equal(has?.version, current.version, `${name} is current`);
+    else if (current) {
+      assert.ok(!has || !isBad(has), `${name} is refused`);
+    } else if (has && client.options.variant === 'delta')
+      assert.ok(requiredBy(client, slot).length > 0, `${name} is gone, or something needs it`);
+  }
+}
+
+function assertLastGood(world: ModelWorld, client: ModelClient): void {
+  for (const { name: slot } of UNIVERSE) {
+    const { typeUrl, name } = slot;
+    const current = isWanted(client, slot) ? world.cache.get(slot) : undefined;
+    if (!current || !isBad(current)) continue;
+    const good = world.lastGood.get(typeUrl, name)?.resource.version;
+    assert.equal(client.resources(typeUrl).get(name)?.version, good, `of ${name} the last good version is in force`);
+  }
+}
+
+function isWanted(client: ModelClient, { typeUrl, name }: ResourceName): boolean {
+  return [CLUSTER_TYPE, LISTENER_TYPE, SCOPED_ROUTES_TYPE].includes(typeUrl) || client.names(typeUrl).has(name);
+}
+
+function requiredBy(client: ModelClient, { typeUrl, name }: ResourceName) {
+  const all = UNIVERSE.flatMap(({ name: slot }) => client.resources(slot.typeUrl).get(slot.name) ?? []);
+  return all.filter(({ requires }) => requires.some((required) => required.typeUrl === typeUrl && required.name === name));
+}
+
+/** At the moment at which the server sends. */
+function assertOrdered(world: ModelWorld, client: ModelClient, connection: ModelConnection, response: ModelResponse): void {
+  const { typeUrl, resources, removed } = response;
+  const has = (name: string) => client.resources(CLUSTER_TYPE).has(name);
+  if (typeUrl === ROUTES_TYPE || typeUrl === LISTENER_TYPE) {
+    for (const { name, requires, version } of resources) {
+      const isNew = client.resources(typeUrl).get(name)?.version !== version;
+      for (const required of requires.filter((each) => each.typeUrl === CLUSTER_TYPE && isNew)) {
+        const current = world.cache.get(required);
+        const refused = current !== undefined && isBad(current);
+        assert.ok(has(required.name) || refused || !current, `${name} is sent before ${required.name}, which it requires, was accepted`);
+      }
+    }
+  }
+  if (typeUrl !== CLUSTER_TYPE) return;
+  const unread: ModelBody[] = connection.unread.flatMap((bytes) => client.decode(bytes).resources);
+  for (const name of removed.filter(has)) {
+    const holders = requiredBy(client, { typeUrl, name });
+    assert.deepEqual(
+      holders.map((holder) => holder.name),
+      [],
+      `${name} is removed while something needs it`,
+    );
+    const coming: ModelBody[] = unread.filter(({ requires }) =>
+      requires.some((required) => required.typeUrl === typeUrl && required.name === name),
+    );
+    assert.deepEqual(
+      coming.map((body) => body.name),
+      [],
+      `${name} is removed while something that needs it is on its way`,
+    );
+  }
+}

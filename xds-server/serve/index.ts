@@ -1,0 +1,17 @@
+export { type Published, type PublishedChange, SnapshotCache } from './cache.ts';
+export type { ClientStatus, TypeStatus } from './client-status.ts';
+export { XdsError, type XdsErrorCode } from './error.ts';
+export type { ListenAddress } from './listen.ts';
+export type { Outcome } from './outcome.ts';
+export type { Resource, ResourceChange, ResourceName } from './resource.ts';
+export { XdsServer, type XdsServerOptions } from './server.ts';
+export type { SyncedCondition } from './synced.ts';
+export {
+  CLUSTER_TYPE,
+  ENDPOINTS_TYPE,
+  EXTENSION_CONFIG_TYPE,
+  LISTENER_TYPE,
+  ROUTES_TYPE,
+  SCOPED_ROUTES_TYPE,
+  SECRET_TYPE,
+} from './types.ts';

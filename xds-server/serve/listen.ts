@@ -1,0 +1,78 @@
+import { chmod, lstat, rename, unlink } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { resolve } from 'node:path';
+import { type Server, ServerCredentials } from '@grpc/grpc-js';
+import { XdsError } from './error.ts';
+
+export type ListenAddress =
+  | { readonly host: string; readonly port: number; readonly credentials?: ServerCredentials }
+  /** A Unix socket, which only the user that runs the server may open. */
+  | { readonly path: string };
+
+export interface BoundAddress {
+  /** The port that was bound, for a port of 0; undefined for a Unix socket. */
+  readonly port: number | undefined;
+  release(): Promise<void>;
+}
+
+const OWNER_ONLY = 0o600;
+
+/** @throws XdsError `address-in-use` or `listen-failed` */
+export async function listenOn(server: Server, address: ListenAddress): Promise<BoundAddress> {
+  if ('path' in address) return listenOnSocket(server, resolve(address.path));
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  const port = await bind(server, `${host}:${address.port}`, address.credentials ?? ServerCredentials.createInsecure());
+  return { port, release: async () => {} };
+}
+
+/**
+ * A socket file that nobody listens on is replaced. The socket gets its name only once its mode is set, so there is no
+ * moment at which others could connect.
+ */
+async function listenOnSocket(server: Server, path: string): Promise<BoundAddress> {
+  if (await isListening(path)) throw new XdsError('address-in-use', `another process listens on ${path}`);
+  const unnamed = `${path}.${process.pid}`;
+  await removeSocket(unnamed);
+  await bind(server, `unix:${unnamed}`, ServerCredentials.createInsecure());
+  try {
+    await chmod(unnamed, OWNER_ONLY);
+    await removeSocket(path);
+    await rename(unnamed, path);
+  } catch (cause) {
+    server.unbind(`unix:${unnamed}`);
+    throw new XdsError('listen-failed', `cannot listen on ${path}: ${messageOf(cause)}`, { cause });
+  }
+  return { port: undefined, release: () => removeSocket(path) };
+}
+
+function bind(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
+  return new Promise((done, fail) => {
+    server.bindAsync(address, credentials, (error, port) => {
+      if (!error) return done(port);
+      const code = error.message.includes('EADDRINUSE') ? 'address-in-use' : 'listen-failed';
+      fail(new XdsError(code, `cannot listen on ${address}: ${error.message}`, { cause: error }));
+    });
+  });
+}
+
+function isListening(path: string): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      done(true);
+    });
+    socket.once('error', () => done(false));
+  });
+}
+
+/** Never removes what is not a socket. */
+async function removeSocket(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found && !found.isSocket()) throw new XdsError('listen-failed', `${path} is there and not a socket`);
+  if (found) await unlink(path);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,108 @@
+import type { Published, SnapshotCache } from './cache.ts';
+import type { NodeMemory } from './node-memory.ts';
+import type { ResourceName } from './resource.ts';
+import type { TypeState } from './type-state.ts';
+import { LISTENER_TYPE, mayRequire, precedes, ROUTES_TYPE, SCOPED_ROUTES_TYPE } from './types.ts';
+
+/** What the order of one stream's updates depends on. */
+export interface StreamView {
+  readonly types: ReadonlyMap<string, TypeState>;
+  readonly cache: SnapshotCache;
+  readonly node: NodeMemory;
+}
+
+/**
+ * Whether a resource must wait because the client has not yet accepted what must precede it. Only answers of this client to
+ * this stream are waited for, and only downwards in rank, so nothing waits in a circle.
+ */
+export function mustWait(view: StreamView, state: TypeState, target: Published): boolean {
+  const { resource, revision } = target;
+  if (resource.requires.some((required) => precedes(required, state.typeUrl) && !isInPlace(view, required, revision))) return true;
+  // Routes that leave one shard for another must be found in the new one before they are gone from the old one.
+  return state.typeUrl === ROUTES_TYPE && state.held.has(resource.name) && pointersPending(view, revision);
+}
+
+/** Whether the client accepted the resource as it was at a revision or later, or cannot be expected to. */
+function isInPlace(view: StreamView, { typeUrl, name }: ResourceName, revision: number): boolean {
+  const state = view.types.get(typeUrl);
+  const current = view.cache.published(typeUrl, name);
+  if (!state?.covers(name) || !current || isRejected(view, current)) return true;
+  const held = state.held.get(name);
+  if (held?.kind !== 'published') return false;
+  if (held.resource.version !== current.resource.version && held.revision < Math.min(current.revision, revision)) return false;
+  return !state.settling.has(name);
+}
+
+export function isRejected({ node }: StreamView, { resource }: Published): boolean {
+  return node.rejected.get(resource.typeUrl, resource.name)?.version === resource.version;
+}
+
+function pointersPending(view: StreamView, revision: number): boolean {
+  return [LISTENER_TYPE, SCOPED_ROUTES_TYPE].some((typeUrl) => {
+    const state = view.types.get(typeUrl);
+    if (!state) return false;
+    const isOlder = (name: string) => {
+      const current = view.cache.published(typeUrl, name);
+      return current !== undefined && current.revision <= revision && !isRejected(view, current);
+    };
+    return (
+      state.dirty.values().some(isOlder) ||
+      state.settling.keys().some(isOlder) ||
+      state.suspects.some((names) => names.some(isOlder)) ||
+      (state.inFlight?.entries.keys().some(isOlder) ?? false)
+    );
+  });
+}
+
+/**
+ * Whether the client has what it asks for only after it got this resource: the endpoints of a cluster, the routes of a
+ * scope. For names that it has not asked for, that is given some time.
+ * @param patient whether that time is not over
+ */
+export function dependentsInPlace(view: StreamView, { resource }: Published, patient: boolean): boolean {
+  return resource.requires.every(({ typeUrl, name }) => {
+    if (precedes({ typeUrl, name }, resource.typeUrl)) return true;
+    const state = view.types.get(typeUrl);
+    if (!state?.covers(name)) return !patient;
+    const current = view.cache.published(typeUrl, name);
+    if (!current || isRejected(view, current)) return true;
+    return state.held.has(name) && !view.node.owed.get(typeUrl, name);
+  });
+}
+
+/** Names of one type that the client still needs. */
+export interface Needed {
+  has(name: string): boolean;
+}
+
+const EVERYTHING: Needed = { has: () => true };
+
+/**
+ * Names of a type that something requires which the client has, or may have, and which is no longer what it should have.
+ * What the client has and should have requires nothing that is absent, so nothing else need be looked at.
+ */
+export function neededByStale(view: StreamView, typeUrl: string): Needed {
+  const needed = new Set<string>();
+  const require = ({ resource }: Published) => {
+    for (const required of resource.requires) if (required.typeUrl === typeUrl) needed.add(required.name);
+  };
+  for (const state of view.types.values()) {
+    if (!mayRequire(state.typeUrl, typeUrl)) continue;
+    for (const entry of [...state.doubtful.values()].flat()) require(entry);
+    for (const entry of state.inFlight?.entries.values() ?? []) if (entry) require(entry);
+    for (const name of staleNames(view, state)) {
+      const held = state.held.get(name);
+      if (held?.kind === 'claimed') return EVERYTHING;
+      if (held) require(held);
+    }
+  }
+  return needed;
+}
+
+function* staleNames({ node }: StreamView, state: TypeState): Iterable<string> {
+  yield* state.dirty;
+  yield* state.retiring;
+  for (const names of state.suspects) yield* names;
+  yield* node.rejected.of(state.typeUrl).keys();
+  if (state.inFlight) yield* state.inFlight.entries.keys();
+}

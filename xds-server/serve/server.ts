@@ -1,0 +1,176 @@
+import { Server, status } from '@grpc/grpc-js';
+import type { PublishedChange, SnapshotCache } from './cache.ts';
+import { type ClientStatus, describeClient } from './client-status.ts';
+import { type Call, ClientStream, type ClientStreamHost } from './client-stream.ts';
+import { MONOTONIC_CLOCK } from './clock.ts';
+import { XdsError } from './error.ts';
+import { LastGood } from './last-good.ts';
+import { type BoundAddress, type ListenAddress, listenOn } from './listen.ts';
+import { NodeMemories } from './node-memory.ts';
+import type { Outcome } from './outcome.ts';
+import { defineService, STREAM_METHODS } from './services.ts';
+import { Session, type SessionOptions } from './session.ts';
+import { type SyncedCondition, SyncedWaiters } from './synced.ts';
+
+export interface XdsServerOptions {
+  readonly cache: SnapshotCache;
+  /** Told what each client made of each resource. */
+  readonly onOutcome?: (outcome: Outcome) => void;
+  /** Told when a client has answered all that it is to have as of a revision. */
+  readonly onSynced?: (nodeId: string, revision: number) => void;
+  /** How long clusters and secrets outlive what used them, in milliseconds. Default 2000. */
+  readonly drainMs?: number;
+  /** How long a client may take to ask for what a resource requires before others go ahead, in milliseconds. Default 1000. */
+  readonly settleMs?: number;
+  /** Resources in one response, except where the protocol wants all in one. Default 500. */
+  readonly maxBatchResources?: number;
+  /** Bytes after which no more resources are added to a response. Default 1 MiB. */
+  readonly maxBatchBytes?: number;
+  /** Names that one stream may ask for. Default 100 000. */
+  readonly maxSubscriptions?: number;
+  /** Largest request. Default 64 MiB: a client that reconnects names all that it has. */
+  readonly maxRequestBytes?: number;
+  /** How often a silent connection is probed, in milliseconds. Default 30 000. */
+  readonly keepaliveMs?: number;
+}
+
+/** Clients that are looked at in one go after a change; then the event loop gets its turn. */
+const CLIENTS_A_TURN = 64;
+
+/**
+ * Serves a cache to xDS clients: the aggregated service and one for each type, delta and state of the world. Listens on
+ * nothing until `listen` is called.
+ * @see https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
+ */
+export class XdsServer {
+  readonly #options: XdsServerOptions;
+  readonly #sessionOptions: SessionOptions;
+  readonly #grpc: Server;
+  readonly #sessions = new Map<ClientStream, Session>();
+  readonly #streams = new Set<ClientStream>();
+  readonly #memories = new NodeMemories();
+  readonly #lastGood = new LastGood();
+  readonly #waiters = new SyncedWaiters();
+  readonly #bound: BoundAddress[] = [];
+  readonly #unwatch: () => void;
+  #toPump = new Set<Session>();
+
+  constructor(options: XdsServerOptions) {
+    this.#options = options;
+    this.#sessionOptions = {
+      drainMs: options.drainMs ?? 2_000,
+      settleMs: options.settleMs ?? 1_000,
+      limits: { resources: options.maxBatchResources ?? 500, bytes: options.maxBatchBytes ?? 1024 * 1024 },
+    };
+    this.#grpc = new Server({
+      'grpc.max_receive_message_length': options.maxRequestBytes ?? 64 * 1024 * 1024,
+      'grpc.max_send_message_length': -1,
+      'grpc.keepalive_time_ms': options.keepaliveMs ?? 30_000,
+      'grpc.keepalive_timeout_ms': 10_000,
+    });
+    this.#addServices();
+    this.#unwatch = options.cache.watch((change) => this.#onChange(change));
+  }
+
+  /**
+   * Listens on one more address.
+   * @returns the port, for a TCP address
+   * @throws XdsError `address-in-use` or `listen-failed`
+   */
+  async listen(address: ListenAddress): Promise<number | undefined> {
+    const bound = await listenOn(this.#grpc, address);
+    this.#bound.push(bound);
+    return bound.port;
+  }
+
+  /** The streams that are open and have named their node. */
+  clients(): ClientStatus[] {
+    return [...this.#sessions].map(([stream, session]) => describeClient(stream, session));
+  }
+
+  /**
+   * Resolves once a client has answered all that it is to have.
+   * @throws XdsError `closed`, or the signal's reason
+   */
+  async waitSynced(nodeId: string, condition: SyncedCondition = {}): Promise<void> {
+    await this.#waiters.wait(() => this.#isSynced(nodeId, condition), condition.signal);
+  }
+
+  /** Ends all streams, so that clients look for another server, and cuts off after `graceMs` who does not let go. */
+  async close(graceMs = 1_000): Promise<void> {
+    this.#unwatch();
+    this.#waiters.fail(new XdsError('closed', 'the server was closed'));
+    for (const stream of this.#streams) stream.end(status.UNAVAILABLE, 'the server shuts down');
+    const timer = setTimeout(() => this.#grpc.forceShutdown(), graceMs);
+    await new Promise<void>((done) => this.#grpc.tryShutdown(() => done()));
+    clearTimeout(timer);
+    await Promise.all(this.#bound.map((bound) => bound.release()));
+  }
+
+  #addServices(): void {
+    const host: ClientStreamHost = {
+      maxSubscriptions: this.#options.maxSubscriptions ?? 100_000,
+      connect: (nodeId) => this.#memories.connect(nodeId),
+      open: (context, stream) => this.#open(context, stream),
+      closed: (session, stream) => this.#closed(session, stream),
+    };
+    for (const method of STREAM_METHODS) {
+      this.#grpc.addService(defineService(method), {
+        serve: (call: Call) => {
+          const stream = new ClientStream(call, method, host);
+          this.#streams.add(stream);
+          call.on('close', () => this.#streams.delete(stream));
+        },
+      });
+    }
+  }
+
+  #open(context: Parameters<ClientStreamHost['open']>[0], stream: ClientStream): Session {
+    const session = new Session({
+      ...context,
+      cache: this.#options.cache,
+      lastGood: this.#lastGood,
+      clock: MONOTONIC_CLOCK,
+      options: this.#sessionOptions,
+      onOutcome: (outcome) => this.#options.onOutcome?.(outcome),
+      onSynced: (revision) => {
+        this.#options.onSynced?.(context.node.id, revision);
+        this.#waiters.check();
+      },
+    });
+    this.#sessions.set(stream, session);
+    return session;
+  }
+
+  #closed(session: Session, stream: ClientStream): void {
+    this.#sessions.delete(stream);
+    this.#toPump.delete(session);
+    this.#memories.disconnect(session.node);
+  }
+
+  #onChange(change: PublishedChange): void {
+    this.#lastGood.forget(change, this.#options.cache);
+    const isIdle = this.#toPump.size === 0;
+    for (const session of this.#sessions.values()) {
+      session.note(change);
+      this.#toPump.add(session);
+    }
+    if (isIdle) setImmediate(() => this.#pumpSome());
+  }
+
+  #pumpSome(): void {
+    let left = CLIENTS_A_TURN;
+    for (const session of this.#toPump) {
+      if (left-- === 0) break;
+      this.#toPump.delete(session);
+      session.pump();
+    }
+    if (this.#toPump.size > 0) setImmediate(() => this.#pumpSome());
+  }
+
+  #isSynced(nodeId: string, { revision = 0, types = [] }: SyncedCondition): boolean {
+    const sessions = [...this.#sessions.values()].filter(({ node }) => node.id === nodeId);
+    const isSynced = (session: Session) => session.isSynced && session.syncedRevision >= revision;
+    return sessions.length > 0 && sessions.every(isSynced) && types.every((type) => sessions.some((session) => session.wants(type)));
+  }
+}

@@ -1,0 +1,228 @@
+import type { PublishedChange, SnapshotCache } from './cache.ts';
+import type { Clock } from './clock.ts';
+import { type Dialect, resumeSotw } from './dialect.ts';
+import type { LastGood } from './last-good.ts';
+import type { NodeMemory } from './node-memory.ts';
+import { dependentsInPlace, type StreamView } from './order.ts';
+import type { Outcome } from './outcome.ts';
+import { type BatchLimits, type Entries, planBatch } from './plan.ts';
+import { isWildcard, type Resubscription } from './subscription.ts';
+import { TypeState } from './type-state.ts';
+import { CLUSTER_TYPE, ENDPOINTS_TYPE, traitsOf } from './types.ts';
+import { acceptEntries, refuseEntries, type VerdictContext } from './verdict.ts';
+
+export interface SessionOptions {
+  /** How long clusters and secrets outlive what used them. */
+  readonly drainMs: number;
+  /** How long a client may take to ask for what a resource that it accepted requires. */
+  readonly settleMs: number;
+  readonly limits: BatchLimits;
+}
+
+export interface SessionContext {
+  readonly cache: SnapshotCache;
+  readonly node: NodeMemory;
+  readonly lastGood: LastGood;
+  readonly clock: Clock;
+  readonly dialect: Dialect;
+  /** Whether the stream carries all types, so that they can be put in order. */
+  readonly aggregated: boolean;
+  readonly options: SessionOptions;
+  readonly onOutcome: (outcome: Outcome) => void;
+  /** Called when the client has answered all that it is to have as of a revision; once a revision. */
+  readonly onSynced: (revision: number) => void;
+  /** Sends one response. `written` must be called once the next may be sent. */
+  readonly send: (response: Uint8Array, written: () => void) => void;
+}
+
+/** One stream of one client: what it asked for, has and is owed. Knows nothing of gRPC. */
+export class Session implements StreamView {
+  readonly types = new Map<string, TypeState>();
+  readonly #context: SessionContext;
+  #inRank: readonly TypeState[] = [];
+  #nonce = 0;
+  #isWritable = true;
+  #isClosed = false;
+  #syncedRevision = 0;
+  #alarm: { readonly at: number; readonly cancel: () => void } | undefined;
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+  }
+
+  get cache(): SnapshotCache {
+    return this.#context.cache;
+  }
+
+  get node(): NodeMemory {
+    return this.#context.node;
+  }
+
+  get isSynced(): boolean {
+    return this.cache.isReady && this.types.size > 0 && this.#inRank.every((state) => state.isSettled);
+  }
+
+  /** The newest revision of which the client answered everything; 0 for none. */
+  get syncedRevision(): number {
+    return this.#syncedRevision;
+  }
+
+  start(typeUrl: string): TypeState {
+    const state = new TypeState(typeUrl);
+    this.types.set(typeUrl, state);
+    this.#inRank = [...this.types.values()].sort((a, b) => traitsOf(a.typeUrl).rank - traitsOf(b.typeUrl).rank);
+    return state;
+  }
+
+  /** @param claimed what the client says it has, by name */
+  resubscribe(state: TypeState, change: Resubscription, claimed: Readonly<Record<string, string>> = {}): void {
+    state.subscription = change.subscription;
+    for (const name of change.left) state.forget(name);
+    if (change.wildcard === 'left') for (const name of state.held.keys()) if (!state.covers(name)) state.forget(name);
+    for (const name of change.asked) state.force(name);
+    if (change.wildcard === 'entered') {
+      state.mustAnswer = true;
+      for (const name of this.cache.ofType(state.typeUrl).keys()) state.dirty.add(name);
+    }
+    for (const [name, version] of Object.entries(claimed)) if (state.covers(name)) this.#claim(state, name, version);
+  }
+
+  #claim(state: TypeState, name: string, version: string): void {
+    const good = this.#context.lastGood.get(state.typeUrl, name);
+    state.held.set(name, good?.resource.version === version ? good : { kind: 'claimed', version });
+    state.dirty.add(name);
+    if (this.node.owed.get(state.typeUrl, name)) state.forced.add(name);
+    else state.forced.delete(name);
+  }
+
+  /** @param refusal the client's words if it refused the response; answers to responses long past are ignored */
+  answer(state: TypeState, nonce: string, refusal: string | undefined): void {
+    const { inFlight } = state;
+    if (inFlight?.nonce !== nonce) return;
+    state.inFlight = undefined;
+    this.#judge(state, inFlight.entries, refusal);
+  }
+
+  #judge(state: TypeState, entries: Entries, refusal: string | undefined): void {
+    const { lastGood, onOutcome, aggregated, clock, options } = this.#context;
+    const settleUntil = aggregated ? clock.now() + options.settleMs : undefined;
+    const context: VerdictContext = { types: this.types, cache: this.cache, node: this.node, lastGood, onOutcome, settleUntil };
+    if (refusal === undefined) acceptEntries(context, state, entries);
+    else refuseEntries(context, state, entries, refusal);
+  }
+
+  /** Notes what a revision changed; nothing is sent until `pump`. */
+  note({ names }: PublishedChange): void {
+    for (const { typeUrl, name } of names) {
+      const state = this.types.get(typeUrl);
+      if (!state?.covers(name)) continue;
+      state.retiring.delete(name);
+      state.drainedAt.delete(name);
+      state.dirty.add(name);
+    }
+  }
+
+  /** Sends all that can be sent now. */
+  pump(): void {
+    if (this.#isClosed || !this.cache.isReady) return;
+    let progress = true;
+    while (progress && this.#isWritable) {
+      progress = false;
+      for (const state of this.#inRank) {
+        this.#settle(state);
+        if (this.#isWritable && !state.inFlight && this.#advance(state)) progress = true;
+      }
+    }
+    if (!this.isSynced || this.#syncedRevision === this.cache.revision) return;
+    this.#syncedRevision = this.cache.revision;
+    this.#context.onSynced(this.#syncedRevision);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#alarm?.cancel();
+  }
+
+  #settle(state: TypeState): void {
+    const now = this.#context.clock.now();
+    for (const [name, until] of state.settling) {
+      const held = state.held.get(name);
+      if (held?.kind !== 'published' || dependentsInPlace(this, held, now < until)) state.settling.delete(name);
+      else if (now < until) this.#wakeAt(until);
+    }
+  }
+
+  /** @returns whether anything changed, so that another type may have become free to move */
+  #advance(state: TypeState): boolean {
+    const { dialect, options, lastGood, clock } = this.#context;
+    if (dialect.variant === 'sotw') resumeSotw(state, this);
+    const pending = state.dirty.size + state.suspects.length;
+    const entries = planBatch(
+      {
+        types: this.types,
+        cache: this.cache,
+        node: this.node,
+        lastGood,
+        limits: dialect.limits(state.typeUrl, options.limits),
+        drainMs: options.drainMs,
+        now: clock.now(),
+        wakeAt: (time) => this.#wakeAt(time),
+      },
+      state,
+    );
+    const isOverdue = state.mustAnswer && state.dirty.size === 0 && state.suspects.length === 0;
+    if (entries.size > 0 || isOverdue) this.#send(state, entries);
+    return entries.size > 0 || isOverdue || state.dirty.size + state.suspects.length < pending;
+  }
+
+  #send(state: TypeState, entries: Entries): void {
+    for (const name of entries.keys()) state.done(name);
+    const nonce = String(++this.#nonce);
+    const response = this.#context.dialect.encode(state, { entries, nonce, revision: this.cache.revision });
+    if (!response) {
+      for (const [name, entry] of entries) if (!entry) state.held.delete(name);
+      return;
+    }
+    state.mustAnswer = false;
+    state.inFlight = { nonce, entries };
+    state.lastNonce = nonce;
+    if (state.typeUrl === CLUSTER_TYPE) this.#oweEndpoints(entries);
+    this.#isWritable = false;
+    this.#context.send(response, () => {
+      this.#isWritable = true;
+      this.pump();
+    });
+  }
+
+  /**
+   * Envoy makes a changed cluster anew and waits for its endpoints before it uses it, but does not ask for endpoints that
+   * it has been sent before. After a reconnect it may ask for the clusters first, so this is noted before it asks.
+   */
+  #oweEndpoints(entries: Entries): void {
+    const endpoints = this.types.get(ENDPOINTS_TYPE);
+    for (const entry of entries.values()) {
+      for (const { typeUrl, name } of entry?.resource.requires ?? []) {
+        if (typeUrl !== ENDPOINTS_TYPE) continue;
+        this.node.owed.set(typeUrl, name, true);
+        if (endpoints?.covers(name)) endpoints.force(name);
+      }
+    }
+  }
+
+  #wakeAt(time: number): void {
+    if (this.#alarm && this.#alarm.at <= time) return;
+    this.#alarm?.cancel();
+    const { clock } = this.#context;
+    const ring = () => {
+      this.#alarm = undefined;
+      this.pump();
+    };
+    this.#alarm = { at: time, cancel: clock.after(Math.max(0, time - clock.now()), ring) };
+  }
+
+  /** Whether the client subscribed to any wildcard or name of the type. */
+  wants(typeUrl: string): boolean {
+    const subscription = this.types.get(typeUrl)?.subscription;
+    return subscription !== undefined && (isWildcard(subscription) || (subscription.kind === 'names' && subscription.names.size > 0));
+  }
+}

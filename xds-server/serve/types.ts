@@ -1,0 +1,52 @@
+import type { ResourceName } from './resource.ts';
+
+export const LISTENER_TYPE = 'type.googleapis.com/envoy.config.listener.v3.Listener';
+export const SCOPED_ROUTES_TYPE = 'type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration';
+export const ROUTES_TYPE = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
+export const EXTENSION_CONFIG_TYPE = 'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig';
+export const CLUSTER_TYPE = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+export const ENDPOINTS_TYPE = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
+export const SECRET_TYPE = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
+
+interface TypeTraits {
+  /** Upserts of a lower rank go first. */
+  readonly rank: number;
+  /** A resource may require only what lies deeper, so that removals, which go from the surface down, never wait in a circle. */
+  readonly depth: number;
+  /** Asking for no names at all means asking for all; and in the state of the world, what a response leaves out is gone. */
+  readonly collection: boolean;
+}
+
+const TRAITS: ReadonlyMap<string, TypeTraits> = new Map([
+  [CLUSTER_TYPE, { rank: 0, depth: 5, collection: true }],
+  [ENDPOINTS_TYPE, { rank: 1, depth: 6, collection: false }],
+  [SECRET_TYPE, { rank: 1, depth: 6, collection: false }],
+  [LISTENER_TYPE, { rank: 2, depth: 1, collection: true }],
+  [SCOPED_ROUTES_TYPE, { rank: 3, depth: 2, collection: true }],
+  [ROUTES_TYPE, { rank: 4, depth: 3, collection: false }],
+  [EXTENSION_CONFIG_TYPE, { rank: 4, depth: 4, collection: false }],
+]);
+
+/** A type that this server has no opinion on: it is served after all others and may require any of them. */
+const OTHER: TypeTraits = { rank: 5, depth: 0, collection: false };
+
+export function traitsOf(typeUrl: string): TypeTraits {
+  return TRAITS.get(typeUrl) ?? OTHER;
+}
+
+/**
+ * Whether a client must have the required resource before the one that requires it. The rest follows: a client asks for a
+ * cluster's endpoints or a listener's routes once it has the cluster or listener.
+ */
+export function precedes(required: ResourceName, requirer: string): boolean {
+  return traitsOf(required.typeUrl).rank < traitsOf(requirer).rank;
+}
+
+export function mayRequire(requirer: string, required: string): boolean {
+  return traitsOf(requirer).depth < traitsOf(required).depth;
+}
+
+/** The short names that people use, for messages. */
+export function nameOfType(typeUrl: string): string {
+  return typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
+}

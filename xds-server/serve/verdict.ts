@@ -1,0 +1,102 @@
+import type { Published } from './cache.ts';
+import type { LastGood } from './last-good.ts';
+import { dependentsInPlace, type StreamView } from './order.ts';
+import type { Outcome } from './outcome.ts';
+import type { Entries } from './plan.ts';
+import type { TypeState } from './type-state.ts';
+import { ENDPOINTS_TYPE } from './types.ts';
+
+export interface VerdictContext extends StreamView {
+  readonly lastGood: LastGood;
+  readonly onOutcome: (outcome: Outcome) => void;
+  /** Until when dependents of what is accepted now are waited for; undefined to not wait for them. */
+  readonly settleUntil: number | undefined;
+}
+
+/** The client accepted a whole response. */
+export function acceptEntries(context: VerdictContext, state: TypeState, entries: Entries): void {
+  for (const [name, entry] of entries) {
+    state.doubtful.delete(name);
+    if (!isSubstitute(context, state, name, entry)) context.node.rejected.delete(state.typeUrl, name);
+    if (!entry) acceptRemoval(context, state, name);
+    else acceptResource(context, state, entry);
+    report(context, state, name, entry, undefined);
+  }
+}
+
+function acceptRemoval({ node }: VerdictContext, state: TypeState, name: string): void {
+  state.held.delete(name);
+  node.owed.delete(state.typeUrl, name);
+}
+
+function acceptResource(context: VerdictContext, state: TypeState, entry: Published): void {
+  const { name } = entry.resource;
+  context.lastGood.accept(entry);
+  if (!state.covers(name)) return;
+  state.held.set(name, entry);
+  // Its cluster was sent once more in the meantime, so it is owed once more.
+  if (!state.forced.has(name)) context.node.owed.delete(state.typeUrl, name);
+  if (context.settleUntil === undefined || dependentsInPlace(context, entry, true)) state.settling.delete(name);
+  else state.settling.set(name, context.settleUntil);
+}
+
+/**
+ * The client refused a response. It says no more than that, so a response with several resources is halved until the one
+ * to blame stands alone: k bad ones among n cost about k·log2(n) more responses, and each good one is accepted by name.
+ */
+export function refuseEntries(context: VerdictContext, state: TypeState, entries: Entries, message: string): void {
+  if (entries.size > 1) {
+    const names = [...entries.keys()];
+    const middle = Math.ceil(names.length / 2);
+    state.suspects.unshift(names.slice(0, middle), names.slice(middle));
+    for (const [name, entry] of entries) {
+      state.forced.add(name);
+      if (entry) state.doubtful.set(name, [...(state.doubtful.get(name) ?? []), entry]);
+      context.node.owed.set(state.typeUrl, name, true);
+    }
+    return;
+  }
+  for (const [name, entry] of entries) {
+    if (entry) reject(context, state, entry, message);
+    // There is no more that could be done to have it removed.
+    else state.held.delete(name);
+    report(context, state, name, entry, message);
+  }
+}
+
+function reject(context: VerdictContext, state: TypeState, entry: Published, message: string): void {
+  const { typeUrl, name, version } = entry.resource;
+  const before = context.node.rejected.get(typeUrl, name);
+  const { owed, rejected } = context.node;
+  if (before && isSubstitute(context, state, name, entry)) {
+    rejected.set(typeUrl, name, { ...before, substituteRefused: true });
+    owed.delete(typeUrl, name);
+    return;
+  }
+  rejected.set(typeUrl, name, { version, message, substituteRefused: false });
+  if (!state.covers(name)) return;
+  state.dirty.add(name);
+  // The cluster that waits for endpoints must make do with those it had.
+  if (typeUrl === ENDPOINTS_TYPE && owed.get(typeUrl, name)) state.forced.add(name);
+  else owed.delete(typeUrl, name);
+}
+
+/** Whether this was sent in place of the version that the client should have and refused. */
+function isSubstitute({ node, cache }: StreamView, { typeUrl }: TypeState, name: string, entry: Published | null): boolean {
+  const rejected = node.rejected.get(typeUrl, name)?.version;
+  return (
+    entry !== null && rejected !== undefined && rejected !== entry.resource.version && rejected === cache.get({ typeUrl, name })?.version
+  );
+}
+
+function report(context: VerdictContext, { typeUrl }: TypeState, name: string, entry: Published | null, message: string | undefined): void {
+  context.onOutcome({
+    nodeId: context.node.id,
+    typeUrl,
+    name,
+    version: entry?.resource.version ?? '',
+    removed: entry === null,
+    outcome: message === undefined ? 'ack' : 'nack',
+    message: message ?? '',
+  });
+}
