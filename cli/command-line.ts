@@ -1,0 +1,72 @@
+import yargs, { type Argv } from 'yargs';
+import { CliError } from './cli-error.ts';
+import { addCompletion } from './commands/completion.ts';
+import { addConfig } from './commands/config.ts';
+import { addDemo } from './commands/demo.ts';
+import { addExplain } from './commands/explain.ts';
+import { addRender } from './commands/render.ts';
+import { addRun } from './commands/run.ts';
+import { addStatus } from './commands/status.ts';
+import { addValidate } from './commands/validate.ts';
+import { describeVersions, readVersions } from './version.ts';
+
+const SUGGESTION = 'did you mean';
+
+const COMMANDS: ReadonlyMap<string, (yargs: Argv) => Argv> = new Map([
+  ['run', addRun],
+  ['validate', addValidate],
+  ['render', addRender],
+  ['explain', addExplain],
+  ['status', addStatus],
+  ['demo', addDemo],
+  ['config', addConfig],
+  ['completion', addCompletion],
+]);
+
+/**
+ * Runs the command that the arguments name.
+ * @throws CliError
+ */
+export async function parseCommandLine(args: readonly string[]): Promise<void> {
+  const parser = [...COMMANDS.values()].reduce((all, add) => add(all), base(args));
+  await parser.parseAsync();
+}
+
+function base(args: readonly string[]): Argv {
+  return yargs([...args])
+    .scriptName('sluice')
+    .usage('Usage: $0 <command>\n\nKubernetes Ingress on a stock Envoy, from a folder of manifests.')
+    .epilogue('`sluice <command> --help` shows examples. Documentation: docs/cli.md')
+    .demandCommand(1, 'a command is missing')
+    .strict()
+    .recommendCommands()
+    .locale('en')
+    .updateStrings({ 'Did you mean %s?': `${SUGGESTION} %s?` })
+    .parserConfiguration({ 'duplicate-arguments-array': false, 'parse-positional-numbers': false })
+    .help()
+    .alias('help', 'h')
+    .version(describeVersions(readVersions()))
+    .wrap(Math.min(process.stdout.columns ?? 100, 100))
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .fail((message, error) => {
+      // What yargs finds wrong is a YError or has no error at all; whatever else arrives here was thrown by a command.
+      if (error && error.name !== 'YError') throw error;
+      throw new CliError('usage', describeMistake(message ?? error.message, args));
+    });
+}
+
+/** What yargs says, in one line, with where to read on. */
+function describeMistake(message: string, args: readonly string[]): string {
+  const words = args.slice(0, args.findIndex((arg) => arg.startsWith('-')) >>> 0);
+  const isSuggestion = message.startsWith(SUGGESTION);
+  if (isSuggestion || !COMMANDS.has(words[0] ?? '')) {
+    const missing = words.length > 0 ? `there is no command ${words.join(' ')}` : oneLine(message);
+    return `${missing}${isSuggestion ? `; ${message}` : ''} (see: sluice --help)`;
+  }
+  return `${oneLine(message)} (see: sluice ${words[0]} --help)`;
+}
+
+function oneLine(message: string): string {
+  return message.replace(/\s*\n\s*/g, ' ').replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase());
+}

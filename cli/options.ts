@@ -1,0 +1,63 @@
+import { isIP } from 'node:net';
+import { CliError } from './cli-error.ts';
+
+/** Options that several commands have in common. */
+export const DEFAULT_PORTS = { http: 8080, https: 8443, admin: 9870 } as const;
+
+export const adminPortOption = {
+  type: 'number',
+  default: DEFAULT_PORTS.admin,
+  describe: 'Port of the admin endpoint, on loopback',
+  coerce: (value: number) => checkPort('admin-port', value),
+} as const;
+
+export const httpPortOption = {
+  type: 'number',
+  default: DEFAULT_PORTS.http,
+  describe: 'Port for HTTP',
+  coerce: (value: number) => checkPort('http-port', value),
+} as const;
+
+export const httpsPortOption = {
+  type: 'number',
+  default: DEFAULT_PORTS.https,
+  describe: 'Port for HTTPS',
+  coerce: (value: number) => checkPort('https-port', value),
+} as const;
+
+export const manifestsOption = {
+  type: 'string',
+  demandOption: true,
+  requiresArg: true,
+  normalize: true,
+  describe: 'Folder of Kubernetes manifests, read with its subfolders',
+} as const;
+
+export const configOption = {
+  type: 'string',
+  requiresArg: true,
+  normalize: true,
+  describe: 'Settings file (see `sluice config`)',
+} as const;
+
+function checkPort(name: string, value: number): number {
+  if (Number.isInteger(value) && value > 0 && value < 65_536) return value;
+  throw new CliError('usage', `--${name} must be a port from 1 to 65535`);
+}
+
+export const addressOption = {
+  type: 'string',
+  default: '127.0.0.1',
+  requiresArg: true,
+  describe: 'IP address to serve on; 0.0.0.0 or :: for all',
+  coerce: (value: string) => {
+    if (isIP(value) === 0) throw new CliError('usage', '--address must be an IP address');
+    return value;
+  },
+} as const;
+
+export const logFormatOption = {
+  choices: ['pretty', 'json'],
+  default: 'pretty',
+  describe: 'Form of what Sluice says, on standard error',
+} as const;

@@ -1,0 +1,45 @@
+import type { EnvoyEvent } from '../../agent/index.ts';
+import type { Status } from '../../controller/admin/status.ts';
+
+/** What is known of the Envoy of a run, from what was told of it. */
+export class EnvoyState {
+  /** Whether some Envoy has answered everything of the first snapshot. */
+  servesFirstSnapshot = false;
+  readonly #version: string;
+  #running: { readonly pid: number; readonly adopted: boolean; since: Date | undefined } | undefined;
+
+  constructor(version: string) {
+    this.#version = version;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
+  note(event: EnvoyEvent): void {
+    switch (event.kind) {
+      case 'started':
+        this.#running = { pid: event.pid, adopted: false, since: new Date() };
+        return;
+      case 'adopted':
+        this.#running = { pid: event.pid, adopted: true, since: undefined };
+        return;
+      case 'exited':
+      case 'stopped':
+        this.#running = undefined;
+        return;
+    }
+  }
+
+  /** The age of an adopted one is only known once it was asked. */
+  noteUptime(seconds: number): void {
+    if (this.#running) this.#running.since = new Date(Date.now() - seconds * 1000);
+  }
+
+  describe(): Status['envoy'] {
+    const version = this.#version;
+    if (!this.#running) return { version, adopted: false };
+    const { pid, adopted, since } = this.#running;
+    return { version, pid, adopted, ...(since && { since: since.toISOString() }) };
+  }
+}

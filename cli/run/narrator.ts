@@ -1,0 +1,123 @@
+import type { ChangedEvent } from '../../controller/controller.ts';
+import type { Model } from '../../controller/pipeline/pipeline.ts';
+import { type KubeObject, refOf } from '../../kube/index.ts';
+import { type ObjectRef, objectKey } from '../../model/index.ts';
+import { plural } from '../text/diagnostics.ts';
+import { formatLocation, formatObject, type Locate } from '../text/place.ts';
+import type { Log } from './log.ts';
+
+/** More objects than this in one batch are told about as numbers. */
+const MAX_NAMED = 5;
+
+interface ObjectChange {
+  readonly action: 'added' | 'changed' | 'removed';
+  readonly object: ObjectRef;
+  /** The place where it stood when it was read. */
+  readonly place: string;
+  readonly detail: string;
+}
+
+interface Pending {
+  readonly changes: readonly ObjectChange[];
+  readonly revision: number;
+  /** On the clock of `performance.now()`. */
+  readonly seenAt: number;
+  readonly isFirst: boolean;
+}
+
+export interface NarratorOptions {
+  readonly log: Log;
+  readonly model: Pick<Model, 'ingresses'>;
+  readonly locate: Locate;
+  /** Told how long a batch took from the first event to the last acknowledgement; milliseconds. */
+  readonly onInForce: (milliseconds: number) => void;
+}
+
+/** Tells of changes of objects once what they led to is in force. Knows which objects there are. */
+export class Narrator {
+  readonly #options: NarratorOptions;
+  readonly #objects = new Map<string, ObjectRef>();
+  #pending: Pending[] = [];
+  #synced = 0;
+  #isFirst = true;
+
+  constructor(options: NarratorOptions) {
+    this.#options = options;
+  }
+
+  /** How many objects there are, by kind, sorted. */
+  countObjects(): Record<string, number> {
+    const counts = Object.groupBy(this.#objects.values(), ({ kind }) => kind);
+    return Object.fromEntries(
+      Object.entries(counts)
+        .map(([kind, objects]): [string, number] => [kind, objects?.length ?? 0])
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+    );
+  }
+
+  /** Takes note of a batch, and tells of it at once where nothing came of it. */
+  changed({ batch, revision, change }: ChangedEvent): void {
+    const changes = [...batch.removals.map((ref) => this.#removed(ref)), ...batch.upserts.map((object) => this.#upserted(object))];
+    const pending: Pending = { changes, revision, seenAt: batch.timing.seenAt, isFirst: this.#isFirst };
+    const hasOutcome = this.#isFirst || change.upserts.length + change.removals.length > 0;
+    this.#isFirst = false;
+    if (hasOutcome && revision > this.#synced) this.#pending.push(pending);
+    else if (changes.length > 0) this.#tell(pending, 'nothing else to do');
+  }
+
+  /** A client has answered everything up to a revision. */
+  synced(revision: number): void {
+    this.#synced = Math.max(this.#synced, revision);
+    const done = this.#pending.filter((pending) => pending.revision <= revision);
+    this.#pending = this.#pending.filter((pending) => pending.revision > revision);
+    for (const pending of done) {
+      const milliseconds = performance.now() - pending.seenAt;
+      this.#options.onInForce(milliseconds);
+      if (pending.changes.length > 0) this.#tell(pending, `in force after ${Math.round(milliseconds)} ms`, milliseconds);
+    }
+  }
+
+  #removed(object: ObjectRef): ObjectChange {
+    this.#objects.delete(objectKey(object));
+    return { action: 'removed', object, place: '', detail: '' };
+  }
+
+  #upserted(object: KubeObject): ObjectChange {
+    const ref = refOf(object);
+    const key = objectKey(ref);
+    const action = this.#objects.has(key) ? 'changed' : 'added';
+    this.#objects.set(key, ref);
+    const location = this.#options.locate(ref, []);
+    return { action, object: ref, place: location ? formatLocation(location) : '', detail: this.#detail(object) };
+  }
+
+  #detail(object: KubeObject): string {
+    if (object.kind === 'EndpointSlice') return plural(object.endpoints.length, 'endpoint');
+    if (object.kind !== 'Ingress') return '';
+    const ingested = this.#options.model.ingresses.get(`${object.metadata.namespace}/${object.metadata.name}`);
+    return ingested ? plural(ingested.routes.length, 'route') : 'not of our class';
+  }
+
+  #tell({ changes, revision, isFirst }: Pending, effect: string, inForceMs?: number): void {
+    const fields = { revision, ...(inForceMs !== undefined && { inForceMs: Math.round(inForceMs * 10) / 10 }) };
+    if (isFirst || changes.length > MAX_NAMED) {
+      const text = `${summarise(changes)}, ${effect}`;
+      this.#options.log({ level: 'info', event: isFirst ? 'read' : 'changed', text, fields: { ...fields, objects: changes.length } });
+      return;
+    }
+    for (const { action, object, place, detail } of changes) {
+      const text = [formatObject(object), ...(place ? [`(${place})`] : []), [detail, effect].filter((part) => part !== '').join(', ')].join(
+        '  ',
+      );
+      this.#options.log({ level: 'info', event: action, text, fields: { ...fields, object, ...(place && { place }) } });
+    }
+  }
+}
+
+/** `7 objects: EndpointSlice 3, Service 4`. */
+function summarise(changes: readonly ObjectChange[]): string {
+  const kinds = new Map<string, number>();
+  for (const { object } of changes) kinds.set(object.kind, (kinds.get(object.kind) ?? 0) + 1);
+  const parts = [...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kind, count]) => `${kind} ${count}`);
+  return `${plural(changes.length, 'object')}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
+}

@@ -1,0 +1,126 @@
+import { checkPortsFree, EnvoyError, StateFolder, StateFolderError } from '../../agent/index.ts';
+import { startAdminServer } from '../../controller/admin/server.ts';
+import { FolderError } from '../../kube/index.ts';
+import type { Settings } from '../../settings/index.ts';
+import { CLUSTER_TYPE, LISTENER_TYPE, XdsError } from '../../xds-server/serve/index.ts';
+import { CliError } from '../cli-error.ts';
+import type { Log } from './log.ts';
+import { RunParts } from './parts.ts';
+import type { StopSignals } from './stop-signals.ts';
+
+export interface RunOptions {
+  /** The folder of manifests. */
+  readonly manifests: string;
+  readonly stateDir: string;
+  /** The address that Envoy's entry ports listen on. */
+  readonly address: string;
+  readonly httpPort: number;
+  readonly httpsPort: number;
+  readonly adminPort: number;
+  readonly settings: Settings;
+  readonly log: Log;
+  /** Called when everything that was read first is served. */
+  readonly onReady?: () => void;
+}
+
+const LOOPBACK = '127.0.0.1';
+const MAX_LAST_WORDS = 5;
+
+/**
+ * Serves a folder of manifests until it is told to stop, then lets open requests finish. If Sluice itself fails while it
+ * serves, Envoy is left running for the next start to adopt.
+ * @throws CliError for what the user can put right
+ */
+export async function runSluice(options: RunOptions, stop: Pick<StopSignals, 'graceful' | 'immediate'>): Promise<void> {
+  try {
+    await serve(options, stop);
+  } catch (error) {
+    throw asCliError(error);
+  }
+}
+
+async function serve(options: RunOptions, stop: Pick<StopSignals, 'graceful' | 'immediate'>): Promise<void> {
+  const startedAt = performance.now();
+  await using cleanUp = new AsyncDisposableStack();
+  const state = cleanUp.use(StateFolder.open(options.stateDir));
+  await requireFreePorts(options, state);
+  const parts = new RunParts(options, state);
+  cleanUp.defer(() => parts.server.close());
+  await parts.server.listen({ path: state.xdsSocket });
+  const admin = await startAdminServer({ view: parts.view, metrics: parts.metrics, port: options.adminPort });
+  cleanUp.defer(() => admin.close());
+  const ended = new AbortController();
+  const following = parts.controller.run(ended.signal);
+  cleanUp.defer(async () => {
+    ended.abort();
+    await following.catch(() => {});
+  });
+  cleanUp.defer(() => parts.tellFindings());
+  const stopRequested = whenAborted(stop.graceful);
+  try {
+    await Promise.race([startEnvoy(parts, ended.signal), following, stopRequested]);
+    if (!stop.graceful.aborted) tellReady(options, admin.port, startedAt);
+    await Promise.race([following, stopRequested]);
+  } catch (error) {
+    if (parts.envoyState.servesFirstSnapshot) parts.envoy.detach();
+    else await parts.envoy.stop({ drainMs: 0 });
+    throw error;
+  }
+  await stopEnvoy(parts, options, stop);
+}
+
+async function startEnvoy(parts: RunParts, ended: AbortSignal): Promise<void> {
+  await parts.envoy.start();
+  await parts.server.waitSynced(parts.nodeId, { types: [LISTENER_TYPE, CLUSTER_TYPE], signal: ended });
+  const { uptimeSeconds } = await parts.envoy.admin.serverInfo();
+  parts.envoyState.noteUptime(uptimeSeconds);
+  parts.envoyState.servesFirstSnapshot = true;
+}
+
+function tellReady({ log, address, httpPort, httpsPort, onReady }: RunOptions, adminPort: number, startedAt: number): void {
+  const host = address.includes(':') ? `[${address}]` : address;
+  const milliseconds = Math.round(performance.now() - startedAt);
+  log({
+    level: 'info',
+    event: 'ready',
+    text: `http ${host}:${httpPort}, https ${host}:${httpsPort}, admin http://${LOOPBACK}:${adminPort}, after ${milliseconds} ms`,
+    fields: { address, httpPort, httpsPort, adminPort, milliseconds },
+  });
+  onReady?.();
+}
+
+async function stopEnvoy(parts: RunParts, { log, settings }: RunOptions, stop: Pick<StopSignals, 'graceful' | 'immediate'>): Promise<void> {
+  log({ level: 'info', event: 'stopping', text: `on ${String(stop.graceful.reason)}; once more to stop at once` });
+  const stopNow = () => void parts.envoy.stop({ drainMs: 0 });
+  stop.immediate.addEventListener('abort', stopNow);
+  await parts.envoy.stop({ drainMs: stop.immediate.aborted ? 0 : settings.envoy.drainTime });
+  stop.immediate.removeEventListener('abort', stopNow);
+}
+
+/** Resolves when a signal is aborted; a rejection nobody waits for any more must not end the process. */
+function whenAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+/** @throws CliError that names whoever holds a port */
+async function requireFreePorts({ address, httpPort, httpsPort, adminPort }: RunOptions, state: StateFolder): Promise<void> {
+  const wanted = [
+    { address, port: httpPort },
+    { address, port: httpsPort },
+    { address: LOOPBACK, port: adminPort },
+  ];
+  const ours = state.findEnvoy()?.pid;
+  const problems = await checkPortsFree(wanted, ours === undefined ? [] : [ours]);
+  if (problems.length > 0) throw new CliError('failed', problems.map(({ message }) => message).join('; '));
+}
+
+function asCliError(error: unknown): unknown {
+  if (error instanceof FolderError) return new CliError('usage', error.message, { cause: error });
+  if (error instanceof EnvoyError) {
+    const lines = error.lines.slice(-MAX_LAST_WORDS, -1).map((line) => `\n  ${line}`);
+    return new CliError('failed', `${error.message}${lines.join('')}`, { cause: error });
+  }
+  if (error instanceof StateFolderError || error instanceof XdsError) return new CliError('failed', error.message, { cause: error });
+  return error;
+}
