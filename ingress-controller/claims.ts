@@ -22,9 +22,9 @@ export interface Rank {
  * A route that an Ingress wants in a table.
  *
  * `rule`: from a rule with this host. `hostless`: from a rule without host, which applies to every host. `default`: from a
- * default backend, which takes what no rule takes. The last two stand at host `*`. Where such a claim, or that of a
- * wildcard rule, has to answer one TLS host otherwise than all others, it stands at that host once more, as `hostless`,
- * `default` or `wildcard`, and keeps its place in the order of precedence.
+ * default backend, which takes what no rule takes. The last two stand at host `*`. A default backend stands at each TLS
+ * host of its Ingress as well, where it comes before those of others. And where a claim at `*` or a wildcard has to answer
+ * one TLS host otherwise than the rest, it stands there once more, as `hostless` or `wildcard`, in its place in the order.
  */
 export interface RouteClaim {
   readonly table: string;

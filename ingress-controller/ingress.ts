@@ -105,13 +105,13 @@ class Redirects {
     if (!this.#options.forceHttps) return false;
     const cover = findCover(this.#hosts, host);
     if (cover === undefined || cover.usable) return cover !== undefined;
-    const name = host === '*' ? 'requests for any host' : host;
+    const name = host === '*' ? 'any host' : host;
     if (this.#options.forceHttpsExplicit) {
-      const message = `force-https redirects ${name} to HTTPS, where there is no usable certificate`;
+      const message = `plain HTTP for ${name} is redirected to HTTPS, where there is no usable certificate`;
       this.#report.add(cover.path, 'RedirectWithoutCertificate', message);
       return true;
     }
-    const message = `${name} served in plain text while there is no usable certificate; force-https would prevent that`;
+    const message = `plain HTTP for ${name} is not redirected while there is no usable certificate; force-https would do it all the same`;
     this.#report.add(cover.path, 'ServedInPlaintext', message);
     return false;
   }
@@ -129,12 +129,13 @@ function claimRoutes(
   const redirect: RedirectAction = { kind: 'redirect-https', port: entrance.tlsPort, status: 308 };
   for (const [position, route] of wanted.entries()) {
     const { plaintextTable, secureTable } = entrance;
-    const redirected = redirects.has(route.host);
-    claim(plaintextTable, route.host, route.kind, redirected ? redirect : route.action);
+    const plaintext = (host: string) => (redirects.has(host) ? redirect : route.action);
+    claim(plaintextTable, route.host, route.kind, plaintext(route.host));
     claim(secureTable, route.host, route.kind, route.action);
-    if (redirected) continue;
     for (const host of narrowerHosts(route.host, tlsHosts)) {
-      if (redirects.has(host)) claim(plaintextTable, host, route.kind === 'rule' ? 'wildcard' : route.kind, redirect);
+      const kind = route.kind === 'rule' ? 'wildcard' : route.kind;
+      if (kind === 'default' || redirects.has(host) !== redirects.has(route.host)) claim(plaintextTable, host, kind, plaintext(host));
+      if (kind === 'default') claim(secureTable, host, kind, route.action);
     }
 
     function claim(table: string, host: string, kind: RouteKind, action: RouteClaim['route']['action']): void {
@@ -148,6 +149,7 @@ function claimRoutes(
 
 /** The TLS hosts that a rule for more than them answers too. */
 function narrowerHosts(host: string, tlsHosts: readonly TlsHost[]): ReadonlySet<string> {
+  if (!host.startsWith('*')) return new Set();
   const names = tlsHosts.map(({ name }) => name);
   return new Set(names.filter((name) => name !== '' && name !== host && (host === '*' || covers(host, name))));
 }

@@ -177,6 +177,26 @@ describe('the order of routes', () => {
   });
 });
 
+describe('Ingresses of a single Service', () => {
+  it('keep their own TLS hosts, whichever has the default backend for all others', () => {
+    const claims = [
+      ...claim(OLD, [], { defaultBackend: backend('old'), tls: [{ hosts: ['a.example'], secretName: 'tls' }] }),
+      ...claim(NEW, [], { defaultBackend: backend('new'), tls: [{ hosts: ['*.w.example'], secretName: 'tls' }] }),
+    ];
+    const hosts = ['a.example', '*.w.example', '*'];
+    const secure = hosts.map((host) => routes(host, claims, 'listener-secure'));
+    assert.deepEqual(secure, [['prefix / default/old'], ['prefix / default/new'], ['prefix / default/old']]);
+    const actions = hosts.map((host) => merge(host, claims).virtualHost.routes.map(({ action }) => action.kind));
+    assert.deepEqual(actions, [['redirect-https'], ['redirect-https'], ['forward']]);
+    assert.deepEqual(
+      merge('*.w.example', claims).virtualHost.beyondOneLabel.map(({ name }) => name),
+      ['default/old'],
+    );
+    const told = hosts.map((host) => findings(host, claims).map(([code, name]) => [code, name]));
+    assert.deepEqual(told, [[], [], [['DefaultBackendConflict', 'new']]]);
+  });
+});
+
 describe('a path that is claimed twice', () => {
   it('belongs to the oldest Ingress, and the other is told who', () => {
     const claims = [

@@ -29,7 +29,7 @@ interface VirtualHostKey {
  * Puts the claims on a host in order: rules with the host, rules with its wildcard, rules without host, default backends.
  * Inside each, exact paths come first, then regular expressions, then prefixes, the longer before the shorter, the older
  * Ingress before the younger. A match that is claimed twice at one level belongs to the oldest Ingress. Of the default
- * backends, those of Ingresses that name the host come first.
+ * backends, those of Ingresses that name the host, in a rule or for TLS, come first.
  *
  * @see https://kubernetes.io/docs/concepts/services-networking/ingress/#multiple-matches
  */
@@ -75,7 +75,7 @@ function levelOf(claim: RouteClaim, host: string, naming: readonly RouteClaim[])
       return 2;
     case 'default': {
       const distances = naming.filter((rule) => isSameIngress(rule, claim)).map((rule) => distanceTo(host, rule.host));
-      return 3 + Math.min(2, ...distances);
+      return 3 + Math.min(distanceTo(host, claim.host), ...distances);
     }
   }
 }

@@ -20,6 +20,8 @@ function implicitPort(port: number): ServicePort {
 }
 
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/i;
+/** Resolvers read names that end in a number as IPv4 addresses in one of many spellings: `127.1`, `2130706433`, `0x7f.1`. */
+const NUMERIC_END = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/i;
 /** Names of this machine itself, also as the files of common distributions have them. */
 const OWN_NAMES = new Set(['localhost', 'ip6-localhost', 'ip6-loopback', 'localhost.localdomain', 'localhost6', 'localhost4']);
 
@@ -30,7 +32,7 @@ const OWN_NAMES = new Set(['localhost', 'ip6-localhost', 'ip6-loopback', 'localh
 export function externalNameProblem(service: Service): string | undefined {
   const name = hostnameOf(service);
   if (name === '') return 'names nothing';
-  if (isIP(name) !== 0 || /^[0-9.]+$/.test(name) || /(^|\.)0x[0-9a-f]*$/i.test(name)) return 'names an address, not a DNS name';
+  if (isIP(name) !== 0 || NUMERIC_END.test(name)) return 'names an address, not a DNS name';
   if (name.length > 253 || !SUBDOMAIN.test(name)) return 'names no valid DNS name';
   if (OWN_NAMES.has(name) || name.endsWith('.localhost')) return 'names this machine itself';
   return undefined;

@@ -114,6 +114,7 @@ describe('a Service of type ExternalName', () => {
     '2130706433',
     '0x7f000001',
     '0x7f.0.0.0x1',
+    '0x7f.1',
     '::1',
     'a b',
     'a_b',
