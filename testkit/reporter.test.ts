@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { closingLine, type FileResult, formatFile, formatSummary, PLAIN, TERMINAL } from './reporter.ts';
 
 function result(overrides: Partial<FileResult> = {}): FileResult {
-  return { file: 'model/route.test.ts', milliseconds: 1234, passed: 3, failures: [], skips: [], notes: [], ...overrides };
+  return { file: 'model/route.test.ts', milliseconds: 1234, passed: 3, failures: [], skips: [], notes: [], output: '', ...overrides };
 }
 
 const failure = {
@@ -25,7 +25,7 @@ describe('formatFile', () => {
 
   test('adds every failure in full, with its place', () => {
     assert.equal(
-      formatFile(result({ failures: [failure], skips: [skip('a', 'b')] }), PLAIN),
+      formatFile(result({ failures: [failure], skips: [skip('a', 'b')], output: 'envoy: warming\n' }), PLAIN),
       [
         `FAIL ${'model/route.test.ts'.padEnd(56)} 3 passed, 1 failed, 1 skipped (1.2 s)`,
         '',
@@ -36,9 +36,19 @@ describe('formatFile', () => {
         '',
         '    caused by why',
         '',
+        '  the file printed:',
+        '    envoy: warming',
+        '',
         '',
       ].join('\n'),
     );
+  });
+
+  test('shows what the file printed only where it failed, and only the end of much', () => {
+    const output = Array.from({ length: 250 }, (_, line) => `line ${line}\n`).join('');
+    const printed = formatFile(result({ failures: [failure], output }), PLAIN);
+    assert.ok(printed.includes('    (50 lines before)\n    line 50\n'), printed);
+    assert.equal(formatFile(result({ output }), PLAIN).split('\n').length, 2);
   });
 
   test('colours the mark on a terminal', () => {

@@ -10,6 +10,8 @@ export interface FileResult {
   readonly skips: readonly Skip[];
   /** What tests said by `t.diagnostic`, such as figures that they measured. */
   readonly notes: readonly string[];
+  /** What the file printed. Shown only where something failed. */
+  readonly output: string;
 }
 
 export interface Failure {
@@ -17,7 +19,7 @@ export interface Failure {
   readonly path: readonly string[];
   /** `file:line` */
   readonly place: string;
-  /** The whole error, with its causes; or what the file printed, where it failed as a whole. */
+  /** The whole error, with its causes. */
   readonly details: string;
 }
 
@@ -42,8 +44,9 @@ export const TERMINAL: Colours = {
 };
 
 const FILE_WIDTH = 56;
+const OUTPUT_LINES = 200;
 
-/** One line on how the file went, then what its tests said, then every failure in full. */
+/** One line on how the file went, then what its tests said, then every failure in full and the end of what the file printed. */
 export function formatFile(result: FileResult, colours: Colours): string {
   const failed = result.failures.length > 0;
   const counts = [`${result.passed} passed`];
@@ -53,7 +56,9 @@ export function formatFile(result: FileResult, colours: Colours): string {
   const duration = colours.faint(`(${formatDuration(result.milliseconds)})`);
   const lines = [`${mark} ${result.file.padEnd(FILE_WIDTH)} ${counts.join(', ')} ${duration}`];
   for (const note of result.notes) lines.push(indent(note, '     '));
-  for (const failure of result.failures) lines.push('', formatFailure(failure, colours), '');
+  for (const failure of result.failures) lines.push('', formatFailure(failure, colours));
+  if (failed && result.output.trim() !== '') lines.push('', '  the file printed:', indent(lastLines(result.output), '    '));
+  if (failed) lines.push('');
   return `${lines.join('\n')}\n`;
 }
 
@@ -63,7 +68,7 @@ export function formatSummary(results: readonly FileResult[], colours: Colours):
   const failures = results.flatMap((result) => result.failures);
   if (failures.length > 0) lines.push('', colours.bad('failed:'));
   for (const failure of failures) lines.push(`  ${failure.place}  ${failure.path.join(' > ')}`);
-  return `${lines.join('\n')}\n\n${closingLine(results)}\n`;
+  return [...lines, '', closingLine(results), ''].join('\n');
 }
 
 export function closingLine(results: readonly FileResult[]): string {
@@ -86,6 +91,12 @@ function formatSkips(skips: readonly Skip[]): string[] {
 
 function formatFailure({ path, place, details }: Failure, colours: Colours): string {
   return `  ${colours.bad(path.join(' > '))}\n  at ${place}\n${indent(details, '    ')}`;
+}
+
+function lastLines(text: string): string {
+  const lines = text.trimEnd().split('\n');
+  const left = lines.length - OUTPUT_LINES;
+  return left > 0 ? [`(${left} lines before)`, ...lines.slice(left)].join('\n') : lines.join('\n');
 }
 
 function indent(text: string, by: string): string {

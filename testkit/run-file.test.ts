@@ -67,26 +67,31 @@ describe('runFile', () => {
     assert.equal(result.passed, 0);
   });
 
+  test('counts a skipped suite as one skip', async () => {
+    const result = await runSource("describe('s', { skip: 'no Envoy' }, () => { test('a', () => {}); test('b', () => {}); });");
+    assert.deepEqual([result.skips, result.failures], [[{ path: ['s'], place: 'x.test.ts:3', reason: 'no Envoy' }], []]);
+  });
+
   test('keeps what a test says of itself', async () => {
     const result = await runSource("test('a', (t) => { t.diagnostic('21,000 requests'); });");
     assert.deepEqual(result.notes, ['21,000 requests']);
   });
 
   const broken = [
-    { name: 'without tests', source: 'console.log(1);', details: /no tests/ },
-    { name: 'that cannot be loaded', source: "throw new Error('at load');", details: /Error: at load/ },
+    { name: 'without tests', source: 'console.log(1);', output: /^1\n$/ },
+    { name: 'that cannot be loaded', source: "throw new Error('at load');", output: /Error: at load/ },
     {
       name: 'that throws after its tests',
       source:
         "test('a', () => {}); setTimeout(() => { throw new Error('late'); }, 20); test('b', () => new Promise((r) => setTimeout(r, 200)));",
-      details: /late/,
+      output: /late/,
     },
   ];
-  for (const { name, source, details } of broken) {
+  for (const { name, source, output } of broken) {
     test(`fails a file ${name}`, async () => {
       const result = await runSource(source);
       assert.deepEqual(failures(result), [['(the file itself)', 'x.test.ts:1']]);
-      assert.match(result.failures[0]?.details ?? '', details);
+      assert.match(result.output, output);
     });
   }
 

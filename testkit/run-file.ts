@@ -38,7 +38,7 @@ export async function runFile(file: string, { root, grep, testTimeout, fileTimeo
   if (signal.aborted) collected.failures.push(wholeFile(file, root, `not finished after ${fileTimeout / 1000} s`));
   const nothing = collected.passed === 0 && collected.failures.length === 0 && collected.skips.length === 0;
   if (nothing && !grep) collected.failures.push(wholeFile(file, root, 'the file has no tests'));
-  return { file: relative(root, file), milliseconds: performance.now() - start, ...collected };
+  return { file: relative(root, file), milliseconds: performance.now() - start, ...collected, output: collected.output.join('') };
 }
 
 interface Collected {
@@ -46,11 +46,11 @@ interface Collected {
   readonly failures: Failure[];
   readonly skips: Skip[];
   readonly notes: string[];
+  readonly output: string[];
 }
 
 function collect(stream: Stream, file: string, root: string): Collected {
-  const collected: Collected = { passed: 0, failures: [], skips: [], notes: [] };
-  const output: string[] = [];
+  const collected: Collected = { passed: 0, failures: [], skips: [], notes: [], output: [] };
   const names: string[] = [];
   const describe = (test: TestPlace) => ({
     path: [...names.slice(0, test.nesting), test.name],
@@ -60,22 +60,23 @@ function collect(stream: Stream, file: string, root: string): Collected {
     names[test.nesting] = test.name;
   });
   stream.on('test:pass', (test) => {
-    if (test.name === file || test.details.type === 'suite') return;
+    // A suite counts only where it is skipped, since its tests are then not told of.
+    if (test.name === file || (test.details.type === 'suite' && test.skip === undefined)) return;
     if (typeof test.skip === 'string' && test.skip !== '') collected.skips.push({ ...describe(test), reason: test.skip });
     else if (test.skip !== undefined) collected.failures.push({ ...describe(test), details: 'skipped without a reason' });
     else if (test.todo !== undefined) collected.failures.push({ ...describe(test), details: 'still to do' });
     else collected.passed += 1;
   });
   stream.on('test:fail', (test) => {
-    if (test.name === file) collected.failures.push(wholeFile(file, root, output.join('') || 'the process failed without a word'));
+    if (test.name === file) collected.failures.push(wholeFile(file, root, 'its process failed, for a reason outside of any test'));
     else if (!isOnlyBySubtests(test.details.error))
       collected.failures.push({ ...describe(test), details: formatError(test.details.error) });
   });
-  stream.on('test:stdout', ({ message }) => output.push(message));
-  stream.on('test:stderr', ({ message }) => output.push(message));
+  stream.on('test:stdout', ({ message }) => collected.output.push(message));
+  stream.on('test:stderr', ({ message }) => collected.output.push(message));
   stream.on('test:diagnostic', ({ message, file: source }) => {
     if (source === undefined) return; // The counts with which node:test ends a run.
-    if (message.startsWith('Error: ')) output.push(`${message}\n`);
+    if (message.startsWith('Error: ')) collected.output.push(`${message}\n`);
     else collected.notes.push(message);
   });
   return collected;

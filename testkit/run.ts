@@ -65,7 +65,7 @@ async function runAllChecks(root: string): Promise<FileResult> {
 }
 
 function failure(place: string, details: string): FileResult {
-  return { file: place, milliseconds: 0, passed: 0, failures: [{ path: [details], place, details }], skips: [], notes: [] };
+  return { file: place, milliseconds: 0, passed: 0, failures: [{ path: [details], place, details }], skips: [], notes: [], output: '' };
 }
 
 function findFiles(root: string, parts: readonly string[]): string[] {
