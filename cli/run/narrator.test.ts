@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Graph } from '../../collection/index.ts';
+import type { ChangedEvent } from '../../controller/controller.ts';
+import type { Model } from '../../controller/pipeline/pipeline.ts';
+import type { EndpointSlice, KubeObject } from '../../kube/index.ts';
+import type { ObjectRef } from '../../model/index.ts';
+import type { LogEntry } from './log.ts';
+import { Narrator } from './narrator.ts';
+
+const resource = { typeUrl: 't', name: 'n', version: 'v', body: new Uint8Array(), requires: [] };
+
+function slice(name: string, endpoints: number): EndpointSlice {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name, namespace: 'default', uid: undefined, creationTimestamp: undefined, labels: {}, annotations: {} },
+    addressType: 'IPv4',
+    endpoints: Array.from({ length: endpoints }, () => ({ addresses: ['10.0.0.1'], conditions: {} })),
+    ports: [],
+  };
+}
+
+function event(revision: number, upserts: readonly KubeObject[], removals: readonly ObjectRef[] = [], effect = true): ChangedEvent {
+  return {
+    kind: 'changed',
+    batch: { upserts, removals, diagnostics: [], timing: { seenAt: performance.now(), readMs: 1 } },
+    change: { upserts: effect ? [resource] : [], removals: [] },
+    revision,
+    timing: { readMs: 1, computeMs: 1, publishMs: 1 },
+  };
+}
+
+function narrate(): { narrator: Narrator; lines: () => string[]; inForce: number[] } {
+  const entries: LogEntry[] = [];
+  const inForce: number[] = [];
+  const ingresses: Model['ingresses'] = new Graph().input('ingresses');
+  const narrator = new Narrator({
+    log: (entry) => entries.push(entry),
+    model: { ingresses },
+    locate: () => ({ file: '/m/a.yaml', line: 3, column: 1 }),
+    onInForce: (milliseconds) => inForce.push(milliseconds),
+  });
+  const lines = () => entries.splice(0).map(({ event: word, text }) => `${word} ${text.replace(/\d+ ms/, 'N ms')}`);
+  return { narrator, lines, inForce };
+}
+
+test('the first read is told in numbers, later changes by name, each once it is in force', () => {
+  const { narrator, lines, inForce } = narrate();
+  narrator.changed(event(1, [slice('a', 1), slice('b', 2)]));
+  assert.deepEqual(lines(), []);
+  narrator.synced(1);
+  assert.deepEqual(lines(), ['read 2 objects: EndpointSlice 2, in force after N ms']);
+  narrator.changed(event(2, [slice('a', 3), slice('c', 1)]));
+  narrator.changed(event(3, [], [{ kind: 'EndpointSlice', namespace: 'default', name: 'b' }]));
+  narrator.synced(2);
+  assert.deepEqual(lines(), [
+    'changed EndpointSlice default/a  (/m/a.yaml:3:1)  3 endpoints, in force after N ms',
+    'added EndpointSlice default/c  (/m/a.yaml:3:1)  1 endpoint, in force after N ms',
+  ]);
+  narrator.synced(3);
+  assert.deepEqual(lines(), ['removed EndpointSlice default/b  in force after N ms']);
+  assert.equal(inForce.length, 3);
+  assert.deepEqual(narrator.countObjects(), { EndpointSlice: 2 });
+});
+
+test('a change that leads to nothing is told at once', () => {
+  const { narrator, lines, inForce } = narrate();
+  narrator.changed(event(1, []));
+  narrator.synced(1);
+  assert.deepEqual(lines(), []);
+  narrator.changed(event(1, [slice('a', 0)], [], false));
+  assert.deepEqual(lines(), ['added EndpointSlice default/a  (/m/a.yaml:3:1)  0 endpoints, nothing else to do']);
+  assert.equal(inForce.length, 1);
+});
+
+test('many changes at once are told in numbers', () => {
+  const { narrator, lines } = narrate();
+  narrator.changed(event(1, []));
+  narrator.changed(
+    event(
+      2,
+      Array.from({ length: 30 }, (_, index) => slice(`s${index}`, 1)),
+    ),
+  );
+  narrator.synced(2);
+  assert.deepEqual(lines(), ['changed 30 objects: EndpointSlice 30, in force after N ms']);
+});
