@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { PathMatch } from '../model/index.ts';
 import { ingestPath } from './path.ts';
 import { isLiteral, regexProblem } from './regex.ts';
+import { estimateProgramSize } from './regex-size.ts';
 import { Report } from './report.ts';
 
 type PathType = 'Exact' | 'Prefix' | 'ImplementationSpecific';
@@ -130,14 +131,33 @@ describe('ImplementationSpecific paths', () => {
     assert.match(regexProblem(`/${'a'.repeat(10_000)}`, 1_000_000) ?? '', /longer than/);
   });
 
-  it('are read without delay even where they are hostile', () => {
+  it('are estimated before they are compiled, since some explode', () => {
+    const sizes: readonly (readonly [pattern: string, estimate: number])[] = [
+      ['/abc', 4],
+      ['/a{10}', 11],
+      ['/(ab){10}', 21],
+      ['/((ab){10}c){3}', 64],
+      ['/(?:x|y)+', 7],
+      ['/[a-z]{5}[]a]{2}[[:alpha:]{]{3}', 11],
+      ['/\\{2}\\Q{9}a\\E', 8],
+      ['/\\pL{3}\\p{Lu}{3}\\x{7f}{3}', 10],
+      ['/a{2,}b{,3}', 8],
+      [`/${'[^a]{999}'.repeat(400)}`, 399_601],
+      ['/((((((a{10}){10}){10}){10}){10}){10})', 1_000_001],
+    ];
+    for (const [pattern, estimate] of sizes) assert.equal(estimateProgramSize(pattern), estimate, pattern);
+    assert.match(regexProblem(`/${'[^a]{999}'.repeat(400)}`, 10_000) ?? '', /compiles to 399601 instructions/);
+  });
+
+  it('may be as wrong as they like', () => {
     for (const pattern of [
-      '/((((((a{10}){10}){10}){10}){10}){10})',
       `/${'('.repeat(4000)}`,
-      `/${'(a*)*'.repeat(1000)}`,
-      `/(${'|'.repeat(4000)})`,
+      `/${')'.repeat(4000)}`,
+      `/${'['.repeat(4000)}`,
+      `/${'{9}'.repeat(100)}`,
+      `/${'\\'.repeat(4095)}`,
     ]) {
-      assert.equal(typeof (regexProblem(pattern, 500) ?? ''), 'string');
+      assert.notEqual(regexProblem(pattern, 10_000), undefined);
     }
   });
 

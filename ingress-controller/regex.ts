@@ -1,7 +1,8 @@
 import { RE2JS, RE2JSException } from 're2js';
+import { estimateProgramSize } from './regex-size.ts';
 
-/** Longer patterns would stop the process for a noticeable time while they are compiled. */
-const MAX_BYTES = 8192;
+/** Far more than any path needs, and little enough to be compiled at once. */
+const MAX_BYTES = 4096;
 
 /** The Unicode classes that every version of RE2 knows and that can hold a byte. */
 const CATEGORY = /^(?:C[cfos]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?|Any|Latin|Common)$/;
@@ -25,13 +26,20 @@ export function regexProblem(pattern: string, maxProgramSize: number): string | 
   for (const [whole, braced, letter] of escapes.matchAll(UNICODE_CLASS)) {
     if (!CATEGORY.test(braced ?? letter ?? '')) return `has an unknown character class ${whole}`;
   }
+  const estimate = estimateProgramSize(latin1);
+  // Compiling what repeats itself a million times, only to count, would stop the process for seconds.
+  if (estimate > maxProgramSize) return tooLarge(estimate, maxProgramSize);
   try {
     const size = programSize(RE2JS.compile(latin1));
-    return size > maxProgramSize ? `compiles to ${size} instructions, more than the ${maxProgramSize} allowed` : undefined;
+    return size > maxProgramSize ? tooLarge(size, maxProgramSize) : undefined;
   } catch (error) {
     if (error instanceof RE2JSException) return `is not understood: ${error.message.replace(/^error parsing regexp: /, '')}`;
     throw error;
   }
+}
+
+function tooLarge(size: number, maxProgramSize: number): string {
+  return `compiles to ${size} instructions, more than the ${maxProgramSize} allowed`;
 }
 
 /**
