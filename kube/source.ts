@@ -21,6 +21,6 @@ export interface ObjectBatch {
   readonly removals: readonly ObjectRef[];
   /** All that this source finds wrong at present, not just what is new. */
   readonly diagnostics: readonly Diagnostic[];
-  /** When the first event behind this batch was seen, and how long reading and decoding took; milliseconds. */
+  /** When the first event behind this batch was seen, by `performance.now()`, and how long reading and decoding took; milliseconds. */
   readonly timing: { readonly seenAt: number; readonly readMs: number };
 }
