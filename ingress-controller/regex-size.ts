@@ -4,9 +4,12 @@ interface Group {
   last: number;
 }
 
-/** The longest piece that is read as one, at a place in the pattern: quoted text, an escape, a class, a repetition. */
+/**
+ * The longest piece that is read as one, at a place in the pattern: quoted text, an escape, a class, the
+ * opening of a group with its flags or name, a repetition.
+ */
 const PIECE =
-  /\\Q(?<quoted>.*?)(?:\\E|$)|\\(?:[xpP]\{[^}]*\}|[pP]?.)|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\{(?<min>\d+)(?:,(?<max>\d*))?\}|./gsy;
+  /\\Q(?<quoted>.*?)(?:\\E|$)|\\(?:[xpP]\{[^}]*\}|[pP]?.)|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\((?:\?[^:)>]*[:>]?)?|\{(?<min>\d+)(?:,(?<max>\d*))?\}|./gsy;
 
 /**
  * About how many instructions a regular expression compiles to, without compiling it: rather too few than too many, in
@@ -17,7 +20,7 @@ export function estimateProgramSize(pattern: string): number {
   const open: Group[] = [];
   let group = outer;
   for (const { 0: piece, groups } of pattern.matchAll(PIECE)) {
-    if (piece === '(') {
+    if (piece.startsWith('(')) {
       open.push(group);
       group = { size: 0, last: 0 };
     } else if (piece === ')') {

@@ -30,7 +30,7 @@ export function regexProblem(pattern: string, maxProgramSize: number): string | 
   // Compiling what repeats itself a million times, only to count, would stop the process for seconds.
   if (estimate > maxProgramSize) return tooLarge(estimate, maxProgramSize);
   try {
-    const size = programSize(RE2JS.compile(latin1));
+    const size = countInstructions(latin1);
     return size > maxProgramSize ? tooLarge(size, maxProgramSize) : undefined;
   } catch (error) {
     if (error instanceof RE2JSException) return `is not understood: ${error.message.replace(/^error parsing regexp: /, '')}`;
@@ -43,11 +43,12 @@ function tooLarge(size: number, maxProgramSize: number): string {
 }
 
 /**
- * No less than what RE2 comes to. Its programs match bytes, so that a class of characters costs an instruction for each
- * of its ranges, where RE2JS has one for the whole class.
+ * No less than what RE2 comes to, for a pattern whose characters stand for bytes. Throws RE2JSException if it is none.
+ * Programs of RE2 match bytes, so that a class of characters costs an instruction for each of its ranges, where RE2JS has
+ * one for the whole class.
  */
-function programSize(compiled: RE2JS): number {
-  const instructions: readonly { readonly runes: ArrayLike<number> }[] = compiled.re2().prog.inst;
+export function countInstructions(latin1: string): number {
+  const instructions: readonly { readonly runes: ArrayLike<number> }[] = RE2JS.compile(latin1).re2().prog.inst;
   let size = instructions.length + 2;
   for (const { runes } of instructions) {
     let ranges = 0;
