@@ -1,26 +1,16 @@
 import { type Ingress, refOf, type Service } from '../kube/index.ts';
-import type { RedirectAction } from '../model/index.ts';
 import type { Settings } from '../settings/index.ts';
 import { type IngressOptions, ingestAnnotations } from './annotations/ingest.ts';
 import type { BackendContext, ServiceRef } from './backend.ts';
 import type { CertificateState } from './certificate.ts';
-import {
-  type ClusterKey,
-  clusterName,
-  compareText,
-  type IngressClaims,
-  type ListenerClaim,
-  type ListenPorts,
-  type RouteClaim,
-  type RouteKind,
-  rankOf,
-} from './claims.ts';
-import { covers } from './host.ts';
+import { type ClusterKey, clusterName, compareText, type IngressClaims, type ListenerClaim, type ListenPorts, rankOf } from './claims.ts';
 import { ingestPassthrough } from './passthrough.ts';
+import { Redirects } from './redirects.ts';
 import { Report } from './report.ts';
-import { ingestRules, type WantedRoute } from './rules.ts';
+import { claimRoutes } from './route-claims.ts';
+import { ingestRules } from './rules.ts';
 import { type Entrance, hostPortEntrance, hostPortListener, sharedEntrance } from './tables.ts';
-import { findCover, ingestTls, type SecretRef, type TlsHost } from './tls.ts';
+import { ingestTls, type SecretRef } from './tls.ts';
 
 /** What an Ingress refers to. Asked only for what is needed, so that each call is a dependency. */
 export interface IngressDependencies {
@@ -61,7 +51,7 @@ export function ingestIngress(ingress: Ingress, deps: IngressDependencies, setti
   const tls = ingestTls(ingress, { certificate: deps.certificate, settings: settings.ingress, entrance, rank, report });
   const { routes: wanted, clusters } = ingestRules(ingress, backends, settings.envoy.regexMaxProgramSize);
   const redirects = new Redirects(options, tls.hosts, report);
-  const routes = claimRoutes(wanted, tls.hosts, redirects, entrance, report, rank);
+  const routes = claimRoutes(wanted, { object: report.object, rank, entrance, tlsHosts: tls.hosts, redirects });
   return { routes, tls: tls.claims, listeners, clusters: uniqueClusters(clusters), diagnostics: report.diagnostics };
 }
 
@@ -80,78 +70,6 @@ function findEntrance({ hostPort }: IngressOptions, ports: ListenPorts, report: 
   }
   const listener = hostPortListener(hostPort, ports, { object: report.object, path });
   return { entrance: hostPortEntrance(hostPort), listeners: [listener] };
-}
-
-/** Decides for each host of an Ingress whether plain HTTP is redirected, and says so once where that is a hard choice. */
-class Redirects {
-  readonly #options: IngressOptions;
-  readonly #hosts: readonly TlsHost[];
-  readonly #report: Report;
-  readonly #decided = new Map<string, boolean>();
-
-  constructor(options: IngressOptions, hosts: readonly TlsHost[], report: Report) {
-    this.#options = options;
-    this.#hosts = hosts;
-    this.#report = report;
-  }
-
-  has(host: string): boolean {
-    const decided = this.#decided.get(host) ?? this.#decide(host);
-    this.#decided.set(host, decided);
-    return decided;
-  }
-
-  #decide(host: string): boolean {
-    if (!this.#options.forceHttps) return false;
-    const cover = findCover(this.#hosts, host);
-    if (cover === undefined || cover.usable) return cover !== undefined;
-    const name = host === '*' ? 'any host' : host;
-    if (this.#options.forceHttpsExplicit) {
-      const message = `plain HTTP for ${name} is redirected to HTTPS, where there is no usable certificate`;
-      this.#report.add(cover.path, 'RedirectWithoutCertificate', message);
-      return true;
-    }
-    const message = `plain HTTP for ${name} is not redirected while there is no usable certificate; force-https would do it all the same`;
-    this.#report.add(cover.path, 'ServedInPlaintext', message);
-    return false;
-  }
-}
-
-function claimRoutes(
-  wanted: readonly WantedRoute[],
-  tlsHosts: readonly TlsHost[],
-  redirects: Redirects,
-  entrance: Entrance,
-  report: Report,
-  rank: RouteClaim['rank'],
-): readonly RouteClaim[] {
-  const claims: RouteClaim[] = [];
-  const redirect: RedirectAction = { kind: 'redirect-https', port: entrance.tlsPort, status: 308 };
-  for (const [position, route] of wanted.entries()) {
-    const { plaintextTable, secureTable } = entrance;
-    const plaintext = (host: string) => (redirects.has(host) ? redirect : route.action);
-    claim(plaintextTable, route.host, route.kind, plaintext(route.host));
-    claim(secureTable, route.host, route.kind, route.action);
-    for (const host of narrowerHosts(route.host, tlsHosts)) {
-      const kind = route.kind === 'rule' ? 'wildcard' : route.kind;
-      if (kind === 'default' || redirects.has(host) !== redirects.has(route.host)) claim(plaintextTable, host, kind, plaintext(host));
-      if (kind === 'default') claim(secureTable, host, kind, route.action);
-    }
-
-    function claim(table: string, host: string, kind: RouteKind, action: RouteClaim['route']['action']): void {
-      const source = { object: report.object, path: route.path };
-      const name = `${rank.namespace}/${rank.name}`;
-      claims.push({ table, host, kind, route: { name, match: route.match, action, source }, rank, position });
-    }
-  }
-  return claims;
-}
-
-/** The TLS hosts that a rule for more than them answers too. */
-function narrowerHosts(host: string, tlsHosts: readonly TlsHost[]): ReadonlySet<string> {
-  if (!host.startsWith('*')) return new Set();
-  const names = tlsHosts.map(({ name }) => name);
-  return new Set(names.filter((name) => name !== '' && name !== host && (host === '*' || covers(host, name))));
 }
 
 function uniqueClusters(clusters: readonly ClusterKey[]): readonly ClusterKey[] {
