@@ -65,7 +65,7 @@ export class EnvoyProcess {
   /**
    * Adopts the Envoy of the state folder or starts one, and resolves when it serves: when it has the first answers of the
    * xDS server, however long these take. From then on it is restarted whenever it ends.
-   * @throws EnvoyError `not-executable`, `version-mismatch`, `exited-before-ready`, `stopped`
+   * @throws EnvoyError `not-executable`, `version-mismatch`, `exited-before-ready`, `stopped`; what the file system throws
    */
   async start(): Promise<void> {
     await checkEnvoyVersion(this.#options.binary, this.#options.version);

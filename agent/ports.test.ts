@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { Backend } from '../testkit/backend.ts';
 import { needs } from '../testkit/capabilities.ts';
 import { freePort } from '../testkit/ports.ts';
 import { ProxiedEnvoy } from '../testkit/proxied-envoy.ts';
 import { TemporaryFolder } from '../testkit/temporary-folder.ts';
 import { checkPortsFree, findPortHolder } from './index.ts';
+
+const MODULE = new URL('./ports.ts', import.meta.url).href;
 
 class Listener implements AsyncDisposable {
   readonly #child: ChildProcess;
@@ -121,6 +124,19 @@ test("a port that Envoys would share without a word, unless it is one's own", as
   assert.equal(problem?.message, `127.0.0.1:${port} is in use by envoy (pid ${pid})`);
   assert.deepEqual(await checkPortsFree([{ address: '127.0.0.1', port }], [pid]), []);
   await proxied.envoy.stop({ drainMs: 0 });
+});
+
+test("a process of another user is named by that user's number", needs('root'), async () => {
+  const port = await freePort();
+  await using _listener = await Listener.start({ host: '127.0.0.1', port });
+  // Loaded first, since the other user need not be able to read this checkout.
+  const script = `
+    const { checkPortsFree } = await import(${JSON.stringify(MODULE)});
+    process.setuid(65534);
+    const [problem] = await checkPortsFree([{ address: '127.0.0.1', port: ${port} }]);
+    console.log(problem?.message);`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script]);
+  assert.equal(stdout.trim(), `127.0.0.1:${port} is in use by another user's process (uid 0)`);
 });
 
 test('a port of this very process', async () => {

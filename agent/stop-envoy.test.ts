@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import { Backend } from '../testkit/backend.ts';
@@ -14,16 +15,18 @@ interface Scene extends AsyncDisposable {
   readonly backend: Backend;
   readonly proxied: ProxiedEnvoy;
   readonly port: number;
+  readonly tcpPort: number;
 }
 
 async function prepareScene(): Promise<Scene> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(new TemporaryFolder());
   const backend = stack.use(await Backend.start({ name: 'a' }));
-  const port = await freePort();
-  const proxied = stack.use(await ProxiedEnvoy.start({ statePath: folder.join('state'), listenPort: port, backendPort: backend.port }));
+  const [port, tcpPort] = [await freePort(), await freePort()];
+  const ports = { listenPort: port, tcpListenPort: tcpPort, backendPort: backend.port };
+  const proxied = stack.use(await ProxiedEnvoy.start({ statePath: folder.join('state'), ...ports }));
   const rest = stack.move();
-  return { backend, proxied, port, [Symbol.asyncDispose]: () => rest.disposeAsync() };
+  return { backend, proxied, port, tcpPort, [Symbol.asyncDispose]: () => rest.disposeAsync() };
 }
 
 async function errorOfConnecting(port: number): Promise<string> {
@@ -108,6 +111,18 @@ test('a WebSocket that is open is waited for', async () => {
   const [echo] = await once(webSocket, 'message');
   assert.equal(String(echo), 'still here?');
   webSocket.close();
+  await stop;
+});
+
+test('a connection that is not HTTP to Envoy is waited for', async () => {
+  await using scene = await prepareScene();
+  const { backend, proxied, tcpPort } = scene;
+  // Without keeping the connection, which would be waited for as well.
+  const answered = once(get({ port: tcpPort, host: '127.0.0.1', path: '/slow?chunks=6&every=250', agent: false }), 'response');
+  await eventually(() => assert.equal(backend.received.length, 1));
+  const stop = proxied.envoy.stop({ drainMs: 60_000 });
+  const [response] = await answered;
+  assert.match(await text(response), /chunk 6 of 6\n$/);
   await stop;
 });
 

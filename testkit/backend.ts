@@ -42,8 +42,12 @@ export interface EchoedRequest {
   readonly tls: { readonly sni: string | null; readonly alpn: string | null } | null;
 }
 
+/** Under load, what arrived long ago is of no interest and would fill memory. */
+const MAX_RECEIVED = 1_000;
+
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
+type AnyServer = Server | Http2Server | Http2SecureServer;
 
 /**
  * A real HTTP server that says who it is. It echoes the request line, headers and body as JSON ({@link EchoedRequest}), and
@@ -61,22 +65,17 @@ export class Backend implements AsyncDisposable {
   readonly name: string;
   readonly address: string;
   readonly port: number;
-  readonly #server: Server | Http2Server | Http2SecureServer;
+  readonly #server: AnyServer;
   readonly #connections: Set<Socket>;
-  readonly #received: EchoedRequest[];
+  readonly #arrivals: Arrivals;
 
-  private constructor(
-    options: { readonly name: string; readonly address: string; readonly port: number },
-    server: Server | Http2Server | Http2SecureServer,
-    connections: Set<Socket>,
-    received: EchoedRequest[],
-  ) {
-    this.name = options.name;
-    this.address = options.address;
-    this.port = options.port;
+  private constructor(name: string, address: string, port: number, server: AnyServer, connections: Set<Socket>, arrivals: Arrivals) {
+    this.name = name;
+    this.address = address;
+    this.port = port;
     this.#server = server;
     this.#connections = connections;
-    this.#received = received;
+    this.#arrivals = arrivals;
   }
 
   /** @throws if the port is taken */
@@ -84,19 +83,24 @@ export class Backend implements AsyncDisposable {
     const { name, address = '127.0.0.1' } = options;
     const server = createServer(options);
     const connections = trackConnections(server);
-    const received: EchoedRequest[] = [];
-    server.on('request', (request: Request, response: Response) => void answer(name, request, response, received));
-    serveWebSockets(name, server, received);
+    const arrivals = new Arrivals();
+    server.on('request', (request: Request, response: Response) => void answer(name, request, response, arrivals));
+    serveWebSockets(name, server, arrivals);
     server.listen(options.port ?? 0, address);
     await once(server, 'listening');
     const bound = server.address();
     if (bound === null || typeof bound === 'string') throw new Error('not a TCP server');
-    return new Backend({ name, address, port: bound.port }, server, connections, received);
+    return new Backend(name, address, bound.port, server, connections, arrivals);
   }
 
-  /** The requests that arrived, oldest first. */
+  /** The requests that arrived, oldest first; of many, the last thousand or two. */
   get received(): readonly EchoedRequest[] {
-    return this.#received;
+    return this.#arrivals.last;
+  }
+
+  /** How many requests arrived. */
+  get requestCount(): number {
+    return this.#arrivals.count;
   }
 
   /** Stops listening and breaks all connections, as a process that ends. */
@@ -112,14 +116,25 @@ export class Backend implements AsyncDisposable {
   }
 }
 
-function createServer({ protocol = 'http1', tls }: BackendOptions): Server | Http2Server | Http2SecureServer {
+class Arrivals {
+  count = 0;
+  last: EchoedRequest[] = [];
+
+  add(request: EchoedRequest): void {
+    this.count += 1;
+    this.last.push(request);
+    if (this.last.length >= 2 * MAX_RECEIVED) this.last = this.last.slice(-MAX_RECEIVED);
+  }
+}
+
+function createServer({ protocol = 'http1', tls }: BackendOptions): AnyServer {
   if (protocol === 'http1') return createHttp1Server();
   if (protocol === 'h2c') return createH2cServer();
   if (tls === undefined) throw new Error('a backend that speaks https needs a key and a certificate');
   return createSecureServer({ ...tls, allowHTTP1: true });
 }
 
-function trackConnections(server: Server | Http2Server | Http2SecureServer): Set<Socket> {
+function trackConnections(server: AnyServer): Set<Socket> {
   const connections = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     connections.add(socket);
@@ -128,10 +143,10 @@ function trackConnections(server: Server | Http2Server | Http2SecureServer): Set
   return connections;
 }
 
-async function answer(name: string, request: Request, response: Response, received: EchoedRequest[]): Promise<void> {
+async function answer(name: string, request: Request, response: Response, arrivals: Arrivals): Promise<void> {
   const query = new URL(request.url ?? '/', 'http://backend').searchParams;
   const echo = describe(name, request, await text(request).catch(() => ''));
-  received.push(echo);
+  arrivals.add(echo);
   // Not a reason to live on for: the server is, as long as it listens.
   await sleep(Number(query.get('delay') ?? 0), undefined, { ref: false });
   if (query.has('reset')) {
@@ -156,12 +171,12 @@ async function* lines(count: number, everyMs: number): AsyncGenerator<string> {
   }
 }
 
-function serveWebSockets(name: string, server: Server | Http2Server | Http2SecureServer, received: EchoedRequest[]): void {
+function serveWebSockets(name: string, server: AnyServer, arrivals: Arrivals): void {
   const webSockets = new WebSocketServer({ noServer: true });
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const echo = describe(name, request, '');
-      received.push(echo);
+      arrivals.add(echo);
       webSocket.send(JSON.stringify(echo));
       webSocket.on('message', (data, isBinary) => webSocket.send(data, { binary: isBinary }));
     });

@@ -1,9 +1,10 @@
 import { create } from '@bufbuild/protobuf';
-import { anyPack, durationFromMs } from '@bufbuild/protobuf/wkt';
+import { type Any, anyPack, durationFromMs } from '@bufbuild/protobuf/wkt';
 import { ClusterSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import { RouterSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/router/v3/router_pb.js';
 import { HttpConnectionManagerSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { TcpProxySchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import { envoyTypesVersion } from '@sluice/envoy-protos/version.js';
 import { buildBootstrap, type EnvoyEvent, EnvoyProcess, StateFolder } from '../agent/index.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../settings/index.ts';
@@ -14,7 +15,9 @@ export interface ProxiedEnvoyOptions {
   readonly statePath: string;
   /** The port of 127.0.0.1 on which Envoy serves. */
   readonly listenPort: number;
-  /** The port of 127.0.0.1 to which all requests go. */
+  /** Another on which Envoy passes bytes through, without looking for requests in them. */
+  readonly tcpListenPort?: number;
+  /** The port of 127.0.0.1 to which everything goes. */
   readonly backendPort: number;
   /** Default: the one of {@link envoyBinary}. */
   readonly binary?: string;
@@ -42,7 +45,8 @@ export class ProxiedEnvoy implements AsyncDisposable {
     const settings = { ...DEFAULT_SETTINGS.envoy, concurrency: 1, ...options.settings };
     const state = StateFolder.open(options.statePath);
     const ads = await DeltaAds.listen(state.xdsSocket);
-    ads.add(ListenerSchema, 'test', listener(options.listenPort)).add(ClusterSchema, 'backend', cluster(options.backendPort));
+    ads.add(ListenerSchema, 'test', httpListener(options.listenPort)).add(ClusterSchema, 'backend', cluster(options.backendPort));
+    if (options.tcpListenPort !== undefined) ads.add(ListenerSchema, 'tcp', tcpListener(options.tcpListenPort));
     const bootstrap = buildBootstrap({
       nodeId: 'test-node',
       cluster: 'test',
@@ -80,7 +84,7 @@ export class ProxiedEnvoy implements AsyncDisposable {
   }
 }
 
-function listener(port: number) {
+function httpListener(port: number) {
   const connectionManager = create(HttpConnectionManagerSchema, {
     statPrefix: 'test',
     upgradeConfigs: [{ upgradeType: 'websocket' }],
@@ -108,11 +112,17 @@ function listener(port: number) {
       },
     ],
   });
-  const filter = {
-    name: 'envoy.filters.network.http_connection_manager',
-    configType: { case: 'typedConfig' as const, value: anyPack(HttpConnectionManagerSchema, connectionManager) },
-  };
-  return create(ListenerSchema, { name: 'test', address: socketAddress(port), filterChains: [{ filters: [filter] }] });
+  return listener('test', port, anyPack(HttpConnectionManagerSchema, connectionManager));
+}
+
+function tcpListener(port: number) {
+  const proxy = create(TcpProxySchema, { statPrefix: 'test', clusterSpecifier: { case: 'cluster', value: 'backend' } });
+  return listener('tcp', port, anyPack(TcpProxySchema, proxy));
+}
+
+function listener(name: string, port: number, filter: Any) {
+  const filters = [{ name: 'test', configType: { case: 'typedConfig' as const, value: filter } }];
+  return create(ListenerSchema, { name, address: socketAddress(port), filterChains: [{ filters }] });
 }
 
 function cluster(port: number) {
