@@ -55,6 +55,8 @@ export class ModelClient {
   readonly options: ModelClientOptions;
   /** Clusters that wait for their endpoints. */
   readonly warming = new Set<string>();
+  /** Those of them that it cannot use until then, because it never had them before. */
+  readonly cold = new Set<string>();
   /** How many resources it was sent. */
   received = 0;
   readonly #types = new Map<string, ModelType>();
@@ -76,6 +78,7 @@ export class ModelClient {
   /** Forgets everything, as a new process. */
   restart(): void {
     this.warming.clear();
+    this.cold.clear();
     for (const typeUrl of MODEL_TYPES) {
       this.#types.set(typeUrl, { names: new Set(), resources: new Map(), version: '', nonce: undefined });
     }
@@ -140,25 +143,31 @@ export class ModelClient {
     const isWanted = (name: string) => COLLECTIONS.includes(typeUrl) || type.names.has(name);
     for (const name of removed) {
       type.resources.delete(name);
-      if (typeUrl === CLUSTER_TYPE) this.warming.delete(name);
+      if (typeUrl === CLUSTER_TYPE) this.#warmed(name);
     }
     for (const body of resources) {
       if (!isWanted(body.name)) continue;
-      const isChanged = type.resources.get(body.name)?.version !== body.version;
+      const before = type.resources.get(body.name);
       type.resources.set(body.name, body);
-      if (typeUrl === CLUSTER_TYPE && isChanged) this.#warm(body);
-      if (typeUrl === ENDPOINTS_TYPE) this.#warmed(body.name);
+      if (typeUrl === CLUSTER_TYPE && before?.version !== body.version) this.#warm(body, before === undefined);
+      if (typeUrl === ENDPOINTS_TYPE) this.#endpointsArrived(body.name);
     }
   }
 
-  #warm(cluster: ModelBody): void {
-    if (endpointsOf(cluster).length > 0) this.warming.add(cluster.name);
-    else this.warming.delete(cluster.name);
+  #warm(cluster: ModelBody, isNew: boolean): void {
+    this.#warmed(cluster.name);
+    if (endpointsOf(cluster).length === 0) return;
+    this.warming.add(cluster.name);
+    if (isNew) this.cold.add(cluster.name);
   }
 
-  #warmed(endpoints: string): void {
-    for (const cluster of this.resources(CLUSTER_TYPE).values())
-      if (endpointsOf(cluster).includes(endpoints)) this.warming.delete(cluster.name);
+  #endpointsArrived(endpoints: string): void {
+    for (const cluster of this.resources(CLUSTER_TYPE).values()) if (endpointsOf(cluster).includes(endpoints)) this.#warmed(cluster.name);
+  }
+
+  #warmed(cluster: string): void {
+    this.warming.delete(cluster);
+    this.cold.delete(cluster);
   }
 
   /** Asks for what its resources require, and no longer for what they do not. */

@@ -44,8 +44,11 @@ export class ModelWorld {
   readonly memories = new NodeMemories();
   readonly #connections = new Set<ModelConnection>();
 
-  constructor(cache: SnapshotCache) {
+  readonly drainMs: number;
+
+  constructor(cache: SnapshotCache, drainMs: number) {
     this.cache = cache;
+    this.drainMs = drainMs;
     cache.watch((change) => {
       this.lastGood.forget(change, cache);
       for (const connection of this.#connections) connection.session?.note(change);
@@ -122,7 +125,7 @@ export class ModelConnection {
     if (!this.session) {
       const node = this.#world.memories.connect(request.nodeId);
       if (!request.resumes) forgetProcess(node, undefined);
-      const { cache, lastGood, clock, outcomes } = this.#world;
+      const { cache, lastGood, clock, outcomes, drainMs } = this.#world;
       this.session = new Session({
         cache,
         node,
@@ -130,7 +133,8 @@ export class ModelConnection {
         clock,
         dialect: protocol.dialect,
         aggregated: true,
-        options: { drainMs: 2_000, settleMs: 1_000, limits: { resources: 3, bytes: 1_000 } },
+        // Model clients ask for all that they require, so what is waited for comes.
+        options: { drainMs, settleMs: 1_000_000, limits: { resources: 3, bytes: 1_000 } },
         onOutcome: (outcome) => outcomes.push(outcome),
         onSynced: () => {},
         send: (response, written) => {

@@ -1,6 +1,6 @@
 import type { Published, SnapshotCache } from './cache.ts';
 import { encodeDeltaResponse, encodeSotwResponse, versionOfSet } from './encode.ts';
-import type { StreamView } from './order.ts';
+import { type StreamView, settle } from './order.ts';
 import { type BatchLimits, type Entries, UNLIMITED } from './plan.ts';
 import type { Resource } from './resource.ts';
 import { isWildcard, namesOf } from './subscription.ts';
@@ -54,7 +54,8 @@ function stateAfter(state: TypeState, entries: Entries): Resource[] {
  * A client of the state of the world comes back and names the version that it has: if that is what it should have, there
  * is nothing to send.
  */
-export function resumeSotw(state: TypeState, { cache, node }: StreamView): void {
+export function resumeSotw(state: TypeState, view: StreamView, settleUntil: number | undefined): void {
+  const { cache, node } = view;
   const claimed = state.claimedVersion;
   state.claimedVersion = undefined;
   if (claimed === undefined) return;
@@ -63,7 +64,7 @@ export function resumeSotw(state: TypeState, { cache, node }: StreamView): void 
   state.mustAnswer = false;
   for (const target of targets) {
     const { name } = target.resource;
-    state.held.set(name, target);
+    settle(view, state, target, settleUntil);
     if (node.owed.get(state.typeUrl, name)) state.force(name);
     else state.done(name);
   }

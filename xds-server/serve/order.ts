@@ -70,6 +70,17 @@ export function dependentsInPlace(view: StreamView, { resource }: Published, pat
   });
 }
 
+/**
+ * Notes that the client has a resource, and whether what it requires is yet to follow.
+ * @param until when to stop waiting for that, in milliseconds of the clock; undefined to not wait at all
+ */
+export function settle(view: StreamView, state: TypeState, entry: Published, until: number | undefined): void {
+  const { name } = entry.resource;
+  state.held.set(name, entry);
+  if (until === undefined || dependentsInPlace(view, entry, true)) state.settling.delete(name);
+  else state.settling.set(name, until);
+}
+
 /** Names of one type that the client still needs. */
 export interface Needed {
   has(name: string): boolean;

@@ -1,6 +1,6 @@
 import type { Published } from './cache.ts';
 import type { LastGood } from './last-good.ts';
-import { isRejected, mustWait, type Needed, neededByStale, type StreamView } from './order.ts';
+import { isRejected, mustWait, type Needed, neededByStale, type StreamView, settle } from './order.ts';
 import { type TypeState, versionOf } from './type-state.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, SECRET_TYPE, traitsOf } from './types.ts';
 
@@ -17,6 +17,8 @@ export interface PlanContext extends StreamView {
   readonly limits: BatchLimits;
   readonly drainMs: number;
   readonly now: number;
+  /** Until when what must follow resources that the client turns out to have is waited for; undefined to not wait for it. */
+  readonly settleUntil: number | undefined;
   /** Asks for another look at a time. */
   wakeAt(time: number): void;
 }
@@ -84,7 +86,7 @@ function chooseTarget(context: PlanContext, state: TypeState, current: Published
   const target = isRejected(context, current) ? substituteFor(context, state, current) : current;
   if (!target) return undefined;
   if (state.forced.has(name) || !held || versionOf(held) !== target.resource.version) return target;
-  state.held.set(name, target);
+  settle(context, state, target, context.settleUntil);
   return undefined;
 }
 

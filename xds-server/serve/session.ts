@@ -104,9 +104,9 @@ export class Session implements StreamView {
   }
 
   #judge(state: TypeState, entries: Entries, refusal: string | undefined): void {
-    const { lastGood, onOutcome, aggregated, clock, options } = this.#context;
-    const settleUntil = aggregated ? clock.now() + options.settleMs : undefined;
-    const context: VerdictContext = { types: this.types, cache: this.cache, node: this.node, lastGood, onOutcome, settleUntil };
+    const { lastGood, onOutcome } = this.#context;
+    const { types, cache, node } = this;
+    const context: VerdictContext = { types, cache, node, lastGood, onOutcome, settleUntil: this.#settleUntil() };
     if (refusal === undefined) acceptEntries(context, state, entries);
     else refuseEntries(context, state, entries, refusal);
   }
@@ -129,7 +129,7 @@ export class Session implements StreamView {
     while (progress && this.#isWritable) {
       progress = false;
       for (const state of this.#inRank) {
-        this.#settle(state);
+        this.#sweepSettling(state);
         if (this.#isWritable && !state.inFlight && this.#advance(state)) progress = true;
       }
     }
@@ -143,7 +143,13 @@ export class Session implements StreamView {
     this.#alarm?.cancel();
   }
 
-  #settle(state: TypeState): void {
+  /** On a stream of one type, the client asks for the others elsewhere. */
+  #settleUntil(): number | undefined {
+    const { aggregated, clock, options } = this.#context;
+    return aggregated ? clock.now() + options.settleMs : undefined;
+  }
+
+  #sweepSettling(state: TypeState): void {
     const now = this.#context.clock.now();
     for (const [name, until] of state.settling) {
       const held = state.held.get(name);
@@ -155,7 +161,7 @@ export class Session implements StreamView {
   /** @returns whether anything changed, so that another type may have become free to move */
   #advance(state: TypeState): boolean {
     const { dialect, options, lastGood, clock } = this.#context;
-    if (dialect.variant === 'sotw') resumeSotw(state, this);
+    if (dialect.variant === 'sotw') resumeSotw(state, this, this.#settleUntil());
     const pending = state.dirty.size + state.suspects.length;
     const entries = planBatch(
       {
@@ -166,6 +172,7 @@ export class Session implements StreamView {
         limits: dialect.limits(state.typeUrl, options.limits),
         drainMs: options.drainMs,
         now: clock.now(),
+        settleUntil: this.#settleUntil(),
         wakeAt: (time) => this.#wakeAt(time),
       },
       state,

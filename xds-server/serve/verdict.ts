@@ -1,6 +1,6 @@
 import type { Published } from './cache.ts';
 import type { LastGood } from './last-good.ts';
-import { dependentsInPlace, type StreamView } from './order.ts';
+import { type StreamView, settle } from './order.ts';
 import type { Outcome } from './outcome.ts';
 import type { Entries } from './plan.ts';
 import type { TypeState } from './type-state.ts';
@@ -9,7 +9,7 @@ import { ENDPOINTS_TYPE } from './types.ts';
 export interface VerdictContext extends StreamView {
   readonly lastGood: LastGood;
   readonly onOutcome: (outcome: Outcome) => void;
-  /** Until when dependents of what is accepted now are waited for; undefined to not wait for them. */
+  /** Until when what must follow the accepted resources is waited for; undefined to not wait for it. */
   readonly settleUntil: number | undefined;
 }
 
@@ -33,11 +33,9 @@ function acceptResource(context: VerdictContext, state: TypeState, entry: Publis
   const { name } = entry.resource;
   context.lastGood.accept(entry);
   if (!state.covers(name)) return;
-  state.held.set(name, entry);
   // Its cluster was sent once more in the meantime, so it is owed once more.
   if (!state.forced.has(name)) context.node.owed.delete(state.typeUrl, name);
-  if (context.settleUntil === undefined || dependentsInPlace(context, entry, true)) state.settling.delete(name);
-  else state.settling.set(name, context.settleUntil);
+  settle(context, state, entry, context.settleUntil);
 }
 
 /**
