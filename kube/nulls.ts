@@ -3,14 +3,20 @@
  * holds no null is returned as it is. The value must be a tree of plain data.
  */
 export function withoutNulls(value: unknown): unknown {
-  return holdsNull(value) ? copy(value) : value;
+  return typeof value === 'object' && value !== null && holdsNull(value) ? copy(value) : value;
 }
 
-function holdsNull(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (Array.isArray(value)) return value.some(holdsNull);
-  for (const property of Object.values(value)) {
-    if (property === null || holdsNull(property)) return true;
+/** Runs for every value of every object, so it makes no lists of its own. */
+function holdsNull(value: object): boolean {
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      if (typeof item === 'object' && item !== null && holdsNull(item)) return true;
+    }
+    return false;
+  }
+  for (const key in value) {
+    const property: unknown = Reflect.get(value, key);
+    if (property === null || (typeof property === 'object' && holdsNull(property))) return true;
   }
   return false;
 }

@@ -48,7 +48,7 @@ export function parseDocument(text: string, lossy: boolean, limits: Limits): Par
     case 'wrong':
       return broken(finding(decoded.code, `a document cannot be read: ${decoded.message}`), decoded.offset);
     case 'value':
-      return readObjects(decoded.value, text);
+      return readObjects(decoded.value, text, limits);
   }
 }
 
@@ -61,11 +61,19 @@ function broken(finding: Finding, offset: number): ParsedDocument {
   return { claims: [], findings: [{ finding, offset }], broken: true };
 }
 
-function readObjects(root: unknown, text: string): ParsedDocument {
+function readObjects(root: unknown, text: string, limits: Limits): ParsedDocument {
   const claims: Claim[] = [];
   const collector = new FindingCollector(text);
   let broken = false;
+  let count = 0;
   for (const { value, prefix } of unfold(root, [])) {
+    const excess = excessOf(value, ++count, limits);
+    if (excess) {
+      broken = true;
+      collector.add([excess], prefix, undefined);
+      if (count > limits.documents) break;
+      continue;
+    }
     const seen = validateObject(value);
     switch (seen.result) {
       case 'valid':
@@ -81,6 +89,25 @@ function readObjects(root: unknown, text: string): ParsedDocument {
     }
   }
   return { claims, findings: collector.findings, broken };
+}
+
+/** A wrong object costs time and memory for each value in it that is wrong, so their number is bounded first. */
+function excessOf(value: unknown, count: number, limits: Limits): Finding | undefined {
+  if (count > limits.documents)
+    return finding('TooLarge', `the list has more than ${limits.documents} items; those from here on are not read`);
+  if (countValues(value, limits.objectValues) <= limits.objectValues) return undefined;
+  return finding('TooLarge', `an object holds more than ${limits.objectValues} values`);
+}
+
+/** How many values there are in a tree of data, itself included; stops soon after `enough`. */
+function countValues(value: unknown, enough: number): number {
+  if (typeof value !== 'object' || value === null) return 1;
+  let count = 1;
+  for (const item of Array.isArray(value) ? value : Object.values(value)) {
+    count += countValues(item, enough - count);
+    if (count > enough) break;
+  }
+  return count;
 }
 
 /** Finds the places of findings, and stops where there are more than anyone reads. */

@@ -2,10 +2,12 @@
 export interface Limits {
   /** Bytes of a file; a larger one is not read at all. */
   readonly fileBytes: number;
-  /** Characters of a document. One document is decoded in one go, about 100 ms a megabyte. */
+  /** Characters of a document. One document is decoded in one go, about 100 ms a megabyte, in up to 50 times its size of memory. */
   readonly documentChars: number;
-  /** Documents of a file, empty ones included. */
+  /** Documents of a file, empty ones included, and objects in a list. */
   readonly documents: number;
+  /** Values of an object, in all its lists and mappings. The API server takes no object of more than about half as many. */
+  readonly objectValues: number;
   /** How deep lists and mappings may nest. */
   readonly depth: number;
   /** How many values a document may gain by its aliases. */
@@ -14,8 +16,9 @@ export interface Limits {
 
 export const DEFAULT_LIMITS: Limits = {
   fileBytes: 16 * 1024 * 1024,
-  documentChars: 8 * 1024 * 1024,
+  documentChars: 4 * 1024 * 1024,
   documents: 50_000,
+  objectValues: 250_000,
   depth: 100,
   aliasedValues: 10_000,
 };

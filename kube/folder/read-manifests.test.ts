@@ -137,6 +137,20 @@ describe('what is wrong leaves its neighbours alone', () => {
       ['a', 'b'],
       ['a.yaml:16:1 TooLarge: the file has more than 2 documents; those from here on are not read'],
     ],
+    [
+      'very many values',
+      { 'a.yaml': documents(A, `apiVersion: v1\nkind: Service\nmetadata: {name: b}\nspec: {ports: [${'x,'.repeat(500)}]}\n`) },
+      { objectValues: 400 },
+      ['a'],
+      ['a.yaml:9:1 TooLarge: an object holds more than 400 values'],
+    ],
+    [
+      'very many items',
+      { 'a.yaml': `apiVersion: v1\nkind: List\nitems:\n${asItems(A, B, A)}` },
+      { documents: 2 },
+      ['a', 'b'],
+      ['a.yaml:18:3 TooLarge: the list has more than 2 items; those from here on are not read'],
+    ],
   ];
   for (const [what, files, limits, names, findings] of cases) {
     test(what, async () => {

@@ -206,3 +206,11 @@ describe('the folder goes and comes back', () => {
     assert.deepEqual(removed(follower), []);
   });
 });
+
+test('of more files at once than the kernel has events for, none is missed', async () => {
+  using folder = new TemporaryFolder();
+  await using follower = await follow(folder.path);
+  for (const number of Array(9000).keys()) writeFileSync(folder.join(`${number}.yaml`), serviceYaml(`s${number}`));
+  await follower.until(() => follower.objects.size === 9000);
+  assert.deepEqual(removed(follower), []);
+});

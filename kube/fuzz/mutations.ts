@@ -83,7 +83,7 @@ const INVALID_BYTES: readonly [readonly number[], ...(readonly number[])[]] = [
 /** Each class of mutation. */
 export const MUTATIONS = {
   truncated: (random) => oneOfCorpus(random, (text) => text.slice(0, random.below(text.length))),
-  'wrong-types': structural((structure, random) => structure.replace(() => random.pick(WRONG_VALUES))),
+  'wrong-types': structural((structure, random) => structure.replace(() => structuredClone(random.pick(WRONG_VALUES)))),
   nulls: structural((structure) => structure.replace(() => null)),
   'removed-fields': structural((structure) => structure.remove()),
   'renamed-fields': structural((structure, random) => structure.rename((key) => renamed(key, random))),
@@ -200,7 +200,7 @@ function reindented(line: string, random: Random): string {
 
 function variant(random: Random): string {
   const structure = new Structure(random.pick(CORPUS), random);
-  if (random.chance(0.5)) structure.replace(() => random.pick(WRONG_VALUES));
+  if (random.chance(0.5)) structure.replace(() => structuredClone(random.pick(WRONG_VALUES)));
   return structure.print();
 }
 
