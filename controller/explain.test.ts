@@ -9,7 +9,7 @@ const HTTP = { proxyProtocol: false, useRemoteAddress: true, xffTrustedHops: 0, 
 
 function route(match: string, action: Route['action'] | string): Route {
   const [kind, value] = match.split(' ');
-  const forward = (cluster: string): Route['action'] => ({ kind: 'forward', cluster, timeoutMs: 0, idleTimeoutMs: 0 });
+  const forward = (cluster: string): Route['action'] => ({ kind: 'forward', cluster, timeoutMs: 0 });
   assert.ok((kind === 'exact' || kind === 'prefix' || kind === 'regex') && value !== undefined);
   return { name: match, match: { kind, value }, action: typeof action === 'string' ? forward(action) : action, source: SOURCE };
 }

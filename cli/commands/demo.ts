@@ -24,8 +24,7 @@ export function addDemo(yargs: Argv): Argv {
         import('../run/log.ts'),
         import('../run/stop-signals.ts'),
       ]);
-      using stop = listenForStop();
-      await runDemo({ httpPort, httpsPort, adminPort, stateDir, log: createLog(logFormat) }, stop);
+      await runDemo({ httpPort, httpsPort, adminPort, stateDir, log: createLog(logFormat) }, listenForStop());
     },
   );
 }

@@ -42,9 +42,11 @@ export function addRun(yargs: Argv): Argv {
         import('../run/state-dir.ts'),
         import('../run/stop-signals.ts'),
       ]);
-      using stop = listenForStop();
       const stateDir = argv.stateDir ?? defaultStateDir(manifests);
-      await runSluice({ manifests, stateDir, address, httpPort, httpsPort, adminPort, settings, log: createLog(argv.logFormat) }, stop);
+      await runSluice(
+        { manifests, stateDir, address, httpPort, httpsPort, adminPort, settings, log: createLog(argv.logFormat) },
+        listenForStop(),
+      );
     },
   );
 }

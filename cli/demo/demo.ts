@@ -23,7 +23,7 @@ export interface DemoOptions {
 const HOST = 'shop.localhost';
 
 /** Runs the quickstart with backends and a certificate of its own, until it is told to stop. */
-export async function runDemo(options: DemoOptions, stop: Pick<StopSignals, 'graceful' | 'immediate'>): Promise<void> {
+export async function runDemo(options: DemoOptions, stop: StopSignals): Promise<void> {
   const { httpPort, httpsPort, adminPort, log } = options;
   const folder = options.stateDir ?? join(stateHome(), 'demo');
   const [web, api, certificate] = await Promise.all([

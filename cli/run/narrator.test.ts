@@ -55,8 +55,8 @@ test('the first read is told in numbers, later changes by name, each once it is 
   narrator.changed(event(3, [], [{ kind: 'EndpointSlice', namespace: 'default', name: 'b' }]));
   narrator.synced(2);
   assert.deepEqual(lines(), [
-    'changed EndpointSlice default/a  (/m/a.yaml:3:1)  3 endpoints, in force after N ms',
-    'added EndpointSlice default/c  (/m/a.yaml:3:1)  1 endpoint, in force after N ms',
+    'changed EndpointSlice default/a  (/m/a.yaml)  3 endpoints, in force after N ms',
+    'added EndpointSlice default/c  (/m/a.yaml)  1 endpoint, in force after N ms',
   ]);
   narrator.synced(3);
   assert.deepEqual(lines(), ['removed EndpointSlice default/b  in force after N ms']);
@@ -70,7 +70,7 @@ test('a change that leads to nothing is told at once', () => {
   narrator.synced(1);
   assert.deepEqual(lines(), []);
   narrator.changed(event(1, [slice('a', 0)], [], false));
-  assert.deepEqual(lines(), ['added EndpointSlice default/a  (/m/a.yaml:3:1)  0 endpoints, nothing else to do']);
+  assert.deepEqual(lines(), ['added EndpointSlice default/a  (/m/a.yaml)  0 endpoints, nothing else to do']);
   assert.equal(inForce.length, 1);
 });
 

@@ -3,7 +3,7 @@ import type { Model } from '../../controller/pipeline/pipeline.ts';
 import { type KubeObject, refOf } from '../../kube/index.ts';
 import { type ObjectRef, objectKey } from '../../model/index.ts';
 import { plural } from '../text/diagnostics.ts';
-import { formatLocation, formatObject, type Locate } from '../text/place.ts';
+import { formatFile, formatObject, type Locate } from '../text/place.ts';
 import type { Log } from './log.ts';
 
 /** More objects than this in one batch are told about as numbers. */
@@ -12,8 +12,8 @@ const MAX_NAMED = 5;
 interface ObjectChange {
   readonly action: 'added' | 'changed' | 'removed';
   readonly object: ObjectRef;
-  /** The place where it stood when it was read. */
-  readonly place: string;
+  /** Where it stood when it was read. */
+  readonly file: string;
   readonly detail: string;
 }
 
@@ -79,7 +79,7 @@ export class Narrator {
 
   #removed(object: ObjectRef): ObjectChange {
     this.#objects.delete(objectKey(object));
-    return { action: 'removed', object, place: '', detail: '' };
+    return { action: 'removed', object, file: '', detail: '' };
   }
 
   #upserted(object: KubeObject): ObjectChange {
@@ -88,14 +88,16 @@ export class Narrator {
     const action = this.#objects.has(key) ? 'changed' : 'added';
     this.#objects.set(key, ref);
     const location = this.#options.locate(ref, []);
-    return { action, object: ref, place: location ? formatLocation(location) : '', detail: this.#detail(object) };
+    return { action, object: ref, file: location ? formatFile(location.file) : '', detail: this.#detail(object) };
   }
 
   #detail(object: KubeObject): string {
     if (object.kind === 'EndpointSlice') return plural(object.endpoints.length, 'endpoint');
     if (object.kind !== 'Ingress') return '';
-    const ingested = this.#options.model.ingresses.get(`${object.metadata.namespace}/${object.metadata.name}`);
-    return ingested ? plural(ingested.routes.length, 'route') : 'not of our class';
+    const { metadata, spec } = object;
+    if (!this.#options.model.ingresses.get(`${metadata.namespace}/${metadata.name}`)) return 'not of our class';
+    const paths = spec.rules.reduce((sum, rule) => sum + (rule.http?.paths.length ?? 0), 0);
+    return plural(paths + (spec.defaultBackend ? 1 : 0), 'route');
   }
 
   #tell({ changes, revision, isFirst }: Pending, effect: string, inForceMs?: number): void {
@@ -105,11 +107,11 @@ export class Narrator {
       this.#options.log({ level: 'info', event: isFirst ? 'read' : 'changed', text, fields: { ...fields, objects: changes.length } });
       return;
     }
-    for (const { action, object, place, detail } of changes) {
-      const text = [formatObject(object), ...(place ? [`(${place})`] : []), [detail, effect].filter((part) => part !== '').join(', ')].join(
+    for (const { action, object, file, detail } of changes) {
+      const text = [formatObject(object), ...(file ? [`(${file})`] : []), [detail, effect].filter((part) => part !== '').join(', ')].join(
         '  ',
       );
-      this.#options.log({ level: 'info', event: action, text, fields: { ...fields, object, ...(place && { place }) } });
+      this.#options.log({ level: 'info', event: action, text, fields: { ...fields, object, ...(file && { file }) } });
     }
   }
 }

@@ -31,7 +31,7 @@ const MAX_LAST_WORDS = 5;
  * serves, Envoy is left running for the next start to adopt.
  * @throws CliError for what the user can put right
  */
-export async function runSluice(options: RunOptions, stop: Pick<StopSignals, 'graceful' | 'immediate'>): Promise<void> {
+export async function runSluice(options: RunOptions, stop: StopSignals): Promise<void> {
   try {
     await serve(options, stop);
   } catch (error) {
@@ -39,7 +39,7 @@ export async function runSluice(options: RunOptions, stop: Pick<StopSignals, 'gr
   }
 }
 
-async function serve(options: RunOptions, stop: Pick<StopSignals, 'graceful' | 'immediate'>): Promise<void> {
+async function serve(options: RunOptions, stop: StopSignals): Promise<void> {
   const startedAt = performance.now();
   await using cleanUp = new AsyncDisposableStack();
   const state = cleanUp.use(StateFolder.open(options.stateDir));
@@ -89,9 +89,12 @@ function tellReady({ log, address, httpPort, httpsPort, onReady }: RunOptions, a
   onReady?.();
 }
 
-async function stopEnvoy(parts: RunParts, { log, settings }: RunOptions, stop: Pick<StopSignals, 'graceful' | 'immediate'>): Promise<void> {
+async function stopEnvoy(parts: RunParts, { log, settings }: RunOptions, stop: StopSignals): Promise<void> {
   log({ level: 'info', event: 'stopping', text: `on ${String(stop.graceful.reason)}; once more to stop at once` });
-  const stopNow = () => void parts.envoy.stop({ drainMs: 0 });
+  const stopNow = () => {
+    log({ level: 'info', event: 'stopping', text: `at once, on ${String(stop.immediate.reason)}` });
+    void parts.envoy.stop({ drainMs: 0 });
+  };
   stop.immediate.addEventListener('abort', stopNow);
   await parts.envoy.stop({ drainMs: stop.immediate.aborted ? 0 : settings.envoy.drainTime });
   stop.immediate.removeEventListener('abort', stopNow);

@@ -1,25 +1,26 @@
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+/** Ctrl-C reaches a process from the terminal and once more from the npm that started it; that is one request. */
+const ONE_REQUEST_MS = 500;
 
 /** Two requests to stop: the first means to finish what is under way, the second not to wait for it. */
-export interface StopSignals extends Disposable {
+export interface StopSignals {
   readonly graceful: AbortSignal;
   readonly immediate: AbortSignal;
 }
 
-/** Listens to the process' signals until disposed of. The reason of each is the name of its signal. */
+/** Listens to the process' signals from now until its end. The reason of each is the name of its signal. */
 export function listenForStop(): StopSignals {
   const graceful = new AbortController();
   const immediate = new AbortController();
+  let firstAt = 0;
   const onSignal = (signal: NodeJS.Signals) => {
-    if (graceful.signal.aborted) immediate.abort(signal);
-    else graceful.abort(signal);
+    if (!graceful.signal.aborted) {
+      firstAt = performance.now();
+      graceful.abort(signal);
+    } else if (performance.now() - firstAt >= ONE_REQUEST_MS) {
+      immediate.abort(signal);
+    }
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  return {
-    graceful: graceful.signal,
-    immediate: immediate.signal,
-    [Symbol.dispose]() {
-      for (const signal of SIGNALS) process.off(signal, onSignal);
-    },
-  };
+  return { graceful: graceful.signal, immediate: immediate.signal };
 }
