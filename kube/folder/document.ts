@@ -2,7 +2,7 @@ import { type FieldPath, type ObjectRef, objectKey } from '../../model/index.ts'
 import { type Finding, finding } from '../codes.ts';
 import type { KubeObject } from '../object.ts';
 import { validateObject } from '../validate.ts';
-import type { Limits } from './options.ts';
+import type { FolderLimits } from './options.ts';
 import { decodeYaml } from './yaml.ts';
 import { YamlPlaces } from './yaml-places.ts';
 
@@ -35,7 +35,7 @@ const REPLACEMENT_CHARACTER = '\uFFFD';
 const MAX_FINDINGS = 200;
 
 /** @param lossy whether the file was not UTF-8, so that replacement characters stand for what could not be read. */
-export function parseDocument(text: string, lossy: boolean, limits: Limits): ParsedDocument {
+export function parseDocument(text: string, lossy: boolean, limits: FolderLimits): ParsedDocument {
   if (text.length > limits.documentChars) {
     return broken(finding('TooLarge', `a document is longer than ${limits.documentChars} characters`), 0);
   }
@@ -53,7 +53,7 @@ export function parseDocument(text: string, lossy: boolean, limits: Limits): Par
 }
 
 /** Stands for all that follows the last document that a file may have. */
-export function tooManyDocuments(limits: Limits): ParsedDocument {
+export function tooManyDocuments(limits: FolderLimits): ParsedDocument {
   return broken(finding('TooLarge', `the file has more than ${limits.documents} documents; those from here on are not read`), 0);
 }
 
@@ -61,7 +61,7 @@ function broken(finding: Finding, offset: number): ParsedDocument {
   return { claims: [], findings: [{ finding, offset }], broken: true };
 }
 
-function readObjects(root: unknown, text: string, limits: Limits): ParsedDocument {
+function readObjects(root: unknown, text: string, limits: FolderLimits): ParsedDocument {
   const claims: Claim[] = [];
   const collector = new FindingCollector(text);
   let broken = false;
@@ -92,7 +92,7 @@ function readObjects(root: unknown, text: string, limits: Limits): ParsedDocumen
 }
 
 /** A wrong object costs time and memory for each value in it that is wrong, so their number is bounded first. */
-function excessOf(value: unknown, count: number, limits: Limits): Finding | undefined {
+function excessOf(value: unknown, count: number, limits: FolderLimits): Finding | undefined {
   if (count > limits.documents)
     return finding('TooLarge', `the list has more than ${limits.documents} items; those from here on are not read`);
   if (countValues(value, limits.objectValues) <= limits.objectValues) return undefined;

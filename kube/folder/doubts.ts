@@ -1,6 +1,6 @@
 import type { FileContent } from './file-content.ts';
 import type { Holdings } from './holdings.ts';
-import type { Timing } from './options.ts';
+import type { FolderTiming } from './options.ts';
 import { looksHalfWritten, lostKeys } from './suspicion.ts';
 
 /** A file as it was found, which is not yet believed. */
@@ -22,13 +22,13 @@ export interface Believed {
 /** Holds back what files are found to hold until it is believable. Times are those of `performance.now()`. */
 export class Doubts {
   readonly #holdings: Holdings;
-  readonly #timing: Timing;
+  readonly #timing: FolderTiming;
   readonly #doubts = new Map<string, Doubt>();
   #lastLoss = Number.NEGATIVE_INFINITY;
   #cameBackAt = Number.NEGATIVE_INFINITY;
   #lossesWaitUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(holdings: Holdings, timing: Timing) {
+  constructor(holdings: Holdings, timing: FolderTiming) {
     this.#holdings = holdings;
     this.#timing = timing;
   }

@@ -2,7 +2,7 @@ import type { FieldPath, Location } from '../../model/index.ts';
 import type { KubeObject } from '../object.ts';
 import { type Claim, type ParsedDocument, parseDocument, tooManyDocuments } from './document.ts';
 import { LineIndex } from './line-index.ts';
-import type { Limits } from './options.ts';
+import type { FolderLimits } from './options.ts';
 import { type Piece, splitDocuments } from './split.ts';
 import type { Turn } from './turn.ts';
 import { YamlPlaces } from './yaml-places.ts';
@@ -29,6 +29,7 @@ export class FileContent {
   /** Whether there may be objects in it that cannot be told. */
   readonly broken: boolean;
   readonly #lossy: boolean;
+  readonly #claimPlaces = new Map<FileClaim, Location>();
   #lines: LineIndex | undefined;
 
   constructor(path: string, text: string, lossy: boolean, documents: readonly FileDocument[]) {
@@ -50,7 +51,7 @@ export class FileContent {
     text: string,
     lossy: boolean,
     before: FileContent | undefined,
-    limits: Limits,
+    limits: FolderLimits,
     turn: Turn,
   ): Promise<FileContent> {
     const known = before && before.#lossy === lossy ? before.#byText() : new Map<string, ParsedDocument>();
@@ -76,6 +77,15 @@ export class FileContent {
   placeOf(offset: number): Location {
     this.#lines ??= new LineIndex(this.text);
     return { file: this.path, ...this.#lines.placeOf(offset) };
+  }
+
+  /** Where an object begins. */
+  placeOfClaim(claim: FileClaim): Location {
+    const known = this.#claimPlaces.get(claim);
+    if (known) return known;
+    const place = this.locate(claim, []);
+    this.#claimPlaces.set(claim, place);
+    return place;
   }
 
   locate({ claim, document }: FileClaim, path: FieldPath): Location {

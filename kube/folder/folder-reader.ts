@@ -6,7 +6,7 @@ import { type Believed, Doubts } from './doubts.ts';
 import { FileContent } from './file-content.ts';
 import { FolderError } from './folder-error.ts';
 import { Holdings } from './holdings.ts';
-import type { Limits, Timing } from './options.ts';
+import type { FolderLimits, FolderTiming } from './options.ts';
 import { type FileReading, readManifestFile, UNKNOWN_SIGNATURE } from './read-file.ts';
 import { isManifestName, type Survey, type SurveyObserver, survey } from './survey.ts';
 import { Turn } from './turn.ts';
@@ -27,13 +27,13 @@ export class FolderReader {
   readonly holdings = new Holdings();
   readonly doubts: Doubts;
   readonly #roots: readonly string[];
-  readonly #limits: Limits;
+  readonly #limits: FolderLimits;
   readonly #lookout: Lookout | undefined;
   readonly #signatures = new Map<string, string>();
   #survey: Survey = { files: new Map(), unlisted: new Map(), absent: [] };
 
   /** @param lookout absent where the folders are read once. */
-  constructor(roots: readonly string[], limits: Limits, timing: Timing, lookout?: Lookout) {
+  constructor(roots: readonly string[], limits: FolderLimits, timing: FolderTiming, lookout?: Lookout) {
     this.#roots = roots.map((root) => normalize(root));
     this.#limits = limits;
     this.#lookout = lookout;
@@ -83,11 +83,11 @@ export class FolderReader {
   /** What is wrong with the folders themselves. */
   get diagnostics(): readonly Diagnostic[] {
     const absent = this.#survey.absent.map((path) => ({
-      ...finding('FolderMissing', 'the folder is gone; all that was read from it stays until it comes back'),
+      ...finding('FolderMissing', 'is gone; all that was read from it stays until it comes back'),
       location: { file: path, line: 1, column: 1 },
     }));
     const unlisted = [...this.#survey.unlisted].map(([path, reason]) => ({
-      ...finding('FileUnreadable', `the folder cannot be read: ${reason}`),
+      ...finding('FileUnreadable', `cannot be read: ${reason}`),
       location: { file: path, line: 1, column: 1 },
     }));
     return [...absent, ...unlisted];

@@ -4,10 +4,11 @@ import { FolderWatch } from './folder-watch.ts';
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type FolderOptions } from './options.ts';
 
 /**
- * Objects from the manifests (`.yaml`, `.yml`, `.json`) in folders and the folders in them. Hidden files are not read. Of an object that
- * stands in several places the first by file name, then position, counts. What is deleted, or looks as if its writer had
- * not finished, is believed only after it has stood for a moment (see {@link Timing}); what cannot be read, be it the folder itself, leaves the
- * objects of before in force, and a diagnostic says so. `docs/decisions/folder-watching.md` has the reasons.
+ * Objects from the manifests (`.yaml`, `.yml`, `.json`) in folders and the folders in them. Hidden files are not read. Of an
+ * object that stands in several places the first by file name, then position, counts. What is deleted, or looks as if its
+ * writer had not finished, is believed only after it has stood for a moment (see {@link FolderTiming}); what cannot be
+ * read, be it the folder itself, leaves the objects of before in force, and a diagnostic says so.
+ * `docs/decisions/folder-watching.md` has the reasons.
  */
 export class FolderSource implements ObjectSource {
   readonly #roots: readonly string[];

@@ -4,7 +4,7 @@ import { finding } from '../codes.ts';
 import type { ObjectBatch } from '../source.ts';
 import { FolderReader } from './folder-reader.ts';
 import { FolderWatches } from './folder-watches.ts';
-import type { Limits, Timing } from './options.ts';
+import type { FolderLimits, FolderTiming } from './options.ts';
 
 /**
  * Follows folders: gathers events until they pause, has the reader look at what they concern, and keeps what changed
@@ -12,7 +12,7 @@ import type { Limits, Timing } from './options.ts';
  */
 export class FolderWatch {
   readonly reader: FolderReader;
-  readonly #timing: Timing;
+  readonly #timing: FolderTiming;
   readonly #watches = new FolderWatches({
     onEntry: (folder, name) => this.#onEvent(join(folder, name)),
     onUnclear: () => this.#onEvent(undefined),
@@ -31,7 +31,7 @@ export class FolderWatch {
   #readMs = 0;
   #folderDiagnostics = '[]';
 
-  constructor(roots: readonly string[], limits: Limits, timing: Timing) {
+  constructor(roots: readonly string[], limits: FolderLimits, timing: FolderTiming) {
     this.#timing = timing;
     this.reader = new FolderReader(roots, limits, timing, this.#watches);
   }

@@ -1,16 +1,17 @@
 import { type Diagnostic, type FieldPath, type Location, type ObjectRef, objectKey } from '../../model/index.ts';
-import { type Finding, finding } from '../codes.ts';
+import type { Finding } from '../codes.ts';
 import { type KubeObject, refOf } from '../object.ts';
+import { brokenPlace, describeContest, describeFile } from './describe-holdings.ts';
 import type { FileClaim, FileContent } from './file-content.ts';
 
 /** A place that offers content for an object. */
-interface Offer {
+export interface Offer {
   readonly file: string;
   /** Among the offers of its file. */
   readonly order: number;
   readonly object: KubeObject;
   /** Where its text stands; absent for content that is kept though no text says it any more. */
-  readonly claim?: FileClaim;
+  readonly place?: { readonly content: FileContent; readonly claim: FileClaim };
 }
 
 /** What a file is believed to hold. */
@@ -28,8 +29,6 @@ export interface Change {
   readonly removals: readonly ObjectRef[];
   readonly diagnostics: readonly Diagnostic[];
 }
-
-const MAX_FILE_DIAGNOSTICS = 1000;
 
 /**
  * Which objects stand, given what every file holds. Of several places for an object the first by file, then position, stands whose
@@ -54,7 +53,7 @@ export class Holdings {
 
   /** Whether some file other than `path` has this object with a right text. */
   isElsewhere(key: string, path: string): boolean {
-    return this.#offers.get(key)?.some((offer) => offer.file !== path && offer.claim) ?? false;
+    return this.#offers.get(key)?.some((offer) => offer.file !== path && offer.place) ?? false;
   }
 
   /** The content of a file is now this. */
@@ -89,7 +88,9 @@ export class Holdings {
     else this.#files.delete(path);
     for (const [key, offer] of offersOf(path, after)) {
       touched.add(key);
-      this.#offers.set(key, [...(this.#offers.get(key) ?? []), offer]);
+      const offers = this.#offers.get(key);
+      if (offers) offers.push(offer);
+      else this.#offers.set(key, [offer]);
     }
     for (const key of touched) this.#settle(key);
     if (isTroubled(before) || isTroubled(after)) this.#diagnosticsChanged = true;
@@ -107,7 +108,7 @@ export class Holdings {
     this.#changedKeys.add(key);
     const offers = this.#offers.get(key) ?? [];
     if (offers.length > 1) offers.sort(compareOffers);
-    const contested = offers.length > 1 && offers[1]?.claim !== undefined;
+    const contested = offers.length > 1 && offers[1]?.place !== undefined;
     if (contested || this.#contestedKeys.has(key)) this.#diagnosticsChanged = true;
     if (contested) this.#contestedKeys.add(key);
     else this.#contestedKeys.delete(key);
@@ -139,55 +140,21 @@ export class Holdings {
     const offer = this.#offers.get(objectKey(ref))?.[0];
     const content = offer && this.#files.get(offer.file)?.content;
     if (!content) return undefined;
-    const claim = offer.claim ?? content.firstClaims.get(objectKey(ref));
+    const claim = offer.place?.claim ?? content.firstClaims.get(objectKey(ref));
     return claim ? content.locate(claim, path) : brokenPlace(content);
   }
 
   *#diagnostics(): Generator<Diagnostic> {
     for (const path of [...this.#troubledFiles].sort()) {
       const file = this.#files.get(path);
-      if (file) yield* this.#fileDiagnostics(file);
+      if (file) yield* describeFile(file, (key, object) => this.#offers.get(key)?.[0]?.object === object);
     }
-    for (const key of [...this.#contestedKeys].sort()) yield* this.#contestDiagnostics(this.#offers.get(key) ?? []);
-  }
-
-  *#fileDiagnostics({ content, kept, trouble }: HeldFile): Generator<Diagnostic> {
-    if (trouble) yield { ...trouble, message: `the file ${trouble.message}`, location: { file: content.path, line: 1, column: 1 } };
-    const placed = content.documents.flatMap((document) => document.parsed.findings.map((entry) => ({ ...entry, start: document.start })));
-    for (const { finding, ref, offset, start } of placed.slice(0, MAX_FILE_DIAGNOSTICS)) {
-      const location = content.placeOf(start + offset);
-      yield ref ? { ...finding, object: ref, location } : { ...finding, location };
-    }
-    const standing = [...kept].filter(([key, object]) => this.#offers.get(key)?.[0]?.object === object);
-    for (const [key, object] of standing) {
-      const claim = content.firstClaims.get(key);
-      if (!claim) continue;
-      const message = 'keeps its last content that was right until this is corrected';
-      yield { ...finding('LastGoodKept', message), object: refOf(object), location: content.locate(claim, []) };
-    }
-    const hidden = standing.filter(([key]) => !content.firstClaims.has(key));
-    if (hidden.length > 0)
-      yield { ...finding('LastGoodKept', keptMessage(hidden.map(([, object]) => object))), location: brokenPlace(content) };
-  }
-
-  *#contestDiagnostics([first, ...others]: readonly Offer[]): Generator<Diagnostic> {
-    for (const offer of others) {
-      if (!first?.claim || !offer.claim) continue;
-      const winner = this.#placeOf(first.file, first.claim);
-      const message = `stands in ${winner?.file}:${winner?.line} already, which is what is read`;
-      const location = this.#placeOf(offer.file, offer.claim);
-      const diagnostic = { ...finding('DuplicateObject', message), object: refOf(offer.object) };
-      yield location ? { ...diagnostic, location } : diagnostic;
-    }
-  }
-
-  #placeOf(path: string, claim: FileClaim): Location | undefined {
-    return this.#files.get(path)?.content.locate(claim, []);
+    for (const key of [...this.#contestedKeys].sort()) yield* describeContest(this.#offers.get(key) ?? []);
   }
 }
 
 function compareOffers(a: Offer, b: Offer): number {
-  if ((a.claim === undefined) !== (b.claim === undefined)) return a.claim ? -1 : 1;
+  if ((a.place === undefined) !== (b.place === undefined)) return a.place ? -1 : 1;
   if (a.file !== b.file) return a.file < b.file ? -1 : 1;
   return a.order - b.order;
 }
@@ -210,7 +177,7 @@ function* offersOf(path: string, file: HeldFile | undefined): Generator<[string,
   if (!file) return;
   for (const [order, claim] of file.content.claims.entries()) {
     const { key, object } = claim.claim;
-    if (object) yield [key, { file: path, order, object, claim }];
+    if (object) yield [key, { file: path, order, object, place: { content: file.content, claim } }];
   }
   for (const [key, object] of file.kept) yield [key, { file: path, order: 0, object }];
 }
@@ -218,17 +185,4 @@ function* offersOf(path: string, file: HeldFile | undefined): Generator<[string,
 function isTroubled(file: HeldFile | undefined): boolean {
   if (!file) return false;
   return file.trouble !== undefined || file.kept.size > 0 || file.content.documents.some(({ parsed }) => parsed.findings.length > 0);
-}
-
-function brokenPlace(content: FileContent): Location {
-  return content.placeOf(content.documents.find((document) => document.parsed.broken)?.start ?? 0);
-}
-
-function keptMessage(objects: readonly KubeObject[]): string {
-  const names = objects.slice(0, 3).map((object) => {
-    const { kind, namespace, name } = refOf(object);
-    return `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
-  });
-  const rest = objects.length > names.length ? ` and ${objects.length - names.length} more` : '';
-  return `what stood in this file before is kept until all of it can be read: ${names.join(', ')}${rest}`;
 }

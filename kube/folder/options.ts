@@ -1,5 +1,5 @@
 /** What a folder may hold. What goes beyond is refused with a diagnostic, and its neighbours are read. */
-export interface Limits {
+export interface FolderLimits {
   /** Bytes of a file; a larger one is not read at all. */
   readonly fileBytes: number;
   /** Characters of a document. One document is decoded in one go, about 100 ms a megabyte, in up to 50 times its size of memory. */
@@ -14,7 +14,7 @@ export interface Limits {
   readonly aliasedValues: number;
 }
 
-export const DEFAULT_LIMITS: Limits = {
+export const DEFAULT_LIMITS: FolderLimits = {
   fileBytes: 16 * 1024 * 1024,
   documentChars: 4 * 1024 * 1024,
   documents: 50_000,
@@ -24,7 +24,7 @@ export const DEFAULT_LIMITS: Limits = {
 };
 
 /** When what is seen is believed; milliseconds. */
-export interface Timing {
+export interface FolderTiming {
   /** A batch is taken when nothing has happened for this long … */
   readonly quiet: number;
   /** … or this long after its first event, whatever goes on. */
@@ -43,7 +43,7 @@ export interface Timing {
   readonly unwatchedRescan: number;
 }
 
-export const DEFAULT_TIMING: Timing = {
+export const DEFAULT_TIMING: FolderTiming = {
   quiet: 5,
   maxQuiet: 50,
   settle: 300,
@@ -55,6 +55,6 @@ export const DEFAULT_TIMING: Timing = {
 };
 
 export interface FolderOptions {
-  readonly limits?: Partial<Limits>;
-  readonly timing?: Partial<Timing>;
+  readonly limits?: Partial<FolderLimits>;
+  readonly timing?: Partial<FolderTiming>;
 }

@@ -4,11 +4,11 @@ import { describe, test } from 'node:test';
 import type { Diagnostic } from '../../model/index.ts';
 import { documents, serviceYaml } from '../../testkit/manifests.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
-import { FolderError, type Limits, readManifests } from './index.ts';
+import { FolderError, type FolderLimits, readManifests } from './index.ts';
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
 
-async function read(files: Files, limits: Partial<Limits> = {}) {
+async function read(files: Files, limits: Partial<FolderLimits> = {}) {
   using folder = new TemporaryFolder();
   for (const [name, content] of Object.entries(files)) writeFileSync(folder.join(name), content);
   const { objects, diagnostics, locate } = await readManifests([folder.path], limits);
@@ -64,7 +64,13 @@ function asItems(...texts: readonly string[]): string {
 describe('what is wrong leaves its neighbours alone', () => {
   const utf16 = Buffer.concat([Buffer.of(0xff, 0xfe), Buffer.from(A, 'utf16le')]);
   const latin1 = Buffer.concat([Buffer.from(`${A}---\nx: `), Buffer.of(0xe9), Buffer.from(`\n---\n${B}`)]);
-  const cases: readonly [what: string, files: Files, limits: Partial<Limits>, names: readonly string[], findings: readonly string[]][] = [
+  const cases: readonly [
+    what: string,
+    files: Files,
+    limits: Partial<FolderLimits>,
+    names: readonly string[],
+    findings: readonly string[],
+  ][] = [
     [
       'no YAML',
       { 'a.yaml': documents(A, 'a: [1\n', B) },

@@ -1,7 +1,7 @@
 import type { Diagnostic, FieldPath, Location, ObjectRef } from '../../model/index.ts';
 import type { KubeObject } from '../object.ts';
 import { FolderReader } from './folder-reader.ts';
-import { DEFAULT_LIMITS, DEFAULT_TIMING, type Limits } from './options.ts';
+import { DEFAULT_LIMITS, DEFAULT_TIMING, type FolderLimits } from './options.ts';
 
 /** All that some files and folders hold at one moment. */
 export interface ManifestRead {
@@ -16,7 +16,7 @@ export interface ManifestRead {
  * @param paths folders, read as {@link FolderSource} does, or single files of any name.
  * @throws `FolderError` where one of them does not exist or cannot be read.
  */
-export async function readManifests(paths: readonly string[], limits: Partial<Limits> = {}): Promise<ManifestRead> {
+export async function readManifests(paths: readonly string[], limits: Partial<FolderLimits> = {}): Promise<ManifestRead> {
   const reader = new FolderReader(paths, { ...DEFAULT_LIMITS, ...limits }, DEFAULT_TIMING);
   await reader.readAll();
   const change = reader.holdings.takeChange(reader.diagnostics, true);

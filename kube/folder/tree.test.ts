@@ -5,13 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { serviceYaml } from '../../testkit/manifests.ts';
 import { ObjectFollower } from '../../testkit/object-follower.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
-import { FolderSource, type Timing } from './index.ts';
+import { FolderSource, type FolderTiming } from './index.ts';
 
 const A = serviceYaml('a');
 const B = serviceYaml('b');
 
 /** No rescan helps out. */
-function follow(path: string, timing: Partial<Timing> = {}): Promise<ObjectFollower> {
+function follow(path: string, timing: Partial<FolderTiming> = {}): Promise<ObjectFollower> {
   return ObjectFollower.start(new FolderSource(path, { timing: { rescan: 3_600_000, ...timing } }));
 }
 

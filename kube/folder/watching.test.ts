@@ -5,13 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { documents, serviceYaml } from '../../testkit/manifests.ts';
 import { ObjectFollower } from '../../testkit/object-follower.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
-import { FolderError, FolderSource, type Timing } from './index.ts';
+import { FolderError, FolderSource, type FolderTiming } from './index.ts';
 
 const A = serviceYaml('a');
 const B = serviceYaml('b');
 
 /** A folder with some files, and a follower of it. No rescan helps out, unless a test asks for it. */
-async function follow(folder: TemporaryFolder, files: Readonly<Record<string, string>>, timing: Partial<Timing> = {}) {
+async function follow(folder: TemporaryFolder, files: Readonly<Record<string, string>>, timing: Partial<FolderTiming> = {}) {
   for (const [name, content] of Object.entries(files)) writeFileSync(folder.join(name), content);
   return ObjectFollower.start(new FolderSource(folder.path, { timing: { rescan: 3_600_000, ...timing } }));
 }

@@ -1,6 +1,6 @@
 import { CORE_SCHEMA, constructFromEvents, mergeTag, parseEvents, YAMLException } from 'js-yaml';
 import { aliasedValues } from './aliased-values.ts';
-import type { Limits } from './options.ts';
+import type { FolderLimits } from './options.ts';
 
 /** Kubernetes reads YAML 1.1 with merge keys; the core schema is what all its own manifests stay within. */
 const SCHEMA = CORE_SCHEMA.withTags(mergeTag);
@@ -12,7 +12,7 @@ export type Decoded =
   | { readonly result: 'wrong'; readonly code: 'InvalidYaml' | 'TooLarge'; readonly message: string; readonly offset: number };
 
 /** Decodes one document of YAML or JSON into a tree of plain data. Messages hold nothing of the document's content. */
-export function decodeYaml(text: string, limits: Limits): Decoded {
+export function decodeYaml(text: string, limits: FolderLimits): Decoded {
   try {
     const events = parseEvents(text, { maxDepth: limits.depth });
     const [value = null, ...more] = constructFromEvents(events, { source: text, schema: SCHEMA, maxAliases: limits.aliasedValues });
@@ -24,7 +24,7 @@ export function decodeYaml(text: string, limits: Limits): Decoded {
   }
 }
 
-function withinLimits(value: unknown, limits: Limits): Decoded {
+function withinLimits(value: unknown, limits: FolderLimits): Decoded {
   const count = aliasedValues(value);
   if (count === 'endless') return { result: 'wrong', code: 'InvalidYaml', message: 'an alias stands inside what it repeats', offset: 0 };
   if (count <= limits.aliasedValues) return { result: 'value', value };
@@ -45,7 +45,7 @@ const REASONS: readonly (readonly [start: string, meaning: string])[] = [
   ['the stream contains non-printable characters', 'holds a control character'],
 ];
 
-function wrong(error: unknown, limits: Limits): Decoded {
+function wrong(error: unknown, limits: FolderLimits): Decoded {
   if (!(error instanceof YAMLException)) {
     // The parser's regular expressions overflow the stack on some texts of megabytes.
     if (error instanceof RangeError) return { result: 'wrong', code: 'TooLarge', message: 'holds a value that is too long', offset: 0 };
