@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
 import { loadAll } from 'js-yaml';
 import { makeCertificate } from '../testkit/make-certificate.ts';
@@ -229,11 +229,13 @@ describe('the rest', { concurrency: 2 }, () => {
     assert.match(stdout, /^sluice \d+\.\d+\.\d+ \(Envoy \d+\.\d+\.\d+\)\n$/);
   });
 
-  test('every command has help with an example', async () => {
+  test('every command is documented, and has help with an example', async () => {
     const { stdout } = await runSluiceCommand(['--help']);
     const commands = [...stdout.matchAll(/^ {2}sluice (\w+)/gm)].map((match) => match[1] ?? '');
     assert.deepEqual(commands, ['run', 'validate', 'render', 'explain', 'status', 'demo', 'config', 'completion']);
+    const documented = readFileSync(new URL('../docs/cli.md', import.meta.url), 'utf8');
     for (const command of commands) {
+      assert.match(documented, new RegExp(`^## .sluice ${command}\\b`, 'm'));
       const words = command === 'config' ? ['config', 'defaults'] : [command];
       assert.match((await runSluiceCommand([...words, '--help'])).stdout, new RegExp(`Examples:\\n +.*sluice ${command}`), command);
     }

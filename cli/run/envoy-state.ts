@@ -7,17 +7,22 @@ export class EnvoyState {
   servesFirstSnapshot = false;
   readonly #version: string;
   #running: { readonly pid: number; readonly adopted: boolean; since: Date | undefined } | undefined;
+  #isLive = false;
 
   constructor(version: string) {
     this.#version = version;
   }
 
-  get isRunning(): boolean {
-    return this.#running !== undefined;
+  /** Whether one runs that has its first configuration. */
+  get isLive(): boolean {
+    return this.#isLive;
   }
 
   note(event: EnvoyEvent): void {
     switch (event.kind) {
+      case 'ready':
+        this.#isLive = true;
+        return;
       case 'started':
         this.#running = { pid: event.pid, adopted: false, since: new Date() };
         return;
@@ -27,6 +32,7 @@ export class EnvoyState {
       case 'exited':
       case 'stopped':
         this.#running = undefined;
+        this.#isLive = false;
         return;
     }
   }

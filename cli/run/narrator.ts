@@ -29,7 +29,7 @@ export interface NarratorOptions {
   readonly log: Log;
   readonly model: Pick<Model, 'ingresses'>;
   readonly locate: Locate;
-  /** Told how long a batch took from the first event to the last acknowledgement; milliseconds. */
+  /** Told how long a change took from its first event to the last acknowledgement; milliseconds. */
   readonly onInForce: (milliseconds: number) => void;
 }
 
@@ -72,8 +72,8 @@ export class Narrator {
     this.#pending = this.#pending.filter((pending) => pending.revision > revision);
     for (const pending of done) {
       const milliseconds = performance.now() - pending.seenAt;
-      this.#options.onInForce(milliseconds);
-      if (pending.changes.length > 0) this.#tell(pending, `in force after ${Math.round(milliseconds)} ms`, milliseconds);
+      if (!pending.isFirst) this.#options.onInForce(milliseconds);
+      if (pending.isFirst || pending.changes.length > 0) this.#tell(pending, `in force after ${Math.round(milliseconds)} ms`, milliseconds);
     }
   }
 

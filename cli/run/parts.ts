@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildBootstrap, type EnvoyEvent, EnvoyProcess, type StateFolder } from '../../agent/index.ts';
 import { Metrics } from '../../controller/admin/metrics.ts';
@@ -16,8 +17,10 @@ import { Narrator } from './narrator.ts';
 import type { RunOptions } from './run.ts';
 import { RunView } from './run-view.ts';
 
-/** Findings come in rows; they are compared with those before when a row is over. */
+/** Findings come in rows; they are compared with those before when a row is over … */
 const FINDINGS_DELAY_MS = 50;
+/** … and where there are very many, so rarely that comparing takes no more than this part of the time. */
+const FINDINGS_SHARE = 0.05;
 /** How Envoy names the group that it belongs to. */
 const ENVOY_CLUSTER = 'sluice';
 const SET_UP_ENVOY = fileURLToPath(new URL('../../.setup/envoy', import.meta.url));
@@ -37,6 +40,7 @@ export class RunParts {
   readonly #narrator: Narrator;
   readonly #findings = new FindingsLog();
   #findingsTimer: NodeJS.Timeout | undefined;
+  #findingsDelayMs = FINDINGS_DELAY_MS;
 
   constructor(options: RunOptions, state: StateFolder) {
     this.#options = options;
@@ -82,7 +86,7 @@ export class RunParts {
         version: versions.sluice,
         pid: process.pid,
         since: new Date().toISOString(),
-        manifests,
+        manifests: resolve(manifests),
         entry: { address, httpPort, httpsPort },
       },
       pipeline,
@@ -100,12 +104,14 @@ export class RunParts {
   tellFindings(): void {
     clearTimeout(this.#findingsTimer);
     this.#findingsTimer = undefined;
+    const startedAt = performance.now();
     for (const entry of this.#findings.update(this.controller.diagnostics(), this.#locate)) this.#options.log(entry);
+    this.#findingsDelayMs = Math.max(FINDINGS_DELAY_MS, (performance.now() - startedAt) / FINDINGS_SHARE);
   }
 
   #onEvent(event: ControllerEvent): void {
     if (event.kind === 'changed') this.#onChanged(event);
-    this.#findingsTimer ??= setTimeout(() => this.tellFindings(), FINDINGS_DELAY_MS);
+    this.#findingsTimer ??= setTimeout(() => this.tellFindings(), this.#findingsDelayMs);
   }
 
   #onChanged(event: ChangedEvent): void {

@@ -63,8 +63,8 @@ export class RunView implements AdminView {
   #obstacle(clients: readonly ClientStatus[]): string | undefined {
     const { cache, envoy } = this.#options;
     if (!cache.isReady) return 'the manifests are not read yet';
-    if (!envoy.isRunning) return 'Envoy does not run';
-    if (envoy.servesFirstSnapshot) return undefined;
+    if (envoy.isLive && envoy.servesFirstSnapshot) return undefined;
+    if (envoy.describe().pid === undefined) return 'Envoy does not run';
     const pending = clients.flatMap(({ types }) => types).reduce((sum, type) => sum + type.pending, 0);
     return pending > 0 ? `Envoy has ${pending} resources still to acknowledge` : 'Envoy is on its way';
   }

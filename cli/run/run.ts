@@ -124,6 +124,7 @@ function asCliError(error: unknown): unknown {
     const lines = error.lines.slice(-MAX_LAST_WORDS, -1).map((line) => `\n  ${line}`);
     return new CliError('failed', `${error.message}${lines.join('')}`, { cause: error });
   }
-  if (error instanceof StateFolderError || error instanceof XdsError) return new CliError('failed', error.message, { cause: error });
+  const cannotListen = error instanceof XdsError && (error.code === 'address-in-use' || error.code === 'listen-failed');
+  if (cannotListen || error instanceof StateFolderError) return new CliError('failed', error.message, { cause: error });
   return error;
 }

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Status } from './status.ts';
 import type { AdminView } from './view.ts';
 
 /** What a batch of changes goes through before Envoy sees it. */
@@ -12,13 +13,16 @@ const PROPAGATION_BUCKETS = [0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0
  * counted as they are reported here.
  */
 export class Metrics {
+  readonly #view: Pick<AdminView, 'status'>;
   readonly #registry = new Registry();
+  readonly #setSizes: (status: Status) => void;
   readonly #stages: Histogram<'stage'>;
   readonly #propagation: Histogram;
   readonly #acks: Counter<'type'>;
   readonly #nacks: Counter<'type'>;
 
   constructor(view: Pick<AdminView, 'status'>) {
+    this.#view = view;
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     this.#stages = new Histogram({
@@ -36,7 +40,7 @@ export class Metrics {
     });
     this.#acks = new Counter({ name: 'sluice_xds_acks_total', help: 'Responses that clients accepted', labelNames: ['type'], registers });
     this.#nacks = new Counter({ name: 'sluice_xds_nacks_total', help: 'Responses that clients rejected', labelNames: ['type'], registers });
-    registerSizes(this.#registry, view);
+    this.#setSizes = registerSizes(this.#registry);
   }
 
   get contentType(): string {
@@ -61,35 +65,34 @@ export class Metrics {
   }
 
   render(): Promise<string> {
+    this.#setSizes(this.#view.status());
     return this.#registry.metrics();
   }
 }
 
-function registerSizes(registry: Registry, view: Pick<AdminView, 'status'>): void {
-  const single = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read());
-      },
-    });
-  const labelled = (name: string, help: string, label: string, read: () => Readonly<Record<string, number>>) =>
-    new Gauge({
-      name,
-      help,
-      labelNames: [label],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const [value, count] of Object.entries(read())) this.set({ [label]: value }, count);
-      },
-    });
-  single('sluice_ready', '1 once Envoy acknowledged the first snapshot', () => Number(view.status().ready));
-  single('sluice_xds_clients', 'Clients that are connected', () => view.status().clients.length);
-  single('sluice_rejected_resources', 'Resources whose newest version Envoy rejected', () => view.status().rejected.length);
-  labelled('sluice_objects', 'Kubernetes objects that are read', 'kind', () => view.status().objects);
-  labelled('sluice_snapshot_resources', 'Resources that are served', 'type', () => view.status().resources);
-  labelled('sluice_findings', 'What is wrong with objects at present', 'severity', () => view.status().findings);
+/** Makes the metrics of what there is, and returns how to set them. */
+function registerSizes(registry: Registry): (status: Status) => void {
+  const registers = [registry];
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+  const labelled = (name: string, help: string, label: string) => {
+    const metric = new Gauge({ name, help, labelNames: [label], registers });
+    return (counts: Readonly<Record<string, number>>) => {
+      metric.reset();
+      for (const [value, count] of Object.entries(counts)) metric.set({ [label]: value }, count);
+    };
+  };
+  const ready = gauge('sluice_ready', '1 while what was read first is served');
+  const clients = gauge('sluice_xds_clients', 'Clients that are connected');
+  const rejected = gauge('sluice_rejected_resources', 'Resources whose newest version Envoy rejected');
+  const objects = labelled('sluice_objects', 'Kubernetes objects that are read', 'kind');
+  const resources = labelled('sluice_snapshot_resources', 'Resources that are served', 'type');
+  const findings = labelled('sluice_findings', 'What is wrong with objects at present', 'severity');
+  return (status) => {
+    ready.set(Number(status.ready));
+    clients.set(status.clients.length);
+    rejected.set(status.rejected.length);
+    objects(status.objects);
+    resources(status.resources);
+    findings(status.findings);
+  };
 }
