@@ -58,7 +58,8 @@ function base(args: readonly string[]): Argv {
 
 /** What yargs says, in one line, with where to read on. */
 function describeMistake(message: string, args: readonly string[]): string {
-  const words = args.slice(0, args.findIndex((arg) => arg.startsWith('-')) >>> 0);
+  const firstOption = args.findIndex((arg) => arg.startsWith('-'));
+  const words = firstOption < 0 ? args : args.slice(0, firstOption);
   const isSuggestion = message.startsWith(SUGGESTION);
   if (isSuggestion || !COMMANDS.has(words[0] ?? '')) {
     const missing = words.length > 0 ? `there is no command ${words.join(' ')}` : oneLine(message);

@@ -122,8 +122,8 @@ const CASES: readonly (readonly [url: string, expected: string])[] = [
   ['https://127.0.0.1/', 'https > no tls: *.raw.test | *.example.com | raw.example.com | shop.example.com'],
   ['http://plain.test:9000/', 'host-port-9000 > plain.test > prefix / > forward undefined'],
   ['http://plian.test:9000/', 'host-port-9000 > no host: plain.test'],
-  ['http://plain.test:81/', 'no listener: http, port 8080 | http, port 9000 | https, port 8443'],
-  ['https://plain.test:9000/', 'no listener: https, port 8443 | http, port 8080 | http, port 9000'],
+  ['http://plain.test:81/', 'no listener: http port 8080 | http port 9000 | https port 8443'],
+  ['https://plain.test:9000/', 'no listener: https port 8443 | http port 8080 | http port 9000'],
 ];
 for (const [url, expected] of CASES) {
   test(`${url} ${expected.includes(' > no ') || expected.startsWith('no ') ? 'goes nowhere' : 'goes its way'}`, () => {

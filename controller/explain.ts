@@ -87,7 +87,7 @@ function serving(model: ExplainModel, secure: boolean): Listener[] {
 }
 
 function entriesOf(model: ExplainModel, secure: boolean): string[] {
-  const entry = (scheme: string) => (listener: Listener) => `${scheme}, port ${listener.port}`;
+  const entry = (scheme: string) => (listener: Listener) => `${scheme} port ${listener.port}`;
   return secure
     ? [...serving(model, true).map(entry('https')), ...serving(model, false).map(entry('http'))]
     : [...serving(model, false).map(entry('http')), ...serving(model, true).map(entry('https'))];
