@@ -82,7 +82,7 @@ export class RunView implements AdminView {
           type: resourceTypeOf(typeUrl),
           name,
           message,
-          sources: pipeline.suspectsOf({ typeUrl, name }).map((source) => formatSource(source, locate)),
+          sources: pipeline.sourcesOf({ typeUrl, name }).map((source) => formatSource(source, locate)),
         })),
       ),
     );
