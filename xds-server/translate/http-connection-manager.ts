@@ -6,11 +6,13 @@ import { RouterSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http
 import {
   HttpConnectionManager_CodecType,
   HttpConnectionManagerSchema,
+  type HttpFilterSchema,
 } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { HttpOptions, Listener } from '../../model/index.ts';
 import { anyOf } from './encode.ts';
 import { durationOf, type Init } from './messages.ts';
-import { scopedRoutesOf, shardHeaderMutation } from './route-shards.ts';
+import { dividedRoutes, wholeRoutes } from './route-tables.ts';
+import { unknownHostFilters } from './unknown-host-filters.ts';
 
 /** @see https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#command-operators */
 const ACCESS_LOG_FIELDS = {
@@ -35,14 +37,18 @@ const ACCESS_LOG_FIELDS = {
   upstream: '%UPSTREAM_HOST%',
 } as const;
 
+const ROUTER: Init<typeof HttpFilterSchema> = {
+  name: 'envoy.filters.http.router',
+  configType: { case: 'typedConfig', value: anyOf(RouterSchema, {}) },
+};
+
 /** The filter that serves HTTP from one route table of a listener. */
-export function translateHttpConnectionManager(listener: Listener, table: string): Init<typeof FilterSchema> {
+export function translateHttpConnectionManager(listener: Listener, table: string, isDivided: boolean): Init<typeof FilterSchema> {
   const { http } = listener;
   const config: Any = anyOf(HttpConnectionManagerSchema, {
     statPrefix: listener.name,
     codecType: HttpConnectionManager_CodecType.AUTO,
-    routeSpecifier: { case: 'scopedRoutes', value: scopedRoutesOf(table) },
-    earlyHeaderMutationExtensions: [shardHeaderMutation()],
+    routeSpecifier: isDivided ? { case: 'scopedRoutes', value: dividedRoutes(table) } : { case: 'rds', value: wholeRoutes(table) },
     useRemoteAddress: http.useRemoteAddress,
     xffNumTrustedHops: http.xffTrustedHops,
     streamIdleTimeout: durationOf(http.streamIdleTimeoutMs),
@@ -50,7 +56,7 @@ export function translateHttpConnectionManager(listener: Listener, table: string
     stripTrailingHostDot: true,
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     accessLog: accessLog(http),
-    httpFilters: [{ name: 'envoy.filters.http.router', configType: { case: 'typedConfig', value: anyOf(RouterSchema, {}) } }],
+    httpFilters: [...(isDivided ? unknownHostFilters() : []), ROUTER],
   });
   return { name: 'envoy.filters.network.http_connection_manager', configType: { case: 'typedConfig', value: config } };
 }

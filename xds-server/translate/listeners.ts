@@ -17,24 +17,39 @@ import type { Resource, ResourceName } from '../serve/resource.ts';
 import { anyOf, encodeResource } from './encode.ts';
 import { translateHttpConnectionManager } from './http-connection-manager.ts';
 import { FROM_ADS, type Init, socketAddress } from './messages.ts';
-import { CLUSTER, SECRET } from './types.ts';
+import { CLUSTER, ROUTES, SECRET } from './types.ts';
 
 type FilterChainInit = Init<typeof FilterChainSchema>;
+type Divided = (table: string) => boolean;
 
-/** @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/listener/v3/listener.proto */
-export function translateListener(listener: Listener): Resource {
+/**
+ * @param isDivided whether a route table is served in shards rather than whole
+ * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/listener/v3/listener.proto
+ */
+export function translateListener(listener: Listener, isDivided: Divided): Resource {
   const message = create(ListenerSchema, {
     name: listener.name,
     address: socketAddress(listener.address, listener.port),
     listenerFilters: listenerFilters(listener),
-    filterChains: [...plaintextChain(listener), ...listener.tlsChains.map((chain) => tlsChain(listener, chain))],
+    filterChains: [...plaintextChain(listener, isDivided), ...listener.tlsChains.map((chain) => tlsChain(listener, chain, isDivided))],
     statPrefix: listener.name,
   });
-  return encodeResource(ListenerSchema, listener.name, message, listener.tlsChains.map(requirement));
+  return encodeResource(ListenerSchema, listener.name, message, requirementsOf(listener, isDivided));
 }
 
-function requirement(chain: TlsChain): ResourceName {
-  return chain.kind === 'terminate' ? { typeUrl: SECRET, name: chain.certificate } : { typeUrl: CLUSTER, name: chain.cluster };
+function requirementsOf({ plaintextTable, tlsChains }: Listener, isDivided: Divided): readonly ResourceName[] {
+  const names = new Map<string, ResourceName>();
+  const need = (typeUrl: string, name: string) => names.set(`${typeUrl} ${name}`, { typeUrl, name });
+  const needRoutes = (table: string) => isDivided(table) || need(ROUTES, table);
+  if (plaintextTable !== undefined) needRoutes(plaintextTable);
+  for (const chain of tlsChains) {
+    if (chain.kind === 'passthrough') need(CLUSTER, chain.cluster);
+    else {
+      need(SECRET, chain.certificate);
+      needRoutes(chain.routeTable);
+    }
+  }
+  return [...names.values()];
 }
 
 function listenerFilters(listener: Listener): Init<typeof ListenerFilterSchema>[] {
@@ -50,26 +65,26 @@ function listenerFilters(listener: Listener): Init<typeof ListenerFilterSchema>[
   return filters;
 }
 
-function plaintextChain(listener: Listener): FilterChainInit[] {
+function plaintextChain(listener: Listener, isDivided: Divided): FilterChainInit[] {
   if (listener.plaintextTable === undefined) return [];
   return [
     {
       name: 'plaintext',
       filterChainMatch: { transportProtocol: listener.tlsChains.length > 0 ? 'raw_buffer' : '' },
-      filters: [translateHttpConnectionManager(listener, listener.plaintextTable)],
+      filters: [translateHttpConnectionManager(listener, listener.plaintextTable, isDivided(listener.plaintextTable))],
     },
   ];
 }
 
-function tlsChain(listener: Listener, chain: TlsChain): FilterChainInit {
-  return chain.kind === 'terminate' ? terminate(listener, chain) : passthrough(chain);
+function tlsChain(listener: Listener, chain: TlsChain, isDivided: Divided): FilterChainInit {
+  return chain.kind === 'terminate' ? terminate(listener, chain, isDivided) : passthrough(chain);
 }
 
-function terminate(listener: Listener, chain: TerminateChain): FilterChainInit {
+function terminate(listener: Listener, chain: TerminateChain, isDivided: Divided): FilterChainInit {
   return {
     name: chain.name,
     filterChainMatch: { transportProtocol: 'tls', serverNames: [...chain.serverNames] },
-    filters: [translateHttpConnectionManager(listener, chain.routeTable)],
+    filters: [translateHttpConnectionManager(listener, chain.routeTable, isDivided(chain.routeTable))],
     transportSocket: downstreamTls(chain.certificate),
   };
 }

@@ -19,25 +19,45 @@ export interface EncodedVirtualHost {
   readonly clusters: readonly string[];
 }
 
-/** @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto */
-export function translateVirtualHost(virtualHost: VirtualHost): EncodedVirtualHost {
+/**
+ * @param hostHeader the header that holds the host while a route is chosen
+ * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto
+ */
+export function translateVirtualHost(virtualHost: VirtualHost, hostHeader = ':authority'): EncodedVirtualHost {
   const { table, host, routes } = virtualHost;
   const message = create(VirtualHostSchema, {
     name: host,
     domains: [host],
-    routes: [...beyondOneLabel(virtualHost), ...routes.map((route) => translateRoute(route))],
+    routes: [...beyondOneLabel(virtualHost, hostHeader), ...routes.map((route) => translateRoute(route))],
   });
   const body = toBinary(VirtualHostSchema, message);
   return { table, host, body, version: versionOf(body), clusters: clustersOf(virtualHost) };
+}
+
+/** Answers every request with 500: what stands where a virtual host cannot, so that nothing else takes its requests. */
+export function refusingVirtualHost({ table, host }: Pick<EncodedVirtualHost, 'table' | 'host'>): EncodedVirtualHost {
+  const message = create(VirtualHostSchema, {
+    name: host,
+    domains: [host],
+    routes: [
+      {
+        name: 'refused by Envoy',
+        match: { pathSpecifier: { case: 'prefix', value: '/' } },
+        action: { case: 'directResponse', value: { status: 500 } },
+      },
+    ],
+  });
+  const body = toBinary(VirtualHostSchema, message);
+  return { table, host, body, version: versionOf(body), clusters: [] };
 }
 
 /**
  * Envoy's wildcard takes any number of labels, that of Ingress exactly one. Requests with more are caught first and go
  * where they would go if the wildcard did not exist.
  */
-function beyondOneLabel({ host, beyondOneLabel: fallback }: VirtualHost): Init<typeof RouteSchema>[] {
+function beyondOneLabel({ host, beyondOneLabel: fallback }: VirtualHost, hostHeader: string): Init<typeof RouteSchema>[] {
   if (!host.startsWith('*.')) return [];
-  const guard = [severalLabelsBefore(host.slice(1))];
+  const guard = [severalLabelsBefore(hostHeader, host.slice(1))];
   return [
     ...fallback.map((route) => translateRoute(route, guard)),
     {
@@ -48,10 +68,10 @@ function beyondOneLabel({ host, beyondOneLabel: fallback }: VirtualHost): Init<t
   ];
 }
 
-function severalLabelsBefore(suffix: string): Init<typeof HeaderMatcherSchema> {
+function severalLabelsBefore(header: string, suffix: string): Init<typeof HeaderMatcherSchema> {
   const regex = `(?i)[^.:]+\\.[^:]+${suffix.replaceAll('.', '\\.')}(:[0-9]+)?`;
   return {
-    name: ':authority',
+    name: header,
     headerMatchSpecifier: { case: 'stringMatch', value: { matchPattern: { case: 'safeRegex', value: { regex } } } },
   };
 }

@@ -1,0 +1,77 @@
+import type { Graph, Input } from '../../collection/index.ts';
+import type { ListenerClaim } from '../../ingress-controller/index.ts';
+import type { EndpointSlice, Ingress, IngressClass, KubeObject, ObjectBatch, Secret, Service } from '../../kube/index.ts';
+import type { ObjectRef } from '../../model/index.ts';
+import type { QuarantinedHost } from './route-resources.ts';
+
+/** The objects, by `namespace/name`, or by name where they have no namespace. */
+export interface Inputs {
+  readonly ingresses: Input<Ingress>;
+  readonly ingressClasses: Input<IngressClass>;
+  readonly services: Input<Service>;
+  readonly endpointSlices: Input<EndpointSlice>;
+  readonly secrets: Input<Secret>;
+  /** One value, at the key {@link NOW}: the time that certificates are judged by. */
+  readonly clock: Input<Date>;
+  /** The listeners that are there whatever the objects say, by name. */
+  readonly baseListeners: Input<ListenerClaim>;
+  /** By table and host: virtual hosts that clients refuse. */
+  readonly quarantine: Input<QuarantinedHost>;
+}
+
+export const NOW = 'now';
+
+export function createInputs(graph: Graph): Inputs {
+  return {
+    ingresses: graph.input('ingresses'),
+    ingressClasses: graph.input('ingress classes'),
+    services: graph.input('services'),
+    endpointSlices: graph.input('endpoint slices'),
+    secrets: graph.input('secrets'),
+    clock: graph.input('clock'),
+    baseListeners: graph.input('base listeners'),
+    quarantine: graph.input('quarantine'),
+  };
+}
+
+export function inputKey({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+  return namespace === '' ? name : `${namespace}/${name}`;
+}
+
+/** Notes a batch; the graph takes it in when it settles. */
+export function takeBatch(inputs: Inputs, batch: Pick<ObjectBatch, 'upserts' | 'removals'>): void {
+  for (const removal of batch.removals) remove(inputs, removal);
+  for (const object of batch.upserts) upsert(inputs, object);
+}
+
+function upsert(inputs: Inputs, object: KubeObject): void {
+  const key = inputKey(object.metadata);
+  switch (object.kind) {
+    case 'Ingress':
+      inputs.ingresses.set(key, object);
+      break;
+    case 'IngressClass':
+      inputs.ingressClasses.set(key, object);
+      break;
+    case 'Service':
+      inputs.services.set(key, object);
+      break;
+    case 'EndpointSlice':
+      inputs.endpointSlices.set(key, object);
+      break;
+    case 'Secret':
+      inputs.secrets.set(key, object);
+      break;
+  }
+}
+
+function remove(inputs: Inputs, ref: ObjectRef): void {
+  const byKind: Readonly<Record<string, Input<unknown>>> = {
+    Ingress: inputs.ingresses,
+    IngressClass: inputs.ingressClasses,
+    Service: inputs.services,
+    EndpointSlice: inputs.endpointSlices,
+    Secret: inputs.secrets,
+  } satisfies Record<KubeObject['kind'], unknown>;
+  byKind[ref.kind]?.delete(inputKey(ref));
+}

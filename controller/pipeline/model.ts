@@ -1,0 +1,164 @@
+import type { Collection, Graph } from '../../collection/index.ts';
+import {
+  assembleListener,
+  type CertificateState,
+  type ClusterKey,
+  type ClusterResult,
+  clusterName,
+  type EndpointsResult,
+  type IngressClaims,
+  type IngressDependencies,
+  ingestCertificate,
+  ingestEndpoints,
+  ingestIngress,
+  ingestService,
+  isDefaultClass,
+  type ListenerClaim,
+  type ListenPorts,
+  managesIngress,
+  mergeTls,
+  mergeVirtualHost,
+  type RouteClaim,
+  type TlsClaim,
+  type TlsMerge,
+  type VirtualHostMerge,
+  wildcardOf,
+} from '../../ingress-controller/index.ts';
+import type { Listener } from '../../model/index.ts';
+import type { Settings } from '../../settings/index.ts';
+import { type Inputs, inputKey, NOW } from './inputs.ts';
+
+const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+/** The key of groups that hold everything of a kind. */
+const ALL = 'all';
+
+/** What an Ingress of ours wants. */
+export interface IngestedIngress extends IngressClaims {
+  /** `namespace/name` of the Secrets that it refers to, whether or not they exist. */
+  readonly secrets: readonly string[];
+}
+
+/** The model, in collections; see the folder ingress-controller for how each part is made. */
+export interface ModelStages {
+  readonly ingresses: Collection<IngestedIngress>;
+  /** By {@link virtualHostKey}. */
+  readonly virtualHosts: Collection<VirtualHostMerge>;
+  /** By listener and server name. */
+  readonly tls: Collection<TlsMerge>;
+  readonly listeners: Collection<Listener>;
+  readonly clusters: Collection<ClusterResult>;
+  readonly endpointSets: Collection<EndpointsResult>;
+  /** Those of Secrets that an Ingress of ours refers to; whatever else is in a Secret is not looked at. */
+  readonly certificates: Collection<CertificateState>;
+}
+
+export interface ModelOptions {
+  readonly settings: Settings;
+  readonly ports: ListenPorts;
+}
+
+/** Where a virtual host stands in its collection: neither tables nor hosts have spaces. */
+export function virtualHostKey(table: string, host: string): string {
+  return `${table} ${host}`;
+}
+
+export function buildModel(graph: Graph, inputs: Inputs, { settings, ports }: ModelOptions): ModelStages {
+  const secrets = graph.derive('certificates in secrets', inputs.secrets, (secret, _key, read) =>
+    ingestCertificate(secret, read(inputs.clock, NOW) ?? new Date(0)),
+  );
+  const ingresses = buildIngresses(graph, inputs, secrets, { settings, ports });
+  const references = graph.group('secret references', ingresses, (ingress) => ingress.secrets.map((name) => [name, name] as const));
+  const certificates = graph.derive('certificates', references, (_users, name, read) => read(secrets, name));
+  const virtualHosts = buildVirtualHosts(graph, ingresses);
+  const tlsClaims = graph.group('TLS claims', ingresses, ({ tls }) =>
+    tls.map((claim): [string, TlsClaim] => [`${claim.listener} ${claim.serverName}`, claim]),
+  );
+  const tls = graph.derive('TLS merges', tlsClaims, (claims) => mergeTls(claims));
+  const listeners = buildListeners(graph, inputs, ingresses, tls, settings);
+  const { clusters, endpointSets } = buildClusters(graph, inputs, ingresses, settings);
+  return { ingresses, virtualHosts, tls, listeners, clusters, endpointSets, certificates };
+}
+
+function buildIngresses(
+  graph: Graph,
+  inputs: Inputs,
+  certificates: Collection<CertificateState>,
+  { settings, ports }: ModelOptions,
+): Collection<IngestedIngress> {
+  const defaultClasses = graph.group('default ingress classes', inputs.ingressClasses, (ingressClass, name): [string, string][] =>
+    isDefaultClass(ingressClass) ? [[ALL, name]] : [],
+  );
+  return graph.derive('ingress claims', inputs.ingresses, (ingress, _key, read) => {
+    const classes = read(defaultClasses, ALL) ?? [];
+    const management = managesIngress(ingress, (name) => read(inputs.ingressClasses, name), classes, settings.ingress);
+    if (!management.managed) return undefined;
+    const secrets = new Set<string>();
+    const dependencies: IngressDependencies = {
+      service: (ref) => read(inputs.services, inputKey(ref)),
+      certificate: (ref) => {
+        secrets.add(inputKey(ref));
+        return read(certificates, inputKey(ref));
+      },
+    };
+    const claims = ingestIngress(ingress, dependencies, settings, ports);
+    return { ...claims, secrets: [...secrets], diagnostics: [...management.diagnostics, ...claims.diagnostics] };
+  });
+}
+
+function buildVirtualHosts(graph: Graph, ingresses: Collection<IngestedIngress>): Collection<VirtualHostMerge> {
+  const claims = graph.group('route claims', ingresses, ({ routes }) =>
+    routes.map((claim): [string, RouteClaim] => [virtualHostKey(claim.table, claim.host), claim]),
+  );
+  return graph.derive('virtual hosts', claims, (own, key, read) => {
+    const [table = '', host = ''] = key.split(' ');
+    const claimsOf = (other: string | undefined) => (other === undefined ? [] : (read(claims, virtualHostKey(table, other)) ?? []));
+    const wildcard = claimsOf(wildcardOf(host));
+    const any = host === '*' ? [] : claimsOf('*');
+    return mergeVirtualHost({ table, host }, { own, wildcard, any });
+  });
+}
+
+function buildListeners(
+  graph: Graph,
+  inputs: Inputs,
+  ingresses: Collection<IngestedIngress>,
+  tls: Collection<TlsMerge>,
+  settings: Settings,
+): Collection<Listener> {
+  const claimed = graph.group('listener claims', ingresses, ({ listeners }) =>
+    listeners.map((claim): [string, ListenerClaim] => [claim.name, claim]),
+  );
+  const base = graph.derive('base listener claims', inputs.baseListeners, (claim) => [claim]);
+  const winners = graph.group('TLS winners', tls, ({ winner }): [string, TlsClaim][] => [[winner.listener, winner]]);
+  return graph.derive('listeners', graph.union('all listener claims', base, claimed), (claims, name, read) =>
+    assembleListener(claims, read(winners, name) ?? [], settings),
+  );
+}
+
+function buildClusters(graph: Graph, inputs: Inputs, ingresses: Collection<IngestedIngress>, settings: Settings) {
+  const uses = graph.group('cluster uses', ingresses, ({ clusters }) =>
+    clusters.map((key): [string, ClusterKey] => [clusterName(key), key]),
+  );
+  const keys = graph.derive('cluster keys', uses, ([key]) => key);
+  const clusters = graph.derive('clusters', keys, (key, _name, read) => {
+    const service = read(inputs.services, inputKey({ namespace: key.namespace, name: key.service }));
+    return service && ingestService(service, key.port, settings.upstream);
+  });
+  const slices = graph.group('endpoint slices by service', inputs.endpointSlices, (slice) => {
+    const service = slice.metadata.labels[SERVICE_NAME_LABEL];
+    return service === undefined ? [] : [[inputKey({ namespace: slice.metadata.namespace, name: service }), slice] as const];
+  });
+  const endpointUses = graph.group('endpoint uses', keys, (key): [string, ClusterKey][] => [[endpointSetName(key), key]]);
+  const endpointSets = graph.derive('endpoint sets', endpointUses, ([key], _name, read) => {
+    if (!key) return undefined;
+    const serviceKey = inputKey({ namespace: key.namespace, name: key.service });
+    const service = read(inputs.services, serviceKey);
+    if (!service || service.spec.type === 'ExternalName') return undefined;
+    return ingestEndpoints(service, key.port, read(slices, serviceKey) ?? []);
+  });
+  return { clusters, endpointSets };
+}
+
+function endpointSetName({ namespace, service, port }: ClusterKey): string {
+  return `${namespace}/${service}:${port}`;
+}

@@ -1,0 +1,158 @@
+import { type Collection, Graph, type OnFailure } from '../../collection/index.ts';
+import { baseListeners, type ListenPorts } from '../../ingress-controller/index.ts';
+import type { ObjectBatch } from '../../kube/index.ts';
+import type { Certificate, Cluster, Diagnostic, EndpointSet, FieldRef, Listener, VirtualHost } from '../../model/index.ts';
+import type { Settings } from '../../settings/index.ts';
+import type { Resource, ResourceChange, ResourceName } from '../../xds-server/serve/resource.ts';
+import { CLUSTER, ENDPOINTS, LISTENER, SECRET } from '../../xds-server/translate/types.ts';
+import type { EncodedVirtualHost } from '../../xds-server/translate/virtual-hosts.ts';
+import type { QuarantinedRoutes } from '../route-quarantine.ts';
+import { Findings } from './findings.ts';
+import { createInputs, type Inputs, NOW, takeBatch } from './inputs.ts';
+import { buildModel, type IngestedIngress, type ModelStages } from './model.ts';
+import { buildResources, type ResourceStage } from './resources.ts';
+import { buildRouteResources, type QuarantinedHost, type RouteStages } from './route-resources.ts';
+
+export interface PipelineOptions {
+  readonly settings: Settings;
+  readonly ports: ListenPorts;
+  /** The time that certificates are judged by; see {@link Pipeline.advance}. */
+  readonly asOf: Date;
+  /** Told when a computation throws, which is a mistake in the program; without it the exception leaves `apply`. */
+  readonly onFailure?: OnFailure;
+}
+
+/** The model as it is at present. */
+export interface Model {
+  readonly ingresses: Collection<IngestedIngress>;
+  readonly listeners: Collection<Listener>;
+  /** By table and host, with a space between. */
+  readonly virtualHosts: Collection<VirtualHost>;
+  readonly clusters: Collection<Cluster>;
+  readonly endpointSets: Collection<EndpointSet>;
+  readonly certificates: Collection<Certificate>;
+}
+
+/**
+ * Objects in, resources out; nothing else happens here. What a change does not touch is not computed again and keeps its
+ * identity. The order in which objects arrive, and the files that they arrive in, make no difference to the outcome.
+ */
+export class Pipeline implements QuarantinedRoutes {
+  readonly model: Model;
+  readonly #graph: Graph;
+  readonly #inputs: Inputs;
+  readonly #routes: RouteStages;
+  readonly #stages: readonly ResourceStage[];
+  readonly #findings = new Findings();
+
+  constructor({ settings, ports, asOf, onFailure }: PipelineOptions) {
+    this.#graph = new Graph(onFailure);
+    this.#inputs = createInputs(this.#graph);
+    this.#inputs.clock.set(NOW, asOf);
+    for (const listener of baseListeners(ports)) this.#inputs.baseListeners.set(listener.name, listener);
+    const stages = buildModel(this.#graph, this.#inputs, { settings, ports });
+    this.#routes = buildRouteResources(this.#graph, stages, this.#inputs.quarantine);
+    this.#stages = buildResources(this.#graph, stages, this.#routes);
+    this.model = modelOf(this.#graph, stages);
+    this.#observe(stages);
+  }
+
+  /** Takes a batch in and says what it changed. */
+  apply(batch: Pick<ObjectBatch, 'upserts' | 'removals'>): ResourceChange {
+    takeBatch(this.#inputs, batch);
+    return this.#settle();
+  }
+
+  /** Lets time pass: certificates may have become valid or expired. */
+  advance(asOf: Date): ResourceChange {
+    this.#inputs.clock.set(NOW, asOf);
+    return this.#settle();
+  }
+
+  /** All that is wrong with the objects at present, sorted. */
+  diagnostics(): Diagnostic[] {
+    return this.#findings.list();
+  }
+
+  /** Every resource, sorted by type in the order in which Envoy needs them, and by name. */
+  resources(): readonly Resource[] {
+    return this.#stages.flatMap(({ resources }) => [...resources.values()].sort((a, b) => (a.name < b.name ? -1 : 1)));
+  }
+
+  /** The fields that a resource was made of; of routes, see {@link virtualHostSources}. */
+  sourcesOf({ typeUrl, name }: ResourceName): readonly FieldRef[] {
+    const { listeners, clusters, endpointSets, certificates } = this.model;
+    switch (typeUrl) {
+      case LISTENER: {
+        const listener = listeners.get(name);
+        return listener ? [...listener.sources, ...listener.tlsChains.flatMap(({ sources }) => sources)] : [];
+      }
+      case CLUSTER:
+        return clusters.get(name)?.sources ?? [];
+      case ENDPOINTS:
+        return endpointSets.get(name)?.sources ?? [];
+      case SECRET:
+        return certificates.get(name)?.sources ?? [];
+      default:
+        return [];
+    }
+  }
+
+  routeShard(name: string): { readonly version: string; readonly hosts: readonly EncodedVirtualHost[] } | undefined {
+    const shard = this.#routes.shards.get(name);
+    return shard && { version: shard.resource.version, hosts: shard.hosts };
+  }
+
+  virtualHostVersion(key: string): string | undefined {
+    return this.#routes.encodedHosts.get(key)?.version;
+  }
+
+  virtualHostSources(key: string): readonly FieldRef[] {
+    return this.model.virtualHosts.get(key)?.sources ?? [];
+  }
+
+  quarantine(hosts: ReadonlyMap<string, QuarantinedHost | undefined>): ResourceChange {
+    for (const [key, host] of hosts) {
+      if (host) this.#inputs.quarantine.set(key, host);
+      else this.#inputs.quarantine.delete(key);
+    }
+    return this.#settle();
+  }
+
+  #settle(): ResourceChange {
+    this.#graph.settle();
+    this.#findings.refresh();
+    const upserts: Resource[] = [];
+    const removals: ResourceName[] = [];
+    for (const { typeUrl, resources } of this.#stages) {
+      for (const name of resources.changed) {
+        const resource = resources.get(name);
+        if (resource) upserts.push(resource);
+        else removals.push({ typeUrl, name });
+      }
+    }
+    return { upserts, removals };
+  }
+
+  #observe(stages: ModelStages): void {
+    this.#findings.add(stages.ingresses, ({ diagnostics }) => diagnostics);
+    this.#findings.add(stages.virtualHosts, ({ diagnostics }) => diagnostics);
+    this.#findings.add(stages.tls, ({ diagnostics }) => diagnostics);
+    this.#findings.add(stages.clusters, ({ diagnostics }) => diagnostics);
+    this.#findings.add(stages.endpointSets, ({ diagnostics }) => diagnostics);
+    this.#findings.add(stages.certificates, ({ diagnostics }) => diagnostics);
+  }
+}
+
+function modelOf(graph: Graph, stages: ModelStages): Model {
+  return {
+    ingresses: stages.ingresses,
+    listeners: stages.listeners,
+    virtualHosts: graph.derive('virtual host models', stages.virtualHosts, ({ virtualHost }) => virtualHost),
+    clusters: graph.derive('cluster models', stages.clusters, ({ cluster }) => cluster),
+    endpointSets: graph.derive('endpoint set models', stages.endpointSets, ({ endpoints }) => endpoints),
+    certificates: graph.derive('certificate models', stages.certificates, (state) =>
+      state.state === 'usable' ? state.certificate : undefined,
+    ),
+  };
+}

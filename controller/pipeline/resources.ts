@@ -1,0 +1,48 @@
+import type { Collection, Graph } from '../../collection/index.ts';
+import type { Listener } from '../../model/index.ts';
+import type { Resource } from '../../xds-server/serve/resource.ts';
+import { translateCertificate } from '../../xds-server/translate/certificates.ts';
+import { translateCluster } from '../../xds-server/translate/clusters.ts';
+import { translateEndpoints } from '../../xds-server/translate/endpoints.ts';
+import { translateListener } from '../../xds-server/translate/listeners.ts';
+import { CLUSTER, ENDPOINTS, LISTENER, ROUTES, SCOPED_ROUTES, SECRET } from '../../xds-server/translate/types.ts';
+import type { ModelStages } from './model.ts';
+import type { RouteStages } from './route-resources.ts';
+
+/** The encoded resources of one type, by name. */
+export interface ResourceStage {
+  readonly typeUrl: string;
+  readonly resources: Collection<Resource>;
+}
+
+export function buildResources(graph: Graph, model: ModelStages, routes: RouteStages): readonly ResourceStage[] {
+  const clusters = graph.derive('cluster resources', model.clusters, ({ cluster }) => cluster && translateCluster(cluster));
+  const endpoints = graph.derive('endpoint resources', model.endpointSets, (result) => translateEndpoints(result.endpoints));
+  const listeners = graph.derive('listener resources', model.listeners, (listener, _name, read) =>
+    servesSomething(listener) ? translateListener(listener, (table) => read(routes.dividedTables, table) === true) : undefined,
+  );
+  const shards = graph.derive('route resources', routes.shards, ({ resource }) => resource);
+  return [
+    { typeUrl: CLUSTER, resources: clusters },
+    { typeUrl: ENDPOINTS, resources: endpoints },
+    { typeUrl: SECRET, resources: buildSecrets(graph, model) },
+    { typeUrl: ROUTES, resources: shards },
+    { typeUrl: SCOPED_ROUTES, resources: routes.scopes },
+    { typeUrl: LISTENER, resources: listeners },
+  ];
+}
+
+function servesSomething({ plaintextTable, tlsChains }: Listener): boolean {
+  return plaintextTable !== undefined || tlsChains.length > 0;
+}
+
+/** Only the certificates that a listener uses leave the controller. */
+function buildSecrets(graph: Graph, { listeners, certificates }: ModelStages): Collection<Resource> {
+  const uses = graph.group('certificate uses', listeners, ({ tlsChains }) =>
+    tlsChains.flatMap((chain): [string, true][] => (chain.kind === 'terminate' ? [[chain.certificate, true]] : [])),
+  );
+  return graph.derive('secret resources', uses, (_uses, name, read) => {
+    const found = read(certificates, name);
+    return found?.state === 'usable' ? translateCertificate(found.certificate) : undefined;
+  });
+}
