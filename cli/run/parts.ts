@@ -7,6 +7,7 @@ import { type ChangedEvent, Controller, type ControllerEvent } from '../../contr
 import { Pipeline } from '../../controller/pipeline/pipeline.ts';
 import { resourceTypeOf } from '../../controller/render.ts';
 import { FolderSource } from '../../kube/index.ts';
+import type { Settings } from '../../settings/index.ts';
 import { type Outcome, SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
 import type { Locate } from '../text/place.ts';
 import { readVersions } from '../version.ts';
@@ -67,18 +68,9 @@ export class RunParts {
       onInForce: (milliseconds) => this.metrics.propagated(milliseconds),
     });
     this.envoyState = new EnvoyState(versions.envoy);
-    this.envoy = new EnvoyProcess({
-      binary: process.env['SLUICE_ENVOY'] || SET_UP_ENVOY,
+    this.envoy = createEnvoy(state, settings.envoy, {
+      nodeId: this.nodeId,
       version: versions.envoy,
-      state,
-      bootstrap: buildBootstrap({
-        nodeId: this.nodeId,
-        cluster: ENVOY_CLUSTER,
-        xdsSocket: state.xdsSocket,
-        adminSocket: state.adminSocket,
-        settings: settings.envoy,
-      }),
-      settings: settings.envoy,
       onEvent: (event) => this.#onEnvoyEvent(event),
     });
     this.view = new RunView({
@@ -137,4 +129,22 @@ export class RunParts {
     const text = `a mistake in Sluice itself; ${what} stays as it was: ${error instanceof Error ? error.stack : String(error)}`;
     this.#options.log({ level: 'error', event: 'mistake', text });
   }
+}
+
+interface EnvoyAbout {
+  readonly nodeId: string;
+  readonly version: string;
+  readonly onEvent: (event: EnvoyEvent) => void;
+}
+
+function createEnvoy(state: StateFolder, settings: Settings['envoy'], { nodeId, version, onEvent }: EnvoyAbout): EnvoyProcess {
+  const { xdsSocket, adminSocket } = state;
+  return new EnvoyProcess({
+    binary: process.env['SLUICE_ENVOY'] || SET_UP_ENVOY,
+    version,
+    state,
+    bootstrap: buildBootstrap({ nodeId, cluster: ENVOY_CLUSTER, xdsSocket, adminSocket, settings }),
+    settings,
+    onEvent,
+  });
 }
