@@ -59,15 +59,22 @@ function pointersPending(view: StreamView, revision: number): boolean {
  * scope. For names that it has not asked for, that is given some time.
  * @param patient whether that time is not over
  */
-export function dependentsInPlace(view: StreamView, { resource }: Published, patient: boolean): boolean {
+export function dependentsInPlace(view: StreamView, entry: Published, patient: boolean): boolean {
+  const { resource } = entry;
   return resource.requires.every(({ typeUrl, name }) => {
     if (precedes({ typeUrl, name }, resource.typeUrl)) return true;
     const state = view.types.get(typeUrl);
-    if (!state?.covers(name)) return !patient;
     const current = view.cache.published(typeUrl, name);
-    if (!current || isRejected(view, current)) return true;
+    // It will not get this; if there is a newer version of what requires it, that one counts.
+    if (!current || isRejected(view, current)) return !patient || !isSuperseded(view, entry);
+    if (!state?.covers(name)) return !patient;
     return state.held.has(name) && !view.node.owed.get(typeUrl, name);
   });
+}
+
+function isSuperseded(view: StreamView, { resource }: Published): boolean {
+  const current = view.cache.published(resource.typeUrl, resource.name);
+  return current !== undefined && current.resource.version !== resource.version && !isRejected(view, current);
 }
 
 /**

@@ -53,7 +53,8 @@ export class XdsServer {
   readonly #waiters = new SyncedWaiters();
   readonly #bound: BoundAddress[] = [];
   readonly #unwatch: () => void;
-  #toPump = new Set<Session>();
+  #closing: Promise<void> | undefined;
+  readonly #toPump = new Set<Session>();
 
   constructor(options: XdsServerOptions) {
     this.#options = options;
@@ -97,7 +98,12 @@ export class XdsServer {
   }
 
   /** Ends all streams, so that clients look for another server, and cuts off after `graceMs` who does not let go. */
-  async close(graceMs = 1_000): Promise<void> {
+  close(graceMs = 1_000): Promise<void> {
+    this.#closing ??= this.#close(graceMs);
+    return this.#closing;
+  }
+
+  async #close(graceMs: number): Promise<void> {
     this.#unwatch();
     this.#waiters.fail(new XdsError('closed', 'the server was closed'));
     for (const stream of this.#streams) stream.end(status.UNAVAILABLE, 'the server shuts down');
@@ -133,8 +139,8 @@ export class XdsServer {
       clock: MONOTONIC_CLOCK,
       options: this.#sessionOptions,
       onOutcome: (outcome) => this.#options.onOutcome?.(outcome),
-      onSynced: (revision) => {
-        this.#options.onSynced?.(context.node.id, revision);
+      onSynced: (revision, isNew) => {
+        if (isNew) this.#options.onSynced?.(context.node.id, revision);
         this.#waiters.check();
       },
     });

@@ -29,8 +29,8 @@ export interface SessionContext {
   readonly aggregated: boolean;
   readonly options: SessionOptions;
   readonly onOutcome: (outcome: Outcome) => void;
-  /** Called when the client has answered all that it is to have as of a revision; once a revision. */
-  readonly onSynced: (revision: number) => void;
+  /** Called whenever the client has answered all that it is to have, also if it had before. */
+  readonly onSynced: (revision: number, isNew: boolean) => void;
   /** Sends one response. `written` must be called once the next may be sent. */
   readonly send: (response: Uint8Array, written: () => void) => void;
 }
@@ -133,9 +133,10 @@ export class Session implements StreamView {
         if (this.#isWritable && !state.inFlight && this.#advance(state)) progress = true;
       }
     }
-    if (!this.isSynced || this.#syncedRevision === this.cache.revision) return;
+    if (!this.isSynced) return;
+    const isNew = this.#syncedRevision < this.cache.revision;
     this.#syncedRevision = this.cache.revision;
-    this.#context.onSynced(this.#syncedRevision);
+    this.#context.onSynced(this.#syncedRevision, isNew);
   }
 
   close(): void {
