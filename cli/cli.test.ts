@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { loadAll } from 'js-yaml';
 import { makeCertificate } from '../testkit/make-certificate.ts';
 import { documents, serviceYaml } from '../testkit/manifests.ts';
@@ -223,6 +226,14 @@ https://shop.test:8443/about
 });
 
 describe('the rest', { concurrency: 2 }, () => {
+  test('the launcher finds the checkout, also through the links that npm makes', async () => {
+    const root = fileURLToPath(new URL('..', import.meta.url));
+    for (const launcher of ['cli/bin/sluice', 'node_modules/.bin/sluice']) {
+      const { stdout } = await promisify(execFile)(`${root}${launcher}`, ['--version'], here);
+      assert.match(stdout, /^sluice /, launcher);
+    }
+  });
+
   test('--version names Sluice and its Envoy', async () => {
     const { code, stdout } = await runSluiceCommand(['--version']);
     assert.equal(code, 0);

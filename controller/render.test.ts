@@ -75,6 +75,11 @@ for (const [where, hidden] of HIDING_PLACES) {
   });
 }
 
+test('every message that says its type says it first', () => {
+  const [listener] = renderResources(HIDING_PLACES.slice(0, 1).map(([, resource]) => resource));
+  assert.match(JSON.stringify(listener?.body), /^\{"@type":"[^"]+Listener",.*"typedConfig":\{"@type":"[^"]+DownstreamTlsContext"/);
+});
+
 test('rendering is sorted by type and name, whatever the order that resources come in', () => {
   const cluster = (name: string) => resource(ClusterSchema, name, { name });
   const resources = [cluster('b'), resource(ListenerSchema, 'z', { name: 'z' }), cluster('a')];

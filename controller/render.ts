@@ -1,5 +1,6 @@
-import { fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { create, fromBinary, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
+import { AnySchema } from '@bufbuild/protobuf/wkt';
 import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
 import type { Resource } from '../xds-server/serve/resource.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, ROUTES, SCOPED_ROUTES, SECRET } from '../xds-server/translate/types.ts';
@@ -52,9 +53,17 @@ export function renderResource({ typeUrl, name, version, body }: Resource): Rend
   if (!schema) throw new Error(`${typeUrl} is not a type of this Envoy`);
   const message = fromBinary(schema, body);
   redactSensitive(reflect(schema, message), registry);
-  const json = toJson(schema, message, { registry });
-  const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
-  return { type: resourceTypeOf(typeUrl), name, version, body: isObject ? { '@type': typeUrl, ...json } : json };
+  const any = create(AnySchema, { typeUrl, value: toBinary(schema, message) });
+  return { type: resourceTypeOf(typeUrl), name, version, body: typeFirst(toJson(AnySchema, any, { registry })) };
+}
+
+/** Whoever reads wants to know what something is before what is in it. */
+function typeFirst(json: JsonValue): JsonValue {
+  if (Array.isArray(json)) return json.map(typeFirst);
+  if (typeof json !== 'object' || json === null) return json;
+  const { '@type': type, ...rest } = json;
+  const fields = Object.entries(rest).map(([name, value]): [string, JsonValue] => [name, typeFirst(value)]);
+  return Object.fromEntries(type === undefined ? fields : [['@type', type], ...fields]);
 }
 
 function compareResources(a: Resource, b: Resource): number {
