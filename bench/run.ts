@@ -1,0 +1,94 @@
+import { mkdir } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { Backend } from '../testkit/backend.ts';
+import { TemporaryFolder } from '../testkit/temporary-folder.ts';
+import { Asker, churn, measureEndpointChanges, measureRouteChanges } from './changes.ts';
+import { type CorpusBackends, type CorpusSize, writeCorpus } from './corpus.ts';
+import { distributionOf, formatDistribution } from './distribution.ts';
+import { measureRouteTables } from './route-tables.ts';
+import { RunningSluice } from './running-sluice.ts';
+import { readStages, stageTimes } from './stages.ts';
+
+const SIZES = {
+  /** 1,000 Ingresses with 5,000 routes; 5,000 Services with 20,000 endpoints. */
+  medium: { ingresses: 1_000, pathsPerIngress: 5, services: 5_000, endpointsPerService: 4 },
+  /** 20,000 hosts with 40,000 routes. */
+  hosts: { ingresses: 20_000, pathsPerIngress: 2, services: 1_000, endpointsPerService: 2 },
+} as const satisfies Record<string, CorpusSize>;
+
+const CHURN = { perSecond: 50, seconds: 20 };
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    samples: { type: 'string', default: '100' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+if (values.help) {
+  console.log(`usage: npm run bench -- [--only medium|hosts|route-tables]... [--samples 100]
+
+Measures the real command with a real Envoy on a folder of manifests, and prints distributions.`);
+} else {
+  const wanted = values.only ?? [...Object.keys(SIZES), 'route-tables'];
+  console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}\n`);
+  for (const [name, size] of Object.entries(SIZES)) if (wanted.includes(name)) await measure(name, size, Number(values.samples));
+  if (wanted.includes('route-tables')) await measureRouteTables();
+}
+
+async function measure(name: string, size: CorpusSize, samples: number): Promise<void> {
+  using folder = new TemporaryFolder();
+  const manifests = folder.join('manifests');
+  const first = await Backend.start({ name: 'first', address: '0.0.0.0' });
+  const second = await Backend.start({ name: 'second', address: '0.0.0.0' });
+  const backends: CorpusBackends = { first: first.port, second: second.port };
+  await mkdir(manifests);
+  await writeCorpus(manifests, size, backends);
+  const routes = size.ingresses * size.pathsPerIngress;
+  console.log(
+    `${name}: ${size.ingresses} Ingresses, ${routes} routes, ${size.services} Services, ${size.services * size.endpointsPerService} endpoints`,
+  );
+  const sluice = await RunningSluice.start(manifests, folder.join('state'));
+  try {
+    await report(sluice, manifests, size, backends, samples);
+  } finally {
+    await sluice.stop();
+    await first.close();
+    await second.close();
+  }
+}
+
+async function report(
+  sluice: RunningSluice,
+  manifests: string,
+  size: CorpusSize,
+  backends: CorpusBackends,
+  samples: number,
+): Promise<void> {
+  console.log(`  start to ready                    ${sluice.startToReadyMs.toFixed(0)} ms`);
+  const asker = new Asker(sluice.httpPort);
+  await measureRouteChanges(manifests, size, asker, 5); // The first changes find cold code.
+  const before = readStages(await sluice.metrics());
+  const routeChanges = await measureRouteChanges(manifests, size, asker, samples);
+  const stages = stageTimes(before, readStages(await sluice.metrics()));
+  console.log(`  route changed, first answer       ${formatDistribution(distributionOf(routeChanges), 'ms')}`);
+  console.log(
+    `    of which, mean                  ${Object.entries(stages)
+      .map(([stage, ms]) => `${stage} ${ms.toFixed(1)}`)
+      .join(', ')} ms`,
+  );
+  const endpointChanges = await measureEndpointChanges(manifests, size, backends, asker, samples);
+  console.log(`  endpoint changed, first answer    ${formatDistribution(distributionOf(endpointChanges), 'ms')}`);
+  await sluice.pauses();
+  await churn(manifests, size, backends, CHURN.perSecond, CHURN.seconds);
+  const pauses = await sluice.pauses();
+  console.log(
+    `  event loop, ${CHURN.perSecond} changes/s, ${CHURN.seconds} s   longest pause ${pauses.max.toFixed(1)} ms, p99 ${pauses.p99.toFixed(1)} ms`,
+  );
+  const { now, peak } = sluice.memory();
+  console.log(`  resident memory, control plane    ${now.toFixed(0)} MB after that, ${peak.toFixed(0)} MB at its highest`);
+  console.log(`  resident memory, Envoy            ${sluice.envoyMemory().now.toFixed(0)} MB\n`);
+  asker.close();
+}

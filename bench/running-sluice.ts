@@ -1,0 +1,93 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { freePorts } from '../testkit/ports.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const START_LIMIT_MS = 120_000;
+
+export interface Pauses {
+  readonly max: number;
+  readonly p99: number;
+}
+
+/** The real command on a folder of manifests, with a real Envoy of one worker. */
+export class RunningSluice {
+  readonly httpPort: number;
+  readonly startToReadyMs: number;
+  readonly #child: ChildProcess;
+  readonly #adminPort: number;
+  readonly #state: string;
+
+  private constructor(child: ChildProcess, httpPort: number, adminPort: number, state: string, startToReadyMs: number) {
+    this.#child = child;
+    this.httpPort = httpPort;
+    this.#adminPort = adminPort;
+    this.#state = state;
+    this.startToReadyMs = startToReadyMs;
+  }
+
+  static async start(manifests: string, state: string): Promise<RunningSluice> {
+    const [httpPort = 0, httpsPort = 0, adminPort = 0] = await freePorts(3);
+    const log = openSync(`${state}.log`, 'w');
+    const ports = ['--http-port', httpPort, '--https-port', httpsPort, '--admin-port', adminPort].map(String);
+    const command = ['--import', join(ROOT, 'bench/event-loop-probe.ts'), join(ROOT, 'cli/main.ts'), 'run', '--manifests', manifests];
+    const startedAt = performance.now();
+    const child = spawn(process.execPath, [...command, '--state-dir', state, '--config', join(ROOT, 'bench/sluice.yaml'), ...ports], {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, SLUICE_BENCH_PAUSES: `${state}.pauses` },
+    });
+    while (!(await isReady(adminPort))) {
+      if (child.exitCode !== null) throw new Error(`sluice run ended with ${child.exitCode}; see ${state}.log`);
+      if (performance.now() - startedAt > START_LIMIT_MS) throw new Error(`not ready after ${START_LIMIT_MS} ms; see ${state}.log`);
+      await sleep(20);
+    }
+    return new RunningSluice(child, httpPort, adminPort, state, performance.now() - startedAt);
+  }
+
+  /** Resident memory of the control plane, in MB: now and at its highest. */
+  memory(): { readonly now: number; readonly peak: number } {
+    return memoryOf(this.#child.pid ?? 0);
+  }
+
+  envoyMemory(): { readonly now: number; readonly peak: number } {
+    const { pid }: { pid: number } = JSON.parse(readFileSync(join(this.#state, 'envoy.json'), 'utf8'));
+    return memoryOf(pid);
+  }
+
+  /** The event loop's pauses since this was last asked. */
+  async pauses(): Promise<Pauses> {
+    const report = `${this.#state}.pauses`;
+    rmSync(report, { force: true });
+    this.#child.kill('SIGUSR2');
+    while (!existsSync(report) || readFileSync(report).length === 0) await sleep(5);
+    return JSON.parse(readFileSync(report, 'utf8'));
+  }
+
+  /** Prometheus text. */
+  async metrics(): Promise<string> {
+    return await (await fetch(`http://127.0.0.1:${this.#adminPort}/metrics`)).text();
+  }
+
+  async stop(): Promise<void> {
+    this.#child.kill('SIGTERM');
+    if (this.#child.exitCode === null) await once(this.#child, 'exit');
+  }
+}
+
+async function isReady(adminPort: number): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).ok;
+  } catch {
+    return false; // Not listening yet.
+  }
+}
+
+function memoryOf(pid: number): { readonly now: number; readonly peak: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const kilobytes = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN);
+  return { now: kilobytes('VmRSS') / 1024, peak: kilobytes('VmHWM') / 1024 };
+}
