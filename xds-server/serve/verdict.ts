@@ -42,7 +42,8 @@ function acceptResource(context: VerdictContext, state: TypeState, entry: Publis
  * The client refused a response. It says no more than that, so a response with several resources is halved until the one
  * to blame stands alone: k bad ones among n cost about k·log2(n) more responses, and each good one is accepted by name.
  */
-export function refuseEntries(context: VerdictContext, state: TypeState, entries: Entries, message: string): void {
+export function refuseEntries(context: VerdictContext, state: TypeState, entries: Entries, refusal: string): void {
+  const message = withoutQuote(refusal);
   if (entries.size > 1) {
     const names = [...entries.keys()];
     const middle = Math.ceil(names.length / 2);
@@ -66,6 +67,10 @@ function reject(context: VerdictContext, state: TypeState, entry: Published, mes
   const { typeUrl, name, version } = entry.resource;
   const before = context.node.rejected.get(typeUrl, name);
   const { owed, rejected } = context.node;
+  // What else was sent in refused responses may still be in force, this is not.
+  const doubtful = state.doubtful.get(name)?.filter((each) => each.resource.version !== version) ?? [];
+  if (doubtful.length > 0) state.doubtful.set(name, doubtful);
+  else state.doubtful.delete(name);
   if (before && isSubstitute(context, state, name, entry)) {
     rejected.set(typeUrl, name, { ...before, substituteRefused: true });
     owed.delete(typeUrl, name);
@@ -85,6 +90,11 @@ function isSubstitute({ node, cache }: StreamView, { typeUrl }: TypeState, name:
   return (
     entry !== null && rejected !== undefined && rejected !== entry.resource.version && rejected === cache.get({ typeUrl, name })?.version
   );
+}
+
+/** Envoy quotes the resource in some refusals, which is long, and would carry secrets to wherever the message is shown. */
+function withoutQuote(message: string): string {
+  return message.replace(/goo\.gle\/debug\w*\s[\s\S]*?: (?=Proto constraint validation failed)/g, '');
 }
 
 function report(context: VerdictContext, { typeUrl }: TypeState, name: string, entry: Published | null, message: string | undefined): void {
