@@ -182,10 +182,11 @@ function takeOf(peers: Run['peers'], world: ModelWorld, each: Extract<Step, { cl
 /** Lets everything arrive and all delays pass. */
 function finish({ world, peers }: Run): void {
   if (!world.cache.isReady) world.cache.replace([]);
+  // As after every change; whatever comes later must need no push.
+  for (const { connection } of peers) connection.step('pump');
   for (let round = 0; round < 1_000; round++) {
     let moved = false;
     for (const { connection } of peers) {
-      connection.step('pump');
       for (const kind of ['write', 'response', 'request'] as const) while (connection.step(kind)) moved = true;
     }
     if (moved) continue;

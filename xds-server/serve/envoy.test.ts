@@ -99,8 +99,6 @@ describe('a real Envoy', () => {
       for (const change of changes) {
         scene.publish(...change, envoyScope('s', 'a', 'r'), envoyListener('l', port));
         await scene.server.waitSynced('node-0', { revision: scene.cache.revision });
-        const expected = change[0]?.name === 'd' || round + changes.indexOf(change) === 0 ? 'blue' : undefined;
-        if (expected) await eventually(async () => assert.equal(await get(port, 'a'), `200 ${expected}`));
       }
     }
     await eventually(() =>
@@ -141,6 +139,7 @@ describe('a real Envoy', () => {
     assert.deepEqual(refused(scene.outcomes), ['bad-cluster', 'bad-listener', 'bad-routes']);
     const messages = scene.outcomes.filter(({ outcome }) => outcome === 'nack').map(({ name, message }) => `${name}: ${message}`);
     assert.match(messages.join('\n'), /bad-routes: .*same\.example/);
+    assert.doesNotMatch(messages.join('\n'), /eds_cluster_config|scope_key_builder/, 'resources are not quoted');
     assert.match(messages.join('\n'), /bad-cluster: .*ConnectTimeout/);
     assert.match(messages.join('\n'), /bad-listener: .*StatPrefix/);
   });

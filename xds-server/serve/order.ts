@@ -2,7 +2,7 @@ import type { Published, SnapshotCache } from './cache.ts';
 import type { NodeMemory } from './node-memory.ts';
 import type { ResourceName } from './resource.ts';
 import type { TypeState } from './type-state.ts';
-import { LISTENER_TYPE, mayRequire, precedes, ROUTES_TYPE, SCOPED_ROUTES_TYPE } from './types.ts';
+import { ENDPOINTS_TYPE, LISTENER_TYPE, mayRequire, precedes, ROUTES_TYPE, SCOPED_ROUTES_TYPE } from './types.ts';
 
 /** What the order of one stream's updates depends on. */
 export interface StreamView {
@@ -68,7 +68,8 @@ export function dependentsInPlace(view: StreamView, entry: Published, patient: b
     // It will not get this; if there is a newer version of what requires it, that one counts.
     if (!current || isRejected(view, current)) return !patient || !isSuperseded(view, entry);
     if (!state?.covers(name)) return !patient;
-    return state.held.has(name) && !view.node.owed.get(typeUrl, name);
+    // Of other types, any version will do.
+    return state.held.has(name) && !(typeUrl === ENDPOINTS_TYPE && view.node.owed.get(typeUrl, name));
   });
 }
 

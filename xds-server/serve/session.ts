@@ -163,7 +163,7 @@ export class Session implements StreamView {
   #advance(state: TypeState): boolean {
     const { dialect, options, lastGood, clock } = this.#context;
     if (dialect.variant === 'sotw') resumeSotw(state, this, this.#settleUntil());
-    const pending = state.dirty.size + state.suspects.length;
+    const before = { dirty: state.dirty.size, suspects: state.suspects.length };
     const entries = planBatch(
       {
         types: this.types,
@@ -180,7 +180,7 @@ export class Session implements StreamView {
     );
     const isOverdue = state.mustAnswer && state.dirty.size === 0 && state.suspects.length === 0;
     if (entries.size > 0 || isOverdue) this.#send(state, entries);
-    return entries.size > 0 || isOverdue || state.dirty.size + state.suspects.length < pending;
+    return entries.size > 0 || isOverdue || state.suspects.length < before.suspects || state.dirty.size < before.dirty;
   }
 
   #send(state: TypeState, entries: Entries): void {
