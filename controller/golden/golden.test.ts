@@ -10,8 +10,8 @@ const UPDATE = readUpdate(process.env);
 const CASES = readCases();
 
 describe('golden cases', () => {
-  test('there are at least 30, and each says what it shows', () => {
-    assert.ok(CASES.length >= 30, `only ${CASES.length}`);
+  test('there are at least 60, and each says what it shows', () => {
+    assert.ok(CASES.length >= 60, `only ${CASES.length}`);
     const silent = CASES.filter(({ input }) => !input.startsWith('# '));
     assert.deepEqual(
       silent.map(({ name }) => name),
