@@ -97,10 +97,10 @@ export class RunningSluice {
     }
   }
 
-  /** Replaces a file as a whole, the way editors do. Text is written as it is. */
+  /** Replaces a file as a whole, the way editors do. Text is a document as it is. */
   write(file: string, ...objects: readonly (ManifestObject | string)[]): void {
     const documents = objects.map((object) => (typeof object === 'string' ? object : JSON.stringify(object)));
-    this.#replace(file, documents.join('\n---\n'));
+    this.#replace(file, documents.map((document) => `${document}\n`).join('---\n'));
     this.#note(file, new Set(objects.map(identityOf)));
   }
 
@@ -182,7 +182,7 @@ export class RunningSluice {
     // What a folder loses is believed later than what it gains, and together with other losses: so the marker gets lost, too.
     if (this.#hasLost) this.#marker = mark;
     this.#hasLost = false;
-    this.#replace('marker.yaml', JSON.stringify(ingressManifest(this.#marker, { namespace: MARKERS, annotations: { [mark]: '' } })));
+    this.#replace('marker.yaml', `${JSON.stringify(ingressManifest(this.#marker, { namespace: MARKERS, annotations: { [mark]: '' } }))}\n`);
     await eventually(async () => {
       const isRead = (await this.#admin('/diagnostics')).includes(`/${mark}"`);
       if (!isRead) throw new Error('not everything is read');
