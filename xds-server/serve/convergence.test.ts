@@ -16,6 +16,7 @@ import {
   SECRET_TYPE,
   SnapshotCache,
 } from './index.ts';
+import { mayRequire } from './types.ts';
 
 const RUNS = Number(process.env['SLUICE_PROPERTY_RUNS'] ?? 600);
 const EXTENSIONS = ['x0', 'x1', 'x2'];
@@ -95,6 +96,7 @@ const step = fc.oneof(
     arbitrary: fc.record({ do: fc.constantFrom('request', 'response', 'write', 'pump'), client, times: fc.integer({ min: 1, max: 6 }) }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('publish'), snapshot }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('settle') }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('reconnect', 'restart'), client }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pass'), milliseconds: fc.constantFrom(300, 1_000, 2_000) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('ask', 'leave'), client, name: fc.constantFrom(...EXTENSIONS) }) },
@@ -161,6 +163,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 function take({ world, peers }: Run, each: Step): void {
   if ('snapshot' in each) world.cache.replace(each.snapshot);
   else if ('milliseconds' in each) world.clock.pass(each.milliseconds);
+  else if (each.do === 'settle') settle(peers);
   else takeOf(peers, world, each);
 }
 
@@ -182,29 +185,37 @@ function takeOf(peers: Run['peers'], world: ModelWorld, each: Extract<Step, { cl
 /** Lets everything arrive and all delays pass. */
 function finish({ world, peers }: Run): void {
   if (!world.cache.isReady) world.cache.replace([]);
-  // As after every change; whatever comes later must need no push.
-  for (const { connection } of peers) connection.step('pump');
   for (let round = 0; round < 1_000; round++) {
-    let moved = false;
-    for (const { connection } of peers) {
-      for (const kind of ['write', 'response', 'request'] as const) while (connection.step(kind)) moved = true;
-    }
-    if (moved) continue;
+    settle(peers);
     if (!world.clock.hasTimers) return;
     world.clock.pass(50_000);
   }
   assert.fail('the world does not come to rest');
 }
 
+/** Lets everything arrive. */
+function settle(peers: Run['peers']): void {
+  // As after every change; whatever comes later must need no push.
+  for (const { connection } of peers) connection.step('pump');
+  for (let moved = true; moved; ) {
+    moved = false;
+    for (const { connection } of peers) {
+      for (const kind of ['write', 'response', 'request'] as const) while (connection.step(kind)) moved = true;
+    }
+  }
+}
+
 function assertConverged(world: ModelWorld, { client, connection }: { client: ModelClient; connection: ModelConnection }): void {
   assert.ok(connection.session?.isSynced, 'the session says that it is synced');
   for (const cluster of client.warming) {
     const endpoints = endpointsOf(client.resources(CLUSTER_TYPE).get(cluster) ?? { name: cluster, version: '', requires: [] });
-    // If the only version that it would take was in a refused response, the server does not know that it was taken.
     const { appliesGoodPart } = client.options;
     const unavailable = endpoints.filter((name) => {
-      const isHeld = client.resources(ENDPOINTS_TYPE).has(name);
-      return !isHeld || (appliesGoodPart && isAbsentOrBad(world, { typeUrl: ENDPOINTS_TYPE, name }));
+      const slot = { typeUrl: ENDPOINTS_TYPE, name };
+      const isGone = world.cache.get(slot) === undefined;
+      // If the only version that it would take was in a refused response, the server does not know that it was taken.
+      const isUnknown = appliesGoodPart && isAbsentOrBad(world, slot);
+      return isGone || isUnknown || !client.resources(ENDPOINTS_TYPE).has(name);
     });
     assert.notDeepEqual(unavailable, [], `${cluster} does not wait for endpoints that it could have`);
   }
@@ -215,18 +226,21 @@ function assertConverged(world: ModelWorld, { client, connection }: { client: Mo
     if (current && !isBad(current)) assert.equal(has?.version, current.version, `${name} is current`);
     else if (current) {
       assert.ok(!has || !isBad(has), `${name} is refused`);
-    } else if (has && client.options.variant === 'delta' && !holdsUnknown(world, client)) {
+    } else if (has && client.options.variant === 'delta' && !mayBeRequired(world, client, slot)) {
       assert.ok(requiredBy(client, slot).length > 0, `${name} is gone, or something needs it`);
     }
   }
 }
 
-/** Holds on to a version whose acceptance was lost with a stream, because it refuses the current one: nobody knows what that requires. */
-function holdsUnknown(world: ModelWorld, client: ModelClient): boolean {
+/**
+ * Holds on to something that may require this, since it refuses what should replace it, in a version whose acceptance was
+ * lost with a stream: nobody knows what that requires.
+ */
+function mayBeRequired(world: ModelWorld, client: ModelClient, { typeUrl }: ResourceName): boolean {
   return UNIVERSE.some(({ name: slot }) => {
     const held = client.resources(slot.typeUrl).get(slot.name);
-    const current = world.cache.get(slot);
-    return held && current && isBad(current) && held.version !== world.lastGood.get(slot.typeUrl, slot.name)?.resource.version;
+    const isKnown = held?.version === world.lastGood.get(slot.typeUrl, slot.name)?.resource.version;
+    return held && mayRequire(slot.typeUrl, typeUrl) && isAbsentOrBad(world, slot) && !isKnown;
   });
 }
 

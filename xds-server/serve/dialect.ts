@@ -1,9 +1,8 @@
-import type { Published, SnapshotCache } from './cache.ts';
 import { encodeDeltaResponse, encodeSotwResponse, versionOfSet } from './encode.ts';
 import { type StreamView, settle } from './order.ts';
 import { type BatchLimits, type Entries, UNLIMITED } from './plan.ts';
 import type { Resource } from './resource.ts';
-import { isWildcard, namesOf } from './subscription.ts';
+import { isWildcard } from './subscription.ts';
 import type { TypeState } from './type-state.ts';
 import { traitsOf } from './types.ts';
 
@@ -52,25 +51,19 @@ function stateAfter(state: TypeState, entries: Entries): Resource[] {
 
 /**
  * A client of the state of the world comes back and names the version that it has: if that is what it should have, there
- * is nothing to send.
+ * is nothing to send. By names, this cannot be told: it may have dropped and asked again for what the version stood for.
  */
 export function resumeSotw(state: TypeState, view: StreamView, settleUntil: number | undefined): void {
-  const { cache, node } = view;
   const claimed = state.claimedVersion;
   state.claimedVersion = undefined;
-  if (claimed === undefined) return;
-  const targets = wantedOf(state, cache);
+  if (claimed === undefined || !isWildcard(state.subscription)) return;
+  const targets = [...view.cache.ofType(state.typeUrl).values()];
   if (versionOfSet(targets.map(({ resource }) => resource)) !== claimed) return;
   state.mustAnswer = false;
   for (const target of targets) {
     const { name } = target.resource;
     settle(view, state, target, settleUntil);
-    if (node.owed.get(state.typeUrl, name)) state.force(name);
+    if (view.node.owed.get(state.typeUrl, name)) state.force(name);
     else state.done(name);
   }
-}
-
-function wantedOf(state: TypeState, cache: SnapshotCache): Published[] {
-  if (isWildcard(state.subscription)) return [...cache.ofType(state.typeUrl).values()];
-  return [...namesOf(state.subscription)].flatMap((name) => cache.published(state.typeUrl, name) ?? []);
 }

@@ -30,7 +30,7 @@ function isInPlace(view: StreamView, { typeUrl, name }: ResourceName, revision: 
   const held = state.held.get(name);
   if (held?.kind !== 'published') return false;
   if (held.resource.version !== current.resource.version && held.revision < Math.min(current.revision, revision)) return false;
-  return !state.settling.has(name);
+  return dependentsInPlace(view, held, state.settling.has(name));
 }
 
 export function isRejected({ node }: StreamView, { resource }: Published): boolean {

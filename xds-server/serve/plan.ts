@@ -2,7 +2,7 @@ import type { Published } from './cache.ts';
 import type { LastGood } from './last-good.ts';
 import { isRejected, mustWait, type Needed, neededByStale, type StreamView, settle } from './order.ts';
 import { type TypeState, versionOf } from './type-state.ts';
-import { CLUSTER_TYPE, LISTENER_TYPE, SECRET_TYPE, traitsOf } from './types.ts';
+import { CLUSTER_TYPE, LISTENER_TYPE, ROUTES_TYPE, SECRET_TYPE, traitsOf } from './types.ts';
 
 export interface BatchLimits {
   readonly resources: number;
@@ -19,6 +19,8 @@ export interface PlanContext extends StreamView {
   readonly now: number;
   /** Until when what must follow resources that the client turns out to have is waited for; undefined to not wait for it. */
   readonly settleUntil: number | undefined;
+  /** Until when a client that returned may take to say what it has of all types, so that what may need a resource is not known. */
+  readonly returnedUntil: number;
   /** Asks for another look at a time. */
   wakeAt(time: number): void;
 }
@@ -103,7 +105,7 @@ function planRemovals(context: PlanContext, state: TypeState, names: Iterable<st
   let needed: Needed | undefined;
   for (const name of names) {
     if (!state.covers(name)) state.forget(name);
-    else if (!state.held.has(name)) {
+    else if (!state.held.has(name) && !state.doubtful.has(name)) {
       context.node.rejected.delete(state.typeUrl, name);
       if (state.forced.has(name)) planned.push(name);
       else state.done(name);
@@ -116,18 +118,22 @@ function planRemovals(context: PlanContext, state: TypeState, names: Iterable<st
   return planned;
 }
 
-/** Requests that were routed by what was there before may still be about to choose this cluster. */
 function isDrained(context: PlanContext, state: TypeState, name: string, needed: Needed): boolean {
   if (needed.has(name)) {
     state.drainedAt.delete(name);
     return false;
   }
-  if (state.typeUrl !== CLUSTER_TYPE && state.typeUrl !== SECRET_TYPE) return true;
-  const at = state.drainedAt.get(name) ?? context.now + context.drainMs;
+  const at = state.drainedAt.get(name) ?? removableAt(context, state.typeUrl);
   if (at <= context.now) return true;
   state.drainedAt.set(name, at);
   context.wakeAt(at);
   return false;
+}
+
+function removableAt({ now, drainMs, returnedUntil }: PlanContext, typeUrl: string): number {
+  // Requests that were routed by what was there before may still be about to choose this cluster.
+  const drained = typeUrl === CLUSTER_TYPE || typeUrl === SECRET_TYPE ? now + drainMs : now;
+  return traitsOf(typeUrl).depth < traitsOf(ROUTES_TYPE).depth ? drained : Math.max(drained, returnedUntil);
 }
 
 function retire(state: TypeState, name: string): void {

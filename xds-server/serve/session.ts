@@ -44,6 +44,7 @@ export class Session implements StreamView {
   #isWritable = true;
   #isClosed = false;
   #syncedRevision = 0;
+  #returnedUntil: number | undefined;
   #alarm: { readonly at: number; readonly cancel: () => void } | undefined;
 
   constructor(context: SessionContext) {
@@ -88,6 +89,7 @@ export class Session implements StreamView {
   }
 
   #claim(state: TypeState, name: string, version: string): void {
+    this.#returnedUntil ??= this.#settleUntil();
     const good = this.#context.lastGood.get(state.typeUrl, name);
     state.held.set(name, good?.resource.version === version ? good : { kind: 'claimed', version });
     state.dirty.add(name);
@@ -174,6 +176,7 @@ export class Session implements StreamView {
         drainMs: options.drainMs,
         now: clock.now(),
         settleUntil: this.#settleUntil(),
+        returnedUntil: this.#returnedUntil ?? 0,
         wakeAt: (time) => this.#wakeAt(time),
       },
       state,

@@ -58,7 +58,7 @@ export function refuseEntries(context: VerdictContext, state: TypeState, entries
   for (const [name, entry] of entries) {
     if (entry) reject(context, state, entry, message);
     // There is no more that could be done to have it removed.
-    else state.held.delete(name);
+    else state.forget(name);
     report(context, state, name, entry, message);
   }
 }
