@@ -62,8 +62,14 @@ function discovery({ name, discovery }: Cluster): Init<typeof ClusterSchema> {
 }
 
 function httpProtocolOptions(cluster: Cluster) {
+  const { tls } = cluster;
   return anyOf(HttpProtocolOptionsSchema, {
     commonHttpProtocolOptions: { idleTimeout: durationOf(cluster.options.idleTimeoutMs) },
+    // Connections are then kept apart by host.
+    ...(tls &&
+      tls.serverName === undefined && {
+        upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: tls.verification === 'system' },
+      }),
     upstreamProtocolOptions: {
       case: 'explicitHttpConfig',
       value: {
@@ -88,8 +94,7 @@ function outlierDetection(options: OutlierDetection): Init<typeof OutlierDetecti
 function upstreamTls(tls: UpstreamTls): Init<typeof TransportSocketSchema> {
   const context: Init<typeof UpstreamTlsContextSchema> = {
     sni: tls.serverName ?? '',
-    autoHostSni: tls.serverName === undefined,
-    autoSniSanValidation: tls.serverName === undefined && tls.verification === 'system',
+    autoSniSanValidation: tls.serverName !== undefined && tls.verification === 'system',
     commonTlsContext: {
       validationContextType:
         tls.verification === 'system'
