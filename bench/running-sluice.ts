@@ -34,11 +34,11 @@ export class RunningSluice {
     const [httpPort = 0, httpsPort = 0, adminPort = 0] = await freePorts(3);
     const log = openSync(`${state}.log`, 'w');
     const ports = ['--http-port', httpPort, '--https-port', httpsPort, '--admin-port', adminPort].map(String);
-    const command = ['--import', join(ROOT, 'bench/event-loop-probe.ts'), join(ROOT, 'cli/main.ts'), 'run', '--manifests', manifests];
+    const arguments_ = ['run', '--manifests', manifests, '--state-dir', state, '--config', join(ROOT, 'bench/sluice.yaml')];
     const startedAt = performance.now();
-    const child = spawn(process.execPath, [...command, '--state-dir', state, '--config', join(ROOT, 'bench/sluice.yaml'), ...ports], {
+    const child = spawn(join(ROOT, 'cli/bin/sluice'), [...arguments_, ...ports], {
       stdio: ['ignore', log, log],
-      env: { ...process.env, SLUICE_BENCH_PAUSES: `${state}.pauses` },
+      env: { ...process.env, NODE_OPTIONS: `--import ${join(ROOT, 'bench/event-loop-probe.ts')}`, SLUICE_BENCH_PAUSES: `${state}.pauses` },
     });
     while (!(await isReady(adminPort))) {
       if (child.exitCode !== null) throw new Error(`sluice run ended with ${child.exitCode}; see ${state}.log`);

@@ -12,7 +12,7 @@ const MAX_NAMED = 5;
 interface ObjectChange {
   readonly action: 'added' | 'changed' | 'removed';
   readonly object: ObjectRef;
-  /** Where it stood when it was read. */
+  /** Where it stood when it was read; empty where it is not named. */
   readonly file: string;
   readonly detail: string;
 }
@@ -57,7 +57,9 @@ export class Narrator {
 
   /** Takes note of a batch, and tells of it at once where nothing came of it. */
   changed({ batch, revision, change }: ChangedEvent): void {
-    const changes = [...batch.removals.map((ref) => this.#removed(ref)), ...batch.upserts.map((object) => this.#upserted(object))];
+    // To find a place is to read a document again, which pays for the few that are named only.
+    const isNamed = !this.#isFirst && batch.removals.length + batch.upserts.length <= MAX_NAMED;
+    const changes = [...batch.removals.map((ref) => this.#removed(ref)), ...batch.upserts.map((object) => this.#upserted(object, isNamed))];
     const pending: Pending = { changes, revision, seenAt: batch.timing.seenAt, isFirst: this.#isFirst };
     const hasOutcome = this.#isFirst || change.upserts.length + change.removals.length > 0;
     this.#isFirst = false;
@@ -82,13 +84,13 @@ export class Narrator {
     return { action: 'removed', object, file: '', detail: '' };
   }
 
-  #upserted(object: KubeObject): ObjectChange {
+  #upserted(object: KubeObject, isNamed: boolean): ObjectChange {
     const ref = refOf(object);
     const key = objectKey(ref);
     const action = this.#objects.has(key) ? 'changed' : 'added';
     this.#objects.set(key, ref);
-    const location = this.#options.locate(ref, []);
-    return { action, object: ref, file: location ? formatFile(location.file) : '', detail: this.#detail(object) };
+    const location = isNamed ? this.#options.locate(ref, []) : undefined;
+    return { action, object: ref, file: location ? formatFile(location.file) : '', detail: isNamed ? this.#detail(object) : '' };
   }
 
   #detail(object: KubeObject): string {
