@@ -1,4 +1,5 @@
 import type { Collection } from '../collection/index.ts';
+import { normalizePath } from '../ingress-controller/index.ts';
 import type { Certificate, Cluster, EndpointSet, Listener, Route, TlsChain, VirtualHost } from '../model/index.ts';
 import { matchRoute, type RoutePick } from './explain/routes.ts';
 import { matchTlsChain, serverNameOf } from './explain/server-names.ts';
@@ -32,7 +33,7 @@ export interface Explanation {
 export type Outcome =
   /** Goes to the cluster. */
   | { readonly kind: 'forward' }
-  /** Goes to the cluster as it is, TLS and all. */
+  /** Goes to the cluster as it is, TLS and all; without a cluster the connection is closed. */
   | { readonly kind: 'passthrough' }
   | { readonly kind: 'redirect'; readonly status: number; readonly location: string }
   /** Answered without a backend. */
@@ -60,7 +61,8 @@ export function explainUrl(model: ExplainModel, url: URL): Explanation {
   const tlsChain = matchTlsChain(listener.tlsChains, serverNameOf(url));
   if (!tlsChain) return nothing(url, { listener }, 'tls', nearestHosts(serverNameOf(url), serverNamesOf(listener)));
   if (tlsChain.kind === 'passthrough') {
-    return { url: url.href, outcome: { kind: 'passthrough' }, listener, tlsChain, ...backend(model, tlsChain.cluster) };
+    const target = tlsChain.cluster === undefined ? {} : backend(model, tlsChain.cluster);
+    return { url: url.href, outcome: { kind: 'passthrough' }, listener, tlsChain, ...target };
   }
   const certificate = model.certificates.get(tlsChain.certificate);
   return atTable(model, url, { listener, tlsChain, ...(certificate && { certificate }) }, tlsChain.routeTable);
@@ -102,7 +104,7 @@ function atTable(model: ExplainModel, url: URL, passed: Passed, table: string): 
   const found = matchVirtualHost(model.virtualHosts, table, host);
   if (!found) return nothing(url, passed, 'host', nearestHosts(host, hostsOf(model, table)));
   const { virtualHost, routes } = found;
-  const route = matchRoute(routes, url.pathname);
+  const route = matchRoute(routes, normalizePath(url.pathname));
   if (!route.route) {
     return nothing(url, { ...passed, virtualHost, route }, 'route', routes.map(describeRoute));
   }

@@ -63,7 +63,8 @@ export interface TerminateClaim extends AnyTlsClaim {
 
 export interface PassthroughClaim extends AnyTlsClaim {
   readonly kind: 'passthrough';
-  readonly cluster: string;
+  /** Undefined where the backend cannot be used. */
+  readonly cluster: string | undefined;
 }
 
 /** A socket that has to be open. Several Ingresses may claim the same one. */

@@ -185,3 +185,15 @@ describe('a listener', () => {
     assert.deepEqual(assembleListener(claims.toReversed(), [], DEFAULT_SETTINGS), listener);
   });
 });
+
+it('keeps the server name of a passthrough whose Service is missing, so that no wildcard of others decrypts it', () => {
+  const [claim] = passthrough({ name: 'through' }, 'a.example', 'missing');
+  assert.equal(claim?.serverName, 'a.example');
+  const wildcard = terminate({ name: 'wild' }, [{ hosts: ['*.example'], secretName: 'one' }]);
+  const { tlsChains } = https([...wildcard, ...passthrough({ name: 'through' }, 'a.example', 'missing')]);
+  const chain = tlsChains.find(({ kind }) => kind === 'passthrough');
+  assert.deepEqual(chain?.kind === 'passthrough' && { serverName: chain.serverName, cluster: chain.cluster }, {
+    serverName: 'a.example',
+    cluster: undefined,
+  });
+});

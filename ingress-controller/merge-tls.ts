@@ -37,5 +37,6 @@ function conflict({ source, ...claim }: TlsClaim, winner: TlsClaim): Diagnostic 
 }
 
 function outcome(claim: TlsClaim): string {
-  return claim.kind === 'terminate' ? `certificate ${quote(claim.certificate)}` : `passthrough to ${quote(claim.cluster)}`;
+  if (claim.kind === 'terminate') return `certificate ${quote(claim.certificate)}`;
+  return claim.cluster === undefined ? 'passthrough to a backend that cannot be used' : `passthrough to ${quote(claim.cluster)}`;
 }

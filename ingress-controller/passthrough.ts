@@ -37,13 +37,12 @@ export function ingestPassthrough(ingress: Ingress, entrance: Entrance, rank: Ra
         continue;
       }
       const resolved = resolveBackend(backend, [...field, 'backend'], context);
-      if (resolved === undefined) continue;
-      clusters.push(resolved.cluster);
+      if (resolved !== undefined) clusters.push(resolved.cluster);
       claims.push({
         kind: 'passthrough',
         listener: entrance.tlsListener,
         serverName: host,
-        cluster: clusterName(resolved.cluster),
+        cluster: resolved && clusterName(resolved.cluster),
         rank,
         position: claims.length,
         source: { object: report.object, path: field },

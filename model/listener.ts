@@ -34,7 +34,8 @@ export interface PassthroughChain {
   readonly name: string;
   /** One server name; a `*.` wildcard stands for exactly one label. */
   readonly serverName: string;
-  readonly cluster: string;
+  /** Undefined where the backend cannot be used: the connection is closed, so that no wildcard of others decrypts it. */
+  readonly cluster: string | undefined;
   readonly sources: readonly FieldRef[];
 }
 

@@ -95,7 +95,7 @@ function describeOutcome({ outcome, listener, tlsChain, cluster, endpointSet }: 
       return empty ? '503: no endpoint is ready' : 'one of the endpoints answers';
     }
     case 'passthrough':
-      return 'the connection goes to one of the endpoints as it is';
+      return cluster ? 'the connection goes to one of the endpoints as it is' : 'the connection is closed: its backend cannot be used';
     case 'redirect':
       return `${outcome.status}, to ${outcome.location}`;
     case 'respond':

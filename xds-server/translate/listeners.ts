@@ -9,13 +9,14 @@ import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/li
 import { RBAC_Action } from '@sluice/envoy-protos/envoy/config/rbac/v3/rbac_pb.js';
 import { ProxyProtocolSchema } from '@sluice/envoy-protos/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
 import { TlsInspectorSchema } from '@sluice/envoy-protos/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
+import { ConfigSchema as DirectResponseSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/direct_response/v3/config_pb.js';
 import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import { TcpProxySchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import { DownstreamTlsContextSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { Listener, PassthroughChain, TerminateChain, TlsChain } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../serve/resource.ts';
 import { anyOf, encodeResource } from './encode.ts';
-import { translateHttpConnectionManager } from './http-connection-manager.ts';
+import { translateHttpConnectionManager, translateScopeKeeper } from './http-connection-manager.ts';
 import { FROM_ADS, type Init, socketAddress } from './messages.ts';
 import { CLUSTER, ROUTES, SECRET } from './types.ts';
 
@@ -37,17 +38,34 @@ export function translateListener(listener: Listener, isDivided: Divided): Resou
   return encodeResource(ListenerSchema, listener.name, message, requirementsOf(listener, isDivided));
 }
 
+/** No listener of an Ingress is called this. */
+export const SCOPE_KEEPER = 'sluice.scopes';
+
+/**
+ * A listener that listens nowhere. A listener whose table becomes divided does not wait for routes that its scopes name, and
+ * would know no host until they came; what this one uses, it finds there. All share one subscription to scopes.
+ * @param table any that can be divided
+ */
+export function translateScopeKeeperListener(table: string): Resource {
+  const message = create(ListenerSchema, {
+    name: SCOPE_KEEPER,
+    address: socketAddress('127.0.0.1', 1),
+    bindToPort: false,
+    filterChains: [{ filters: [translateScopeKeeper(SCOPE_KEEPER, table)] }],
+  });
+  return encodeResource(ListenerSchema, SCOPE_KEEPER, message);
+}
+
 function requirementsOf({ plaintextTable, tlsChains }: Listener, isDivided: Divided): readonly ResourceName[] {
   const names = new Map<string, ResourceName>();
   const need = (typeUrl: string, name: string) => names.set(`${typeUrl} ${name}`, { typeUrl, name });
   const needRoutes = (table: string) => isDivided(table) || need(ROUTES, table);
   if (plaintextTable !== undefined) needRoutes(plaintextTable);
   for (const chain of tlsChains) {
-    if (chain.kind === 'passthrough') need(CLUSTER, chain.cluster);
-    else {
+    if (chain.kind === 'terminate') {
       need(SECRET, chain.certificate);
       needRoutes(chain.routeTable);
-    }
+    } else if (chain.cluster !== undefined) need(CLUSTER, chain.cluster);
   }
   return [...names.values()];
 }
@@ -103,13 +121,17 @@ function passthrough(chain: PassthroughChain): FilterChainInit {
   return {
     name: chain.name,
     filterChainMatch: { transportProtocol: 'tls', serverNames: [chain.serverName] },
-    filters: [...onlyOneLabel(chain.serverName), tcpProxy(chain)],
+    filters: [...onlyOneLabel(chain.serverName), chain.cluster === undefined ? closeConnection() : tcpProxy(chain.name, chain.cluster)],
   };
 }
 
-function tcpProxy(chain: PassthroughChain): Init<typeof FilterSchema> {
-  const config = anyOf(TcpProxySchema, { statPrefix: chain.name, clusterSpecifier: { case: 'cluster', value: chain.cluster } });
+function tcpProxy(statPrefix: string, cluster: string): Init<typeof FilterSchema> {
+  const config = anyOf(TcpProxySchema, { statPrefix, clusterSpecifier: { case: 'cluster', value: cluster } });
   return { name: 'envoy.filters.network.tcp_proxy', configType: { case: 'typedConfig', value: config } };
+}
+
+function closeConnection(): Init<typeof FilterSchema> {
+  return { name: 'envoy.filters.network.direct_response', configType: { case: 'typedConfig', value: anyOf(DirectResponseSchema, {}) } };
 }
 
 /** Envoy's wildcard server names take any number of labels, so what has more than one is refused here. */
