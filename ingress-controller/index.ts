@@ -8,5 +8,6 @@ export { isDefaultClass, type Management, managesIngress } from './ingress-class
 export { assembleListener } from './listener.ts';
 export { mergeTls, type TlsMerge } from './merge-tls.ts';
 export { mergeVirtualHost, type VirtualHostClaims, type VirtualHostMerge } from './merge-virtual-host.ts';
+export { normalizePath } from './normal-path.ts';
 export { type ClusterResult, ingestService } from './service.ts';
 export { baseListeners, isSecureTable } from './tables.ts';

@@ -79,7 +79,25 @@ describe('paths', () => {
     );
   });
 
-  for (const path of ['/a//b', '/a/./b', '/a/../b', '/a%2fb', '/a%2Fb', '/a/..', '/a/.', '//']) {
+  /** As Envoy itself spells the path of such a request when it compares it. */
+  const spellings = {
+    '/é/ü': '/%C3%A9/%C3%BC',
+    '/%C3%A9': '/%C3%A9',
+    '/c d': '/c%20d',
+    '/%7ea%2Db%5F%41': '/~a-b_A',
+    '/%2a%zz%': '/%2a%zz%',
+    "/!$&'()*+,;=:@[]": "/!$&'()*+,;=:@[]",
+    '/"<>^`{|}\\': '/%22%3C%3E%5E%60%7B%7C%7D%5C',
+    '/😀': '/%F0%9F%98%80',
+  };
+  for (const [path, value] of Object.entries(spellings)) {
+    it(`${path} is matched as ${value}`, () => {
+      assert.deepEqual(read(path, 'Exact'), { result: { kind: 'usable', match: { kind: 'exact', value } }, codes: [] });
+      assert.deepEqual(read(path, 'Prefix'), { result: { kind: 'usable', match: { kind: 'prefix', value } }, codes: [] });
+    });
+  }
+
+  for (const path of ['/a//b', '/a/./b', '/a/../b', '/a%2fb', '/a%2Fb', '/a/..', '/a/.', '//', '/%2e%2E/a', '/a/%2e']) {
     it(`${path} is refused, and what it matches goes nowhere else`, () => {
       for (const pathType of ['Exact', 'Prefix'] as const) {
         const { result, codes } = read(path, pathType);

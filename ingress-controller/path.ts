@@ -1,5 +1,6 @@
 import type { IngressPath } from '../kube/index.ts';
 import type { FieldPath, PathMatch } from '../model/index.ts';
+import { normalizePath } from './normal-path.ts';
 import { quote } from './quote.ts';
 import { isLiteral, regexProblem } from './regex.ts';
 import type { Report } from './report.ts';
@@ -19,9 +20,10 @@ export type PathResult =
 const UNMATCHABLE_RESULT: PathResult = { kind: 'unmatchable' };
 
 /**
- * Reads the path of a rule. `Prefix` is element-wise and ignores a trailing slash. `ImplementationSpecific` is what Cilium
- * makes of it: an RE2 expression that has to match the whole path; `/` alone matches nothing but the root, and only the
- * empty path matches all.
+ * Reads the path of a rule. `Prefix` is element-wise and ignores a trailing slash. Both `Exact` and `Prefix` may be written
+ * with or without percent encoding. `ImplementationSpecific` is what Cilium makes of it: an RE2 expression that has to match
+ * the whole path, in the spelling of {@link normalizePath}; `/` alone matches nothing but the root, and only the empty path
+ * matches all.
  *
  * @see https://kubernetes.io/docs/concepts/services-networking/ingress/#path-types
  */
@@ -30,8 +32,9 @@ export function ingestPath({ path, pathType }: IngressPath, field: FieldPath, ma
   if (pathType === 'ImplementationSpecific') return ingestRegex(value, field, maxProgramSize, report);
   if (!value.startsWith('/')) return invalid(`must begin with /, not be ${quote(value)}`);
   if (UNMATCHABLE.test(value)) return invalid(`has a character that no path has: ${quote(value)}`);
-  const match: PathMatch = pathType === 'Exact' ? { kind: 'exact', value } : { kind: 'prefix', value: trimSlash(value) };
-  const part = FORBIDDEN_PARTS.find((candidate) => value.includes(candidate)) ?? FORBIDDEN_ENDS.find((end) => value.endsWith(end));
+  const normal = normalizePath(value);
+  const match: PathMatch = pathType === 'Exact' ? { kind: 'exact', value: normal } : { kind: 'prefix', value: trimSlash(normal) };
+  const part = FORBIDDEN_PARTS.find((candidate) => normal.includes(candidate)) ?? FORBIDDEN_ENDS.find((end) => normal.endsWith(end));
   if (part === undefined) return { kind: 'usable', match };
   report.add(field, 'InvalidPath', `${quote(value)} must not have ${quote(part)}; requests that match it are answered with 500`);
   return { kind: 'refused', match: match.kind === 'prefix' ? { ...match, value: trimSlashes(match.value) } : match };
