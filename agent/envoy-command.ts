@@ -23,6 +23,8 @@ export function envoyArguments(bootstrapPath: string, settings: Settings['envoy'
     ...['--drain-time-s', String(Math.ceil(settings.drainTime / 1000))],
     // Answers ask clients to leave from the beginning of the drain time on, not with a probability that grows.
     ...['--drain-strategy', 'immediate'],
+    // Who reads the access log as it is written waits for this long; Envoy's default is 10 s.
+    ...['--file-flush-interval-msec', '1000'],
     ...['--log-level', settings.logLevel],
     ...(DETAILED.has(settings.logLevel) ? [] : ['--component-log-level', 'config:error']),
     ...['--log-format', LOG_FORMAT],
