@@ -57,6 +57,8 @@ export class ModelClient {
   readonly warming = new Set<string>();
   /** Those of them that it cannot use until then, because it never had them before. */
   readonly cold = new Set<string>();
+  /** How many streams it opened. */
+  streams = 0;
   /** How many resources it was sent. */
   received = 0;
   readonly #types = new Map<string, ModelType>();
@@ -87,6 +89,7 @@ export class ModelClient {
   /** Starts a stream with what it has. */
   connect(send: (request: Uint8Array) => void): void {
     this.#send = send;
+    this.streams++;
     for (const type of this.#types.values()) type.nonce = undefined;
     for (const typeUrl of [...COLLECTIONS, ...BY_NAME, EXTENSION_CONFIG_TYPE]) {
       const { names } = this.#type(typeUrl);

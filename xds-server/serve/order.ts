@@ -66,7 +66,7 @@ export function dependentsInPlace(view: StreamView, entry: Published, patient: b
     const state = view.types.get(typeUrl);
     const current = view.cache.published(typeUrl, name);
     // It will not get this; if there is a newer version of what requires it, that one counts.
-    if (!current || isRejected(view, current)) return !patient || !isSuperseded(view, entry);
+    if (!current || isRejected(view, current)) return !isSuperseded(view, entry);
     if (!state?.covers(name)) return !patient;
     // Of other types, any version will do.
     return state.held.has(name) && !(typeUrl === ENDPOINTS_TYPE && view.node.owed.get(typeUrl, name));

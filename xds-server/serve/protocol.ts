@@ -60,9 +60,9 @@ export const SOTW_PROTOCOL: Protocol = {
       receive(session, typeUrl) {
         const known = session.types.get(typeUrl);
         const state = known ?? session.start(typeUrl);
-        // A request that crossed a response says what the client wanted before; it will answer the response too.
-        if (known && responseNonce !== '' && responseNonce !== state.lastNonce) return;
-        if (known && responseNonce !== '') session.answer(state, responseNonce, errorDetail?.message);
+        // A request that crossed a response answers an older one. What it wants still counts: a name that is dropped and wanted
+        // again must be sent again, even if the client has seen the response by the time it wants it.
+        if (responseNonce !== '') session.answer(state, responseNonce, errorDetail?.message);
         if (!known && versionInfo !== '') state.claimedVersion = versionInfo;
         const change = resubscribeSotw(state.subscription, resourceNames, traitsOf(typeUrl));
         session.resubscribe(state, change);

@@ -196,7 +196,6 @@ export class Session implements StreamView {
     }
     state.mustAnswer = false;
     state.inFlight = { nonce, entries };
-    state.lastNonce = nonce;
     if (state.typeUrl === CLUSTER_TYPE) this.#oweEndpoints(entries);
     this.#isWritable = false;
     this.#context.send(response, () => {

@@ -71,7 +71,7 @@ describe('state of the world', () => {
     assert.deepEqual(wordsOf(await peer.next()), ['b@1']);
   });
 
-  test('does not take up a request that crossed a response', async () => {
+  test('does not take a request that crossed a response for its answer', async () => {
     await using scene = await XdsScene.open();
     scene.publish(endpoints('a'), endpoints('b'));
     const peer = scene.sotw();

@@ -50,7 +50,6 @@ export class TypeState {
   mustAnswer = false;
   /** State of the world: the version that a reconnecting client says it has. */
   claimedVersion: string | undefined;
-  lastNonce = '';
 
   constructor(typeUrl: string) {
     this.typeUrl = typeUrl;
