@@ -38,6 +38,15 @@ test('h2c', async () => {
   await once(session, 'close');
 });
 
+test('HTTP/1.1 and HTTP/2 on one port, by what the client begins with', async () => {
+  await using backend = await Backend.start({ name: 'b', protocol: 'any' });
+  assert.equal(JSON.parse(await (await fetch(`http://127.0.0.1:${backend.port}`)).text()).httpVersion, '1.1');
+  const session = connect(`http://127.0.0.1:${backend.port}`);
+  assert.equal(JSON.parse(await text(session.request({ ':path': '/' }))).httpVersion, '2.0');
+  session.close();
+  await once(session, 'close');
+});
+
 test('https, over HTTP/2 and HTTP/1.1 by what the client offers', async () => {
   const { certificate, privateKey } = makeCertificate({ names: ['backend.test'] });
   await using backend = await Backend.start({ name: 'd', protocol: 'https', tls: { cert: certificate, key: privateKey } });

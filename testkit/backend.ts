@@ -18,8 +18,11 @@ import { WebSocketServer } from 'ws';
 export interface BackendOptions {
   /** What it says it is, in every answer. */
   readonly name: string;
-  /** `http1`, `h2c` (HTTP/2 only, without TLS), or `https` (HTTP/2 and HTTP/1.1 by ALPN, with `tls`). Default `http1`. */
-  readonly protocol?: 'http1' | 'h2c' | 'https';
+  /**
+   * `http1`, `h2c` (HTTP/2 only, without TLS), `any` (whichever of the two the client begins with), or `https` (HTTP/2 and
+   * HTTP/1.1 by ALPN, with `tls`). Default `http1`.
+   */
+  readonly protocol?: 'http1' | 'h2c' | 'any' | 'https';
   /** PEM. */
   readonly tls?: { readonly key: string; readonly cert: string };
   /** Default 127.0.0.1. */
@@ -128,10 +131,31 @@ class Arrivals {
 }
 
 function createServer({ protocol = 'http1', tls }: BackendOptions): AnyServer {
-  if (protocol === 'http1') return createHttp1Server();
+  // The first to close an idle connection is never the backend: a request may be on its way to it.
+  if (protocol === 'http1') return createHttp1Server({ keepAliveTimeout: 0 });
   if (protocol === 'h2c') return createH2cServer();
+  if (protocol === 'any') return createAnyServer();
   if (tls === undefined) throw new Error('a backend that speaks https needs a key and a certificate');
   return createSecureServer({ ...tls, allowHTTP1: true });
+}
+
+const HTTP2_PREFACE = 'PRI ';
+
+/** Without TLS there is no telling but by the first bytes. */
+function createAnyServer(): Server {
+  const server = createHttp1Server({ keepAliveTimeout: 0 });
+  const h2c = createH2cServer().on('request', (request, response) => void server.emit('request', request, response));
+  const http1 = server.listeners('connection');
+  server.removeAllListeners('connection').on('connection', (socket: Socket) => {
+    socket.once('readable', () => {
+      const first: unknown = socket.read();
+      if (!Buffer.isBuffer(first)) return;
+      socket.unshift(first);
+      if (first.toString('latin1').startsWith(HTTP2_PREFACE)) h2c.emit('connection', socket);
+      else for (const listener of http1) listener.call(server, socket);
+    });
+  });
+  return server;
 }
 
 function trackConnections(server: AnyServer): Set<Socket> {
