@@ -1,12 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { loadAll, YAMLException } from 'js-yaml';
 import type { z } from 'zod';
-import { type Path, type Place, placeAt, placesOf } from './places.ts';
+import { LineIndex, type YamlPath, YamlPlaces } from '../yaml/index.ts';
 import { DEFAULT_SETTINGS, type Settings, settingsSchema } from './settings.ts';
 
 /** Something wrong in a settings file. */
-export interface SettingsProblem extends Place {
+export interface SettingsProblem {
   readonly file: string;
+  /** Counts from 1, as does the column. */
+  readonly line: number;
+  readonly column: number;
   /** The field, as in `http.accessLog`; empty for the file as a whole. */
   readonly path: string;
   readonly message: string;
@@ -33,16 +36,17 @@ export function parseSettings(text: string, file: string): SettingsResult {
     documents = loadAll(text, { maxAliases: 0 });
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
-    const place = error.mark ? placeAt(text, error.mark.position) : { line: 1, column: 1 };
+    const place = error.mark ? new LineIndex(text).placeOf(error.mark.position) : { line: 1, column: 1 };
     return { problems: [{ file, ...place, path: '', message: `not YAML: ${error.reason}` }] };
   }
   if (documents.length > 1) return { problems: [{ file, line: 1, column: 1, path: '', message: 'has more than one YAML document' }] };
   const parsed = settingsSchema.safeParse(documents[0] ?? {});
   if (parsed.success) return { settings: parsed.data };
-  const places = placesOf(text);
+  const places = new YamlPlaces(text);
+  const lines = new LineIndex(text);
   const problems = parsed.error.issues.flatMap(findings).map(({ path, message }) => ({
     file,
-    ...places.find(path),
+    ...lines.placeOf(places.offsetOf(path)),
     path: path.map(String).join('.'),
     message,
   }));
@@ -54,21 +58,25 @@ export function formatSettingsProblem({ file, line, column, path, message }: Set
 }
 
 interface Finding {
-  readonly path: Path;
+  readonly path: YamlPath;
   readonly message: string;
 }
 
 function findings(issue: z.core.$ZodIssue): Finding[] {
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({ path: [...issue.path, key], message: 'no such setting' }));
+      return issue.keys.map((key) => ({ path: [...pathOf(issue), key], message: 'no such setting' }));
     case 'invalid_union': {
       // Of several readings of a value, the one that got furthest is the one that was meant.
       const meant = issue.errors.find((branch) => branch.some((inner) => inner.path.length > 0));
-      if (!meant) return [{ path: issue.path, message: issue.message }];
-      return meant.flatMap(findings).map(({ path, message }) => ({ path: [...issue.path, ...path], message }));
+      if (!meant) return [{ path: pathOf(issue), message: issue.message }];
+      return meant.flatMap(findings).map(({ path, message }) => ({ path: [...pathOf(issue), ...path], message }));
     }
     default:
-      return [{ path: issue.path, message: issue.message }];
+      return [{ path: pathOf(issue), message: issue.message }];
   }
+}
+
+function pathOf({ path }: z.core.$ZodIssue): YamlPath {
+  return path.map((part) => (typeof part === 'number' ? part : String(part)));
 }

@@ -1,10 +1,10 @@
 import { type FieldPath, type ObjectRef, objectKey } from '../../model/index.ts';
+import { YamlPlaces } from '../../yaml/index.ts';
 import { type Finding, finding } from '../codes.ts';
 import type { KubeObject } from '../object.ts';
 import { validateObject } from '../validate.ts';
 import type { FolderLimits } from './options.ts';
 import { decodeYaml } from './yaml.ts';
-import { YamlPlaces } from './yaml-places.ts';
 
 /** What one document says. Depends on nothing but its text, so that the same text is read once. */
 export interface ParsedDocument {

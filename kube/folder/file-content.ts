@@ -1,11 +1,10 @@
 import type { FieldPath, Location } from '../../model/index.ts';
+import { LineIndex, YamlPlaces } from '../../yaml/index.ts';
 import type { KubeObject } from '../object.ts';
 import { type Claim, type ParsedDocument, parseDocument, tooManyDocuments } from './document.ts';
-import { LineIndex } from './line-index.ts';
 import type { FolderLimits } from './options.ts';
 import { type Piece, splitDocuments } from './split.ts';
 import type { Turn } from './turn.ts';
-import { YamlPlaces } from './yaml-places.ts';
 
 interface FileDocument extends Piece {
   readonly parsed: ParsedDocument;

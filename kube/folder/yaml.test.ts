@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { LineIndex, YamlPlaces } from '../../yaml/index.ts';
 import { aliasedValues } from './aliased-values.ts';
-import { LineIndex } from './line-index.ts';
 import { DEFAULT_LIMITS } from './options.ts';
 import { splitDocuments } from './split.ts';
 import { decodeYaml } from './yaml.ts';
-import { YamlPlaces } from './yaml-places.ts';
 
 const SPLITS: readonly [what: string, text: string, documents: readonly string[]][] = [
   ['one', 'a: 1\n', ['a: 1\n']],

@@ -1,5 +1,7 @@
 import { EVENT_ID, type Event, getScalarValue, parseEvents } from 'js-yaml';
-import type { FieldPath } from '../../model/index.ts';
+
+/** From the root: keys of mappings and numbers of items. */
+export type YamlPath = readonly (string | number)[];
 
 interface Child {
   /** The event that begins the value. */
@@ -21,7 +23,7 @@ export class YamlPlaces {
   }
 
   /** The offset of a field's key, or of the nearest thing around it that is there. */
-  offsetOf(path: FieldPath): number {
+  offsetOf(path: YamlPath): number {
     let index = this.#events.findIndex((event) => event.type !== EVENT_ID.DOCUMENT);
     let offset = startOf(this.#events[index]);
     for (const part of path) {

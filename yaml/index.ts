@@ -1,0 +1,2 @@
+export { LineIndex } from './line-index.ts';
+export { type YamlPath, YamlPlaces } from './places.ts';
