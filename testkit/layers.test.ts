@@ -106,7 +106,7 @@ function listImports(): { allowed: readonly Import[]; forbidden: readonly Import
 function writeTree(tree: string): void {
   for (const name of ['package.json', 'tsconfig.base.json', 'forbidden-import.d.ts']) cpSync(join(ROOT, name), join(tree, name));
   writeFileSync(join(tree, 'tsconfig.json'), JSON.stringify({ files: [], references: layers.map((path) => ({ path })) }));
-  for (const layer of projects.keys()) {
+  for (const [layer, project] of projects) {
     mkdirSync(join(tree, layer), { recursive: true });
     // A layer that lists its files would not see those of this test.
     writeFileSync(join(tree, layer, 'tsconfig.json'), JSON.stringify({ ...project, include: ['**/*.ts'] }));
