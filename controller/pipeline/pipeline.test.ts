@@ -7,7 +7,7 @@ import { DEFAULT_SETTINGS } from '../../settings/index.ts';
 import { PORTS } from '../../testkit/ingress-world.ts';
 import { endpointSliceObject, ingressObject, secretObject, serviceObject } from '../../testkit/kube-objects.ts';
 import { makeCertificate } from '../../testkit/make-certificate.ts';
-import type { Resource, ResourceChange } from '../../xds-server/serve/resource.ts';
+import type { ResourceChange, ResourceName } from '../../xds-server/serve/resource.ts';
 import { resourceTypeOf } from '../render.ts';
 import { Pipeline } from './pipeline.ts';
 
@@ -49,12 +49,23 @@ function certificate() {
 
 /** `cluster default:web:80` for what is set, with a minus in front for what is removed. */
 function summary({ upserts, removals }: ResourceChange): readonly string[] {
-  const label = ({ typeUrl, name }: Pick<Resource, 'typeUrl' | 'name'>) => `${resourceTypeOf(typeUrl)} ${name}`;
   return [...upserts.map(label), ...removals.map((removal) => `-${label(removal)}`)].sort();
 }
 
+function label({ typeUrl, name }: ResourceName): string {
+  return `${resourceTypeOf(typeUrl)} ${name}`;
+}
+
+/** What some objects change of that which listeners lead to. */
 function apply(pipeline: Pipeline, ...upserts: readonly KubeObject[]): readonly string[] {
-  return summary(pipeline.apply({ upserts, removals: [] }));
+  const before = new Set(pipeline.resources());
+  pipeline.apply({ upserts, removals: [] });
+  const after = pipeline.resources();
+  const names = new Set(after.map(label));
+  return summary({
+    upserts: after.filter((resource) => !before.has(resource)),
+    removals: [...before].filter((resource) => !names.has(label(resource))),
+  });
 }
 
 describe('a change touches what depends on it and nothing else', () => {
@@ -85,13 +96,14 @@ describe('a change touches what depends on it and nothing else', () => {
 
   test('what no Ingress refers to changes nothing', () => {
     const pipeline = pipelineWith(...objects());
-    assert.deepEqual(apply(pipeline, service('unrelated'), endpoints('unrelated', '10.0.0.9'), certificate()), []);
+    const upserts = [service('unrelated'), endpoints('unrelated', '10.0.0.9'), certificate()];
+    assert.deepEqual(summary(pipeline.apply({ upserts, removals: [] })), []);
   });
 
   test('the same objects again change nothing, and every resource stays the same object', () => {
     const pipeline = pipelineWith(...objects());
     const before = pipeline.resources();
-    assert.deepEqual(apply(pipeline, ...objects()), []);
+    assert.deepEqual(summary(pipeline.apply({ upserts: objects(), removals: [] })), []);
     const after = pipeline.resources();
     assert.equal(after.length, before.length);
     assert.ok(after.every((resource, index) => resource === before[index]));
@@ -140,11 +152,13 @@ describe('a large route table', () => {
     assert.deepEqual([...routes.values()].flat().sort(), [...hosts, 'one-more.test'].sort());
   });
 
-  test('changes in one shard only, once it is divided', () => {
-    const pipeline = pipelineWith(...objects, route('one-more.test'));
+  test('changes in one shard only, and nothing else is published, where it is much larger', () => {
+    const more = Array.from({ length: 400 }, (_, index) => route(`more-${index}.test`));
+    const pipeline = pipelineWith(...objects, ...more);
+    const published = (ingress: Ingress) => summary(pipeline.apply({ upserts: [ingress], removals: [] }));
     const [shard] = [...routesOf(pipeline)].find(([, members]) => members.includes('host-7.test')) ?? [];
-    assert.deepEqual(apply(pipeline, route('host-7.test', { path: '/new' })), [`route ${shard}`]);
-    assert.deepEqual(apply(pipeline, route('*.wild.test', { path: '/new' })), ['route listener-insecure/wildcards']);
+    assert.deepEqual(published(route('host-7.test', { path: '/new' })), [`route ${shard}`]);
+    assert.deepEqual(published(route('*.wild.test', { path: '/new' })), ['route listener-insecure/wildcards']);
   });
 
   test('becomes one again, as if it had never been divided', () => {
