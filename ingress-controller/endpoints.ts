@@ -2,6 +2,7 @@ import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { type EndpointSlice, refOf, type Service } from '../kube/index.ts';
 import type { Diagnostic, Endpoint, EndpointSet, FieldPath } from '../model/index.ts';
 import { compareText } from './claims.ts';
+import { endpointSetName } from './protocol.ts';
 import { quote } from './quote.ts';
 import { diagnose } from './report.ts';
 import { findServicePort } from './service-port.ts';
@@ -31,10 +32,9 @@ export function ingestEndpoints(service: Service, number: number, slices: readon
   const diagnostics: Diagnostic[] = [];
   const candidates = slices.flatMap((slice) => readSlice(slice, portName, diagnostics));
   const ready = candidates.filter(({ draining }) => !draining);
-  const { namespace, name } = service.metadata;
   return {
     endpoints: {
-      name: `${namespace}/${name}:${number}`,
+      name: endpointSetName(service, number),
       endpoints: distinct(chooseFamily(ready.length > 0 ? ready : candidates, service)),
       sources: slices.map((slice) => ({ object: refOf(slice), path: [] })).toSorted((a, b) => compareText(a.object.name, b.object.name)),
     },

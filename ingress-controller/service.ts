@@ -3,6 +3,7 @@ import type { Cluster, Diagnostic, EndpointDiscovery, UpstreamOptions, UpstreamT
 import type { Settings } from '../settings/index.ts';
 import { affinityOf } from './backend.ts';
 import { clusterName } from './claims.ts';
+import { endpointSetName, HTTP1, type Protocol, protocolOf } from './protocol.ts';
 import { quote } from './quote.ts';
 import { Report } from './report.ts';
 import { externalNameProblem, findServicePort, hostnameOf } from './service-port.ts';
@@ -24,9 +25,9 @@ export function ingestService(service: Service, number: number, settings: Settin
   if (port === 'not-found' || port === 'not-tcp') return { cluster: undefined, diagnostics: [] };
   const index = service.spec.ports.indexOf(port);
   const path = index < 0 ? ['spec'] : ['spec', 'ports', index];
+  const { protocol, tls } = readProtocol(port, report, [...path, 'appProtocol']);
   const discovery = findEndpoints(service, number, report);
   if (discovery === undefined) return { cluster: undefined, diagnostics: report.diagnostics };
-  const { protocol, tls } = readProtocol(port, report, [...path, 'appProtocol']);
   const { namespace, name } = service.metadata;
   const cluster: Cluster = {
     name: clusterName({ namespace, service: name, port: number }),
@@ -41,40 +42,16 @@ export function ingestService(service: Service, number: number, settings: Settin
 }
 
 function findEndpoints(service: Service, port: number, report: Report): EndpointDiscovery | undefined {
-  const { namespace, name } = service.metadata;
-  if (service.spec.type !== 'ExternalName') return { kind: 'eds', serviceName: `${namespace}/${name}:${port}` };
+  if (service.spec.type !== 'ExternalName') return { kind: 'eds', serviceName: endpointSetName(service, port) };
   const problem = externalNameProblem(service);
   if (problem === undefined) return { kind: 'dns', hostname: hostnameOf(service), port };
   report.add(['spec', 'externalName'], 'InvalidExternalName', `${quote(service.spec.externalName ?? '')} ${problem}`);
   return undefined;
 }
 
-interface Protocol {
-  readonly protocol: Cluster['protocol'];
-  readonly tls: boolean;
-}
-
-const HTTP1: Protocol = { protocol: 'http1', tls: false };
-const HTTP2: Protocol = { protocol: 'http2', tls: false };
-const HTTPS: Protocol = { protocol: 'http1', tls: true };
-
-const PROTOCOLS: ReadonlyMap<string, Protocol> = new Map([
-  ['', HTTP1],
-  ['http', HTTP1],
-  ['ws', HTTP1],
-  ['kubernetes.io/ws', HTTP1],
-  ['h2c', HTTP2],
-  ['kubernetes.io/h2c', HTTP2],
-  ['http2', HTTP2],
-  ['grpc', HTTP2],
-  ['https', HTTPS],
-  ['wss', HTTPS],
-  ['kubernetes.io/wss', HTTPS],
-]);
-
-function readProtocol({ appProtocol = '' }: ServicePort, report: Report, path: readonly (string | number)[]): Protocol {
-  const known = PROTOCOLS.get(appProtocol.toLowerCase());
-  if (known === undefined) report.add(path, 'UnknownAppProtocol', `${quote(appProtocol)} is not known; HTTP/1.1 is spoken`);
+function readProtocol(port: ServicePort, report: Report, path: readonly (string | number)[]): Protocol {
+  const known = protocolOf(port);
+  if (known === undefined) report.add(path, 'UnknownAppProtocol', `${quote(port.appProtocol ?? '')} is not known; HTTP/1.1 is spoken`);
   return known ?? HTTP1;
 }
 

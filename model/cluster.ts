@@ -44,7 +44,7 @@ export interface OutlierDetection {
 
 /** Where a cluster's requests go. Changes without its cluster. */
 export interface EndpointSet {
-  /** `namespace/service:port`. */
+  /** `namespace/service:port`, and the protocol that they speak where it is not plain HTTP/1.1. */
   readonly name: string;
   /** Sorted by address, then port; no duplicates. */
   readonly endpoints: readonly Endpoint[];

@@ -53,9 +53,9 @@ export class RunView implements AdminView {
   }
 
   *resources(): ReturnType<AdminView['resources']> {
-    const { cache } = this.#options;
+    const { cache, pipeline } = this.#options;
     for (const typeUrl of cache.typeUrls()) {
-      for (const { resource } of cache.ofType(typeUrl).values()) yield resource;
+      for (const { resource } of cache.ofType(typeUrl).values()) if (!pipeline.isSpare(resource)) yield resource;
     }
   }
 
@@ -70,8 +70,12 @@ export class RunView implements AdminView {
   }
 
   #countResources(): Status['resources'] {
-    const { cache } = this.#options;
-    return Object.fromEntries([...cache.typeUrls()].map((typeUrl) => [resourceTypeOf(typeUrl), cache.ofType(typeUrl).size]));
+    const counts = new Map([...this.#options.cache.typeUrls()].map((typeUrl): [string, number] => [resourceTypeOf(typeUrl), 0]));
+    for (const { typeUrl } of this.resources()) {
+      const type = resourceTypeOf(typeUrl);
+      counts.set(type, (counts.get(type) ?? 0) + 1);
+    }
+    return Object.fromEntries(counts);
   }
 
   #rejected(clients: readonly ClientStatus[]): Status['rejected'] {

@@ -148,17 +148,16 @@ function buildClusters(graph: Graph, inputs: Inputs, ingresses: Collection<Inges
     const service = slice.metadata.labels[SERVICE_NAME_LABEL];
     return service === undefined ? [] : [[inputKey({ namespace: slice.metadata.namespace, name: service }), slice] as const];
   });
-  const endpointUses = graph.group('endpoint uses', keys, (key): [string, ClusterKey][] => [[endpointSetName(key), key]]);
-  const endpointSets = graph.derive('endpoint sets', endpointUses, ([key], _name, read) => {
+  const endpointUses = graph.group('endpoint uses', clusters, ({ cluster }): [string, string][] =>
+    cluster?.discovery.kind === 'eds' ? [[cluster.discovery.serviceName, cluster.name]] : [],
+  );
+  const endpointSets = graph.derive('endpoint sets', endpointUses, ([cluster], _name, read) => {
+    const key = cluster === undefined ? undefined : read(keys, cluster);
     if (!key) return undefined;
     const serviceKey = inputKey({ namespace: key.namespace, name: key.service });
     const service = read(inputs.services, serviceKey);
-    if (!service || service.spec.type === 'ExternalName') return undefined;
+    if (!service) return undefined;
     return ingestEndpoints(service, key.port, read(slices, serviceKey) ?? []);
   });
   return { clusters, endpointSets };
-}
-
-function endpointSetName({ namespace, service, port }: ClusterKey): string {
-  return `${namespace}/${service}:${port}`;
 }

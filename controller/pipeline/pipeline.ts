@@ -74,9 +74,19 @@ export class Pipeline implements QuarantinedRoutes {
     return this.#findings.list();
   }
 
-  /** Every resource, sorted by type in the order in which Envoy needs them, and by name. */
+  /**
+   * The resources that the listeners lead to, sorted by type in the order in which Envoy needs them, and by name. Changes
+   * also hold those that only connections need which drain.
+   */
   resources(): readonly Resource[] {
-    return this.#stages.flatMap(({ resources }) => [...resources.values()].sort((a, b) => (a.name < b.name ? -1 : 1)));
+    return this.#stages.flatMap(({ resources }) =>
+      [...resources.values()].filter((resource) => !this.isSpare(resource)).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    );
+  }
+
+  /** Whether no listener leads to a resource, and it is there only for connections that drain or tables that grow. */
+  isSpare(name: ResourceName): boolean {
+    return this.#routes.isSpare(name);
   }
 
   /** The fields that a resource was made of; of routes, see {@link virtualHostSources}. */

@@ -28,6 +28,7 @@ export function buildResources(graph: Graph, model: ModelStages, routes: RouteSt
     { typeUrl: SECRET, resources: buildSecrets(graph, model) },
     { typeUrl: ROUTES, resources: shards },
     { typeUrl: SCOPED_ROUTES, resources: routes.scopes },
+    { typeUrl: LISTENER, resources: routes.scopeKeepers },
     { typeUrl: LISTENER, resources: listeners },
   ];
 }

@@ -61,6 +61,19 @@ export function translateHttpConnectionManager(listener: Listener, table: string
   return { name: 'envoy.filters.network.http_connection_manager', configType: { case: 'typedConfig', value: config } };
 }
 
+/**
+ * A filter that gets no requests, and keeps the scopes and routes of all divided tables loaded.
+ * @param table any that can be divided
+ */
+export function translateScopeKeeper(name: string, table: string): Init<typeof FilterSchema> {
+  const config: Any = anyOf(HttpConnectionManagerSchema, {
+    statPrefix: name,
+    routeSpecifier: { case: 'scopedRoutes', value: dividedRoutes(table) },
+    httpFilters: [ROUTER],
+  });
+  return { name: 'envoy.filters.network.http_connection_manager', configType: { case: 'typedConfig', value: config } };
+}
+
 function accessLog(http: HttpOptions): Init<typeof AccessLogSchema>[] {
   if (http.accessLog === 'off') return [];
   const config = anyOf(StdoutAccessLogSchema, {
