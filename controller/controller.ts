@@ -78,10 +78,9 @@ export class Controller {
       if (this.#rejections.note(outcome)) this.#options.onEvent({ kind: 'findings' });
       return;
     }
-    const change = this.#quarantine.note(outcome);
-    if (!change) return;
-    this.#options.cache.apply(change);
-    this.#options.onEvent({ kind: 'findings' });
+    const changes = this.#quarantine.note(outcome);
+    for (const change of changes) this.#options.cache.apply(change);
+    if (changes.length > 0) this.#options.onEvent({ kind: 'findings' });
   };
 
   #take(batch: ObjectBatch): void {

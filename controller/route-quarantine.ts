@@ -22,14 +22,15 @@ type Hosts = ReadonlyMap<string, EncodedVirtualHost>;
  * In its place stands what was good before, else an answer of 500: never nothing, which would let its requests through to a
  * wildcard host.
  *
- * The suspects are the virtual hosts that the client has not accepted yet. Several are told apart by trying halves.
+ * The suspects are the virtual hosts that the client has not accepted yet. Several are told apart by trying halves: one
+ * stays on trial while the other waits.
  */
 export class RouteQuarantine {
   readonly #routes: QuarantinedRoutes;
   /** By shard: what a client accepted last. */
-  readonly #accepted = new Map<string, Hosts>();
+  readonly #accepted = new Map<string, { readonly version: string; readonly hosts: Hosts }>();
   /** By shard: groups of suspects that wait for their trial. */
-  readonly #waiting = new Map<string, EncodedVirtualHost[][]>();
+  readonly #waiting = new Map<string, (readonly EncodedVirtualHost[])[]>();
   /** By virtual host: what it was refused for. */
   readonly #guilty = new Map<string, { readonly version: string; readonly message: string }>();
   /** Answers of 500, which nobody has to accept before they count as good. */
@@ -39,11 +40,18 @@ export class RouteQuarantine {
     this.#routes = routes;
   }
 
-  /** Takes in what a client says of a shard; returns what has to be published for it, if anything. */
-  note({ name, version, outcome, message, removed }: Outcome): ResourceChange | undefined {
+  /** Takes in what a client says of a shard; returns what has to be published for it, in this order. */
+  note({ name, version, outcome, message, removed }: Outcome): readonly ResourceChange[] {
+    const changes: ResourceChange[] = [];
     const shard = this.#routes.routeShard(name);
-    if (removed || shard?.version !== version) return undefined;
-    return outcome === 'ack' ? this.#accept(name, shard.hosts) : this.#refuse(name, shard.hosts, message);
+    if (!removed && shard?.version === version) {
+      if (outcome === 'ack') this.#accept(name, version, shard.hosts);
+      else changes.push(...this.#refuse(name, shard.hosts, message));
+    }
+    for (let group = this.#nextGroup(); group; group = this.#nextGroup()) {
+      changes.push(this.#routes.quarantine(new Map(group.map((host) => [keyOf(host), undefined]))));
+    }
+    return changes;
   }
 
   diagnostics(): Diagnostic[] {
@@ -60,37 +68,44 @@ export class RouteQuarantine {
     return found;
   }
 
-  #accept(name: string, hosts: readonly EncodedVirtualHost[]): ResourceChange | undefined {
-    this.#accepted.set(name, new Map(hosts.filter((host) => !this.#substitutes.has(host)).map((host) => [keyOf(host), host])));
+  #accept(name: string, version: string, hosts: readonly EncodedVirtualHost[]): void {
+    const good = hosts.filter((host) => !this.#substitutes.has(host));
+    this.#accepted.set(name, { version, hosts: new Map(good.map((host) => [keyOf(host), host])) });
     for (const shard of this.#accepted.keys()) if (!this.#routes.routeShard(shard)) this.#accepted.delete(shard);
-    const next = this.#waiting.get(name)?.pop();
-    if (!next) {
-      this.#waiting.delete(name);
-      return undefined;
-    }
-    return this.#routes.quarantine(new Map(next.map((host) => [keyOf(host), undefined])));
   }
 
-  #refuse(name: string, hosts: readonly EncodedVirtualHost[], message: string): ResourceChange | undefined {
-    const accepted = this.#accepted.get(name);
+  #refuse(name: string, hosts: readonly EncodedVirtualHost[], message: string): ResourceChange[] {
+    const accepted = this.#accepted.get(name)?.hosts;
     const suspects = hosts.filter((host) => !this.#substitutes.has(host) && accepted?.get(keyOf(host))?.version !== host.version);
     const [suspect] = suspects;
-    if (!suspect) return undefined;
-    if (suspects.length === 1) {
-      this.#guilty.set(keyOf(suspect), { version: suspect.version, message });
-    } else {
-      const half = Math.ceil(suspects.length / 2);
-      const waiting = this.#waiting.get(name) ?? [];
-      waiting.push(suspects.slice(half), suspects.slice(0, half));
-      this.#waiting.set(name, waiting);
+    if (!suspect) return [];
+    if (suspects.length === 1) this.#guilty.set(keyOf(suspect), { version: suspect.version, message });
+    const aside = suspects.slice(Math.floor(suspects.length / 2));
+    if (suspects.length > 1) this.#waiting.set(name, [...(this.#waiting.get(name) ?? []), aside]);
+    return [this.#routes.quarantine(new Map(aside.map((host) => [keyOf(host), this.#substituteFor(host)])))];
+  }
+
+  /**
+   * Those whose turn it is to be tried: at a shard that has nothing on trial, of which the client will therefore say nothing
+   * more, or that is no more. Who has changed while waiting is on trial as it is.
+   */
+  #nextGroup(): readonly EncodedVirtualHost[] | undefined {
+    for (const [name, groups] of this.#waiting) {
+      const version = this.#routes.routeShard(name)?.version;
+      if (version !== undefined && version !== this.#accepted.get(name)?.version) continue;
+      for (let group = groups.pop(); group; group = groups.pop()) {
+        const current = group.filter((host) => this.#routes.virtualHostVersion(keyOf(host)) === host.version);
+        if (current.length > 0) return current;
+      }
+      this.#waiting.delete(name);
     }
-    return this.#routes.quarantine(new Map(suspects.map((host) => [keyOf(host), this.#substituteFor(host)])));
+    return undefined;
   }
 
   #substituteFor(host: EncodedVirtualHost): QuarantinedHost {
     const key = keyOf(host);
-    for (const accepted of this.#accepted.values()) {
-      const instead = accepted.get(key);
+    for (const { hosts } of this.#accepted.values()) {
+      const instead = hosts.get(key);
       if (instead) return { refused: host.version, instead };
     }
     const instead = refusingVirtualHost(host);

@@ -14,7 +14,7 @@ import { TemporaryFolder } from './temporary-folder.ts';
 export interface RunningSluiceOptions {
   /** What the settings file says, over one worker and a short drain time. */
   readonly settings?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** The binary to run as Envoy. Default: the usual one. */
+  /** The binary to run as Envoy, by its name in {@link RunningSluice.folder}. Default: the usual one. */
   readonly envoy?: string;
 }
 
@@ -49,6 +49,7 @@ export class RunningSluice {
 
   /** Starts it and waits until it is ready. What was written before is in its first configuration. */
   async start(): Promise<void> {
+    this.#mark();
     const [http = 0, https = 0, admin = 0] = await freePorts(3);
     this.#ports = { http, https, admin };
     const { settings = {}, envoy } = this.#options;
@@ -57,7 +58,7 @@ export class RunningSluice {
     const ports = ['--http-port', `${http}`, '--https-port', `${https}`, '--admin-port', `${admin}`];
     const places = ['--manifests', this.folder.join('manifests'), '--state-dir', this.folder.join('state')];
     this.#command = new SluiceCommand(['run', ...places, ...ports, '--config', this.folder.join('sluice.yaml')], {
-      ...(envoy !== undefined && { env: { SLUICE_ENVOY: envoy } }),
+      ...(envoy !== undefined && { env: { SLUICE_ENVOY: this.folder.join(envoy) } }),
     });
     await this.#command.untilSaid(/^ready /);
   }
@@ -135,6 +136,12 @@ export class RunningSluice {
     return statusSchema.parse(JSON.parse(await this.#admin('/status')));
   }
 
+  /** A listener as Envoy is told of it, in JSON. */
+  async listener(name: string): Promise<string> {
+    const found: readonly { readonly name: string }[] = JSON.parse(await this.#admin('/snapshot?type=listener'));
+    return JSON.stringify(found.filter((listener) => listener.name === name));
+  }
+
   async envoyAdmin(path: string, method = 'GET'): Promise<string> {
     const socketPath = this.folder.join('state', 'admin.sock');
     return await new Promise((resolve, reject) => {
@@ -175,18 +182,23 @@ export class RunningSluice {
     this.#written.set(file, objects);
   }
 
-  /** Writes a marker after all else and waits until it is read. */
+  /** Waits until a marker that was written after all else is read. */
   async #read(): Promise<void> {
+    const mark = this.#mark();
+    await eventually(async () => {
+      const isRead = (await this.#admin('/diagnostics')).includes(`/${mark}"`);
+      if (!isRead) throw new Error('not everything is read');
+    });
+  }
+
+  #mark(): string {
     this.#marks += 1;
     const mark = `mark-${this.#marks}`;
     // What a folder loses is believed later than what it gains, and together with other losses: so the marker gets lost, too.
     if (this.#hasLost) this.#marker = mark;
     this.#hasLost = false;
     this.#replace('marker.yaml', `${JSON.stringify(ingressManifest(this.#marker, { namespace: MARKERS, annotations: { [mark]: '' } }))}\n`);
-    await eventually(async () => {
-      const isRead = (await this.#admin('/diagnostics')).includes(`/${mark}"`);
-      if (!isRead) throw new Error('not everything is read');
-    });
+    return mark;
   }
 
   async #admin(path: string): Promise<string> {
