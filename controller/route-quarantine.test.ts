@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fromBinary } from '@bufbuild/protobuf';
+import type { Route } from '@sluice/envoy-protos/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from '@sluice/envoy-protos/envoy/config/route/v3/route_pb.js';
 import type { Ingress } from '../kube/index.ts';
 import { DEFAULT_SETTINGS } from '../settings/index.ts';
@@ -77,13 +78,7 @@ class Scene {
   }
 }
 
-function describeRoute({
-  match,
-  action,
-}: {
-  match?: { pathSpecifier: { value?: unknown } };
-  action: { case: string | undefined };
-}): string {
+function describeRoute({ match, action }: Route): string {
   return action.case === 'route' ? String(match?.pathSpecifier.value) : String(action.case);
 }
 

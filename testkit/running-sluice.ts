@@ -178,7 +178,8 @@ export class RunningSluice {
   }
 
   #note(file: string, objects: ReadonlySet<string>): void {
-    this.#hasLost ||= !(this.#written.get(file) ?? new Set()).isSubsetOf(objects);
+    const before = this.#written.get(file) ?? new Set<string>();
+    this.#hasLost ||= [...before].some((object) => !objects.has(object));
     this.#written.set(file, objects);
   }
 

@@ -20,7 +20,9 @@ export async function talkByWebSocket(
   texts: readonly string[],
 ): Promise<{ readonly request: EchoedRequest; readonly answers: readonly string[] }> {
   const scheme = ca === undefined ? 'ws' : 'wss';
-  const socket = new WebSocket(`${scheme}://127.0.0.1:${port}${path}`, { headers: { host }, servername: host, ...(ca && { ca }) });
+  // Its types do not know the server name, which goes through to the TLS connection.
+  const options = { headers: { host }, servername: host, ...(ca && { ca }) };
+  const socket = new WebSocket(`${scheme}://127.0.0.1:${port}${path}`, options);
   try {
     const [greeting] = await once(socket, 'message');
     const answers: string[] = [];
