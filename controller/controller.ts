@@ -46,7 +46,7 @@ export class Controller {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    this.#rejections = new Rejections(options.pipeline);
+    this.#rejections = new Rejections(options.pipeline, options.cache);
     this.#quarantine = new RouteQuarantine(options.pipeline);
   }
 
