@@ -95,9 +95,11 @@ export const MUTATIONS = {
   'byte-flips': (random) => oneOfCorpus(random, (text) => flipped(text, random)),
   'duplicate-keys': (random) => oneOfCorpus(random, (text) => withLine(text, random, (line) => `${line}\n${line}`)),
   indentation: (random) => oneOfCorpus(random, (text) => withLine(text, random, (line) => reindented(line, random))),
-  'duplicate-objects': (random) => [...CORPUS, ...Array.from({ length: 1 + random.below(4) }, () => variant(random))],
+  'duplicate-objects': (random) => random.shuffle([...CORPUS, ...Array.from({ length: 1 + random.below(4) }, () => variant(random))]),
   'swapped-documents': (random) =>
-    random.shuffle([...CORPUS, '', '# nothing\n', '--- # again\n', '...\n', '-----\n']).slice(0, 2 + random.below(8)),
+    random
+      .shuffle([...CORPUS, ...oneOfCorpus(random, (text) => text), '', '# nothing\n', '--- # again\n', '...\n', '-----\n'])
+      .slice(0, 2 + random.below(10)),
   oversize: (random) => oneOfCorpus(random, (text) => oversized(text, random)),
   strings: structural((structure, random) =>
     structure.replace(
@@ -112,7 +114,19 @@ export type MutationClass = keyof typeof MUTATIONS;
 /** The whole corpus, with one of its manifests changed. */
 function oneOfCorpus(random: Random, change: (text: string) => string | Uint8Array): readonly (string | Uint8Array)[] {
   const chosen = random.below(CORPUS.length);
-  return CORPUS.map((text, index) => (index === chosen ? change(text) : text));
+  return CORPUS.map((text, index) => (index === chosen ? change(asLastApplied(text, random)) : text));
+}
+
+/**
+ * A manifest as it comes back from a cluster: with fields that nobody reads, so that a mutation has places where it does no
+ * harm, and with a time of creation of its own, so that what is read of it is told from what is read without any mutation.
+ */
+function asLastApplied(text: string, random: Random): string {
+  const read = `  creationTimestamp: "2024-01-01T00:00:${10 + random.below(50)}Z"\n`;
+  const unread = `  uid: 7c9e6679-7425-40de-944b-e07fc1f90ae7\n  resourceVersion: "1234567"\n  generation: 3\n  selfLink: /apis/x\n`;
+  const fields = `  managedFields:\n  - manager: kubectl\n    operation: Update\n    fieldsType: FieldsV1\n    fieldsV1:\n      f:spec:\n        f:x: {}\n`;
+  const status = 'status:\n  observedGeneration: 3\n  conditions:\n  - type: Ready\n    status: "True"\n    weight: 10\n';
+  return `${text.replace(/^metadata:\n/m, `metadata:\n${read}${unread}${fields}`)}${status}`;
 }
 
 function structural(change: (structure: Structure, random: Random) => void): Mutation {
@@ -144,10 +158,10 @@ function aliased(text: string, random: Random): string {
   const bomb = Array.from({ length: random.pick([3, 10, 40]) }, (_, index) => `  a${index + 1}: &a${index + 1} [*a${index}, *a${index}]\n`);
   return random.pick([
     `${text}shared:\n  a0: &a0 [x, x]\n${bomb.join('')}`,
-    text.replace(/^metadata:/m, 'metadata: &everything').concat('status: *everything\n'),
-    `${text}status: &itself\n  more: *itself\n`,
+    text.replace(/^metadata:/m, 'metadata: &everything').concat('again: *everything\n'),
+    `${text}again: &itself\n  more: *itself\n`,
     `${text}one: &one [x]\nmany: [${'*one,'.repeat(random.pick([5, 500, 20_000]))}]\n`,
-    `${text}status: *nowhere\n`,
+    `${text}again: *nowhere\n`,
     `${text}base: &base {a: b}\nmerged: {<<: *base, c: d}\n`,
   ]);
 }
@@ -199,16 +213,16 @@ function reindented(line: string, random: Random): string {
 }
 
 function variant(random: Random): string {
-  const structure = new Structure(random.pick(CORPUS), random);
-  if (random.chance(0.5)) structure.replace(() => structuredClone(random.pick(WRONG_VALUES)));
+  const structure = new Structure(asLastApplied(random.pick(CORPUS), random), random);
+  if (random.chance(0.3)) structure.replace(() => structuredClone(random.pick(WRONG_VALUES)));
   return structure.print();
 }
 
 function oversized(text: string, random: Random): string {
   if (random.chance(0.02)) return `${text}# ${'x'.repeat(9 * MEGABYTE)}\n`;
   return random.pick([
-    `${text}status: "${'x'.repeat(random.pick([1, 64, 512]) * 1024)}"\n`,
-    `${text}status:\n${'- {a: 1}\n'.repeat(random.pick([100, 5000]))}`,
+    `${text}again: "${'x'.repeat(random.pick([1, 64, 512]) * 1024)}"\n`,
+    `${text}again:\n${'- {a: 1}\n'.repeat(random.pick([100, 5000]))}`,
     `${text}${'x'.repeat(100_000)}: y\n`,
     text.replace(
       'paths:\n',
