@@ -26,7 +26,7 @@ export class Rejections {
   note(outcome: Outcome): boolean {
     const { nodeId, typeUrl, name, version, message } = outcome;
     const key = `${nodeId} ${typeUrl} ${name}`;
-    if (outcome.outcome === 'ack') return this.#refused.delete(key);
+    if (outcome.outcome !== 'nack') return this.#refused.delete(key);
     this.#refused.set(key, { nodeId, typeUrl, name, version, message, sources: this.#pipeline.sourcesOf({ typeUrl, name }) });
     return true;
   }

@@ -45,8 +45,8 @@ export class RouteQuarantine {
     const changes: ResourceChange[] = [];
     const shard = this.#routes.routeShard(name);
     if (!removed && shard?.version === version) {
-      if (outcome === 'ack') this.#accept(name, version, shard.hosts);
-      else changes.push(...this.#refuse(name, shard.hosts, message));
+      if (outcome === 'nack') changes.push(...this.#refuse(name, shard.hosts, message));
+      else this.#accept(name, version, shard.hosts);
     }
     for (let group = this.#nextGroup(); group; group = this.#nextGroup()) {
       changes.push(this.#routes.quarantine(new Map(group.map((host) => [keyOf(host), undefined]))));
@@ -75,8 +75,7 @@ export class RouteQuarantine {
   }
 
   #refuse(name: string, hosts: readonly EncodedVirtualHost[], message: string): ResourceChange[] {
-    const accepted = this.#accepted.get(name)?.hosts;
-    const suspects = hosts.filter((host) => !this.#substitutes.has(host) && accepted?.get(keyOf(host))?.version !== host.version);
+    const suspects = hosts.filter((host) => !this.#substitutes.has(host) && !this.#isAccepted(host));
     const [suspect] = suspects;
     if (!suspect) return [];
     if (suspects.length === 1) this.#guilty.set(keyOf(suspect), { version: suspect.version, message });
@@ -87,19 +86,33 @@ export class RouteQuarantine {
 
   /**
    * Those whose turn it is to be tried: at a shard that has nothing on trial, of which the client will therefore say nothing
-   * more, or that is no more. Who has changed while waiting is on trial as it is.
+   * more, or that is no more. Who has changed while waiting is on trial as it is, and who was found guilty elsewhere has been.
    */
   #nextGroup(): readonly EncodedVirtualHost[] | undefined {
     for (const [name, groups] of this.#waiting) {
       const version = this.#routes.routeShard(name)?.version;
       if (version !== undefined && version !== this.#accepted.get(name)?.version) continue;
       for (let group = groups.pop(); group; group = groups.pop()) {
-        const current = group.filter((host) => this.#routes.virtualHostVersion(keyOf(host)) === host.version);
+        const current = group.filter((host) => this.#isCurrent(host) && !this.#isGuilty(host));
         if (current.length > 0) return current;
       }
       this.#waiting.delete(name);
     }
     return undefined;
+  }
+
+  #isCurrent(host: EncodedVirtualHost): boolean {
+    return this.#routes.virtualHostVersion(keyOf(host)) === host.version;
+  }
+
+  #isGuilty(host: EncodedVirtualHost): boolean {
+    return this.#guilty.get(keyOf(host))?.version === host.version;
+  }
+
+  /** In whichever shard: a table may be served in two forms, which share their virtual hosts. */
+  #isAccepted(host: EncodedVirtualHost): boolean {
+    const key = keyOf(host);
+    return this.#accepted.values().some(({ hosts }) => hosts.get(key)?.version === host.version);
   }
 
   #substituteFor(host: EncodedVirtualHost): QuarantinedHost {

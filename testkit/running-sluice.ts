@@ -52,15 +52,16 @@ export class RunningSluice {
     this.#mark();
     const [http = 0, https = 0, admin = 0] = await freePorts(3);
     this.#ports = { http, https, admin };
-    const { settings = {}, envoy } = this.#options;
+    const { settings = {} } = this.#options;
     const merged = { ...settings, envoy: { concurrency: 1, drainTime: '1s', ...settings['envoy'] } };
     writeFileSync(this.folder.join('sluice.yaml'), JSON.stringify(merged));
-    const ports = ['--http-port', `${http}`, '--https-port', `${https}`, '--admin-port', `${admin}`];
-    const places = ['--manifests', this.folder.join('manifests'), '--state-dir', this.folder.join('state')];
-    this.#command = new SluiceCommand(['run', ...places, ...ports, '--config', this.folder.join('sluice.yaml')], {
-      ...(envoy !== undefined && { env: { SLUICE_ENVOY: this.folder.join(envoy) } }),
-    });
-    await this.#command.untilSaid(/^ready /);
+    await this.#run();
+  }
+
+  /** Kills it, but not its Envoy, and starts it again. */
+  async crash(): Promise<void> {
+    await this.#command?.[Symbol.asyncDispose]();
+    await this.#run();
   }
 
   /** Ends everything at once. */
@@ -165,6 +166,17 @@ export class RunningSluice {
   async whoAnswers(host: string, path = '/', more: RequestParts = {}): Promise<string> {
     const { backend, status } = await this.get(host, path, more);
     return backend ?? String(status);
+  }
+
+  async #run(): Promise<void> {
+    const { http, https, admin } = this.#ports;
+    const { envoy } = this.#options;
+    const ports = ['--http-port', `${http}`, '--https-port', `${https}`, '--admin-port', `${admin}`];
+    const places = ['--manifests', this.folder.join('manifests'), '--state-dir', this.folder.join('state')];
+    this.#command = new SluiceCommand(['run', ...places, ...ports, '--config', this.folder.join('sluice.yaml')], {
+      ...(envoy !== undefined && { env: { SLUICE_ENVOY: this.folder.join(envoy) } }),
+    });
+    await this.#command.untilSaid(/^ready /);
   }
 
   #path(file: string): string {

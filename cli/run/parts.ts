@@ -117,7 +117,7 @@ export class RunParts {
     this.controller.onOutcome(outcome);
     const type = resourceTypeOf(outcome.typeUrl);
     if (outcome.outcome === 'ack') this.metrics.acknowledged(type);
-    else this.metrics.rejected(type);
+    else if (outcome.outcome === 'nack') this.metrics.rejected(type);
   }
 
   #onEnvoyEvent(event: EnvoyEvent): void {

@@ -74,6 +74,13 @@ for (const [size, fillers] of Object.entries(SIZES)) {
       assert.deepEqual(await whoAnswer('one', 'two', 'three', 'four', 'five', 'six'), ['b', 'b', 'b', '500', 'b', 'b']);
     });
 
+    test('are refused again after Sluice was started anew', async () => {
+      await sluice.crash();
+      await found('Ingress/bad RejectedByEnvoy', 'Ingress/four RejectedByEnvoy', 'Ingress/fresh RejectedByEnvoy');
+      assert.deepEqual(await whoAnswer('fresh', 'four'), ['500', '500']);
+      await eventually(async () => assert.deepEqual(await whoAnswer('neighbour', 'one', 'six', 'filler'), ['a', 'b', 'b', 'a']));
+    });
+
     test('are served once they are put right, or gone', async () => {
       writeRoutes('bad', 'b');
       writeRoutes('fresh', 'b');

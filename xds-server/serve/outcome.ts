@@ -6,8 +6,9 @@ export interface Outcome {
   /** Empty if this is about a removal. */
   readonly version: string;
   readonly removed: boolean;
-  readonly outcome: 'ack' | 'nack';
-  /** The client's words; empty for an ACK. */
+  /** `held`: a client that returned has it from before, so nothing was sent; it counts as accepted. */
+  readonly outcome: 'ack' | 'nack' | 'held';
+  /** The client's words about what it refused; else empty. */
   readonly message: string;
 }
 

@@ -21,6 +21,8 @@ export interface PlanContext extends StreamView {
   readonly settleUntil: number | undefined;
   /** Until when a client that returned may take to say what it has of all types, so that what may need a resource is not known. */
   readonly returnedUntil: number;
+  /** A client that returned turns out to have this, and nothing newer is to be sent. */
+  confirm(held: Published): void;
   /** Asks for another look at a time. */
   wakeAt(time: number): void;
 }
@@ -88,6 +90,11 @@ function chooseTarget(context: PlanContext, state: TypeState, current: Published
   const target = isRejected(context, current) ? substituteFor(context, state, current) : current;
   if (!target) return undefined;
   if (state.forced.has(name) || !held || versionOf(held) !== target.resource.version) return target;
+  if (held.kind === 'claimed') {
+    // As if it had been sent and accepted: what the client refused before that may be tried again.
+    if (target === current) context.node.rejected.delete(state.typeUrl, name);
+    context.confirm(target);
+  }
   settle(context, state, target, context.settleUntil);
   return undefined;
 }

@@ -6,6 +6,7 @@ import type { NodeMemory } from './node-memory.ts';
 import { dependentsInPlace, type StreamView } from './order.ts';
 import type { Outcome } from './outcome.ts';
 import { type BatchLimits, type Entries, planBatch } from './plan.ts';
+import type { Resource } from './resource.ts';
 import { isWildcard, type Resubscription } from './subscription.ts';
 import { TypeState } from './type-state.ts';
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, traitsOf } from './types.ts';
@@ -161,6 +162,13 @@ export class Session implements StreamView {
     }
   }
 
+  /** Later, since whoever is told may publish, which must not happen in the middle of a plan. */
+  #tellHeld({ typeUrl, name, version }: Resource): void {
+    const { onOutcome } = this.#context;
+    const { id: nodeId } = this.node;
+    queueMicrotask(() => onOutcome({ nodeId, typeUrl, name, version, removed: false, outcome: 'held', message: '' }));
+  }
+
   /** @returns whether anything changed, so that another type may have become free to move */
   #advance(state: TypeState): boolean {
     const { dialect, options, lastGood, clock } = this.#context;
@@ -177,6 +185,7 @@ export class Session implements StreamView {
         now: clock.now(),
         settleUntil: this.#settleUntil(),
         returnedUntil: this.#returnedUntil ?? 0,
+        confirm: ({ resource }) => this.#tellHeld(resource),
         wakeAt: (time) => this.#wakeAt(time),
       },
       state,
