@@ -89,5 +89,21 @@ for (const [size, fillers] of Object.entries(SIZES)) {
       await found();
       assert.deepEqual(await whoAnswer('bad', 'fresh', 'four', 'neighbour'), ['b', 'b', '404', 'a']);
     });
+
+    test('cost their neighbours no request, also where an adopted Envoy said yes before', async () => {
+      await sluice.crash();
+      const seen = new Set<string>();
+      let isOver = false;
+      const asking = (async () => {
+        while (!isOver) for (const answer of await whoAnswer('neighbour', 'one', 'filler')) seen.add(answer);
+      })();
+      writeRoutes('bad', 'a', TOO_LARGE);
+      await found('Ingress/bad RejectedByEnvoy').finally(() => {
+        isOver = true;
+      });
+      await asking;
+      assert.deepEqual([...seen].sort(), ['a', 'b']);
+      assert.deepEqual(await whoAnswer('bad'), ['b']);
+    });
   });
 }
