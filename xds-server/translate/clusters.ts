@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import type { CircuitBreakersSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/circuit_breaker_pb.js';
 import {
   Cluster_DiscoveryType,
@@ -12,7 +12,7 @@ import { UpstreamTlsContextSchema } from '@sluice/envoy-protos/envoy/extensions/
 import { HttpProtocolOptionsSchema } from '@sluice/envoy-protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { Cluster, OutlierDetection, UpstreamTls } from '../../model/index.ts';
 import type { Resource } from '../serve/resource.ts';
-import { anyOf, encodeResource } from './encode.ts';
+import { anyOf, resourceOf } from './encode.ts';
 import { durationOf, FROM_ADS, type Init, socketAddress } from './messages.ts';
 import { ENDPOINTS } from './types.ts';
 
@@ -26,23 +26,39 @@ const NO_CIRCUIT_BREAKING: Init<typeof CircuitBreakersSchema> = {
 
 /** @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/cluster.proto */
 export function translateCluster(cluster: Cluster): Resource {
-  const message = create(ClusterSchema, {
-    name: cluster.name,
-    ...discovery(cluster),
-    connectTimeout: durationOf(cluster.options.connectTimeoutMs),
-    lbPolicy: cluster.balancing === 'hash' ? Cluster_LbPolicy.MAGLEV : Cluster_LbPolicy.ROUND_ROBIN,
-    circuitBreakers: NO_CIRCUIT_BREAKING,
-    typedExtensionProtocolOptions: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': httpProtocolOptions(cluster) },
-    ...(cluster.options.outlierDetection && { outlierDetection: outlierDetection(cluster.options.outlierDetection) }),
-    ...(cluster.tls && { transportSocket: upstreamTls(cluster.tls) }),
-  });
+  const own = toBinary(ClusterSchema, create(ClusterSchema, { name: cluster.name, ...discovery(cluster) }));
+  const body = Buffer.concat([own, encodeManner(cluster)]);
   const { discovery: found } = cluster;
-  return encodeResource(
-    ClusterSchema,
-    cluster.name,
-    message,
-    found.kind === 'eds' ? [{ typeUrl: ENDPOINTS, name: found.serviceName }] : [],
-  );
+  return resourceOf(ClusterSchema, cluster.name, body, found.kind === 'eds' ? [{ typeUrl: ENDPOINTS, name: found.serviceName }] : []);
+}
+
+type Manner = Pick<Cluster, 'protocol' | 'tls' | 'balancing' | 'options'>;
+
+const manners = new Map<string, Uint8Array>();
+/** Far more than settings and protocols can make; names of external hosts could make any number. */
+const MAX_MANNERS = 64;
+
+/**
+ * All of a cluster that does not say which one it is. Thousands of clusters have it in common, and most of the work of
+ * encoding them is in it; as fields of their own its bytes may follow those of any cluster.
+ */
+function encodeManner(manner: Manner): Uint8Array {
+  const { protocol, tls, balancing, options } = manner;
+  const key = JSON.stringify([protocol, tls, balancing, options]);
+  const known = manners.get(key);
+  if (known) return known;
+  const message = create(ClusterSchema, {
+    connectTimeout: durationOf(options.connectTimeoutMs),
+    lbPolicy: balancing === 'hash' ? Cluster_LbPolicy.MAGLEV : Cluster_LbPolicy.ROUND_ROBIN,
+    circuitBreakers: NO_CIRCUIT_BREAKING,
+    typedExtensionProtocolOptions: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': httpProtocolOptions(manner) },
+    ...(options.outlierDetection && { outlierDetection: outlierDetection(options.outlierDetection) }),
+    ...(tls && { transportSocket: upstreamTls(tls) }),
+  });
+  const bytes = toBinary(ClusterSchema, message);
+  if (manners.size >= MAX_MANNERS) manners.clear();
+  manners.set(key, bytes);
+  return bytes;
 }
 
 function discovery({ name, discovery }: Cluster): Init<typeof ClusterSchema> {
@@ -61,10 +77,9 @@ function discovery({ name, discovery }: Cluster): Init<typeof ClusterSchema> {
   };
 }
 
-function httpProtocolOptions(cluster: Cluster) {
-  const { tls } = cluster;
+function httpProtocolOptions({ protocol, tls, options }: Manner) {
   return anyOf(HttpProtocolOptionsSchema, {
-    commonHttpProtocolOptions: { idleTimeout: durationOf(cluster.options.idleTimeoutMs) },
+    commonHttpProtocolOptions: { idleTimeout: durationOf(options.idleTimeoutMs) },
     // Connections are then kept apart by host.
     ...(tls &&
       tls.serverName === undefined && {
@@ -73,8 +88,7 @@ function httpProtocolOptions(cluster: Cluster) {
     upstreamProtocolOptions: {
       case: 'explicitHttpConfig',
       value: {
-        protocolConfig:
-          cluster.protocol === 'http2' ? { case: 'http2ProtocolOptions', value: {} } : { case: 'httpProtocolOptions', value: {} },
+        protocolConfig: protocol === 'http2' ? { case: 'http2ProtocolOptions', value: {} } : { case: 'httpProtocolOptions', value: {} },
       },
     },
   });
