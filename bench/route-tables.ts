@@ -4,41 +4,73 @@ import { TemporaryFolder } from '../testkit/temporary-folder.ts';
 import { distributionOf } from './distribution.ts';
 import { RunningSluice } from './running-sluice.ts';
 
-const ROUNDS = 9;
-const SECONDS = 2;
+const ROUNDS = 40;
+const SECONDS = 1;
 /** The largest table that is served whole, and the smallest that is divided. */
 const WHOLE_HOSTS = 256;
 const DIVIDED_HOSTS = 257;
 
-/** What dividing a route table costs a request: requests a second side by side, in turns, as a ratio. */
+interface Cost {
+  readonly requestsPerSecond: number;
+  /** Of Envoy, in microseconds. Other work on the machine changes it far less than it changes requests a second. */
+  readonly cpuPerRequest: number;
+}
+
+/** What dividing a route table costs a request, side by side and in turns, as ratios to a table that is whole. */
 export async function measureRouteTables(): Promise<void> {
   using folder = new TemporaryFolder();
   const whole = await start(folder, 'whole', WHOLE_HOSTS);
   const again = await start(folder, 'again', WHOLE_HOSTS);
   const divided = await start(folder, 'divided', DIVIDED_HOSTS);
-  const ratios: Record<string, number[]> = { known: [], unknown: [], same: [] };
+  const subjects: readonly Subject[] = [
+    { label: 'a whole one', costs: [], load: () => load(whole, 'host-7.test') },
+    { label: 'another whole one (noise)', costs: [], load: () => load(again, 'host-7.test') },
+    { label: 'divided, a known host', costs: [], load: () => load(divided, 'host-7.test') },
+    { label: 'divided, a host of a wildcard', costs: [], load: () => load(divided, 'elsewhere.wild.test') },
+  ];
   try {
+    // Each round begins with another one, so that none always follows the same neighbour.
     for (let round = 0; round < ROUNDS; round++) {
-      const base = requestsPerSecond(whole, 'host-7.test');
-      ratios['same']?.push(requestsPerSecond(again, 'host-7.test') / base);
-      ratios['known']?.push(requestsPerSecond(divided, 'host-7.test') / base);
-      ratios['unknown']?.push(requestsPerSecond(divided, 'elsewhere.wild.test') / base);
+      for (let turn = 0; turn < subjects.length; turn++) {
+        const subject = subjects[(round + turn) % subjects.length];
+        subject?.costs.push(subject.load());
+      }
     }
   } finally {
     for (const sluice of [whole, again, divided]) await sluice.stop();
   }
   console.log(
-    `route tables: requests/s of a divided table (${DIVIDED_HOSTS} hosts) against a whole one (${WHOLE_HOSTS}), ${ROUNDS} rounds`,
+    `route tables: a divided one (${DIVIDED_HOSTS} hosts) against a whole one (${WHOLE_HOSTS}), ${ROUNDS} rounds of ${SECONDS} s`,
   );
-  const show = (label: string, values: readonly number[] = []) => {
-    const { p50 } = distributionOf(values);
-    const sorted = values.toSorted((a, b) => a - b);
-    const change = (ratio: number | undefined) => `${(((ratio ?? Number.NaN) - 1) * 100).toFixed(1)} %`;
-    console.log(`  ${label.padEnd(32)}  median ${change(p50)}, from ${change(sorted[0])} to ${change(sorted.at(-1))}`);
+  const [base, ...others] = subjects;
+  for (const { label, costs } of others)
+    show(
+      label,
+      costs.map((cost, round) => ratios(cost, base?.costs[round] ?? cost)),
+    );
+}
+
+interface Subject {
+  readonly label: string;
+  readonly costs: Cost[];
+  readonly load: () => Cost;
+}
+
+function ratios(cost: Cost, base: Cost): Cost {
+  return {
+    requestsPerSecond: cost.requestsPerSecond / base.requestsPerSecond,
+    cpuPerRequest: cost.cpuPerRequest / base.cpuPerRequest,
   };
-  show('whole against whole (noise)', ratios['same']);
-  show('a known host', ratios['known']);
-  show('a host of a wildcard', ratios['unknown']);
+}
+
+function show(label: string, all: readonly Cost[]): void {
+  const spread = (values: readonly number[]) => {
+    const { p25, p50, p75 } = distributionOf(values);
+    const percent = (ratio: number) => `${ratio >= 1 ? '+' : ''}${((ratio - 1) * 100).toFixed(1)} %`;
+    return `median ${percent(p50)} (quartiles ${percent(p25)} and ${percent(p75)})`;
+  };
+  console.log(`  ${label.padEnd(28)}  requests/s ${spread(all.map(({ requestsPerSecond }) => requestsPerSecond))}`);
+  console.log(`  ${''.padEnd(28)}  CPU a request ${spread(all.map(({ cpuPerRequest }) => cpuPerRequest))}`);
 }
 
 /** Every host answers without a backend, so that the proxy alone is measured. */
@@ -55,9 +87,11 @@ async function start(folder: TemporaryFolder, name: string, hosts: number): Prom
   return await RunningSluice.start(manifests, folder.join(`${name}-state`));
 }
 
-function requestsPerSecond({ httpPort }: RunningSluice, host: string): number {
-  const output = execFileSync('wrk', ['-t1', '-c8', `-d${SECONDS}s`, '-H', `Host: ${host}`, `http://127.0.0.1:${httpPort}/`], {
-    encoding: 'utf8',
-  });
-  return Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1] ?? Number.NaN);
+function load(sluice: RunningSluice, host: string): Cost {
+  const url = `http://127.0.0.1:${sluice.httpPort}/`;
+  const before = sluice.envoyCpuMs();
+  const output = execFileSync('wrk', ['-t1', '-c8', `-d${SECONDS}s`, '-H', `Host: ${host}`, url], { encoding: 'utf8' });
+  const cpuMs = sluice.envoyCpuMs() - before;
+  const read = (pattern: RegExp) => Number(pattern.exec(output)?.[1] ?? Number.NaN);
+  return { requestsPerSecond: read(/Requests\/sec:\s+([\d.]+)/), cpuPerRequest: (cpuMs * 1000) / read(/(\d+) requests in/) };
 }

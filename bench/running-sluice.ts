@@ -8,6 +8,8 @@ import { freePorts } from '../testkit/ports.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const START_LIMIT_MS = 120_000;
+/** Of the kernel's clock for processes, on Linux. */
+const TICK_MS = 10;
 
 export interface Pauses {
   readonly max: number;
@@ -54,8 +56,18 @@ export class RunningSluice {
   }
 
   envoyMemory(): { readonly now: number; readonly peak: number } {
+    return memoryOf(this.#envoyPid());
+  }
+
+  /** Processor time that Envoy has used, in milliseconds. */
+  envoyCpuMs(): number {
+    const fields = readFileSync(`/proc/${this.#envoyPid()}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  }
+
+  #envoyPid(): number {
     const { pid }: { pid: number } = JSON.parse(readFileSync(join(this.#state, 'envoy.json'), 'utf8'));
-    return memoryOf(pid);
+    return pid;
   }
 
   /** The event loop's pauses since this was last asked. */
