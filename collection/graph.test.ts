@@ -104,6 +104,18 @@ test('a union holds what its collections hold, the first where several do', () =
   assert.deepEqual([...both.changed].sort(), ['a', 'b']);
 });
 
+test('settling tells of each stage that is entered', () => {
+  const graph = new Graph();
+  graph.beginStage('one');
+  const numbers = graph.input<number>('numbers');
+  graph.beginStage('two');
+  graph.derive('halves', numbers, (value) => value / 2);
+  graph.derive('doubles', numbers, (value) => value * 2);
+  const stages: string[] = [];
+  graph.settle((stage) => stages.push(stage));
+  assert.deepEqual(stages, ['one', 'two']);
+});
+
 test('a computation that throws leaves the value before in force and its neighbours alone', () => {
   const failures: string[] = [];
   const graph = new Graph((collection, key) => failures.push(`${collection} ${key}`));

@@ -11,12 +11,18 @@ import { Union } from './union.ts';
  * Collections settle in the order in which they were made, so one may only derive from, and read, those made before it.
  */
 export class Graph {
-  readonly #nodes: Node[] = [];
+  readonly #nodes: { readonly stage: string; readonly node: Node }[] = [];
+  #stage = '';
   readonly #onFailure: OnFailure;
 
   /** @param onFailure told when a computation throws; without it the exception leaves `settle` */
   constructor(onFailure: OnFailure = rethrow) {
     this.#onFailure = onFailure;
+  }
+
+  /** Collections that are made from now on belong to this stage; it means nothing but what {@link settle} tells of it. */
+  beginStage(name: string): void {
+    this.#stage = name;
   }
 
   input<V>(name: string): Input<V> {
@@ -35,14 +41,22 @@ export class Graph {
     return this.#add(new Union(name, from));
   }
 
-  /** Brings everything up to date with the inputs; afterwards each collection's `changed` says what this did to it. */
-  settle(): void {
-    for (const node of this.#nodes) node.begin();
-    for (const node of this.#nodes) node.settle();
+  /**
+   * Brings everything up to date with the inputs; afterwards each collection's `changed` says what this did to it.
+   * @param onStage told when the collections of another stage are about to settle, so that its caller can take the time
+   */
+  settle(onStage: (stage: string) => void = () => {}): void {
+    for (const { node } of this.#nodes) node.begin();
+    let current: string | undefined;
+    for (const { stage, node } of this.#nodes) {
+      if (stage !== current) onStage(stage);
+      current = stage;
+      node.settle();
+    }
   }
 
   #add<N extends Node>(node: N): N {
-    this.#nodes.push(node);
+    this.#nodes.push({ stage: this.#stage, node });
     return node;
   }
 }

@@ -29,7 +29,7 @@ export interface ChangedEvent {
   /** The revision of the cache that holds the outcome; that before if the batch made no difference. */
   readonly revision: number;
   /** Milliseconds. */
-  readonly timing: { readonly readMs: number; readonly computeMs: number; readonly publishMs: number };
+  readonly timing: { readonly readMs: number; readonly ingestMs: number; readonly translateMs: number; readonly publishMs: number };
 }
 
 /** What is wrong may have changed; {@link Controller.diagnostics} says what is. */
@@ -85,12 +85,12 @@ export class Controller {
 
   #take(batch: ObjectBatch): void {
     const { pipeline, cache, onEvent } = this.#options;
-    const started = performance.now();
     const change = pipeline.apply(batch);
+    const { ingestMs, translateMs } = pipeline.timing;
     const computed = performance.now();
     cache.apply(change);
     this.#sourceDiagnostics = batch.diagnostics;
-    const timing = { readMs: batch.timing.readMs, computeMs: computed - started, publishMs: performance.now() - computed };
+    const timing = { readMs: batch.timing.readMs, ingestMs, translateMs, publishMs: performance.now() - computed };
     onEvent({ kind: 'changed', batch, change, revision: cache.revision, timing });
   }
 

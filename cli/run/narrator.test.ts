@@ -27,7 +27,7 @@ function event(revision: number, upserts: readonly KubeObject[], removals: reado
     batch: { upserts, removals, diagnostics: [], timing: { seenAt: performance.now(), readMs: 1 } },
     change: { upserts: effect ? [resource] : [], removals: [] },
     revision,
-    timing: { readMs: 1, computeMs: 1, publishMs: 1 },
+    timing: { readMs: 1, ingestMs: 1, translateMs: 1, publishMs: 1 },
   };
 }
 

@@ -108,7 +108,8 @@ export class RunParts {
 
   #onChanged(event: ChangedEvent): void {
     this.metrics.stage('read', event.timing.readMs);
-    this.metrics.stage('translate', event.timing.computeMs);
+    this.metrics.stage('ingest', event.timing.ingestMs);
+    this.metrics.stage('translate', event.timing.translateMs);
     this.metrics.stage('publish', event.timing.publishMs);
     this.#narrator.changed(event);
   }

@@ -3,7 +3,7 @@ import type { Status } from './status.ts';
 import type { AdminView } from './view.ts';
 
 /** What a batch of changes goes through before Envoy sees it. */
-export type Stage = 'read' | 'translate' | 'publish';
+export type Stage = 'read' | 'ingest' | 'translate' | 'publish';
 
 const STAGE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const PROPAGATION_BUCKETS = [0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];

@@ -22,6 +22,11 @@ export interface PipelineOptions {
   readonly onFailure?: OnFailure;
 }
 
+export interface PipelineTiming {
+  readonly ingestMs: number;
+  readonly translateMs: number;
+}
+
 /** The model as it is at present. */
 export interface Model {
   readonly ingresses: Collection<IngestedIngress>;
@@ -44,17 +49,26 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #routes: RouteStages;
   readonly #stages: readonly ResourceStage[];
   readonly #findings = new Findings();
+  #timing: PipelineTiming = { ingestMs: 0, translateMs: 0 };
 
   constructor({ settings, ports, asOf, onFailure }: PipelineOptions) {
     this.#graph = new Graph(onFailure);
     this.#inputs = createInputs(this.#graph);
     this.#inputs.clock.set(NOW, asOf);
     for (const listener of baseListeners(ports)) this.#inputs.baseListeners.set(listener.name, listener);
+    this.#graph.beginStage('ingest');
     const stages = buildModel(this.#graph, this.#inputs, { settings, ports });
+    this.#graph.beginStage('translate');
     this.#routes = buildRouteResources(this.#graph, stages, this.#inputs.quarantine);
     this.#stages = buildResources(this.#graph, stages, this.#routes);
+    this.#graph.beginStage('ingest');
     this.model = modelOf(this.#graph, stages);
     this.#observe(stages);
+  }
+
+  /** What the last change cost: objects to model, and model to encoded resources. Milliseconds. */
+  get timing(): PipelineTiming {
+    return this.#timing;
   }
 
   /** Takes a batch in and says what it changed. */
@@ -130,7 +144,9 @@ export class Pipeline implements QuarantinedRoutes {
   }
 
   #settle(): ResourceChange {
-    this.#graph.settle();
+    const stopwatch = new Stopwatch();
+    this.#graph.settle((stage) => stopwatch.enter(stage));
+    this.#timing = { ingestMs: stopwatch.total('ingest'), translateMs: stopwatch.total('translate') };
     this.#findings.refresh();
     const upserts: Resource[] = [];
     const removals: ResourceName[] = [];
@@ -165,4 +181,22 @@ function modelOf(graph: Graph, stages: ModelStages): Model {
       state.state === 'usable' ? state.certificate : undefined,
     ),
   };
+}
+
+/** Adds up the time between entering a stage and entering the next, or asking. */
+class Stopwatch {
+  readonly #totals = new Map<string, number>();
+  #current = '';
+  #since = performance.now();
+
+  enter(stage: string): void {
+    const now = performance.now();
+    this.#totals.set(this.#current, this.total(this.#current, now));
+    this.#current = stage;
+    this.#since = now;
+  }
+
+  total(stage: string, now = performance.now()): number {
+    return (this.#totals.get(stage) ?? 0) + (stage === this.#current ? now - this.#since : 0);
+  }
 }
