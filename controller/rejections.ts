@@ -3,6 +3,7 @@ import type { SnapshotCache } from '../xds-server/serve/cache.ts';
 import type { Outcome } from '../xds-server/serve/outcome.ts';
 import type { ResourceName } from '../xds-server/serve/resource.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
+import { rejectedByEnvoy } from './rejected-by-envoy.ts';
 
 interface Rejection extends ResourceName {
   readonly nodeId: string;
@@ -42,11 +43,6 @@ export class Rejections {
 
 function diagnose({ typeUrl, name, nodeId, message, sources }: Rejection): Diagnostic[] {
   const kind = typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
-  const found = {
-    severity: 'error',
-    code: 'RejectedByEnvoy',
-    message: `Envoy ${JSON.stringify(nodeId)} refused ${kind} ${JSON.stringify(name)}, and keeps what it had: ${message}`,
-  } as const;
-  if (sources.length === 0) return [{ ...found, path: [] }];
-  return sources.map(({ object, path }) => ({ ...found, object, path }));
+  const what = `Envoy ${JSON.stringify(nodeId)} refused ${kind} ${JSON.stringify(name)}, and keeps what it had: ${message}`;
+  return rejectedByEnvoy(what, sources);
 }

@@ -3,6 +3,7 @@ import type { Outcome } from '../xds-server/serve/outcome.ts';
 import type { ResourceChange } from '../xds-server/serve/resource.ts';
 import { type EncodedVirtualHost, refusingVirtualHost } from '../xds-server/translate/virtual-hosts.ts';
 import type { QuarantinedHost } from './pipeline/route-resources.ts';
+import { rejectedByEnvoy } from './rejected-by-envoy.ts';
 
 /** What the quarantine needs of the pipeline. */
 export interface QuarantinedRoutes {
@@ -61,9 +62,7 @@ export class RouteQuarantine {
         this.#guilty.delete(key);
         continue;
       }
-      for (const { object, path } of this.#routes.virtualHostSources(key)) {
-        found.push({ severity: 'error', code: 'RejectedByEnvoy', message: `Envoy refused the routes: ${message}`, object, path });
-      }
+      found.push(...rejectedByEnvoy(`Envoy refused the routes: ${message}`, this.#routes.virtualHostSources(key)));
     }
     return found;
   }

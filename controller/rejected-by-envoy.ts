@@ -1,0 +1,16 @@
+import type { Diagnostic, FieldRef } from '../model/index.ts';
+
+/** The one diagnostic of this layer, as docs/diagnostics.md has it; a test holds the two together. */
+export const REJECTED_BY_ENVOY = {
+  code: 'RejectedByEnvoy',
+  severity: 'error',
+  meaning:
+    'Envoy refused what was made of the object, and the message is its own. What it had before stays in force; routes that it never had answer with 500.',
+} as const;
+
+/** One diagnostic for each field that what was refused came from; one without an object if that is not known. */
+export function rejectedByEnvoy(message: string, sources: readonly FieldRef[]): Diagnostic[] {
+  const { code, severity } = REJECTED_BY_ENVOY;
+  if (sources.length === 0) return [{ severity, code, message, path: [] }];
+  return sources.map(({ object, path }) => ({ severity, code, message, object, path }));
+}
