@@ -16,8 +16,16 @@ export class Union<V> extends KeyedValues<V> {
   }
 
   #refresh(key: string): void {
-    const value = this.#from.find((collection) => collection.get(key) !== undefined)?.get(key);
+    const value = this.#first(key);
     if (value === undefined) this.remove(key);
     else if (value !== this.get(key)) this.put(key, value);
+  }
+
+  #first(key: string): V | undefined {
+    for (const collection of this.#from) {
+      const value = collection.get(key);
+      if (value !== undefined) return value;
+    }
+    return undefined;
   }
 }

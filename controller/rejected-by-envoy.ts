@@ -1,4 +1,4 @@
-import type { Diagnostic, FieldRef } from '../model/index.ts';
+import type { Diagnostic, DiagnosticCodeEntry, FieldRef } from '../model/index.ts';
 
 /** The one diagnostic of this layer, as docs/diagnostics.md has it; a test holds the two together. */
 export const REJECTED_BY_ENVOY = {
@@ -6,7 +6,7 @@ export const REJECTED_BY_ENVOY = {
   severity: 'error',
   meaning:
     'Envoy refused what was made of the object, and the message is its own. What it had before stays in force; routes that it never had answer with 500.',
-} as const;
+} as const satisfies DiagnosticCodeEntry & { readonly code: string };
 
 /** One diagnostic for each field that what was refused came from; one without an object if that is not known. */
 export function rejectedByEnvoy(message: string, sources: readonly FieldRef[]): Diagnostic[] {

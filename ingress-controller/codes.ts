@@ -1,9 +1,4 @@
-import type { Severity } from '../model/index.ts';
-
-interface CodeEntry {
-  readonly severity: Severity;
-  readonly meaning: string;
-}
+import type { DiagnosticCodeEntry } from '../model/index.ts';
 
 /**
  * Every diagnostic that this layer can give, with what it means for traffic. docs/diagnostics.md repeats this table for
@@ -108,6 +103,6 @@ export const DIAGNOSTIC_CODES = {
     severity: 'error',
     meaning: 'host-listener-port is no port, or one that this process uses itself. The Ingress is not served.',
   },
-} as const satisfies Record<string, CodeEntry>;
+} as const satisfies Record<string, DiagnosticCodeEntry>;
 
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES;

@@ -1,9 +1,4 @@
-import type { Diagnostic, FieldPath, Severity } from '../model/index.ts';
-
-interface CodeEntry {
-  readonly severity: Severity;
-  readonly meaning: string;
-}
+import type { Diagnostic, DiagnosticCodeEntry, FieldPath } from '../model/index.ts';
 
 /**
  * Every diagnostic that comes from reading objects, with what it means for what is served. docs/diagnostics.md repeats
@@ -45,7 +40,7 @@ export const DIAGNOSTIC_CODES = {
     severity: 'warning',
     meaning: 'The system watches no more folders for this process. Changes are found by looking at the files every second instead.',
   },
-} as const satisfies Record<string, CodeEntry>;
+} as const satisfies Record<string, DiagnosticCodeEntry>;
 
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES;
 

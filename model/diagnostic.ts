@@ -21,6 +21,13 @@ export interface Diagnostic {
   readonly location?: Location;
 }
 
+/** What users are told of a code in docs/diagnostics.md. */
+export interface DiagnosticCodeEntry {
+  readonly severity: Severity;
+  /** What it means for traffic. */
+  readonly meaning: string;
+}
+
 /** Orders diagnostics by object, then field, then code, so that equal input is reported in equal order. */
 export function compareDiagnostics(a: Diagnostic, b: Diagnostic): number {
   return compare(sortKey(a), sortKey(b));
