@@ -1,3 +1,5 @@
+export type { ApiClient, ApiRequest } from './api-server/api-client.ts';
+export { ApiError, type ApiErrorCode } from './api-server/api-error.ts';
 export { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.ts';
 export * from './folder/index.ts';
 export * from './object.ts';
@@ -6,3 +8,4 @@ export { type Validation, validateObject } from './validate.ts';
 export type { Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls } from './views/ingress.ts';
 export type { Secret } from './views/secret.ts';
 export type { EndpointSlice, Service, ServicePort } from './views/service.ts';
+export type { Action, ApplyAction, DeleteAction, Manifest, StatusAction } from './write/action.ts';

@@ -13,6 +13,13 @@ export interface ObjectSource {
   watch(signal: AbortSignal): AsyncIterable<ObjectBatch>;
   /** The place of a field, or of the nearest thing around it that has one; undefined where objects have no files. */
   locate(object: ObjectRef, path: FieldPath): Location | undefined;
+  /**
+   * Says which Secrets are needed from now on and which no longer, by `namespace/name`; names may repeat what was said
+   * before. A source that reads all Secrets anyway has nothing to do. The others bring those that exist in a later batch,
+   * and tell only of these from then on.
+   * @returns whether it is known of all that are needed if they exist; if not, a batch follows once it is, be it empty
+   */
+  want(needed: readonly string[], dropped: readonly string[]): boolean;
 }
 
 /** A change of any number of objects, to be taken as one. */

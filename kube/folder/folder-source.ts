@@ -50,4 +50,9 @@ export class FolderSource implements ObjectSource {
   locate(object: ObjectRef, path: FieldPath): Location | undefined {
     return this.#watch?.reader.holdings.locate(object, path);
   }
+
+  /** Secrets are read like everything else. */
+  want(): boolean {
+    return true;
+  }
 }
