@@ -4,6 +4,7 @@ import type { SnapshotCache } from '../xds-server/serve/cache.ts';
 import type { Outcome } from '../xds-server/serve/outcome.ts';
 import type { ResourceChange } from '../xds-server/serve/resource.ts';
 import { ROUTES } from '../xds-server/translate/types.ts';
+import { HeldChanges } from './held-changes.ts';
 import { locateDiagnostic } from './locate.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
 import { Rejections } from './rejections.ts';
@@ -11,6 +12,8 @@ import { RouteQuarantine } from './route-quarantine.ts';
 
 /** Certificates expire by the hour at most as far as telling about it goes; their clients judge them by the second. */
 const CLOCK_STEP_MS = 3_600_000;
+/** How long a change may wait for Secrets that it needs, once something is served. */
+const MAX_WAIT_MS = 1_000;
 
 export interface ControllerOptions {
   readonly source: ObjectSource;
@@ -37,11 +40,21 @@ export interface FindingsEvent {
   readonly kind: 'findings';
 }
 
+interface TakenBatch {
+  readonly batch: ObjectBatch;
+  readonly change: ResourceChange;
+  readonly timing: Omit<ChangedEvent['timing'], 'publishMs'>;
+}
+
 /** Takes objects from a source through the pipeline into the cache, and what clients refuse back to the objects. */
 export class Controller {
   readonly #options: ControllerOptions;
   readonly #rejections: Rejections;
   readonly #quarantine: RouteQuarantine;
+  /** What is not published yet, since it needs Secrets that nobody has looked for. */
+  readonly #held = new HeldChanges();
+  #taken: TakenBatch[] = [];
+  #overdue: NodeJS.Timeout | undefined;
   #sourceDiagnostics: readonly Diagnostic[] = [];
 
   constructor(options: ControllerOptions) {
@@ -51,7 +64,8 @@ export class Controller {
   }
 
   /**
-   * Follows the source until the signal aborts. Nothing is published before its first complete read.
+   * Follows the source until the signal aborts. Nothing is published before its first complete read, and before all Secrets
+   * that this needs were looked for. A later change waits for its Secrets too, but not for long.
    * @throws whatever the source throws
    */
   async run(signal: AbortSignal): Promise<void> {
@@ -60,6 +74,7 @@ export class Controller {
       for await (const batch of this.#options.source.watch(signal)) this.#take(batch);
     } finally {
       clearInterval(clock);
+      clearTimeout(this.#overdue);
     }
   }
 
@@ -79,23 +94,46 @@ export class Controller {
       return;
     }
     const changes = this.#quarantine.note(outcome);
-    for (const change of changes) this.#options.cache.apply(change);
+    for (const change of changes) this.#publish(change);
     if (changes.length > 0) this.#options.onEvent({ kind: 'findings' });
   };
 
   #take(batch: ObjectBatch): void {
-    const { pipeline, cache, onEvent } = this.#options;
+    const { pipeline, source } = this.#options;
     const change = pipeline.apply(batch);
-    const { ingestMs, translateMs } = pipeline.timing;
-    const computed = performance.now();
-    cache.apply(change);
+    const { needed, dropped } = pipeline.secretReferences;
+    this.#held.add(change);
+    this.#taken.push({ batch, change, timing: { readMs: batch.timing.readMs, ...pipeline.timing } });
     this.#sourceDiagnostics = batch.diagnostics;
-    const timing = { readMs: batch.timing.readMs, ingestMs, translateMs, publishMs: performance.now() - computed };
-    onEvent({ kind: 'changed', batch, change, revision: cache.revision, timing });
+    if (source.want(needed, dropped)) this.#publishTaken();
+    else this.#wait();
+  }
+
+  #wait(): void {
+    if (this.#options.cache.isReady) this.#overdue ??= setTimeout(() => this.#publishTaken(), MAX_WAIT_MS);
+  }
+
+  #publishTaken(): void {
+    const { cache, onEvent } = this.#options;
+    clearTimeout(this.#overdue);
+    this.#overdue = undefined;
+    const taken = this.#taken;
+    this.#taken = [];
+    const startedAt = performance.now();
+    cache.apply(this.#held.take());
+    const publishMs = performance.now() - startedAt;
+    const { revision } = cache;
+    for (const { batch, change, timing } of taken) onEvent({ kind: 'changed', batch, change, revision, timing: { ...timing, publishMs } });
+  }
+
+  /** Publishes a change that no batch brought, unless some wait: the state that it belongs to is theirs. */
+  #publish(change: ResourceChange): void {
+    if (this.#taken.length === 0) this.#options.cache.apply(change);
+    else this.#held.add(change);
   }
 
   #advance(): void {
-    this.#options.cache.apply(this.#options.pipeline.advance(new Date()));
+    this.#publish(this.#options.pipeline.advance(new Date()));
     this.#options.onEvent({ kind: 'findings' });
   }
 }

@@ -21,8 +21,8 @@ export function addDemo(yargs: Argv): Argv {
     async ({ httpPort, httpsPort, adminPort, stateDir, logFormat }) => {
       const [{ runDemo }, { createLog }, { listenForStop }] = await Promise.all([
         import('../demo/demo.ts'),
-        import('../run/log.ts'),
-        import('../run/stop-signals.ts'),
+        import('../log.ts'),
+        import('../stop-signals.ts'),
       ]);
       await runDemo({ httpPort, httpsPort, adminPort, stateDir, log: createLog(logFormat) }, listenForStop());
     },

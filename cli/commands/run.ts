@@ -38,9 +38,9 @@ export function addRun(yargs: Argv): Argv {
       const settings = await requireSettings(argv.config);
       const [{ runSluice }, { createLog }, { defaultStateDir }, { listenForStop }] = await Promise.all([
         import('../run/run.ts'),
-        import('../run/log.ts'),
+        import('../log.ts'),
         import('../run/state-dir.ts'),
-        import('../run/stop-signals.ts'),
+        import('../stop-signals.ts'),
       ]);
       const stateDir = argv.stateDir ?? defaultStateDir(manifests);
       await runSluice(

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { DEFAULT_SETTINGS } from '../../settings/index.ts';
+import type { Log } from '../log.ts';
 import { DEFAULT_PORTS } from '../options.ts';
 import { print } from '../output.ts';
-import type { Log } from '../run/log.ts';
 import { runSluice } from '../run/run.ts';
 import { stateHome } from '../run/state-dir.ts';
-import type { StopSignals } from '../run/stop-signals.ts';
+import type { StopSignals } from '../stop-signals.ts';
 import { formatFile } from '../text/place.ts';
 import { startApiBackend, startWebBackend } from './backends.ts';
 import { makeDemoCertificate } from './certificate.ts';

@@ -1,5 +1,5 @@
 import type { EnvoyEvent } from '../../agent/index.ts';
-import type { Status } from '../../controller/admin/status.ts';
+import type { EnvoyStatus } from '../../controller/admin/status.ts';
 
 /** What is known of the Envoy of a run, from what was told of it. */
 export class EnvoyState {
@@ -42,7 +42,7 @@ export class EnvoyState {
     if (this.#running) this.#running.since = new Date(Date.now() - seconds * 1000);
   }
 
-  describe(): Status['envoy'] {
+  describe(): EnvoyStatus {
     const version = this.#version;
     if (!this.#running) return { version, adopted: false };
     const { pid, adopted, since } = this.#running;

@@ -4,9 +4,9 @@ import { FolderError } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, XdsError } from '../../xds-server/serve/index.ts';
 import { CliError } from '../cli-error.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../log.ts';
+import type { StopSignals } from '../stop-signals.ts';
 import { RunParts } from './parts.ts';
-import type { StopSignals } from './stop-signals.ts';
 
 export interface RunOptions {
   /** The folder of manifests. */
@@ -45,17 +45,17 @@ async function serve(options: RunOptions, stop: StopSignals): Promise<void> {
   const state = cleanUp.use(StateFolder.open(options.stateDir));
   await requireFreePorts(options, state);
   const parts = new RunParts(options, state);
-  cleanUp.defer(() => parts.server.close());
-  await parts.server.listen({ path: state.xdsSocket });
-  const admin = await startAdminServer({ view: parts.view, metrics: parts.metrics, port: options.adminPort });
+  cleanUp.defer(() => parts.control.server.close());
+  await parts.control.server.listen({ path: state.xdsSocket });
+  const admin = await startAdminServer({ view: parts.control.view, metrics: parts.control.metrics, port: options.adminPort });
   cleanUp.defer(() => admin.close());
   const ended = new AbortController();
-  const following = parts.controller.run(ended.signal);
+  const following = parts.control.controller.run(ended.signal);
   cleanUp.defer(async () => {
     ended.abort();
     await following.catch(() => {});
   });
-  cleanUp.defer(() => parts.tellFindings());
+  cleanUp.defer(() => parts.control.tellFindings());
   const stopRequested = whenAborted(stop.graceful);
   try {
     await Promise.race([startEnvoy(parts, ended.signal), following, stopRequested]);
@@ -71,7 +71,7 @@ async function serve(options: RunOptions, stop: StopSignals): Promise<void> {
 
 async function startEnvoy(parts: RunParts, ended: AbortSignal): Promise<void> {
   await parts.envoy.start();
-  await parts.server.waitSynced(parts.nodeId, { types: [LISTENER_TYPE, CLUSTER_TYPE], signal: ended });
+  await parts.control.server.waitSynced(parts.nodeId, { types: [LISTENER_TYPE, CLUSTER_TYPE], signal: ended });
   const { uptimeSeconds } = await parts.envoy.admin.serverInfo();
   parts.envoyState.noteUptime(uptimeSeconds);
   parts.envoyState.servesFirstSnapshot = true;

@@ -1,37 +1,60 @@
-import type { Status } from '../../controller/admin/status.ts';
+import type { ClusterStatus, EnvoyStatus, RelayStatus, Status } from '../../controller/admin/status.ts';
 import { formatCounts, plural } from './diagnostics.ts';
 
 const LABEL_WIDTH = 11;
 
 /** @param now milliseconds since 1970 */
 export function formatStatus(status: Status, now: number): string {
-  const { entry, envoy } = status;
+  const { entry, envoy, cluster, relay } = status;
   const lines: [string, string][] = [
     [
       'sluice',
       `${status.version}, pid ${status.pid}, up ${formatAge(status.since, now)}, ${status.ready ? 'ready' : `not ready: ${status.notReady ?? 'starting'}`}`,
     ],
-    ['envoy', describeEnvoy(envoy, now)],
-    ['manifests', status.manifests],
-    ['entry', `http ${entry.address}:${entry.httpPort}, https ${entry.address}:${entry.httpsPort}`],
+  ];
+  if (envoy) lines.push(['envoy', describeEnvoy(envoy, now)]);
+  if (status.manifests !== undefined) lines.push(['manifests', status.manifests]);
+  if (entry) lines.push(['entry', `http ${entry.address}:${entry.httpPort}, https ${entry.address}:${entry.httpsPort}`]);
+  if (cluster) lines.push(...describeCluster(cluster));
+  if (relay) lines.push(['controller', describeRelay(relay, now)]);
+  lines.push(
     ['objects', formatSizes(status.objects)],
     ['resources', formatSizes(status.resources)],
-    [
-      'clients',
-      status.clients.length === 0
-        ? 'none'
-        : status.clients.map(({ node, synced }) => `${node} (${synced ? 'in sync' : 'behind'})`).join(', '),
-    ],
+    ['clients', describeClients(status.clients)],
     ['findings', formatCounts(status.findings)],
     ...status.rejected.map(({ type, name, message, sources }): [string, string] => [
       'rejected',
       `${type} ${name}: ${message}${sources.length > 0 ? `; from ${sources.join(', ')}` : ''}`,
     ]),
-  ];
+  );
   return `${lines.map(([label, text]) => label.padEnd(LABEL_WIDTH) + text).join('\n')}\n`;
 }
 
-function describeEnvoy({ pid, version, adopted, since }: Status['envoy'], now: number): string {
+function describeClients(clients: Status['clients']): string {
+  if (clients.length === 0) return 'none';
+  return clients.map(({ node, synced }) => `${node} (${synced ? 'in sync' : 'behind'})`).join(', ');
+}
+
+function describeCluster({ leader, isLeader, kinds, pendingWrites, failingWrites }: ClusterStatus): [string, string][] {
+  const who = leader === undefined ? 'nobody' : `${leader}${isLeader ? ' (this one)' : ''}`;
+  const unread = kinds.filter(({ synced, error }) => !synced || error !== undefined);
+  return [
+    ['leader', pendingWrites > 0 ? `${who}, ${pendingWrites} to write` : who],
+    ...unread.map(({ kind, synced, error }): [string, string] => [
+      'reading',
+      `${kind} ${synced ? 'was read, but' : 'is not read yet'}${error === undefined ? '' : `: ${error}`}`,
+    ]),
+    ...failingWrites.map(({ what, reason }): [string, string] => ['unwritten', `${what}: ${reason}`]),
+  ];
+}
+
+function describeRelay({ controller, since, error }: RelayStatus, now: number): string {
+  const age = formatAge(since, now);
+  if (controller !== undefined) return `${controller}, for ${age}`;
+  return `none for ${age}${error === undefined ? '' : `: ${error}`}; what was good is served`;
+}
+
+function describeEnvoy({ pid, version, adopted, since }: EnvoyStatus, now: number): string {
   if (pid === undefined) return `${version}, not running`;
   return `${version}, pid ${pid}${since === undefined ? '' : `, up ${formatAge(since, now)}`}${adopted ? ', adopted' : ''}`;
 }

@@ -86,6 +86,7 @@ test('a status says what is wrong', () => {
   const since = '2026-01-01T00:00:00.000Z';
   const text = formatStatus(
     {
+      role: 'run',
       version: '0.1.0',
       pid: 7,
       since,

@@ -17,6 +17,7 @@ const certificate: Certificate = { name: 'default/tls', chain: 'CHAIN', privateK
 const diagnostic: Diagnostic = { severity: 'warning', code: 'SomeCode', message: 'something', path: [] };
 
 let status: Status = {
+  role: 'run',
   version: '0.1.0',
   pid: 1,
   since: '2026-01-01T00:00:00.000Z',

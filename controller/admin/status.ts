@@ -29,18 +29,58 @@ const rejection = z.object({
   sources: z.array(z.string()),
 });
 
+/** What an API server is asked for, of one kind. */
+const watchedKind = z.object({
+  kind: z.string(),
+  /** Whether it was read completely. */
+  synced: z.boolean(),
+  /** What the last try said, where it failed. */
+  error: z.string().optional(),
+});
+
+const cluster = z.object({
+  namespace: z.string(),
+  /** Who writes for all replicas, as the Lease has it; absent while nobody does. */
+  leader: z.string().optional(),
+  isLeader: z.boolean(),
+  kinds: z.array(watchedKind),
+  /** What the leader has to write and has not; 0 on the others. */
+  pendingWrites: count,
+  /** What cannot be written, and why. */
+  failingWrites: z.array(z.object({ what: z.string(), reason: z.string() })),
+});
+
+const relay = z.object({
+  /** The controller that configuration comes from; absent while there is none. */
+  controller: z.string().optional(),
+  /** ISO 8601: since when there is one, or none. */
+  since: z.string(),
+  /** What stands in the way; absent while connected. */
+  error: z.string().optional(),
+  /** Until when this node's certificate is good; ISO 8601. */
+  certificateUntil: z.string().optional(),
+});
+
 /** What `/status` answers: the whole of a running Sluice at a glance. */
 export const statusSchema = z.object({
+  role: z.enum(['run', 'controller', 'agent']),
   version: z.string(),
   pid: z.int(),
   /** ISO 8601. */
   since: z.string(),
-  manifests: z.string(),
-  entry: z.object({ address: z.string(), httpPort: z.int(), httpsPort: z.int() }),
   ready: z.boolean(),
   /** Why not; absent when ready. */
   notReady: z.string().optional(),
-  envoy,
+  /** The folder that objects come from; of `run`. */
+  manifests: z.string().optional(),
+  /** Where requests come in; of `run`. */
+  entry: z.object({ address: z.string(), httpPort: z.int(), httpsPort: z.int() }).optional(),
+  /** Of `run` and `agent`. */
+  envoy: envoy.optional(),
+  /** Of `controller`. */
+  cluster: cluster.optional(),
+  /** Of `agent`. */
+  relay: relay.optional(),
   objects: z.record(z.string(), count),
   resources: z.record(z.string(), count),
   clients: z.array(client),
@@ -49,3 +89,6 @@ export const statusSchema = z.object({
 });
 
 export type Status = z.output<typeof statusSchema>;
+export type EnvoyStatus = z.output<typeof envoy>;
+export type ClusterStatus = z.output<typeof cluster>;
+export type RelayStatus = z.output<typeof relay>;

@@ -50,6 +50,8 @@ export interface ModelStages {
   readonly endpointSets: Collection<EndpointsResult>;
   /** Those of Secrets that an Ingress of ours refers to; whatever else is in a Secret is not looked at. */
   readonly certificates: Collection<CertificateState>;
+  /** By `namespace/name` of the Secrets that Ingresses of ours refer to, whether or not they exist. */
+  readonly secretReferences: Collection<readonly string[]>;
 }
 
 export interface ModelOptions {
@@ -67,8 +69,8 @@ export function buildModel(graph: Graph, inputs: Inputs, { settings, ports }: Mo
     ingestCertificate(secret, read(inputs.clock, NOW) ?? new Date(0)),
   );
   const ingresses = buildIngresses(graph, inputs, secrets, { settings, ports });
-  const references = graph.group('secret references', ingresses, (ingress) => ingress.secrets.map((name) => [name, name] as const));
-  const certificates = graph.derive('certificates', references, (_users, name, read) => read(secrets, name));
+  const secretReferences = graph.group('secret references', ingresses, (ingress) => ingress.secrets.map((name) => [name, name] as const));
+  const certificates = graph.derive('certificates', secretReferences, (_users, name, read) => read(secrets, name));
   const virtualHosts = buildVirtualHosts(graph, ingresses);
   const tlsClaims = graph.group('TLS claims', ingresses, ({ tls }) =>
     tls.map((claim): [string, TlsClaim] => [`${claim.listener} ${claim.serverName}`, claim]),
@@ -76,7 +78,7 @@ export function buildModel(graph: Graph, inputs: Inputs, { settings, ports }: Mo
   const tls = graph.derive('TLS merges', tlsClaims, (claims) => mergeTls(claims));
   const listeners = buildListeners(graph, inputs, ingresses, tls, settings);
   const { clusters, endpointSets } = buildClusters(graph, inputs, ingresses, settings);
-  return { ingresses, virtualHosts, tls, listeners, clusters, endpointSets, certificates };
+  return { ingresses, virtualHosts, tls, listeners, clusters, endpointSets, certificates, secretReferences };
 }
 
 function buildIngresses(

@@ -27,6 +27,12 @@ export interface PipelineTiming {
   readonly translateMs: number;
 }
 
+/** Secrets by `namespace/name`. */
+export interface SecretReferences {
+  readonly needed: readonly string[];
+  readonly dropped: readonly string[];
+}
+
 /** The model as it is at present. */
 export interface Model {
   readonly ingresses: Collection<IngestedIngress>;
@@ -47,6 +53,7 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #graph: Graph;
   readonly #inputs: Inputs;
   readonly #routes: RouteStages;
+  readonly #secretReferences: Collection<readonly string[]>;
   readonly #stages: readonly ResourceStage[];
   readonly #findings = new Findings();
   #timing: PipelineTiming = { ingestMs: 0, translateMs: 0 };
@@ -58,6 +65,7 @@ export class Pipeline implements QuarantinedRoutes {
     for (const listener of baseListeners(ports)) this.#inputs.baseListeners.set(listener.name, listener);
     this.#graph.beginStage('ingest');
     const stages = buildModel(this.#graph, this.#inputs, { settings, ports });
+    this.#secretReferences = stages.secretReferences;
     this.#graph.beginStage('translate');
     this.#routes = buildRouteResources(this.#graph, stages, this.#inputs.quarantine);
     this.#stages = buildResources(this.#graph, stages, this.#routes);
@@ -69,6 +77,14 @@ export class Pipeline implements QuarantinedRoutes {
   /** What the last change cost: objects to model, and model to encoded resources. Milliseconds. */
   get timing(): PipelineTiming {
     return this.#timing;
+  }
+
+  /** Which Secrets Ingresses of ours came to refer to by the last change, and which none refers to any more. */
+  get secretReferences(): SecretReferences {
+    const { needed = [], dropped = [] } = Object.groupBy(this.#secretReferences.changed, (name) =>
+      this.#secretReferences.get(name) ? 'needed' : 'dropped',
+    );
+    return { needed, dropped };
   }
 
   /** Takes a batch in and says what it changed. */

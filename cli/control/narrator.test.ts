@@ -5,7 +5,7 @@ import type { ChangedEvent } from '../../controller/controller.ts';
 import type { Model } from '../../controller/pipeline/pipeline.ts';
 import type { EndpointSlice, KubeObject } from '../../kube/index.ts';
 import type { ObjectRef } from '../../model/index.ts';
-import type { LogEntry } from './log.ts';
+import type { LogEntry } from '../log.ts';
 import { Narrator } from './narrator.ts';
 
 const resource = { typeUrl: 't', name: 'n', version: 'v', body: new Uint8Array(), requires: [] };

@@ -6,36 +6,37 @@ import { resourceTypeOf } from '../../controller/render.ts';
 import type { ClientStatus, SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
 import { countSeverities } from '../text/diagnostics.ts';
 import { formatSource, type Locate } from '../text/place.ts';
-import type { EnvoyState } from './envoy-state.ts';
 
-export interface RunViewOptions {
-  readonly about: Pick<Status, 'version' | 'pid' | 'since' | 'manifests' | 'entry'>;
+/** What a status says beyond what is the same wherever objects are compiled. */
+export type RoleStatus = Pick<Status, 'role' | 'notReady' | 'manifests' | 'entry' | 'envoy' | 'cluster'>;
+
+export interface ControlViewOptions {
+  readonly about: Pick<Status, 'version' | 'pid' | 'since'>;
+  readonly describeRole: (clients: readonly ClientStatus[]) => RoleStatus;
   readonly pipeline: Pipeline;
   readonly controller: Controller;
   readonly cache: SnapshotCache;
   readonly server: XdsServer;
-  readonly envoy: EnvoyState;
   readonly countObjects: () => Status['objects'];
   readonly locate: Locate;
 }
 
-/** A run as its admin endpoint shows it. */
-export class RunView implements AdminView {
-  readonly #options: RunViewOptions;
+/** A process that compiles objects, as its admin endpoint shows it. */
+export class ControlView implements AdminView {
+  readonly #options: ControlViewOptions;
 
-  constructor(options: RunViewOptions) {
+  constructor(options: ControlViewOptions) {
     this.#options = options;
   }
 
   status(): Status {
-    const { about, envoy, server, controller, countObjects } = this.#options;
+    const { about, describeRole, server, controller, countObjects } = this.#options;
     const clients = server.clients();
-    const notReady = this.#obstacle(clients);
+    const role = describeRole(clients);
     return {
       ...about,
-      ready: notReady === undefined,
-      ...(notReady !== undefined && { notReady }),
-      envoy: envoy.describe(),
+      ready: role.notReady === undefined,
+      ...role,
       objects: countObjects(),
       resources: this.#countResources(),
       clients: clients.map(describeClient),
@@ -57,16 +58,6 @@ export class RunView implements AdminView {
     for (const typeUrl of cache.typeUrls()) {
       for (const { resource } of cache.ofType(typeUrl).values()) if (!pipeline.isSpare(resource)) yield resource;
     }
-  }
-
-  /** Why requests are not served as the manifests have it; undefined where they are. */
-  #obstacle(clients: readonly ClientStatus[]): string | undefined {
-    const { cache, envoy } = this.#options;
-    if (!cache.isReady) return 'the manifests are not read yet';
-    if (envoy.isLive && envoy.servesFirstSnapshot) return undefined;
-    if (envoy.describe().pid === undefined) return 'Envoy does not run';
-    const pending = clients.flatMap(({ types }) => types).reduce((sum, type) => sum + type.pending, 0);
-    return pending > 0 ? `Envoy has ${pending} resources still to acknowledge` : 'Envoy is on its way';
   }
 
   #countResources(): Status['resources'] {
@@ -93,6 +84,6 @@ export class RunView implements AdminView {
   }
 }
 
-function describeClient({ nodeId, synced, types }: ClientStatus): Status['clients'][number] {
+export function describeClient({ nodeId, synced, types }: ClientStatus): Status['clients'][number] {
   return { node: nodeId, synced, resources: Object.fromEntries(types.map(({ typeUrl, accepted }) => [resourceTypeOf(typeUrl), accepted])) };
 }

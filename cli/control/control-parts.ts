@@ -1,0 +1,122 @@
+import { Metrics } from '../../controller/admin/metrics.ts';
+import { type ChangedEvent, Controller, type ControllerEvent } from '../../controller/controller.ts';
+import { Pipeline, type PipelineOptions } from '../../controller/pipeline/pipeline.ts';
+import { resourceTypeOf } from '../../controller/render.ts';
+import type { ObjectSource } from '../../kube/index.ts';
+import { type ClientStatus, type Outcome, SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
+import type { Log } from '../log.ts';
+import type { Locate } from '../text/place.ts';
+import { readVersions } from '../version.ts';
+import { ControlView, type RoleStatus } from './control-view.ts';
+import { FindingsLog } from './findings.ts';
+import { Narrator } from './narrator.ts';
+
+/** Findings come in rows; they are compared with those before when a row is over … */
+const FINDINGS_DELAY_MS = 50;
+/** … and where there are very many, so rarely that comparing takes no more than this part of the time. */
+const FINDINGS_SHARE = 0.05;
+
+export interface ControlOptions {
+  readonly source: ObjectSource;
+  readonly pipeline: Omit<PipelineOptions, 'asOf' | 'onFailure'>;
+  readonly log: Log;
+  /** What this process' status says beyond its objects and clients. */
+  readonly describeRole: (clients: readonly ClientStatus[]) => RoleStatus;
+  /** Told after each published change, and when findings may have changed. */
+  readonly onEvent?: (event: ControllerEvent) => void;
+  /** Told when a client has answered everything up to a revision. */
+  readonly onSynced?: (nodeId: string, revision: number) => void;
+}
+
+/** From objects to xDS clients, and the telling of it: what `sluice run` and `sluice controller` have in common. */
+export class ControlParts {
+  readonly cache = new SnapshotCache();
+  readonly pipeline: Pipeline;
+  readonly controller: Controller;
+  readonly server: XdsServer;
+  readonly view: ControlView;
+  readonly metrics: Metrics;
+  readonly #options: ControlOptions;
+  readonly #locate: Locate;
+  readonly #narrator: Narrator;
+  readonly #findings = new FindingsLog();
+  #findingsTimer: NodeJS.Timeout | undefined;
+  #findingsDelayMs = FINDINGS_DELAY_MS;
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+    const { source, log, describeRole } = options;
+    this.#locate = (object, path) => source.locate(object, path);
+    this.pipeline = new Pipeline({
+      ...options.pipeline,
+      asOf: new Date(),
+      onFailure: (collection, key, error) => this.#tellMistake(`${collection} of ${key}`, error),
+    });
+    this.controller = new Controller({
+      source,
+      pipeline: this.pipeline,
+      cache: this.cache,
+      onEvent: (event) => this.#onEvent(event),
+    });
+    this.server = new XdsServer({
+      cache: this.cache,
+      onOutcome: (outcome) => this.#onOutcome(outcome),
+      onSynced: (nodeId, revision) => {
+        this.#narrator.synced(revision);
+        options.onSynced?.(nodeId, revision);
+      },
+    });
+    this.#narrator = new Narrator({
+      log,
+      model: this.pipeline.model,
+      locate: this.#locate,
+      onInForce: (milliseconds) => this.metrics.propagated(milliseconds),
+    });
+    this.view = new ControlView({
+      about: { version: readVersions().sluice, pid: process.pid, since: new Date().toISOString() },
+      describeRole,
+      pipeline: this.pipeline,
+      controller: this.controller,
+      cache: this.cache,
+      server: this.server,
+      countObjects: () => this.#narrator.countObjects(),
+      locate: this.#locate,
+    });
+    this.metrics = new Metrics(this.view);
+  }
+
+  /** Tells what is wrong and was not told yet, at once. */
+  tellFindings(): void {
+    clearTimeout(this.#findingsTimer);
+    this.#findingsTimer = undefined;
+    const startedAt = performance.now();
+    for (const entry of this.#findings.update(this.controller.diagnostics(), this.#locate)) this.#options.log(entry);
+    this.#findingsDelayMs = Math.max(FINDINGS_DELAY_MS, (performance.now() - startedAt) / FINDINGS_SHARE);
+  }
+
+  #onEvent(event: ControllerEvent): void {
+    if (event.kind === 'changed') this.#onChanged(event);
+    this.#findingsTimer ??= setTimeout(() => this.tellFindings(), this.#findingsDelayMs);
+    this.#options.onEvent?.(event);
+  }
+
+  #onChanged(event: ChangedEvent): void {
+    this.metrics.stage('read', event.timing.readMs);
+    this.metrics.stage('ingest', event.timing.ingestMs);
+    this.metrics.stage('translate', event.timing.translateMs);
+    this.metrics.stage('publish', event.timing.publishMs);
+    this.#narrator.changed(event);
+  }
+
+  #onOutcome(outcome: Outcome): void {
+    this.controller.onOutcome(outcome);
+    const type = resourceTypeOf(outcome.typeUrl);
+    if (outcome.outcome === 'ack') this.metrics.acknowledged(type);
+    else if (outcome.outcome === 'nack') this.metrics.rejected(type);
+  }
+
+  #tellMistake(what: string, error: unknown): void {
+    const text = `a mistake in Sluice itself; ${what} stays as it was: ${error instanceof Error ? error.stack : String(error)}`;
+    this.#options.log({ level: 'error', event: 'mistake', text });
+  }
+}
