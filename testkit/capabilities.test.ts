@@ -5,7 +5,7 @@ import { type Capability, readRequired, skipUnless } from './capabilities.ts';
 const none = new Set<Capability>();
 
 function machine(missing: Partial<Record<Capability, string>>) {
-  return { envoy: () => missing.envoy, root: () => missing.root, ipv6: () => missing.ipv6 };
+  return { envoy: () => missing.envoy, root: () => missing.root, ipv6: () => missing.ipv6, cluster: () => missing.cluster };
 }
 
 describe('skipUnless', () => {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { whyNoLabBinary } from '../conformance/lab/binary.ts';
 import { envoyBinary } from './envoy-binary.ts';
 
 /** What some tests need of the machine: for each, why it is missing, or undefined where it is there. */
@@ -7,6 +8,8 @@ const PROBES = {
   envoy: () => (existsSync(envoyBinary()) ? undefined : `no Envoy at ${envoyBinary()}`),
   root: () => (process.getuid?.() === 0 ? undefined : 'not root'),
   ipv6: () => (hasIpv6Loopback() ? undefined : 'no IPv6 loopback address'),
+  /** Kubernetes, see conformance/lab. Tests that need it are `*.cluster.test.ts`. */
+  cluster: whyNoLabBinary,
 } satisfies Record<string, () => string | undefined>;
 
 export type Capability = keyof typeof PROBES;

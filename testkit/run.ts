@@ -8,8 +8,9 @@ import { type FileResult, formatFile, formatSummary, PLAIN, TERMINAL } from './r
 import { runFile } from './run-file.ts';
 
 const USAGE = `usage: npm test [-- [PART-OF-A-PATH…] [--grep REGEXP]]
+       npm run test:cluster [-- [PART-OF-A-PATH…] [--grep REGEXP]]
 
-Runs every check and test; with arguments, only the tests that they choose.
+Runs every check and test; with arguments, only the tests that they choose. Those that need Kubernetes, *.cluster.test.ts, are a run of their own.
 SLUICE_REQUIRE=NAME,… makes tests fail, not skip, where the machine lacks what they need.`;
 
 /** Files, each a process of its own. */
@@ -18,10 +19,15 @@ const TEST_TIMEOUT_MS = 5 * 60_000;
 const FILE_TIMEOUT_MS = 15 * 60_000;
 const EXCLUDED = new Set(['node_modules', '.build', '.setup', '.state', '.git', 'testdata', 'gen']);
 
+/** Tests that need Kubernetes are run by themselves, since building it takes many minutes. */
+const NEEDS_CLUSTER = '.cluster.test.ts';
+
 interface Options {
   /** Parts of paths; a file with any of them is chosen. Empty chooses every file. */
   readonly paths: readonly string[];
   readonly grep: RegExp | undefined;
+  /** Whether the tests that need Kubernetes are run, and no others. */
+  readonly isCluster: boolean;
 }
 
 process.exitCode = await main(process.argv.slice(2), process.cwd());
@@ -34,8 +40,8 @@ async function main(args: readonly string[], root: string): Promise<number> {
   }
   const colours = process.stdout.isTTY ? TERMINAL : PLAIN;
   const results: FileResult[] = [];
-  if (options.paths.length === 0 && !options.grep) results.push(await runAllChecks(root));
-  await runFiles(findFiles(root, options.paths), root, options.grep, (result) => {
+  if (options.paths.length === 0 && !options.grep && !options.isCluster) results.push(await runAllChecks(root));
+  await runFiles(findFiles(root, options), root, options.grep, (result) => {
     results.push(result);
     const ran = result.passed + result.failures.length + result.skips.length > 0;
     if (ran) process.stdout.write(formatFile(result, colours));
@@ -49,8 +55,12 @@ async function main(args: readonly string[], root: string): Promise<number> {
 function readOptions(args: readonly string[]): Options | string {
   try {
     readRequired(process.env['SLUICE_REQUIRE']);
-    const { values, positionals } = parseArgs({ args: [...args], options: { grep: { type: 'string' } }, allowPositionals: true });
-    return { paths: positionals, grep: values.grep === undefined ? undefined : new RegExp(values.grep) };
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: { grep: { type: 'string' }, cluster: { type: 'boolean', default: false } },
+      allowPositionals: true,
+    });
+    return { paths: positionals, grep: values.grep === undefined ? undefined : new RegExp(values.grep), isCluster: values.cluster };
   } catch (error) {
     if (error instanceof CapabilityError || error instanceof TypeError || error instanceof SyntaxError) return error.message;
     throw error;
@@ -68,8 +78,9 @@ function failure(place: string, details: string): FileResult {
   return { file: place, milliseconds: 0, passed: 0, failures: [{ path: [details], place, details }], skips: [], notes: [], output: '' };
 }
 
-function findFiles(root: string, parts: readonly string[]): string[] {
-  const found = globSync('**/*.test.ts', { cwd: root, exclude: (path) => EXCLUDED.has(basename(path)) });
+function findFiles(root: string, { paths: parts, isCluster }: Options): string[] {
+  const all = globSync('**/*.test.ts', { cwd: root, exclude: (path) => EXCLUDED.has(basename(path)) });
+  const found = all.filter((path) => path.endsWith(NEEDS_CLUSTER) === isCluster);
   const chosen = parts.length === 0 ? found : found.filter((file) => parts.some((part) => file.includes(part)));
   return chosen.sort().map((file) => join(root, file));
 }
