@@ -1,0 +1,15 @@
+export {
+  type Authority,
+  type AuthorityOptions,
+  issueCertificate,
+  issueWithKey,
+  type KeyedCertificate,
+  makeAuthority,
+} from './authority.ts';
+export { PkiError, type PkiErrorCode } from './error.ts';
+export { isPair } from './keys.ts';
+export { controllerProfile, DEFAULT_LIFETIME_MS, nodeProfile, type Profile } from './profile.ts';
+export { type CertificateContent, isSignedByOne, readCertificate, splitBundle } from './read-certificate.ts';
+export { renewalTime } from './renewal.ts';
+export { type MadeSigningRequest, makeSigningRequest, readSigningRequest, type SigningRequest } from './signing-request.ts';
+export { CONTROLLER_ID, isNodeName, nodeId, nodeNameOf } from './spiffe.ts';

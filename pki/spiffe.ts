@@ -1,0 +1,27 @@
+const PREFIX = 'spiffe://sluice.io/';
+/** What the API server takes for the name of a node: a DNS subdomain. */
+const NODE_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const MAX_NODE_NAME = 253;
+
+/**
+ * The SPIFFE id of a controller.
+ * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md
+ */
+export const CONTROLLER_ID = `${PREFIX}controller`;
+
+/** Whether it can be the name of a node. */
+export function isNodeName(name: string): boolean {
+  return name.length <= MAX_NODE_NAME && NODE_NAME.test(name);
+}
+
+/** The SPIFFE id of a node. */
+export function nodeId(name: string): string {
+  return `${PREFIX}node/${name}`;
+}
+
+/** The name of the node whose SPIFFE id it is; undefined if it is not that of a node. */
+export function nodeNameOf(spiffeId: string): string | undefined {
+  const prefix = nodeId('');
+  const name = spiffeId.slice(prefix.length);
+  return spiffeId.startsWith(prefix) && isNodeName(name) ? name : undefined;
+}
