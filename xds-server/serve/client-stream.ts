@@ -1,6 +1,7 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { XdsError } from './error.ts';
 import { forgetProcess, type NodeMemory } from './node-memory.ts';
+import { type PeerIdentity, statusOf } from './peer.ts';
 import type { Request } from './protocol.ts';
 import type { StreamMethod } from './services.ts';
 import type { Session, SessionContext } from './session.ts';
@@ -27,20 +28,23 @@ export class ClientStream {
   readonly connectedAt = new Date();
   readonly #call: Call;
   readonly #host: ClientStreamHost;
+  readonly #identity: PeerIdentity;
   #session: Session | undefined;
   #isOver = false;
 
-  constructor(call: Call, method: StreamMethod, host: ClientStreamHost) {
+  constructor(call: Call, method: StreamMethod, host: ClientStreamHost, identity: PeerIdentity) {
     this.#call = call;
     this.method = method;
     this.peer = call.getPeer();
     this.#host = host;
+    this.#identity = identity;
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
     call.on('end', () => {
       this.#close();
       call.end();
     });
     for (const event of ['cancelled', 'close', 'error']) call.on(event, () => this.#close());
+    if (typeof identity === 'object') this.end(statusOf(identity), identity.message);
   }
 
   /** Ends the stream with a gRPC status. */
@@ -81,8 +85,9 @@ export class ClientStream {
     return wanted;
   }
 
-  #sessionFor({ nodeId, resumes }: Request): Session {
+  #sessionFor({ nodeId: claimedId, resumes }: Request): Session {
     if (this.#session) return this.#session;
+    const nodeId = typeof this.#identity === 'string' ? this.#identity : claimedId;
     if (nodeId === '') throw new XdsError('malformed-request', 'the first request of a stream must name the node');
     const node = this.#host.connect(nodeId);
     const { protocol, typeUrl } = this.method;

@@ -2,7 +2,9 @@ export { type Published, type PublishedChange, SnapshotCache } from './cache.ts'
 export type { ClientStatus, TypeStatus } from './client-status.ts';
 export { XdsError, type XdsErrorCode } from './error.ts';
 export type { ListenAddress } from './listen.ts';
+export { MutualTlsCredentials, type ServerIdentity } from './mutual-tls.ts';
 export type { Outcome } from './outcome.ts';
+export type { Identify, PeerRefusal } from './peer.ts';
 export type { Resource, ResourceChange, ResourceName } from './resource.ts';
 export { XdsServer, type XdsServerOptions } from './server.ts';
 export type { SyncedCondition } from './synced.ts';

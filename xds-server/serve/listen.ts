@@ -3,9 +3,16 @@ import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import { XdsError } from './error.ts';
+import type { Identify, PeerIdentities } from './peer.ts';
 
 export type ListenAddress =
-  | { readonly host: string; readonly port: number; readonly credentials?: ServerCredentials }
+  | {
+      readonly host: string;
+      readonly port: number;
+      readonly credentials?: ServerCredentials;
+      /** Tells who a client is; without it, clients are who they say they are. */
+      readonly identify?: Identify;
+    }
   /** A Unix socket, which only the user that runs the server may open. */
   | { readonly path: string };
 
@@ -18,10 +25,11 @@ export interface BoundAddress {
 const OWNER_ONLY = 0o600;
 
 /** @throws XdsError `address-in-use` or `listen-failed` */
-export async function listenOn(server: Server, address: ListenAddress): Promise<BoundAddress> {
+export async function listenOn(server: Server, address: ListenAddress, peers: PeerIdentities): Promise<BoundAddress> {
   if ('path' in address) return listenOnSocket(server, resolve(address.path));
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  const port = await bind(server, `${host}:${address.port}`, address.credentials ?? ServerCredentials.createInsecure());
+  const { credentials = ServerCredentials.createInsecure(), identify } = address;
+  const port = await bind(server, `${host}:${address.port}`, identify ? peers.identifying(credentials, identify) : credentials);
   return { port, release: async () => {} };
 }
 

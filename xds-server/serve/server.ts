@@ -8,6 +8,7 @@ import { LastGood } from './last-good.ts';
 import { type BoundAddress, type ListenAddress, listenOn } from './listen.ts';
 import { NodeMemories } from './node-memory.ts';
 import type { Outcome } from './outcome.ts';
+import { PeerIdentities } from './peer.ts';
 import { defineService, STREAM_METHODS } from './services.ts';
 import { Session, type SessionOptions } from './session.ts';
 import { type SyncedCondition, SyncedWaiters } from './synced.ts';
@@ -51,6 +52,7 @@ export class XdsServer {
   readonly #memories = new NodeMemories();
   readonly #lastGood = new LastGood();
   readonly #waiters = new SyncedWaiters();
+  readonly #peers = new PeerIdentities();
   readonly #bound: BoundAddress[] = [];
   readonly #unwatch: () => void;
   #closing: Promise<void> | undefined;
@@ -79,7 +81,7 @@ export class XdsServer {
    * @throws XdsError `address-in-use` or `listen-failed`
    */
   async listen(address: ListenAddress): Promise<number | undefined> {
-    const bound = await listenOn(this.#grpc, address);
+    const bound = await listenOn(this.#grpc, address, this.#peers);
     this.#bound.push(bound);
     return bound.port;
   }
@@ -123,7 +125,7 @@ export class XdsServer {
     for (const method of STREAM_METHODS) {
       this.#grpc.addService(defineService(method), {
         serve: (call: Call) => {
-          const stream = new ClientStream(call, method, host);
+          const stream = new ClientStream(call, method, host, this.#peers.of(call));
           this.#streams.add(stream);
           call.on('close', () => this.#streams.delete(stream));
         },
