@@ -132,10 +132,12 @@ export class ModelConnection {
         lastGood,
         clock,
         dialect: protocol.dialect,
+        role: request.role,
         aggregated: true,
         // Model clients ask for all that they require, so what is waited for comes.
-        options: { drainMs, settleMs: 1_000_000, limits: { resources: 3, bytes: 1_000 } },
+        options: { drainMs: () => drainMs, settleMs: 1_000_000, limits: { resources: 3, bytes: 1_000 } },
         onOutcome: (outcome) => outcomes.push(outcome),
+        onInterest: () => {},
         onSynced: () => {},
         send: (response, written) => {
           this.#written = written;

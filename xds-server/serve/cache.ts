@@ -18,15 +18,29 @@ export interface PublishedChange {
   readonly names: readonly ResourceName[];
 }
 
+export interface SnapshotCacheOptions {
+  /**
+   * The cache holds what it was told of a larger state. What it does not have is not known, and no client is told that it does
+   * not exist, unless a removal said so; nor need what a resource requires be there. Default: what is not there does not exist.
+   */
+  readonly partial?: boolean;
+}
+
 /**
  * The resources that all clients are to have. Every revision is consistent: what a resource requires is there. Nothing is
  * served before the first call of `replace` or `apply`.
  */
 export class SnapshotCache {
+  /** Of a partial cache: the types of which anything is known, and the names that are known not to exist. */
+  readonly #partial: { readonly types: Set<string>; readonly gone: ByType<true> } | undefined;
   readonly #published = new ByType<Published>();
   readonly #references = new References();
   readonly #watchers = new Set<(change: PublishedChange) => void>();
   #revision = 0;
+
+  constructor({ partial = false }: SnapshotCacheOptions = {}) {
+    this.#partial = partial ? { types: new Set(), gone: new ByType() } : undefined;
+  }
 
   /** 0 before anything was published; grows by one with every change that is not empty. */
   get revision(): number {
@@ -44,6 +58,16 @@ export class SnapshotCache {
 
   published(typeUrl: string, name: string): Published | undefined {
     return this.#published.get(typeUrl, name);
+  }
+
+  /** Whether a name that is not there may exist all the same. */
+  isUnknown(typeUrl: string, name: string): boolean {
+    return this.#partial !== undefined && !this.#published.get(typeUrl, name) && !this.#partial.gone.get(typeUrl, name);
+  }
+
+  /** Whether anything is known of a type, be it that there is nothing. */
+  knows(typeUrl: string): boolean {
+    return this.#partial?.types.has(typeUrl) ?? true;
   }
 
   typeUrls(): Iterable<string> {
@@ -79,6 +103,22 @@ export class SnapshotCache {
     this.apply({ upserts, removals });
   }
 
+  /** Forgets names of a partial cache, so that they are unknown; no client is told of anything. */
+  forget(typeUrl: string, names: Iterable<string>): void {
+    for (const name of names) {
+      this.#put({ typeUrl, name }, null);
+      this.#partial?.gone.delete(typeUrl, name);
+    }
+  }
+
+  /** Clients that ask for everything of a type of a partial cache may be answered from now on. */
+  learn(typeUrl: string): void {
+    if (this.knows(typeUrl)) return;
+    this.#partial?.types.add(typeUrl);
+    this.#revision++;
+    this.#tell([]);
+  }
+
   /** Calls back after each revision, synchronously. Returns how to stop it. */
   watch(watcher: (change: PublishedChange) => void): () => void {
     this.#watchers.add(watcher);
@@ -95,17 +135,28 @@ export class SnapshotCache {
   #commit(overlay: Overlay): void {
     const touched: Overlay = new ByType();
     for (const [typeUrl, name, resource] of overlay.entries()) {
-      if (this.get({ typeUrl, name })?.version !== resource?.version) touched.set(typeUrl, name, resource);
+      if (this.get({ typeUrl, name })?.version !== resource?.version || this.isUnknown(typeUrl, name)) touched.set(typeUrl, name, resource);
     }
-    validateReferences(touched, this.#references, (name) => this.get(name) !== undefined);
+    if (!this.#partial) validateReferences(touched, this.#references, (name) => this.get(name) !== undefined);
     if (touched.isEmpty && this.isReady) return;
     this.#revision++;
     const names: ResourceName[] = [];
     for (const [typeUrl, name, resource] of touched.entries()) {
       this.#put({ typeUrl, name }, resource);
+      this.#note(typeUrl, name, resource);
       names.push({ typeUrl, name });
     }
+    this.#tell(names);
+  }
+
+  #tell(names: readonly ResourceName[]): void {
     for (const watcher of this.#watchers) watcher({ revision: this.#revision, names });
+  }
+
+  #note(typeUrl: string, name: string, resource: Resource | null): void {
+    this.#partial?.types.add(typeUrl);
+    if (resource) this.#partial?.gone.delete(typeUrl, name);
+    else this.#partial?.gone.set(typeUrl, name, true);
   }
 
   #put({ typeUrl, name }: ResourceName, resource: Resource | null): void {

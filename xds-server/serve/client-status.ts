@@ -1,4 +1,5 @@
 import type { ClientStream } from './client-stream.ts';
+import type { Role } from './role.ts';
 import type { Session } from './session.ts';
 import { isWildcard, namesOf } from './subscription.ts';
 import { type TypeState, versionOf } from './type-state.ts';
@@ -9,6 +10,8 @@ export interface ClientStatus {
   /** `ads` or the one type of the service. */
   readonly service: string;
   readonly variant: 'delta' | 'sotw';
+  /** `standby`: a node's agent whose Envoy is away; it is never synced. */
+  readonly role: Role;
   readonly peer: string;
   readonly connectedAt: Date;
   /** Whether all that the client asked for is sent and answered; removals that wait for connections to drain do not count. */
@@ -39,6 +42,7 @@ export function describeClient(stream: ClientStream, session: Session): ClientSt
     nodeId: session.node.id,
     service: method.typeUrl ?? 'ads',
     variant: method.protocol.dialect.variant,
+    role: session.role,
     peer,
     connectedAt,
     synced: session.isSynced,

@@ -13,7 +13,7 @@ export interface ClientStreamHost {
   readonly maxSubscriptions: number;
   /** Finds or makes what is remembered of a client, and counts this stream among its streams. */
   connect(nodeId: string): NodeMemory;
-  open(context: Pick<SessionContext, 'node' | 'dialect' | 'aggregated' | 'send'>, stream: ClientStream): Session;
+  open(context: Pick<SessionContext, 'node' | 'dialect' | 'role' | 'aggregated' | 'send'>, stream: ClientStream): Session;
   /** Called once, when the stream is over, if it was opened. */
   closed(session: Session, stream: ClientStream): void;
 }
@@ -85,17 +85,18 @@ export class ClientStream {
     return wanted;
   }
 
-  #sessionFor({ nodeId: claimedId, resumes }: Request): Session {
+  #sessionFor({ nodeId: claimedId, role, resumes }: Request): Session {
     if (this.#session) return this.#session;
     const nodeId = typeof this.#identity === 'string' ? this.#identity : claimedId;
     if (nodeId === '') throw new XdsError('malformed-request', 'the first request of a stream must name the node');
     const node = this.#host.connect(nodeId);
     const { protocol, typeUrl } = this.method;
-    if (!resumes) forgetProcess(node, typeUrl);
+    // A relay knows itself what its client refused and is owed, and may have another client by now.
+    if (!resumes || role !== 'client') forgetProcess(node, typeUrl);
     const send = (response: Uint8Array, written: () => void) => {
       this.#call.write(response, () => written());
     };
-    this.#session = this.#host.open({ node, dialect: protocol.dialect, aggregated: typeUrl === undefined, send }, this);
+    this.#session = this.#host.open({ node, dialect: protocol.dialect, role, aggregated: typeUrl === undefined, send }, this);
     return this.#session;
   }
 

@@ -13,14 +13,15 @@ export interface Dialect {
   /** Undefined if this variant has no words for it, so that the client need not be told. */
   encode(
     state: TypeState,
-    response: { readonly entries: Entries; readonly nonce: string; readonly revision: number },
+    response: { readonly entries: Entries; readonly nonce: string; readonly revision: number; readonly withRequires: boolean },
   ): Uint8Array | undefined;
 }
 
 export const DELTA: Dialect = {
   variant: 'delta',
   limits: (_typeUrl, limits) => limits,
-  encode: ({ typeUrl }, { entries, nonce, revision }) => encodeDeltaResponse({ typeUrl, nonce, entries, systemVersion: String(revision) }),
+  encode: ({ typeUrl }, { entries, nonce, revision, withRequires }) =>
+    encodeDeltaResponse({ typeUrl, nonce, entries, systemVersion: String(revision), withRequires }),
 };
 
 export const SOTW: Dialect = {

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { Published } from './cache.ts';
 import type { Resource } from './resource.ts';
+import { encodeRequires } from './role.ts';
 
 // Fields of envoy.service.discovery.v3, written by number: a response is then a concatenation of bytes that exist already.
 const DELTA = { systemVersion: 1, resources: 2, typeUrl: 4, nonce: 5, removed: 6 } as const;
-const DELTA_RESOURCE = { version: 1, resource: 2, name: 3 } as const;
+const DELTA_RESOURCE = { version: 1, resource: 2, name: 3, metadata: 9 } as const;
 const SOTW = { version: 1, resources: 2, typeUrl: 4, nonce: 5 } as const;
 const ANY = { typeUrl: 1, value: 2 } as const;
 
@@ -15,13 +16,15 @@ export interface DeltaResponse {
   readonly systemVersion: string;
   /** What is set (a resource) and removed (null). */
   readonly entries: ReadonlyMap<string, Published | null>;
+  /** Whether each resource says what it requires. */
+  readonly withRequires: boolean;
 }
 
 /** @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/discovery/v3/discovery.proto#service-discovery-v3-deltadiscoveryresponse */
-export function encodeDeltaResponse({ typeUrl, nonce, systemVersion, entries }: DeltaResponse): Uint8Array {
+export function encodeDeltaResponse({ typeUrl, nonce, systemVersion, entries, withRequires }: DeltaResponse): Uint8Array {
   const writer = new BinaryWriter();
   writeString(writer, DELTA.systemVersion, systemVersion);
-  for (const entry of entries.values()) if (entry) writeDeltaResource(writer, entry.resource);
+  for (const entry of entries.values()) if (entry) writeDeltaResource(writer, entry.resource, withRequires);
   writeString(writer, DELTA.typeUrl, typeUrl);
   writeString(writer, DELTA.nonce, nonce);
   for (const [name, entry] of entries) if (!entry) writeString(writer, DELTA.removed, name);
@@ -53,11 +56,13 @@ export function versionOfSet(resources: Iterable<Resource>): string {
   return hash.digest('base64url').slice(0, 22);
 }
 
-function writeDeltaResource(writer: BinaryWriter, resource: Resource): void {
+function writeDeltaResource(writer: BinaryWriter, resource: Resource, withRequires: boolean): void {
   writer.tag(DELTA.resources, WireType.LengthDelimited).fork();
   writeString(writer, DELTA_RESOURCE.version, resource.version);
   writeAny(writer, DELTA_RESOURCE.resource, resource);
   writeString(writer, DELTA_RESOURCE.name, resource.name);
+  const metadata = withRequires ? encodeRequires(resource) : undefined;
+  if (metadata) writer.tag(DELTA_RESOURCE.metadata, WireType.LengthDelimited).bytes(metadata);
   writer.join();
 }
 

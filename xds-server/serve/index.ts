@@ -1,12 +1,15 @@
-export { type Published, type PublishedChange, SnapshotCache } from './cache.ts';
+export { type Published, type PublishedChange, SnapshotCache, type SnapshotCacheOptions } from './cache.ts';
 export type { ClientStatus, TypeStatus } from './client-status.ts';
 export { XdsError, type XdsErrorCode } from './error.ts';
 export type { ListenAddress } from './listen.ts';
 export { MutualTlsCredentials, type ServerIdentity } from './mutual-tls.ts';
 export type { Outcome } from './outcome.ts';
 export type { Identify, PeerRefusal } from './peer.ts';
+export { type Refusal, readRefusal, writeRefusal } from './refusal.ts';
 export type { Resource, ResourceChange, ResourceName } from './resource.ts';
+export { featuresOf, type Role, readRequires } from './role.ts';
 export { XdsServer, type XdsServerOptions } from './server.ts';
+export { type Interest, NO_INTEREST, type Standing } from './standing.ts';
 export type { SyncedCondition } from './synced.ts';
 export {
   CLUSTER_TYPE,
@@ -16,4 +19,5 @@ export {
   ROUTES_TYPE,
   SCOPED_ROUTES_TYPE,
   SECRET_TYPE,
+  traitsOf,
 } from './types.ts';

@@ -67,7 +67,9 @@ function planUpserts(context: PlanContext, state: TypeState, names: Iterable<str
     if (entries.size >= limits.resources || bytes >= limits.bytes) return { entries, absent, isGated, isFull: true };
     const current = state.covers(name) ? context.cache.published(state.typeUrl, name) : undefined;
     if (!current) {
-      absent.push(name);
+      // What is unknown will be told of as a change once it is known.
+      if (state.covers(name) && context.cache.isUnknown(state.typeUrl, name)) state.dirty.delete(name);
+      else absent.push(name);
       continue;
     }
     const target = chooseTarget(context, state, current);

@@ -9,18 +9,22 @@ import { type BoundAddress, type ListenAddress, listenOn } from './listen.ts';
 import { NodeMemories } from './node-memory.ts';
 import type { Outcome } from './outcome.ts';
 import { PeerIdentities } from './peer.ts';
+import type { Resource, ResourceName } from './resource.ts';
 import { defineService, STREAM_METHODS } from './services.ts';
 import { Session, type SessionOptions } from './session.ts';
+import { type Interest, interestOf, type Standing, standingOf, unknownTo } from './standing.ts';
 import { type SyncedCondition, SyncedWaiters } from './synced.ts';
 
 export interface XdsServerOptions {
   readonly cache: SnapshotCache;
-  /** Told what each client made of each resource. */
-  readonly onOutcome?: (outcome: Outcome) => void;
+  /** Told what each client made of each resource; the resource is undefined for a removal. */
+  readonly onOutcome?: (outcome: Outcome, resource: Resource | undefined) => void;
+  /** Told when a client asks for more or less than before, comes or goes: `interest()` may have changed. */
+  readonly onInterest?: () => void;
   /** Told when a client has answered all that it is to have as of a revision. */
   readonly onSynced?: (nodeId: string, revision: number) => void;
-  /** How long clusters and secrets outlive what used them, in milliseconds. Default 2000. */
-  readonly drainMs?: number;
+  /** How long clusters and secrets outlive what used them, in milliseconds, now or at any time. Default 2000. */
+  readonly drainMs?: number | (() => number);
   /** How long a client may take to ask for what a resource requires before others go ahead, in milliseconds. Default 1000. */
   readonly settleMs?: number;
   /** Resources in one response, except where the protocol wants all in one. Default 500. */
@@ -60,8 +64,9 @@ export class XdsServer {
 
   constructor(options: XdsServerOptions) {
     this.#options = options;
+    const { drainMs = 2_000 } = options;
     this.#sessionOptions = {
-      drainMs: options.drainMs ?? 2_000,
+      drainMs: typeof drainMs === 'number' ? () => drainMs : drainMs,
       settleMs: options.settleMs ?? 1_000,
       limits: { resources: options.maxBatchResources ?? 500, bytes: options.maxBatchBytes ?? 1024 * 1024 },
     };
@@ -89,6 +94,26 @@ export class XdsServer {
   /** The streams that are open and have named their node. */
   clients(): ClientStatus[] {
     return [...this.#sessions].map(([stream, session]) => describeClient(stream, session));
+  }
+
+  /** What all clients ask for together, by type URL. */
+  interest(): ReadonlyMap<string, Interest> {
+    return interestOf(this.#sessions.values());
+  }
+
+  /** How the clients stand to a version of a resource, or to its removal (undefined). */
+  standing(name: ResourceName, version: string | undefined): Standing {
+    return standingOf(this.#sessions.values(), name, version);
+  }
+
+  /** What clients say they have of types that are asked for as a whole, and a partial cache does not know. */
+  unknown(): readonly ResourceName[] {
+    return unknownTo(this.#options.cache, this.#sessions.values());
+  }
+
+  /** Whether there are clients, and all have answered all that they are to have. */
+  get isSynced(): boolean {
+    return this.#sessions.size > 0 && this.#sessions.values().every((session) => session.isSynced);
   }
 
   /**
@@ -140,7 +165,8 @@ export class XdsServer {
       lastGood: this.#lastGood,
       clock: MONOTONIC_CLOCK,
       options: this.#sessionOptions,
-      onOutcome: (outcome) => this.#options.onOutcome?.(outcome),
+      onOutcome: (outcome, resource) => this.#options.onOutcome?.(outcome, resource),
+      onInterest: () => this.#options.onInterest?.(),
       onSynced: (revision, isNew) => {
         if (isNew) this.#options.onSynced?.(context.node.id, revision);
         this.#waiters.check();
@@ -154,6 +180,7 @@ export class XdsServer {
     this.#sessions.delete(stream);
     this.#toPump.delete(session);
     this.#memories.disconnect(session.node);
+    this.#options.onInterest?.();
   }
 
   #onChange(change: PublishedChange): void {

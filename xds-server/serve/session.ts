@@ -6,7 +6,9 @@ import type { NodeMemory } from './node-memory.ts';
 import { dependentsInPlace, type StreamView } from './order.ts';
 import type { Outcome } from './outcome.ts';
 import { type BatchLimits, type Entries, planBatch } from './plan.ts';
+import type { Refusal } from './refusal.ts';
 import type { Resource } from './resource.ts';
+import type { Role } from './role.ts';
 import { isWildcard, type Resubscription } from './subscription.ts';
 import { TypeState } from './type-state.ts';
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, traitsOf } from './types.ts';
@@ -14,7 +16,7 @@ import { acceptEntries, refuseEntries, type VerdictContext } from './verdict.ts'
 
 export interface SessionOptions {
   /** How long clusters and secrets outlive what used them. */
-  readonly drainMs: number;
+  readonly drainMs: () => number;
   /** How long a client may take to ask for what a resource that it accepted requires. */
   readonly settleMs: number;
   readonly limits: BatchLimits;
@@ -26,10 +28,14 @@ export interface SessionContext {
   readonly lastGood: LastGood;
   readonly clock: Clock;
   readonly dialect: Dialect;
+  readonly role: Role;
   /** Whether the stream carries all types, so that they can be put in order. */
   readonly aggregated: boolean;
   readonly options: SessionOptions;
-  readonly onOutcome: (outcome: Outcome) => void;
+  /** @param resource what the outcome is about; undefined for a removal */
+  readonly onOutcome: (outcome: Outcome, resource: Resource | undefined) => void;
+  /** Called when the client asks for more or less than before, or says what it has. */
+  readonly onInterest: () => void;
   /** Called whenever the client has answered all that it is to have, also if it had before. */
   readonly onSynced: (revision: number, isNew: boolean) => void;
   /** Sends one response. `written` must be called once the next may be sent. */
@@ -60,8 +66,13 @@ export class Session implements StreamView {
     return this.#context.node;
   }
 
+  get role(): Role {
+    return this.#context.role;
+  }
+
+  /** Never of a relay that stands by, since nobody is behind it. */
   get isSynced(): boolean {
-    return this.cache.isReady && this.types.size > 0 && this.#inRank.every((state) => state.isSettled);
+    return this.role !== 'standby' && this.cache.isReady && this.types.size > 0 && this.#inRank.every((state) => state.isSettled);
   }
 
   /** The newest revision of which the client answered everything; 0 for none. */
@@ -87,6 +98,7 @@ export class Session implements StreamView {
       for (const name of this.cache.ofType(state.typeUrl).keys()) state.dirty.add(name);
     }
     for (const [name, version] of Object.entries(claimed)) if (state.covers(name)) this.#claim(state, name, version);
+    if (change.wildcard !== 'unchanged' || change.asked.length + change.left.length > 0) this.#context.onInterest();
   }
 
   #claim(state: TypeState, name: string, version: string): void {
@@ -98,18 +110,19 @@ export class Session implements StreamView {
     else state.forced.delete(name);
   }
 
-  /** @param refusal the client's words if it refused the response; answers to responses long past are ignored */
-  answer(state: TypeState, nonce: string, refusal: string | undefined): void {
+  /** @param refusal what the client says if it refused the response; answers to responses long past are ignored */
+  answer(state: TypeState, nonce: string, refusal: Refusal | undefined): void {
     const { inFlight } = state;
     if (inFlight?.nonce !== nonce) return;
     state.inFlight = undefined;
     this.#judge(state, inFlight.entries, refusal);
   }
 
-  #judge(state: TypeState, entries: Entries, refusal: string | undefined): void {
+  #judge(state: TypeState, entries: Entries, refusal: Refusal | undefined): void {
     const { lastGood, onOutcome } = this.#context;
     const { types, cache, node } = this;
-    const context: VerdictContext = { types, cache, node, lastGood, onOutcome, settleUntil: this.#settleUntil() };
+    const isStandby = this.role === 'standby';
+    const context: VerdictContext = { types, cache, node, lastGood, onOutcome, isStandby, settleUntil: this.#settleUntil() };
     if (refusal === undefined) acceptEntries(context, state, entries);
     else refuseEntries(context, state, entries, refusal);
   }
@@ -163,10 +176,12 @@ export class Session implements StreamView {
   }
 
   /** Later, since whoever is told may publish, which must not happen in the middle of a plan. */
-  #tellHeld({ typeUrl, name, version }: Resource): void {
+  #tellHeld(resource: Resource): void {
+    if (this.role === 'standby') return;
     const { onOutcome } = this.#context;
+    const { typeUrl, name, version } = resource;
     const { id: nodeId } = this.node;
-    queueMicrotask(() => onOutcome({ nodeId, typeUrl, name, version, removed: false, outcome: 'held', message: '' }));
+    queueMicrotask(() => onOutcome({ nodeId, typeUrl, name, version, removed: false, outcome: 'held', message: '' }, resource));
   }
 
   /** @returns whether anything changed, so that another type may have become free to move */
@@ -181,7 +196,7 @@ export class Session implements StreamView {
         node: this.node,
         lastGood,
         limits: dialect.limits(state.typeUrl, options.limits),
-        drainMs: options.drainMs,
+        drainMs: options.drainMs(),
         now: clock.now(),
         settleUntil: this.#settleUntil(),
         returnedUntil: this.#returnedUntil ?? 0,
@@ -190,7 +205,7 @@ export class Session implements StreamView {
       },
       state,
     );
-    const isOverdue = state.mustAnswer && state.dirty.size === 0 && state.suspects.length === 0;
+    const isOverdue = state.mustAnswer && state.dirty.size === 0 && state.suspects.length === 0 && this.cache.knows(state.typeUrl);
     if (entries.size > 0 || isOverdue) this.#send(state, entries);
     return entries.size > 0 || isOverdue || state.suspects.length < before.suspects || state.dirty.size < before.dirty;
   }
@@ -198,7 +213,12 @@ export class Session implements StreamView {
   #send(state: TypeState, entries: Entries): void {
     for (const name of entries.keys()) state.done(name);
     const nonce = String(++this.#nonce);
-    const response = this.#context.dialect.encode(state, { entries, nonce, revision: this.cache.revision });
+    const response = this.#context.dialect.encode(state, {
+      entries,
+      nonce,
+      revision: this.cache.revision,
+      withRequires: this.role !== 'client',
+    });
     if (!response) {
       for (const [name, entry] of entries) if (!entry) state.held.delete(name);
       return;

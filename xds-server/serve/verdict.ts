@@ -3,12 +3,16 @@ import type { LastGood } from './last-good.ts';
 import { type StreamView, settle } from './order.ts';
 import type { Outcome } from './outcome.ts';
 import type { Entries } from './plan.ts';
+import { type Refusal, withoutQuote } from './refusal.ts';
+import type { Resource } from './resource.ts';
 import type { TypeState } from './type-state.ts';
 import { ENDPOINTS_TYPE } from './types.ts';
 
 export interface VerdictContext extends StreamView {
   readonly lastGood: LastGood;
-  readonly onOutcome: (outcome: Outcome) => void;
+  readonly onOutcome: (outcome: Outcome, resource: Resource | undefined) => void;
+  /** Whether the client stores what it accepts for others, so that its acceptance says nothing about the resource. */
+  readonly isStandby: boolean;
   /** Until when what must follow the accepted resources is waited for; undefined to not wait for it. */
   readonly settleUntil: number | undefined;
 }
@@ -17,10 +21,10 @@ export interface VerdictContext extends StreamView {
 export function acceptEntries(context: VerdictContext, state: TypeState, entries: Entries): void {
   for (const [name, entry] of entries) {
     state.doubtful.delete(name);
-    if (!isSubstitute(context, state, name, entry)) context.node.rejected.delete(state.typeUrl, name);
+    if (!context.isStandby && !isSubstitute(context, state, name, entry)) context.node.rejected.delete(state.typeUrl, name);
     if (!entry) acceptRemoval(context, state, name);
     else acceptResource(context, state, entry);
-    report(context, state, name, entry, undefined);
+    if (!context.isStandby) report(context, state, name, entry, undefined);
   }
 }
 
@@ -31,7 +35,7 @@ function acceptRemoval({ node }: VerdictContext, state: TypeState, name: string)
 
 function acceptResource(context: VerdictContext, state: TypeState, entry: Published): void {
   const { name } = entry.resource;
-  context.lastGood.accept(entry);
+  if (!context.isStandby) context.lastGood.accept(entry);
   if (!state.covers(name)) return;
   // Its cluster was sent once more in the meantime, so it is owed once more.
   if (!state.forced.has(name)) context.node.owed.delete(state.typeUrl, name);
@@ -39,11 +43,18 @@ function acceptResource(context: VerdictContext, state: TypeState, entry: Publis
 }
 
 /**
- * The client refused a response. It says no more than that, so a response with several resources is halved until the one
- * to blame stands alone: k bad ones among n cost about k·log2(n) more responses, and each good one is accepted by name.
+ * The client refused a response. If it names what it refused, it accepted the rest. If not, as Envoy, a response with several
+ * resources is halved until the one to blame stands alone: k bad ones among n cost about k·log2(n) more responses, and each
+ * good one is accepted by name.
  */
-export function refuseEntries(context: VerdictContext, state: TypeState, entries: Entries, refusal: string): void {
-  const message = withoutQuote(refusal);
+export function refuseEntries(context: VerdictContext, state: TypeState, entries: Entries, refusal: Refusal): void {
+  const message = withoutQuote(refusal.message);
+  const named = [...entries.keys()].filter((name) => refusal.resources.has(name));
+  if (named.length > 0) {
+    acceptEntries(context, state, new Map([...entries].filter(([name]) => !refusal.resources.has(name))));
+    for (const name of named) refuseEntry(context, state, name, entries.get(name) ?? null, withoutQuote(refusal.resources.get(name) ?? ''));
+    return;
+  }
   if (entries.size > 1) {
     const names = [...entries.keys()];
     const middle = Math.ceil(names.length / 2);
@@ -55,12 +66,14 @@ export function refuseEntries(context: VerdictContext, state: TypeState, entries
     }
     return;
   }
-  for (const [name, entry] of entries) {
-    if (entry) reject(context, state, entry, message);
-    // There is no more that could be done to have it removed.
-    else state.forget(name);
-    report(context, state, name, entry, message);
-  }
+  for (const [name, entry] of entries) refuseEntry(context, state, name, entry, message);
+}
+
+function refuseEntry(context: VerdictContext, state: TypeState, name: string, entry: Published | null, message: string): void {
+  if (entry) reject(context, state, entry, message);
+  // There is no more that could be done to have it removed.
+  else state.forget(name);
+  report(context, state, name, entry, message);
 }
 
 function reject(context: VerdictContext, state: TypeState, entry: Published, message: string): void {
@@ -92,13 +105,8 @@ function isSubstitute({ node, cache }: StreamView, { typeUrl }: TypeState, name:
   );
 }
 
-/** Envoy quotes the resource in some refusals, which is long, and would carry secrets to wherever the message is shown. */
-function withoutQuote(message: string): string {
-  return message.replace(/goo\.gle\/debug\w*\s[\s\S]*?: (?=Proto constraint validation failed)/g, '');
-}
-
 function report(context: VerdictContext, { typeUrl }: TypeState, name: string, entry: Published | null, message: string | undefined): void {
-  context.onOutcome({
+  const outcome: Outcome = {
     nodeId: context.node.id,
     typeUrl,
     name,
@@ -106,5 +114,6 @@ function report(context: VerdictContext, { typeUrl }: TypeState, name: string, e
     removed: entry === null,
     outcome: message === undefined ? 'ack' : 'nack',
     message: message ?? '',
-  });
+  };
+  context.onOutcome(outcome, entry?.resource);
 }
