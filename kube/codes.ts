@@ -40,6 +40,11 @@ export const DIAGNOSTIC_CODES = {
     severity: 'warning',
     meaning: 'The system watches no more folders for this process. Changes are found by looking at the files every second instead.',
   },
+  // The API server
+  WriteRefused: {
+    severity: 'error',
+    meaning: 'The API server does not let Sluice write an object or its status. What is served is not affected; it is tried again.',
+  },
 } as const satisfies Record<string, DiagnosticCodeEntry>;
 
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES;

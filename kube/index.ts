@@ -2,6 +2,8 @@ export type { ApiClient, ApiRequest } from './api-server/api-client.ts';
 export { ApiError, type ApiErrorCode } from './api-server/api-error.ts';
 export { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.ts';
 export * from './folder/index.ts';
+export { LeaderElection, type LeaderElectionOptions } from './leader/leader-election.ts';
+export type { Leadership } from './leader/leadership.ts';
 export * from './object.ts';
 export * from './source.ts';
 export { type Validation, validateObject } from './validate.ts';
@@ -9,3 +11,7 @@ export type { Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, I
 export type { Secret } from './views/secret.ts';
 export type { EndpointSlice, Service, ServicePort } from './views/service.ts';
 export type { Action, ApplyAction, DeleteAction, Manifest, StatusAction } from './write/action.ts';
+export type { Outcome } from './write/action-request.ts';
+export { ActionWriter, type ActionWriterOptions, type FailingWrite, type WriteEvent, type WriterState } from './write/action-writer.ts';
+export type { EventFinding } from './write/event.ts';
+export { EventRecorder, type EventRecorderOptions } from './write/event-recorder.ts';
