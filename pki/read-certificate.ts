@@ -24,7 +24,7 @@ export function readCertificate(certificate: string | Uint8Array): CertificateCo
     // OpenSSL has the stricter eye, and is who verified the chain; what only one of the two can read is not read.
     const { raw } = new NodeCertificate(certificate);
     const { notBefore, notAfter, extensions } = new X509Certificate(raw);
-    const names = extensions
+    const names = [...extensions]
       .filter((extension) => extension instanceof SubjectAlternativeNameExtension)
       .flatMap(({ names }) => names.items);
     const uris = names.filter(({ type }) => type === 'url').map(({ value }) => value);

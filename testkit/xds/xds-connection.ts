@@ -1,12 +1,19 @@
-import { type ChannelOptions, Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  type StatusObject,
+} from '@grpc/grpc-js';
 
 /** A channel to an xDS server, on which streams of bytes can be opened. */
 export class XdsConnection implements Disposable {
   readonly #client: Client;
 
   /** @param target `unix:PATH` or `HOST:PORT` */
-  constructor(target: string, options: ChannelOptions = {}) {
-    this.#client = new Client(target, credentials.createInsecure(), { 'grpc.max_receive_message_length': -1, ...options });
+  constructor(target: string, options: ChannelOptions = {}, secured: ChannelCredentials = credentials.createInsecure()) {
+    this.#client = new Client(target, secured, { 'grpc.max_receive_message_length': -1, ...options });
   }
 
   open(path: string): XdsStream {
