@@ -11,22 +11,31 @@ export class XdsScene implements AsyncDisposable {
   readonly outcomes: Outcome[] = [];
   readonly folder = new TemporaryFolder();
   readonly socket = this.folder.join('xds.sock');
-  readonly server: XdsServer;
+  readonly #options: Partial<XdsServerOptions>;
+  server: XdsServer;
   readonly #connections: XdsConnection[] = [];
 
   private constructor(options: Partial<XdsServerOptions>) {
-    this.server = new XdsServer({
-      cache: this.cache,
-      onOutcome: (outcome) => this.outcomes.push(outcome),
-      drainMs: 0,
-      ...options,
-    });
+    this.#options = options;
+    this.server = this.#makeServer();
   }
 
   static async open(options: Partial<XdsServerOptions> = {}): Promise<XdsScene> {
     const scene = new XdsScene(options);
     await scene.server.listen({ path: scene.socket });
     return scene;
+  }
+
+  /** Another process in the place of the server, which remembers nothing. */
+  async restartServer(): Promise<void> {
+    await this.server.close(0);
+    this.server = this.#makeServer();
+    await this.server.listen({ path: this.socket });
+  }
+
+  #makeServer(): XdsServer {
+    const { cache, outcomes } = this;
+    return new XdsServer({ cache, onOutcome: (outcome) => outcomes.push(outcome), drainMs: 0, ...this.#options });
   }
 
   publish(...resources: readonly Resource[]): void {

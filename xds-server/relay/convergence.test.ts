@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { eventually } from '../../testkit/eventually.ts';
+import { ModelClient } from '../../testkit/xds/model-client.ts';
+import { modelResource } from '../../testkit/xds/model-resources.ts';
+import { RelayScene } from '../../testkit/xds/relay-scene.ts';
+import type { XdsStream } from '../../testkit/xds/xds-connection.ts';
+import { CLUSTER_TYPE, ENDPOINTS_TYPE, type Resource, ROUTES_TYPE, SCOPED_ROUTES_TYPE } from '../serve/index.ts';
+
+const RUNS = Number(process.env['SLUICE_PROPERTY_RUNS'] ?? 20);
+const TYPES = [CLUSTER_TYPE, ENDPOINTS_TYPE, ROUTES_TYPE, SCOPED_ROUTES_TYPE];
+
+/** Sites of which each is endpoints, a cluster, its routes and the scope that names them. */
+const site = fc.record({ id: fc.nat(3), version: fc.nat(3), bad: fc.boolean() });
+
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ sites: fc.uniqueArray(site, { selector: ({ id }) => id, maxLength: 4 }) }) },
+  { weight: 4, arbitrary: fc.record({ turns: fc.nat(40) }) },
+  { weight: 2, arbitrary: fc.record({ breaks: fc.constantFrom('client', 'client-restart', 'relay', 'controller' as const) }) },
+);
+
+function resourcesOf({ id, version, bad }: { id: number; version: number; bad: boolean }): Resource[] {
+  const name = `s${id}`;
+  return [
+    modelResource(ENDPOINTS_TYPE, name, `${version}`),
+    modelResource(CLUSTER_TYPE, name, `${version % 2}`, [{ typeUrl: ENDPOINTS_TYPE, name }]),
+    modelResource(ROUTES_TYPE, name, bad ? `${version}!` : `${version}`, [{ typeUrl: CLUSTER_TYPE, name }]),
+    modelResource(SCOPED_ROUTES_TYPE, name, '1', [{ typeUrl: ROUTES_TYPE, name }]),
+  ];
+}
+
+/** A client of the relay that comes back whenever its stream ends, as Envoy does. */
+class ReturningClient {
+  readonly model = new ModelClient({ nodeId: 'envoy', variant: 'delta', refuses: ({ version }) => version.includes('!') });
+  readonly #scene: RelayScene;
+  #stream: XdsStream | undefined;
+  isOver = false;
+
+  constructor(scene: RelayScene) {
+    this.#scene = scene;
+    this.#open();
+  }
+
+  async reconnect(anew: boolean): Promise<void> {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    stream?.[Symbol.dispose]();
+    await stream?.ended;
+    if (anew) this.model.restart();
+    this.#open();
+  }
+
+  #open(): void {
+    const stream = this.#scene.connect().open('/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources');
+    this.#stream = stream;
+    stream.onResponse((response) => this.#stream === stream && this.model.receive(response));
+    stream.ended.then(() => {
+      if (this.#stream === stream && !this.isOver) setTimeout(() => this.#stream === stream && !this.isOver && this.#open(), 5).unref();
+    });
+    this.model.connect((request) => stream.send(request));
+  }
+}
+
+async function disturb(scene: RelayScene, client: ReturningClient, what: string): Promise<void> {
+  if (what === 'relay') await scene.restartRelay();
+  else if (what === 'controller') await scene.controller.restartServer();
+  else await client.reconnect(what === 'client-restart');
+}
+
+function assertConverged(scene: RelayScene, { model }: ReturningClient): void {
+  for (const typeUrl of TYPES) {
+    const wanted = [...scene.controller.cache.ofType(typeUrl).values()].map(({ resource }) => `${resource.name}@${resource.version}`);
+    const has = [...model.resources(typeUrl).values()].map(({ name, version }) => `${name}@${version}`);
+    assert.deepEqual(has.sort(), wanted.sort());
+  }
+  assert.deepEqual([...model.warming], []);
+  assert.equal(scene.controller.server.clients()[0]?.synced, true);
+}
+
+describe('through a relay', () => {
+  test('any run of changes, refusals, and restarts of all three ends with the client at the snapshot', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 15 }), async (steps) => {
+        await using scene = await RelayScene.open();
+        const client = new ReturningClient(scene);
+        for (const each of steps) {
+          if ('sites' in each) scene.controller.publish(...each.sites.flatMap(resourcesOf));
+          else if ('turns' in each) for (let count = 0; count < each.turns; count++) await turn();
+          else await disturb(scene, client, each.breaks);
+        }
+        scene.controller.publish(...[0, 1, 2].flatMap((id) => resourcesOf({ id, version: 9, bad: false })));
+        await eventually(() => assertConverged(scene, client));
+        const accepted = new Set(
+          scene.outcomes.flatMap(({ typeUrl, name, version, outcome }) => (outcome === 'nack' ? [] : [`${typeUrl} ${name}@${version}`])),
+        );
+        const claimed = scene.controller.outcomes.filter(({ outcome, removed }) => outcome !== 'nack' && !removed);
+        for (const { typeUrl, name, version } of claimed) assert.ok(accepted.has(`${typeUrl} ${name}@${version}`), `${name}@${version}`);
+        await scene.store.flush();
+        const stored = [...scene.store.resources()].map(({ typeUrl, name, version }) => `${typeUrl} ${name}@${version}`).sort();
+        const cached = TYPES.flatMap((typeUrl) =>
+          [...scene.controller.cache.ofType(typeUrl).values()].map(({ resource }) => `${typeUrl} ${resource.name}@${resource.version}`),
+        );
+        assert.deepEqual(stored, cached.sort());
+        client.isOver = true;
+      }),
+      { numRuns: RUNS, endOnFailure: process.env['SLUICE_PROPERTY_SHRINK'] === '0' },
+    );
+  });
+});

@@ -1,0 +1,59 @@
+import { CLUSTER_TYPE, type Interest, LISTENER_TYPE, NO_INTEREST, SCOPED_ROUTES_TYPE, type SnapshotCache } from '../serve/index.ts';
+
+/**
+ * What is kept besides what clients ask for.
+ * - `nothing`: they have said what they want.
+ * - `cached`: they may be about to ask for what is there.
+ * - `required`: nobody is there to ask, so what is there is kept up to date, with all that it requires.
+ */
+export type Keeping = 'nothing' | 'cached' | 'required';
+
+/** Asking for everything of a type, in the protocol's words. */
+export const WILDCARD = '*';
+const EVERYTHING: Interest = { wildcard: true, names: new Set() };
+
+/** What to ask a controller for, by type URL. Beside a wildcard there are no names. */
+export function wantedOf(cache: SnapshotCache, interest: ReadonlyMap<string, Interest>, keeping: Keeping): Map<string, Interest> {
+  const names = new Map<string, Set<string>>();
+  const want = (typeUrl: string, name: string) => {
+    const known = names.get(typeUrl);
+    if (known) known.add(name);
+    else names.set(typeUrl, new Set([name]));
+  };
+  for (const [typeUrl, { names: asked }] of interest) names.set(typeUrl, new Set(asked));
+  if (keeping !== 'nothing') for (const [typeUrl, name] of namesIn(cache, keeping)) want(typeUrl, name);
+  const wanted = new Map<string, Interest>([...names].map(([typeUrl, asked]) => [typeUrl, { wildcard: false, names: asked }]));
+  for (const typeUrl of wildcards(cache, interest, keeping)) wanted.set(typeUrl, EVERYTHING);
+  return wanted;
+}
+
+function* wildcards(cache: SnapshotCache, interest: ReadonlyMap<string, Interest>, keeping: Keeping): Iterable<string> {
+  yield* [CLUSTER_TYPE, LISTENER_TYPE];
+  if (keeping !== 'nothing' && cache.ofType(SCOPED_ROUTES_TYPE).size > 0) yield SCOPED_ROUTES_TYPE;
+  for (const [typeUrl, { wildcard }] of interest) if (wildcard) yield typeUrl;
+}
+
+function* namesIn(cache: SnapshotCache, keeping: Keeping): Iterable<[typeUrl: string, name: string]> {
+  for (const typeUrl of cache.typeUrls()) {
+    for (const [name, { resource }] of cache.ofType(typeUrl)) {
+      yield [typeUrl, name];
+      if (keeping === 'required') for (const required of resource.requires) yield [required.typeUrl, required.name];
+    }
+  }
+}
+
+export function covers({ wildcard, names }: Interest, name: string): boolean {
+  return wildcard || names.has(name);
+}
+
+/** How to come from one subscription to another. */
+export function differenceOf(
+  before: Interest = NO_INTEREST,
+  after: Interest = NO_INTEREST,
+): { readonly subscribe: string[]; readonly unsubscribe: string[] } {
+  const subscribe = [...after.names].filter((name) => !before.names.has(name));
+  const unsubscribe = [...before.names].filter((name) => !after.names.has(name));
+  if (after.wildcard && !before.wildcard) subscribe.push(WILDCARD);
+  if (before.wildcard && !after.wildcard) unsubscribe.push(WILDCARD);
+  return { subscribe, unsubscribe };
+}
