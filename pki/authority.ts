@@ -52,7 +52,7 @@ export async function makeAuthority(options: AuthorityOptions = {}): Promise<Aut
     signingAlgorithm: ALGORITHM,
     extensions: [new BasicConstraintsExtension(true, 0, true), new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true), keyId],
   });
-  return { certificate: certificate.toString('pem'), privateKey: await encodePrivateKey(keys.privateKey) };
+  return { certificate: encodePem(certificate), privateKey: await encodePrivateKey(keys.privateKey) };
 }
 
 /**
@@ -103,7 +103,7 @@ async function sign(authority: Authority, publicKey: PublicKeyType, profile: Pro
       await AuthorityKeyIdentifierExtension.create(issuer.publicKey),
     ],
   });
-  return certificate.toString('pem');
+  return encodePem(certificate);
 }
 
 /** @throws PkiError `malformed-certificate` or `key-mismatch` */
@@ -115,4 +115,9 @@ function readIssuer({ certificate, privateKey }: Authority): X509Certificate {
 /** Certificates count in whole seconds. */
 function validity(profile: Pick<Profile, 'lifetimeMs' | 'backdateMs'>, now: Date): { readonly notBefore: Date; readonly notAfter: Date } {
   return { notBefore: new Date(now.getTime() - backdateOf(profile)), notAfter: new Date(now.getTime() + profile.lifetimeMs) };
+}
+
+/** With the end of its last line, so that a bundle is made by putting certificates one after the other. */
+function encodePem(certificate: X509Certificate): string {
+  return `${certificate.toString('pem')}\n`;
 }

@@ -24,7 +24,7 @@ const PEM = /^\s*-----BEGIN CERTIFICATE REQUEST-----\r?\n(?<base64>[A-Za-z0-9+/=
 export async function makeSigningRequest(): Promise<MadeSigningRequest> {
   const keys = await generateKeys();
   const request = await Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm: ALGORITHM });
-  return { request: request.toString('pem'), privateKey: await encodePrivateKey(keys.privateKey) };
+  return { request: `${request.toString('pem')}\n`, privateKey: await encodePrivateKey(keys.privateKey) };
 }
 
 /**
