@@ -69,6 +69,14 @@ async function disturb(scene: RelayScene, client: ReturningClient, what: string)
   else await client.reconnect(what === 'client-restart');
 }
 
+function published({ controller: { cache } }: RelayScene): Resource[] {
+  return TYPES.flatMap((typeUrl) => [...cache.ofType(typeUrl).values()].map(({ resource }) => resource));
+}
+
+function wordsOf(resources: Iterable<Resource>): string[] {
+  return Array.from(resources, ({ typeUrl, name, version }) => `${typeUrl} ${name}@${version}`).sort();
+}
+
 function assertConverged(scene: RelayScene, { model }: ReturningClient): void {
   for (const typeUrl of TYPES) {
     const wanted = [...scene.controller.cache.ofType(typeUrl).values()].map(({ resource }) => `${resource.name}@${resource.version}`);
@@ -97,12 +105,7 @@ describe('through a relay', () => {
         );
         const claimed = scene.controller.outcomes.filter(({ outcome, removed }) => outcome !== 'nack' && !removed);
         for (const { typeUrl, name, version } of claimed) assert.ok(accepted.has(`${typeUrl} ${name}@${version}`), `${name}@${version}`);
-        await scene.store.flush();
-        const stored = [...scene.store.resources()].map(({ typeUrl, name, version }) => `${typeUrl} ${name}@${version}`).sort();
-        const cached = TYPES.flatMap((typeUrl) =>
-          [...scene.controller.cache.ofType(typeUrl).values()].map(({ resource }) => `${typeUrl} ${resource.name}@${resource.version}`),
-        );
-        assert.deepEqual(stored, cached.sort());
+        await eventually(() => assert.deepEqual(wordsOf(scene.store.resources()), wordsOf(published(scene))));
         client.isOver = true;
       }),
       { numRuns: RUNS, endOnFailure: process.env['SLUICE_PROPERTY_SHRINK'] === '0' },

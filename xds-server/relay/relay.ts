@@ -202,9 +202,10 @@ export class Relay {
   #claimOf(resource: Resource): string {
     const { version } = resource;
     if (this.#role === 'standby') return version;
-    if (!this.#presence.isHere) return this.#options.store.get(resource)?.version === version ? version : NO_VERSION;
     const { kind } = this.server.standing(resource, version);
-    return kind === 'accepted' || kind === 'unwanted' ? version : NO_VERSION;
+    // Of what nobody asks for at the moment, what was accepted before counts.
+    const isGood = kind === 'accepted' || (kind === 'unwanted' && this.#options.store.get(resource)?.version === version);
+    return isGood ? version : NO_VERSION;
   }
 
   #updateSubscriptions(): void {
@@ -272,8 +273,9 @@ export class Relay {
 
   #onOutcome(outcome: Outcome, resource: Resource | undefined): void {
     if (outcome.outcome !== 'nack') {
-      if (resource) this.#options.store.put(resource);
-      else if (!this.cache.get(outcome)) this.#options.store.delete(outcome);
+      // What was dropped or removed in the meantime is not to be found after a restart.
+      if (!this.cache.get(outcome)) this.#options.store.delete(outcome);
+      else if (resource) this.#options.store.put(resource);
     }
     this.#options.serve?.onOutcome?.(outcome, resource);
     this.#reviewSoon();
@@ -293,6 +295,9 @@ export class Relay {
 
   #verdictOn({ typeUrl, ageMs }: PendingResponse, name: string, version: string | undefined): Verdict {
     if (!this.#presence.isHere) return this.#role === 'standby' ? 'accepted' : 'open';
+    // The client dropped the name in the meantime. If it asked for it again since, that is another response.
+    const isOver = version === undefined ? this.cache.isUnknown(typeUrl, name) : this.cache.get({ typeUrl, name })?.version !== version;
+    if (isOver) return 'accepted';
     const standing = this.server.standing({ typeUrl, name }, version);
     switch (standing.kind) {
       case 'accepted':

@@ -81,3 +81,20 @@ describe('a snapshot cache', () => {
     assert.equal(cache.get(ENDPOINTS), undefined);
   });
 });
+
+describe('a partial cache', () => {
+  test('tells what does not exist from what it does not know', () => {
+    const cache = new SnapshotCache({ partial: true });
+    const changes = changesOf(cache);
+    assert.deepEqual([cache.isUnknown(CLUSTER_TYPE, 'c'), cache.knows(CLUSTER_TYPE)], [true, false]);
+    cache.apply({ upserts: [cluster], removals: [{ typeUrl: CLUSTER_TYPE, name: 'd' }] });
+    assert.deepEqual([cache.isUnknown(CLUSTER_TYPE, 'c'), cache.isUnknown(CLUSTER_TYPE, 'd')], [false, false]);
+    assert.equal(cache.isUnknown(ENDPOINTS_TYPE, 'e'), true, 'what the cluster requires need not be there');
+    assert.deepEqual([cache.knows(CLUSTER_TYPE), cache.knows(ENDPOINTS_TYPE)], [true, false]);
+    cache.forget(CLUSTER_TYPE, ['c', 'd']);
+    assert.deepEqual([cache.isUnknown(CLUSTER_TYPE, 'c'), cache.isUnknown(CLUSTER_TYPE, 'd')], [true, true]);
+    cache.learn(ENDPOINTS_TYPE);
+    assert.equal(cache.knows(ENDPOINTS_TYPE), true);
+    assert.deepEqual(changes, [['c', 'd'], []]);
+  });
+});

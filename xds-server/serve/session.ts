@@ -121,8 +121,7 @@ export class Session implements StreamView {
   #judge(state: TypeState, entries: Entries, refusal: Refusal | undefined): void {
     const { lastGood, onOutcome } = this.#context;
     const { types, cache, node } = this;
-    const isStandby = this.role === 'standby';
-    const context: VerdictContext = { types, cache, node, lastGood, onOutcome, isStandby, settleUntil: this.#settleUntil() };
+    const context: VerdictContext = { types, cache, node, lastGood, onOutcome, role: this.role, settleUntil: this.#settleUntil() };
     if (refusal === undefined) acceptEntries(context, state, entries);
     else refuseEntries(context, state, entries, refusal);
   }

@@ -5,14 +5,14 @@ import type { Outcome } from './outcome.ts';
 import type { Entries } from './plan.ts';
 import { type Refusal, withoutQuote } from './refusal.ts';
 import type { Resource } from './resource.ts';
+import type { Role } from './role.ts';
 import type { TypeState } from './type-state.ts';
 import { ENDPOINTS_TYPE } from './types.ts';
 
 export interface VerdictContext extends StreamView {
   readonly lastGood: LastGood;
   readonly onOutcome: (outcome: Outcome, resource: Resource | undefined) => void;
-  /** Whether the client stores what it accepts for others, so that its acceptance says nothing about the resource. */
-  readonly isStandby: boolean;
+  readonly role: Role;
   /** Until when what must follow the accepted resources is waited for; undefined to not wait for it. */
   readonly settleUntil: number | undefined;
 }
@@ -21,11 +21,20 @@ export interface VerdictContext extends StreamView {
 export function acceptEntries(context: VerdictContext, state: TypeState, entries: Entries): void {
   for (const [name, entry] of entries) {
     state.doubtful.delete(name);
-    if (!context.isStandby && !isSubstitute(context, state, name, entry)) context.node.rejected.delete(state.typeUrl, name);
+    const counts = isTold(context, state, name);
+    if (counts && !isSubstitute(context, state, name, entry)) context.node.rejected.delete(state.typeUrl, name);
     if (!entry) acceptRemoval(context, state, name);
     else acceptResource(context, state, entry);
-    if (!context.isStandby) report(context, state, name, entry, undefined);
+    if (counts) report(context, state, name, entry, undefined);
   }
+}
+
+/**
+ * Whether an acceptance says that the resource is good. Not of a relay that stands by, nor of one that gave up the name: it
+ * accepts what nobody behind it wants any more.
+ */
+function isTold({ role }: VerdictContext, state: TypeState, name: string): boolean {
+  return role === 'client' || (role === 'relay' && state.covers(name));
 }
 
 function acceptRemoval({ node }: VerdictContext, state: TypeState, name: string): void {
@@ -35,7 +44,7 @@ function acceptRemoval({ node }: VerdictContext, state: TypeState, name: string)
 
 function acceptResource(context: VerdictContext, state: TypeState, entry: Published): void {
   const { name } = entry.resource;
-  if (!context.isStandby) context.lastGood.accept(entry);
+  if (isTold(context, state, name)) context.lastGood.accept(entry);
   if (!state.covers(name)) return;
   // Its cluster was sent once more in the meantime, so it is owed once more.
   if (!state.forced.has(name)) context.node.owed.delete(state.typeUrl, name);
