@@ -128,7 +128,7 @@ function follow(model: ExplainModel, url: URL, passed: Passed, { action }: Route
     case 'redirect-https': {
       const target = new URL(url);
       target.protocol = 'https:';
-      target.port = String(action.port);
+      target.port = action.port === undefined ? '' : String(action.port);
       const outcome: Outcome = { kind: 'redirect', status: action.status, location: target.href };
       return { url: url.href, outcome, ...passed, next: explainUrl(model, target) };
     }

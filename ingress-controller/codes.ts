@@ -49,6 +49,10 @@ export const DIAGNOSTIC_CODES = {
   },
   UnknownAppProtocol: { severity: 'info', meaning: 'The appProtocol of a Service port is not known here. HTTP/1.1 is spoken.' },
   InvalidEndpoint: { severity: 'warning', meaning: 'An address of an EndpointSlice cannot be used. That endpoint is left out.' },
+  PortNameMismatch: {
+    severity: 'warning',
+    meaning: 'A Service port has no name and its EndpointSlices have only ports with names, so it has no endpoints. Requests get 503.',
+  },
   // TLS
   SecretNotNamed: {
     severity: 'error',
@@ -92,17 +96,43 @@ export const DIAGNOSTIC_CODES = {
   // Annotations
   InvalidAnnotation: { severity: 'warning', meaning: 'The value of an annotation is wrong. The default is used.' },
   UnknownAnnotation: { severity: 'warning', meaning: 'An annotation under ingress.cilium.io is not known. It does nothing.' },
-  AnnotationWithoutEffect: { severity: 'info', meaning: 'Annotations that concern a load balancer or its Service do nothing here.' },
+  AnnotationWithoutEffect: {
+    severity: 'info',
+    meaning: 'Annotations that do nothing where this Ingress is served, or that Cilium has dropped, do nothing here.',
+  },
   ForeignAnnotation: { severity: 'info', meaning: 'Annotations of another Ingress controller do nothing here.' },
   RestrictionNotEnforced: {
     severity: 'warning',
     meaning: 'An annotation of another Ingress controller that restricts access is not enforced: requests are served without it.',
   },
+  ForceHttpsWithoutTls: { severity: 'warning', meaning: 'force-https does nothing for an Ingress without TLS hosts.' },
   HostPortNeedsDedicated: { severity: 'warning', meaning: 'host-listener-port does nothing with loadbalancer-mode shared.' },
   InvalidHostPort: {
     severity: 'error',
     meaning: 'host-listener-port is no port, or one that this process uses itself. The Ingress is not served.',
   },
+  // Load balancers
+  AnnotationNeedsDedicated: {
+    severity: 'warning',
+    meaning: 'An annotation about the Service of an Ingress does nothing with loadbalancer-mode shared.',
+  },
+  NodePortOutOfRange: {
+    severity: 'warning',
+    meaning: 'A node port is none of those that API servers give by default. If this one refuses it, the Service is not made.',
+  },
+  LoadBalancerClassFixed: {
+    severity: 'warning',
+    meaning: 'The class of a load balancer cannot change. The Service keeps the one that it has until it is deleted.',
+  },
+  ServiceNameTaken: {
+    severity: 'error',
+    meaning: 'A Service or EndpointSlice that an Ingress needs exists and is not ours. It is left alone; the Ingress has no address.',
+  },
+  PortsExhausted: {
+    severity: 'error',
+    meaning: 'Ports 20002 to 29999 of the nodes are all taken by other Ingresses. The Ingress is not served.',
+  },
+  NoNodes: { severity: 'error', meaning: 'No agent is ready on any node, so nothing serves.' },
 } as const satisfies Record<string, DiagnosticCodeEntry>;
 
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES;

@@ -31,6 +31,11 @@ export function ingestEndpoints(service: Service, number: number, slices: readon
   const portName = typeof port === 'string' ? undefined : (port.name ?? '');
   const diagnostics: Diagnostic[] = [];
   const candidates = slices.flatMap((slice) => readSlice(slice, portName, diagnostics));
+  const misnamed = portName === '' && candidates.length === 0 ? slices.find(namesAllPorts) : undefined;
+  if (misnamed) {
+    const message = 'gives names to all ports, and the port of the Service has none; no endpoint is used';
+    diagnostics.push(diagnose(refOf(misnamed), ['ports'], 'PortNameMismatch', message));
+  }
   const ready = candidates.filter(({ draining }) => !draining);
   return {
     endpoints: {
@@ -40,6 +45,10 @@ export function ingestEndpoints(service: Service, number: number, slices: readon
     },
     diagnostics: diagnostics.toSorted((a, b) => compareText(a.object?.name ?? '', b.object?.name ?? '')),
   };
+}
+
+function namesAllPorts({ endpoints, ports }: EndpointSlice): boolean {
+  return endpoints.length > 0 && ports.length > 0 && ports.every(({ name }) => name !== undefined);
 }
 
 function readSlice(slice: EndpointSlice, portName: string | undefined, diagnostics: Diagnostic[]): readonly Candidate[] {

@@ -1,9 +1,11 @@
+export { type LoadBalancerMode, loadBalancerMode } from './annotations/ingest.ts';
 export * from './certificate.ts';
 export * from './claims.ts';
+export * from './cluster/index.ts';
 export { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.ts';
 export { type EndpointsResult, ingestEndpoints } from './endpoints.ts';
 export { covers, hostProblem, wildcardOf } from './host.ts';
-export { type IngressDependencies, ingestIngress } from './ingress.ts';
+export { type IngressDependencies, ingestIngress, type Site } from './ingress.ts';
 export { isDefaultClass, type Management, managesIngress } from './ingress-class.ts';
 export { assembleListener } from './listener.ts';
 export { mergeTls, type TlsMerge } from './merge-tls.ts';

@@ -4,12 +4,13 @@ import { type IngressOptions, ingestAnnotations } from './annotations/ingest.ts'
 import type { BackendContext, ServiceRef } from './backend.ts';
 import type { CertificateState } from './certificate.ts';
 import { type ClusterKey, clusterName, compareText, type IngressClaims, type ListenerClaim, type ListenPorts, rankOf } from './claims.ts';
+import type { Placement } from './cluster/placement.ts';
 import { ingestPassthrough } from './passthrough.ts';
 import { Redirects } from './redirects.ts';
 import { Report } from './report.ts';
 import { claimRoutes } from './route-claims.ts';
 import { ingestRules } from './rules.ts';
-import { type Entrance, hostPortEntrance, hostPortListener, sharedEntrance } from './tables.ts';
+import { balancedEntrance, type Entrance, hostPortEntrance, hostPortListener, sharedEntrance } from './tables.ts';
 import { ingestTls, type SecretRef } from './tls.ts';
 
 /** What an Ingress refers to. Asked only for what is needed, so that each call is a dependency. */
@@ -17,6 +18,14 @@ export interface IngressDependencies {
   readonly service: (ref: ServiceRef) => Service | undefined;
   /** Undefined where there is no such Secret. */
   readonly certificate: (ref: SecretRef) => CertificateState | undefined;
+}
+
+/** Where an Ingress is served, and by which ports. */
+export interface Site {
+  readonly ports: ListenPorts;
+  readonly placement: Placement;
+  /** Behind a load balancer of its own: the port of the nodes that it sends to; undefined as long as there is none. */
+  readonly dedicatedPort?: number | undefined;
 }
 
 /**
@@ -30,10 +39,10 @@ export interface IngressDependencies {
  *
  * @see https://kubernetes.io/docs/concepts/services-networking/ingress/
  */
-export function ingestIngress(ingress: Ingress, deps: IngressDependencies, settings: Settings, ports: ListenPorts): IngressClaims {
+export function ingestIngress(ingress: Ingress, deps: IngressDependencies, settings: Settings, site: Site): IngressClaims {
   const report = new Report(refOf(ingress));
-  const options = ingestAnnotations(ingress.metadata.annotations, settings, report);
-  const way = findEntrance(options, ports, report);
+  const options = ingestAnnotations(ingress.metadata.annotations, settings, site.placement, report);
+  const way = findEntrance(options, site, report);
   if (way === undefined) return { routes: [], tls: [], listeners: [], clusters: [], diagnostics: report.diagnostics };
   const { entrance, listeners } = way;
   const rank = rankOf(ingress);
@@ -50,6 +59,10 @@ export function ingestIngress(ingress: Ingress, deps: IngressDependencies, setti
   }
   const tls = ingestTls(ingress, { certificate: deps.certificate, settings: settings.ingress, entrance, rank, report });
   const { routes: wanted, clusters } = ingestRules(ingress, backends, settings.envoy.regexMaxProgramSize);
+  if (options.forceHttpsExplicit && ingress.spec.tls.length === 0) {
+    const path = ['metadata', 'annotations', 'ingress.cilium.io/force-https'];
+    report.add(path, 'ForceHttpsWithoutTls', 'has no effect without spec.tls; plain HTTP is served');
+  }
   const redirects = new Redirects(options, tls.hosts, report);
   const routes = claimRoutes(wanted, { object: report.object, rank, entrance, tlsHosts: tls.hosts, redirects });
   return { routes, tls: tls.claims, listeners, clusters: uniqueClusters(clusters), diagnostics: report.diagnostics };
@@ -60,15 +73,21 @@ interface Way {
   readonly listeners: readonly ListenerClaim[];
 }
 
-function findEntrance({ hostPort }: IngressOptions, ports: ListenPorts, report: Report): Way | undefined {
-  if (hostPort === undefined) return { entrance: sharedEntrance(ports), listeners: [] };
+function findEntrance({ hostPort, mode }: IngressOptions, { ports, placement, dedicatedPort }: Site, report: Report): Way | undefined {
+  if (placement.kind === 'load-balancer' && mode === 'dedicated') {
+    if (dedicatedPort === undefined) return undefined;
+    const source = { object: report.object, path: [] };
+    return { entrance: balancedEntrance(dedicatedPort), listeners: [hostPortListener(dedicatedPort, ports, [source])] };
+  }
+  if (hostPort === undefined) return { entrance: sharedEntrance(ports, placement), listeners: [] };
   if (hostPort === 'invalid') return undefined;
   const path = ['metadata', 'annotations', 'ingress.cilium.io/host-listener-port'];
-  if ([ports.http, ports.https, ...ports.reserved].includes(hostPort)) {
+  const own = placement.kind === 'host-network' ? [] : [ports.http, ports.https];
+  if ([...own, ...ports.reserved].includes(hostPort)) {
     report.add(path, 'InvalidHostPort', `port ${hostPort} is in use by this process itself; the Ingress is not served`);
     return undefined;
   }
-  const listener = hostPortListener(hostPort, ports, { object: report.object, path });
+  const listener = hostPortListener(hostPort, ports, [{ object: report.object, path }]);
   return { entrance: hostPortEntrance(hostPort), listeners: [listener] };
 }
 

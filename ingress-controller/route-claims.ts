@@ -22,7 +22,8 @@ export function claimRoutes(wanted: readonly WantedRoute[], context: RouteClaimC
 function claimRoute(route: WantedRoute, position: number, context: RouteClaimContext): readonly RouteClaim[] {
   const { object, rank, entrance, tlsHosts, redirects } = context;
   const { plaintextTable, secureTable } = entrance;
-  const redirect: RedirectAction = { kind: 'redirect-https', port: entrance.tlsPort, status: 308 };
+  const port = entrance.redirectPort;
+  const redirect: RedirectAction = { kind: 'redirect-https', ...(port !== undefined && { port }), status: 308 };
   const source = { object, path: route.path };
   const name = `${rank.namespace}/${rank.name}`;
   const claim = (table: string, host: string, kind: RouteKind, action: RouteAction): RouteClaim => {

@@ -16,7 +16,7 @@ export function findServicePort(service: Service, ref: PortRef): ServicePort | '
 }
 
 function implicitPort(port: number): ServicePort {
-  return { name: undefined, protocol: 'TCP', appProtocol: undefined, port, targetPort: undefined };
+  return { name: undefined, protocol: 'TCP', appProtocol: undefined, port, targetPort: undefined, nodePort: undefined };
 }
 
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/i;

@@ -99,7 +99,11 @@ describe('a Service of type ExternalName', () => {
   it('is named to TLS by its external name', () => {
     const settings = settingsSchema.parse({ upstream: { tlsVerification: 'system' } }).upstream;
     const { cluster } = ingestService(external('api.example.org', [{ port: 443, appProtocol: 'https' }]), 443, settings);
-    assert.deepEqual(cluster?.tls, { verification: 'system', serverName: 'api.example.org' });
+    assert.deepEqual(cluster?.tls, {
+      verification: 'system',
+      certificateAuthorities: '/etc/ssl/certs/ca-certificates.crt',
+      serverName: 'api.example.org',
+    });
   });
 
   const refused = [

@@ -56,8 +56,12 @@ function readProtocol(port: ServicePort, report: Report, path: readonly (string 
 }
 
 function upstreamTls(discovery: EndpointDiscovery, settings: Settings['upstream']): UpstreamTls {
-  const verification = settings.tlsVerification;
-  return discovery.kind === 'dns' ? { verification, serverName: discovery.hostname } : { verification };
+  const { tlsVerification: verification, certificateAuthorities } = settings;
+  return {
+    verification,
+    ...(verification === 'system' && { certificateAuthorities }),
+    ...(discovery.kind === 'dns' && { serverName: discovery.hostname }),
+  };
 }
 
 function upstreamOptions(settings: Settings['upstream']): UpstreamOptions {

@@ -8,6 +8,7 @@ export * from './object.ts';
 export * from './source.ts';
 export { type Validation, validateObject } from './validate.ts';
 export type { Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls } from './views/ingress.ts';
+export type { IngressPoint } from './views/load-balancer.ts';
 export type { Secret } from './views/secret.ts';
 export type { EndpointSlice, Service, ServicePort } from './views/service.ts';
 export type { Action, ApplyAction, DeleteAction, Manifest, StatusAction } from './write/action.ts';

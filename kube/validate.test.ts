@@ -79,7 +79,7 @@ const SAME: readonly [what: string, a: object, b: object][] = [
     { ...SLICE, metadata, endpoints: [{ addresses: ['10.0.0.1'] }, { addresses: ['10.0.0.2'] }] },
   ],
   ['null data and none', { ...SECRET, metadata, data: null, stringData: null }, { ...SECRET, metadata }],
-  ['unknown fields and none', { ...SERVICE, metadata: { name: 'web', managedFields: [1] }, status: { a: 1 } }, { ...SERVICE, metadata }],
+  ['unknown fields and none', { ...SERVICE, metadata: { name: 'web', managedFields: [1] }, extra: { a: 1 } }, { ...SERVICE, metadata }],
 ];
 
 describe('the same object', () => {

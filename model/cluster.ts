@@ -23,6 +23,8 @@ export type EndpointDiscovery =
 export interface UpstreamTls {
   /** `none` encrypts without knowing to whom; `system` checks against the system's certificate authorities. */
   readonly verification: 'none' | 'system';
+  /** With `system`: the file that has them, where Envoy runs. */
+  readonly certificateAuthorities?: string;
   /** The name sent as SNI; absent to send the request's host. */
   readonly serverName?: string;
 }

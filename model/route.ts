@@ -58,7 +58,8 @@ export type SessionAffinity = { readonly kind: 'source-ip' } | { readonly kind: 
 /** Sends the client to the same URL over HTTPS. */
 export interface RedirectAction {
   readonly kind: 'redirect-https';
-  readonly port: number;
+  /** Absent: 443, which the new URL does not name, and the request came by port 80. */
+  readonly port?: number;
   readonly status: 308;
 }
 

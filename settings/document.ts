@@ -6,12 +6,19 @@ const INDENT = '  ';
 /** All settings with their defaults as commented YAML. What is absent by default stands there as a comment. */
 export function settingsDefaults(): string {
   const lines: string[] = [];
-  let section = '';
+  /** The sections that lines are in at present. */
+  let open: readonly string[] = [];
+  const seen = new Set<string>();
   for (const field of settingsFields()) {
-    const [first = '', ...rest] = field.path;
-    if (first !== section) lines.push(...(section === '' ? [] : ['']), `${first}:`);
-    section = first;
-    lines.push(...fieldLines(field, INDENT.repeat(rest.length)));
+    const sections = field.path.slice(0, -1);
+    for (const [depth, name] of sections.entries()) {
+      const isOpen = open.length > depth && sections.slice(0, depth + 1).every((part, index) => part === open[index]);
+      if (isOpen || seen.has(sections.slice(0, depth + 1).join('.'))) continue;
+      lines.push(...(depth === 0 && lines.length > 0 ? [''] : []), `${INDENT.repeat(depth)}${name}:`);
+    }
+    open = sections;
+    seen.add(field.path.join('.'));
+    lines.push(...fieldLines(field, INDENT.repeat(sections.length)));
   }
   return `${lines.join('\n')}\n`;
 }

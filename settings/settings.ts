@@ -14,6 +14,39 @@ const http = z
   })
   .prefault({});
 
+const nodePort = z.int().min(1).max(65535).optional();
+
+const hostNetwork = z
+  .strictObject({
+    enabled: z.boolean().default(false).describe('In a cluster: serve on ports of the nodes, without Services for load balancers.'),
+    sharedListenerPort: z
+      .int()
+      .min(1)
+      .max(65535)
+      .default(8080)
+      .describe('The port of each node for Ingresses without one of their own, with and without TLS.'),
+  })
+  .prefault({});
+
+const service = z
+  .strictObject({
+    type: z.enum(['LoadBalancer', 'NodePort', 'ClusterIP']).default('LoadBalancer').describe('The type of the Services of Ingresses.'),
+    externalTrafficPolicy: z
+      .enum(['Cluster', 'Local'])
+      .default('Cluster')
+      .describe("Local keeps clients' addresses, and sends traffic only to the node that it arrives at."),
+    loadBalancerClass: z.string().min(1).optional().describe('Which load balancer serves the Services; absent for the default one.'),
+    insecureNodePort: nodePort.describe('The node port for HTTP of the shared Service; absent for any.'),
+    secureNodePort: nodePort.describe('The node port for HTTPS of the shared Service; absent for any.'),
+    labels: z.record(z.string(), z.string()).optional().describe('Labels of the shared Service.'),
+    annotations: z.record(z.string(), z.string()).optional().describe('Annotations of the shared Service.'),
+    copiedPrefixes: z
+      .array(z.string().min(1))
+      .default(['lbipam.cilium.io', 'nodeipam.cilium.io', 'service.beta.kubernetes.io', 'service.kubernetes.io', 'cloud.google.com'])
+      .describe('Labels and annotations that begin with one of these are copied from an Ingress to a Service of its own.'),
+  })
+  .prefault({});
+
 const ingress = z
   .strictObject({
     className: z.string().min(1).default('cilium').describe('The class that Ingresses name to be served.'),
@@ -32,6 +65,12 @@ const ingress = z
       .optional()
       .describe('namespace/name of the TLS Secret for TLS entries that name none.'),
     requestTimeout: duration.prefault('0s').describe('How long a backend may take for the whole answer; 0s for any time.'),
+    loadBalancerMode: z
+      .enum(['dedicated', 'shared'])
+      .default('dedicated')
+      .describe('In a cluster: whether Ingresses have a Service each or one together, unless the annotation loadbalancer-mode says.'),
+    hostNetwork,
+    service,
   })
   .prefault({});
 
@@ -75,6 +114,11 @@ const upstream = z
       .enum(['none', 'system'])
       .default('none')
       .describe('Whether the certificate of a backend with appProtocol https is checked.'),
+    certificateAuthorities: z
+      .string()
+      .startsWith('/')
+      .default('/etc/ssl/certs/ca-certificates.crt')
+      .describe('Where Envoy finds the certificates to check by, with tlsVerification system: a file of PEM.'),
     sessionAffinity: affinity.describe(
       'Keeps a client on one endpoint; a Service with sessionAffinity ClientIP has source-ip without this.',
     ),

@@ -1,4 +1,4 @@
-import { type CertificateState, type IngressClaims, ingestIngress, type ListenPorts } from '../ingress-controller/index.ts';
+import { type CertificateState, type IngressClaims, ingestIngress, type ListenPorts, STANDALONE } from '../ingress-controller/index.ts';
 import type { Ingress, Service } from '../kube/index.ts';
 import { Redacted } from '../model/index.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../settings/index.ts';
@@ -26,7 +26,7 @@ export function ingestInWorld(ingress: Ingress, world: World = {}): IngressClaim
       return world.certificates?.[`${ref.namespace}/${ref.name}`];
     },
   };
-  return { ...ingestIngress(ingress, deps, world.settings ?? DEFAULT_SETTINGS, PORTS), asked };
+  return { ...ingestIngress(ingress, deps, world.settings ?? DEFAULT_SETTINGS, { ports: PORTS, placement: STANDALONE }), asked };
 }
 
 /** A certificate for these hosts without anything real in it. */

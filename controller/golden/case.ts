@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readManifests } from '../../kube/index.ts';
+import { load } from 'js-yaml';
+import { clusterPlacement, type Placement, STANDALONE } from '../../ingress-controller/index.ts';
+import { type Action, readManifests } from '../../kube/index.ts';
 import { compareDiagnostics, type Diagnostic } from '../../model/index.ts';
 import { DEFAULT_SETTINGS, formatSettingsProblem, parseSettings, type Settings } from '../../settings/index.ts';
 import type { Resource } from '../../xds-server/serve/resource.ts';
@@ -11,12 +13,14 @@ import { Pipeline } from '../pipeline/pipeline.ts';
 const ROOT = fileURLToPath(new URL('testdata', import.meta.url));
 const INPUT = 'input.yaml';
 const SETTINGS = 'settings.yaml';
+/** Where Sluice runs in a cluster: `namespace: NAME`. */
+const CLUSTER = 'cluster.yaml';
 const PORTS = { address: '0.0.0.0', http: 80, https: 443, reserved: [9870] };
 /** All certificates of the corpus are judged at this time. */
 const AS_OF = new Date('2026-01-01T00:00:00Z');
 
 /** The files of a case that people write; all others in its folder are made from them. */
-export const INPUTS: ReadonlySet<string> = new Set([INPUT, SETTINGS]);
+export const INPUTS: ReadonlySet<string> = new Set([INPUT, SETTINGS, CLUSTER]);
 
 /** One folder of the corpus. */
 export interface GoldenCase {
@@ -24,12 +28,15 @@ export interface GoldenCase {
   readonly folder: string;
   readonly input: string;
   readonly settings: Settings;
+  readonly placement: Placement;
 }
 
 /** What comes of manifests, wherever they stand. */
 export interface Outcome {
   readonly resources: readonly Resource[];
   readonly diagnostics: readonly Diagnostic[];
+  /** By key. */
+  readonly actions: readonly (readonly [string, Action])[];
 }
 
 /** Every case, by name. Wrong settings are a mistake in the corpus, so they throw. */
@@ -42,7 +49,17 @@ export function readCases(root = ROOT): readonly GoldenCase[] {
 }
 
 function readCase(name: string, folder: string): GoldenCase {
-  return { name, folder, input: readFileSync(join(folder, INPUT), 'utf8'), settings: readSettings(join(folder, SETTINGS)) };
+  const settings = readSettings(join(folder, SETTINGS));
+  const placement = readPlacement(join(folder, CLUSTER), settings);
+  return { name, folder, input: readFileSync(join(folder, INPUT), 'utf8'), settings, placement };
+}
+
+function readPlacement(file: string, { ingress }: Settings): Placement {
+  if (!existsSync(file)) return STANDALONE;
+  const content = load(readFileSync(file, 'utf8'));
+  const namespace: unknown = typeof content === 'object' && content !== null ? Reflect.get(content, 'namespace') : undefined;
+  if (typeof namespace !== 'string') throw new Error(`${file} names no namespace`);
+  return clusterPlacement(ingress, namespace);
 }
 
 function readSettings(file: string): Settings {
@@ -53,15 +70,19 @@ function readSettings(file: string): Settings {
 }
 
 /** The input as it stands in its folder. */
-export function compileCase({ folder, settings }: GoldenCase): Promise<Outcome> {
-  return compilePaths([join(folder, INPUT)], settings);
+export function compileCase({ folder, ...golden }: GoldenCase): Promise<Outcome> {
+  return compilePaths([join(folder, INPUT)], golden);
 }
 
 /** @param paths files and folders of manifests */
-export async function compilePaths(paths: readonly string[], settings: Settings): Promise<Outcome> {
+export async function compilePaths(
+  paths: readonly string[],
+  { settings, placement }: Pick<GoldenCase, 'settings' | 'placement'>,
+): Promise<Outcome> {
   const read = await readManifests(paths);
-  const pipeline = new Pipeline({ settings, ports: PORTS, asOf: AS_OF });
+  const pipeline = new Pipeline({ settings, ports: PORTS, placement, asOf: AS_OF });
   pipeline.apply({ upserts: read.objects, removals: [] });
   const diagnostics = [...read.diagnostics, ...pipeline.diagnostics()].map((diagnostic) => locateDiagnostic(diagnostic, read));
-  return { resources: pipeline.resources(), diagnostics: diagnostics.sort(compareDiagnostics) };
+  const actions = [...pipeline.model.actions.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+  return { resources: pipeline.resources(), diagnostics: diagnostics.sort(compareDiagnostics), actions };
 }

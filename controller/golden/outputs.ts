@@ -7,9 +7,10 @@ import type { Outcome } from './case.ts';
 const YAML = { lineWidth: -1, noRefs: true };
 
 /** The golden files of an outcome by name. What would be empty is no file. */
-export function outputsOf({ resources, diagnostics }: Outcome): ReadonlyMap<string, string> {
+export function outputsOf({ resources, diagnostics, actions }: Outcome): ReadonlyMap<string, string> {
   const outputs = new Map<string, string>();
   if (diagnostics.length > 0) outputs.set('status.yaml', dump(diagnostics.map(describeDiagnostic), YAML));
+  if (actions.length > 0) outputs.set('actions.yaml', actions.map(([key, action]) => dump({ key, ...action }, YAML)).join('---\n'));
   for (const [type, rendered] of Map.groupBy(renderResources(resources), ({ type }) => type)) {
     outputs.set(`${type}s.yaml`, rendered.map(renderDocument).join('---\n'));
   }

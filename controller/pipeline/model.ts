@@ -12,13 +12,13 @@ import {
   ingestEndpoints,
   ingestIngress,
   ingestService,
-  isDefaultClass,
   type ListenerClaim,
   type ListenPorts,
-  managesIngress,
   mergeTls,
   mergeVirtualHost,
+  type Placement,
   type RouteClaim,
+  SERVICE_NAME_LABEL,
   type TlsClaim,
   type TlsMerge,
   type VirtualHostMerge,
@@ -26,11 +26,8 @@ import {
 } from '../../ingress-controller/index.ts';
 import type { Listener } from '../../model/index.ts';
 import type { Settings } from '../../settings/index.ts';
+import { buildSites, type SiteStages } from './ingress-sites.ts';
 import { type Inputs, inputKey, NOW } from './inputs.ts';
-
-const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
-/** The key of groups that hold everything of a kind. */
-const ALL = 'all';
 
 /** What an Ingress of ours wants. */
 export interface IngestedIngress extends IngressClaims {
@@ -40,6 +37,7 @@ export interface IngestedIngress extends IngressClaims {
 
 /** The model, in collections; see the folder ingress-controller for how each part is made. */
 export interface ModelStages {
+  readonly sites: SiteStages;
   readonly ingresses: Collection<IngestedIngress>;
   /** By {@link virtualHostKey}. */
   readonly virtualHosts: Collection<VirtualHostMerge>;
@@ -57,6 +55,7 @@ export interface ModelStages {
 export interface ModelOptions {
   readonly settings: Settings;
   readonly ports: ListenPorts;
+  readonly placement: Placement;
 }
 
 /** Where a virtual host stands in its collection: neither tables nor hosts have spaces. */
@@ -64,11 +63,13 @@ export function virtualHostKey(table: string, host: string): string {
   return `${table} ${host}`;
 }
 
-export function buildModel(graph: Graph, inputs: Inputs, { settings, ports }: ModelOptions): ModelStages {
+export function buildModel(graph: Graph, inputs: Inputs, options: ModelOptions): ModelStages {
+  const { settings } = options;
+  const sites = buildSites(graph, inputs, settings, options.placement);
   const secrets = graph.derive('certificates in secrets', inputs.secrets, (secret, _key, read) =>
     ingestCertificate(secret, read(inputs.clock, NOW) ?? new Date(0)),
   );
-  const ingresses = buildIngresses(graph, inputs, secrets, { settings, ports });
+  const ingresses = buildIngresses(graph, inputs, secrets, sites, options);
   const secretReferences = graph.group('secret references', ingresses, (ingress) => ingress.secrets.map((name) => [name, name] as const));
   const certificates = graph.derive('certificates', secretReferences, (_users, name, read) => read(secrets, name));
   const virtualHosts = buildVirtualHosts(graph, ingresses);
@@ -78,22 +79,19 @@ export function buildModel(graph: Graph, inputs: Inputs, { settings, ports }: Mo
   const tls = graph.derive('TLS merges', tlsClaims, (claims) => mergeTls(claims));
   const listeners = buildListeners(graph, inputs, ingresses, tls, settings);
   const { clusters, endpointSets } = buildClusters(graph, inputs, ingresses, settings);
-  return { ingresses, virtualHosts, tls, listeners, clusters, endpointSets, certificates, secretReferences };
+  return { sites, ingresses, virtualHosts, tls, listeners, clusters, endpointSets, certificates, secretReferences };
 }
 
 function buildIngresses(
   graph: Graph,
   inputs: Inputs,
   certificates: Collection<CertificateState>,
-  { settings, ports }: ModelOptions,
+  { management, ports: dedicatedPorts }: SiteStages,
+  { settings, ports, placement }: ModelOptions,
 ): Collection<IngestedIngress> {
-  const defaultClasses = graph.group('default ingress classes', inputs.ingressClasses, (ingressClass, name): [string, string][] =>
-    isDefaultClass(ingressClass) ? [[ALL, name]] : [],
-  );
-  return graph.derive('ingress claims', inputs.ingresses, (ingress, _key, read) => {
-    const classes = read(defaultClasses, ALL) ?? [];
-    const management = managesIngress(ingress, (name) => read(inputs.ingressClasses, name), classes, settings.ingress);
-    if (!management.managed) return undefined;
+  return graph.derive('ingress claims', inputs.ingresses, (ingress, key, read) => {
+    const managed = read(management, key);
+    if (!managed?.managed) return undefined;
     const secrets = new Set<string>();
     const dependencies: IngressDependencies = {
       service: (ref) => read(inputs.services, inputKey(ref)),
@@ -102,8 +100,8 @@ function buildIngresses(
         return read(certificates, inputKey(ref));
       },
     };
-    const claims = ingestIngress(ingress, dependencies, settings, ports);
-    return { ...claims, secrets: [...secrets], diagnostics: [...management.diagnostics, ...claims.diagnostics] };
+    const claims = ingestIngress(ingress, dependencies, settings, { ports, placement, dedicatedPort: read(dedicatedPorts, key) });
+    return { ...claims, secrets: [...secrets], diagnostics: [...managed.diagnostics, ...claims.diagnostics] };
   });
 }
 

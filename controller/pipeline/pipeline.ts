@@ -1,12 +1,13 @@
 import { type Collection, Graph, type OnFailure } from '../../collection/index.ts';
-import { baseListeners, type ListenPorts } from '../../ingress-controller/index.ts';
-import type { ObjectBatch } from '../../kube/index.ts';
+import { baseListeners, type ListenPorts, type Placement, STANDALONE } from '../../ingress-controller/index.ts';
+import type { Action, ObjectBatch } from '../../kube/index.ts';
 import type { Certificate, Cluster, Diagnostic, EndpointSet, FieldRef, Listener, VirtualHost } from '../../model/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import type { Resource, ResourceChange, ResourceName } from '../../xds-server/serve/resource.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, SECRET } from '../../xds-server/translate/types.ts';
 import type { EncodedVirtualHost } from '../../xds-server/translate/virtual-hosts.ts';
 import type { QuarantinedRoutes } from '../route-quarantine.ts';
+import { type ActionStages, buildActions } from './actions.ts';
 import { Findings } from './findings.ts';
 import { createInputs, type Inputs, NOW, takeBatch } from './inputs.ts';
 import { buildModel, type IngestedIngress, type ModelStages } from './model.ts';
@@ -16,6 +17,8 @@ import { buildRouteResources, type QuarantinedHost, type RouteStages } from './r
 export interface PipelineOptions {
   readonly settings: Settings;
   readonly ports: ListenPorts;
+  /** Where Ingresses are served; by itself if absent. */
+  readonly placement?: Placement;
   /** The time that certificates are judged by; see {@link Pipeline.advance}. */
   readonly asOf: Date;
   /** Told when a computation throws, which is a mistake in the program; without it the exception leaves `apply`. */
@@ -42,6 +45,8 @@ export interface Model {
   readonly clusters: Collection<Cluster>;
   readonly endpointSets: Collection<EndpointSet>;
   readonly certificates: Collection<Certificate>;
+  /** What has to be done to the cluster, by {@link actionKey}; nothing where this runs by itself. */
+  readonly actions: Collection<Action>;
 }
 
 /**
@@ -58,20 +63,21 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #findings = new Findings();
   #timing: PipelineTiming = { ingestMs: 0, translateMs: 0 };
 
-  constructor({ settings, ports, asOf, onFailure }: PipelineOptions) {
+  constructor({ settings, ports, placement = STANDALONE, asOf, onFailure }: PipelineOptions) {
     this.#graph = new Graph(onFailure);
     this.#inputs = createInputs(this.#graph);
     this.#inputs.clock.set(NOW, asOf);
-    for (const listener of baseListeners(ports)) this.#inputs.baseListeners.set(listener.name, listener);
+    for (const listener of baseListeners(ports, placement)) this.#inputs.baseListeners.set(listener.name, listener);
     this.#graph.beginStage('ingest');
-    const stages = buildModel(this.#graph, this.#inputs, { settings, ports });
+    const stages = buildModel(this.#graph, this.#inputs, { settings, ports, placement });
+    const actions = buildActions(this.#graph, this.#inputs, stages.sites, settings, placement);
     this.#secretReferences = stages.secretReferences;
     this.#graph.beginStage('translate');
     this.#routes = buildRouteResources(this.#graph, stages, this.#inputs.quarantine);
     this.#stages = buildResources(this.#graph, stages, this.#routes);
     this.#graph.beginStage('ingest');
-    this.model = modelOf(this.#graph, stages);
-    this.#observe(stages);
+    this.model = modelOf(this.#graph, stages, actions);
+    this.#observe(stages, actions);
   }
 
   /** What the last change cost: objects to model, and model to encoded resources. Milliseconds. */
@@ -176,7 +182,8 @@ export class Pipeline implements QuarantinedRoutes {
     return { upserts, removals };
   }
 
-  #observe(stages: ModelStages): void {
+  #observe(stages: ModelStages, { outcomes }: ActionStages): void {
+    this.#findings.add(outcomes, ({ diagnostics }) => diagnostics);
     this.#findings.add(stages.ingresses, ({ diagnostics }) => diagnostics);
     this.#findings.add(stages.virtualHosts, ({ diagnostics }) => diagnostics);
     this.#findings.add(stages.tls, ({ diagnostics }) => diagnostics);
@@ -186,8 +193,9 @@ export class Pipeline implements QuarantinedRoutes {
   }
 }
 
-function modelOf(graph: Graph, stages: ModelStages): Model {
+function modelOf(graph: Graph, stages: ModelStages, { actions }: ActionStages): Model {
   return {
+    actions,
     ingresses: stages.ingresses,
     listeners: stages.listeners,
     virtualHosts: graph.derive('virtual host models', stages.virtualHosts, ({ virtualHost }) => virtualHost),

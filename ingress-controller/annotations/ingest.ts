@@ -1,9 +1,11 @@
 import { parseDuration, type Settings } from '../../settings/index.ts';
+import type { Placement } from '../cluster/placement.ts';
 import { quote } from '../quote.ts';
 import type { Report } from '../report.ts';
 import { reportForeign } from './foreign.ts';
-import { type Annotation, findUnknown, INEFFECTIVE, type KnownName, readAnnotation } from './names.ts';
-import { parsePort, parseSwitch } from './values.ts';
+import { type Annotation, DROPPED, findUnknown, type KnownName, OF_SERVICE, readAnnotation } from './names.ts';
+import { ingestServiceOptions } from './service-options.ts';
+import { oneOf, parsePort, parseSwitch } from './values.ts';
 
 /** What the annotations of an Ingress ask for, with the settings where they ask for nothing. */
 export interface IngressOptions {
@@ -13,6 +15,7 @@ export interface IngressOptions {
   /** Milliseconds; 0 for no limit. */
   readonly requestTimeoutMs: number;
   readonly tlsPassthrough: boolean;
+  readonly mode: LoadBalancerMode;
   /** `invalid`: a port was asked for that cannot be given. */
   readonly hostPort: number | 'invalid' | undefined;
 }
@@ -23,12 +26,14 @@ type Annotations = Readonly<Record<string, string>>;
  * Reads the annotations `ingress.cilium.io/…` of an Ingress and reports wrong, unknown and ineffective ones.
  * @see https://docs.cilium.io/en/stable/network/servicemesh/ingress/#supported-ingress-annotations
  */
-export function ingestAnnotations(annotations: Annotations, settings: Settings, report: Report): IngressOptions {
+export function ingestAnnotations(annotations: Annotations, settings: Settings, placement: Placement, report: Report): IngressOptions {
   const forceHttps = readValue(annotations, 'force-https', parseSwitch, 'enabled, disabled, true or false', report);
   const timeout = readValue(annotations, 'request-timeout', parseDuration, 'a duration such as 30s or 1m30s', report);
   const passthrough = readValue(annotations, 'tls-passthrough', parseSwitch, 'enabled, disabled, true or false', report);
-  const mode = readValue(annotations, 'loadbalancer-mode', oneOf('dedicated', 'shared'), 'dedicated or shared', report) ?? 'dedicated';
-  checkIneffective(annotations, report);
+  readValue(annotations, 'loadbalancer-mode', parseMode, 'dedicated or shared', report);
+  const mode = loadBalancerMode(annotations, settings);
+  ingestServiceOptions(annotations, settings.ingress.service, report);
+  checkIneffective(annotations, placement, mode, report);
   for (const { key, nearest } of findUnknown(annotations)) {
     const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
     report.add(['metadata', 'annotations', key], 'UnknownAnnotation', `${quote(key)} is no annotation of the Ingress controller${hint}`);
@@ -40,11 +45,22 @@ export function ingestAnnotations(annotations: Annotations, settings: Settings, 
     // Rounded up, so that a limit below a millisecond does not become no limit.
     requestTimeoutMs: Math.ceil(timeout ?? settings.ingress.requestTimeout),
     tlsPassthrough: passthrough ?? false,
-    hostPort: readHostPort(annotations, mode, report),
+    mode,
+    hostPort: placement.kind === 'load-balancer' ? undefined : readHostPort(annotations, mode, report),
   };
 }
 
-function readValue<T>(
+export type LoadBalancerMode = 'dedicated' | 'shared';
+
+const parseMode = oneOf('dedicated', 'shared');
+
+/** Whether an Ingress is to have a load balancer of its own: as its annotation says, else as the settings do. */
+export function loadBalancerMode(annotations: Annotations, { ingress }: Settings): LoadBalancerMode {
+  return parseMode(readAnnotation(annotations, 'loadbalancer-mode')?.value ?? '') ?? ingress.loadBalancerMode;
+}
+
+/** The value of an annotation; undefined where it is absent, or is wrong, which is reported. */
+export function readValue<T>(
   annotations: Annotations,
   name: KnownName,
   parse: (text: string) => T | undefined,
@@ -62,7 +78,7 @@ function reportValue({ key, value }: Annotation, expected: string, report: Repor
   report.add(['metadata', 'annotations', key], 'InvalidAnnotation', `must be ${expected}, not ${quote(value)}; the default is used`);
 }
 
-function readHostPort(annotations: Annotations, mode: 'dedicated' | 'shared', report: Report): IngressOptions['hostPort'] {
+function readHostPort(annotations: Annotations, mode: LoadBalancerMode, report: Report): IngressOptions['hostPort'] {
   const annotation = readAnnotation(annotations, 'host-listener-port');
   if (annotation === undefined) return undefined;
   const path = ['metadata', 'annotations', annotation.key];
@@ -76,23 +92,20 @@ function readHostPort(annotations: Annotations, mode: 'dedicated' | 'shared', re
   return 'invalid';
 }
 
-function oneOf<T extends string>(...values: readonly T[]): (text: string) => T | undefined {
-  return (text) => values.find((value) => value === text);
+function checkIneffective(annotations: Annotations, { kind }: Placement, mode: LoadBalancerMode, report: Report): void {
+  const hostPort = kind === 'load-balancer' ? (['host-listener-port'] as const) : [];
+  const service = kind === 'load-balancer' ? [] : OF_SERVICE;
+  const present = presentKeys(annotations, [...hostPort, ...service, ...DROPPED]);
+  if (present.length > 0) {
+    report.add(['metadata', 'annotations'], 'AnnotationWithoutEffect', `without effect here: ${present.join(', ')}`);
+  }
+  if (kind !== 'load-balancer' || mode === 'dedicated') return;
+  for (const key of presentKeys(annotations, OF_SERVICE)) {
+    const message = 'has no effect with loadbalancer-mode shared; the settings say what the shared Service is';
+    report.add(['metadata', 'annotations', key], 'AnnotationNeedsDedicated', message);
+  }
 }
 
-const PORT_RANGE = 'a port from 1 to 65535';
-
-function checkIneffective(annotations: Annotations, report: Report): void {
-  readValue(annotations, 'loadbalancer-class', (text) => text || undefined, 'the name of a class', report);
-  readValue(annotations, 'service-type', oneOf('LoadBalancer', 'NodePort', 'ClusterIP'), 'LoadBalancer, NodePort or ClusterIP', report);
-  readValue(annotations, 'service-external-traffic-policy', oneOf('Cluster', 'Local'), 'Cluster or Local', report);
-  readValue(annotations, 'insecure-node-port', parsePort, PORT_RANGE, report);
-  readValue(annotations, 'secure-node-port', parsePort, PORT_RANGE, report);
-  const present: string[] = [];
-  for (const name of INEFFECTIVE) {
-    const annotation = readAnnotation(annotations, name);
-    if (annotation !== undefined) present.push(annotation.key);
-  }
-  if (present.length === 0) return;
-  report.add(['metadata', 'annotations'], 'AnnotationWithoutEffect', `without effect here: ${present.toSorted().join(', ')}`);
+function presentKeys(annotations: Annotations, names: readonly KnownName[]): readonly string[] {
+  return names.flatMap((name) => readAnnotation(annotations, name)?.key ?? []).toSorted();
 }

@@ -4,13 +4,17 @@ const LEGACY_PREFIX = 'io.cilium.ingress/';
 /** What changes how an Ingress is served. */
 const EFFECTIVE = ['loadbalancer-mode', 'host-listener-port', 'tls-passthrough', 'force-https', 'request-timeout'] as const;
 
-/** What concerns a load balancer or its Service, which nobody makes here, and what Cilium has dropped since. */
-export const INEFFECTIVE = [
+/** What concerns the Service of a dedicated Ingress, where it has one. */
+export const OF_SERVICE = [
   'loadbalancer-class',
   'service-type',
   'service-external-traffic-policy',
   'insecure-node-port',
   'secure-node-port',
+] as const;
+
+/** What Cilium has dropped. */
+export const DROPPED = [
   'tcp-keep-alive',
   'tcp-keep-alive-idle',
   'tcp-keep-alive-probe-interval',
@@ -18,7 +22,7 @@ export const INEFFECTIVE = [
   'websocket',
 ] as const;
 
-const KNOWN = [...EFFECTIVE, ...INEFFECTIVE];
+const KNOWN = [...EFFECTIVE, ...OF_SERVICE, ...DROPPED];
 
 export type KnownName = (typeof KNOWN)[number];
 

@@ -12,3 +12,8 @@ export function parsePort(text: string): number | undefined {
   const port = /^\+?\d{1,10}$/.test(text) ? Number(text) : 0;
   return port >= 1 && port <= 65535 ? port : undefined;
 }
+
+/** Takes exactly these words. */
+export function oneOf<T extends string>(...values: readonly T[]): (text: string) => T | undefined {
+  return (text) => values.find((value) => value === text);
+}

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { loadBalancerStatus } from './load-balancer.ts';
 import { clusterMetadata, list, namespacedMetadata, portNumber, subdomain, text } from './metadata.ts';
 
 const serviceBackend = z.object({
@@ -41,6 +42,7 @@ export const ingressView = z.object({
       tls: list(tls),
     })
     .prefault({}),
+  status: loadBalancerStatus,
 });
 
 /** @see https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-class-v1/ */

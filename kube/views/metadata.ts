@@ -23,11 +23,15 @@ export const text = z
 
 const stringMap = z.record(z.string(), z.string()).default({});
 
+const timestamp = z.iso.datetime({ offset: true, error: 'must be a time as RFC 3339 writes it' });
+
 /** The part of ObjectMeta that is read. */
 const metadata = z.object({
   name: subdomain,
   uid: z.string().optional(),
-  creationTimestamp: z.iso.datetime({ offset: true, error: 'must be a time as RFC 3339 writes it' }).optional(),
+  creationTimestamp: timestamp.optional(),
+  /** Since when the object is going away; it stays until its finalizers have run. */
+  deletionTimestamp: timestamp.optional(),
   labels: stringMap,
   annotations: stringMap,
 });
@@ -40,6 +44,22 @@ export const namespacedMetadata = metadata.extend({
     .transform((value) => value || 'default')
     .pipe(label),
 });
+
+const ownerReference = z.object({ kind: z.string(), name: z.string(), uid: z.string(), controller: z.boolean().optional() });
+
+/** Who controls an object, if that is an Ingress; no other owner means anything to us. */
+export interface Controller {
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** Of objects that may belong to an Ingress. */
+export const ownedMetadata = namespacedMetadata
+  .extend({ ownerReferences: z.array(ownerReference).optional() })
+  .transform(({ ownerReferences, ...rest }): z.output<typeof namespacedMetadata> & { readonly controller?: Controller } => {
+    const owner = ownerReferences?.find(({ kind, controller }) => kind === 'Ingress' && controller === true);
+    return owner ? { ...rest, controller: { name: owner.name, uid: owner.uid } } : rest;
+  });
 
 /** Whatever namespace a cluster-scoped object names, it has none. */
 export const clusterMetadata = metadata.extend({

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { list, namespacedMetadata, portNumber, text } from './metadata.ts';
+import { loadBalancerStatus } from './load-balancer.ts';
+import { list, ownedMetadata, portNumber, text } from './metadata.ts';
 
 const protocol = z.enum(['TCP', 'UDP', 'SCTP']).default('TCP');
 
@@ -15,13 +16,17 @@ const servicePort = z.object({
   appProtocol: text,
   port: portNumber,
   targetPort,
+  nodePort: z
+    .int()
+    .optional()
+    .transform((value) => value || undefined),
 });
 
 /** @see https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/ */
 export const serviceView = z.object({
   apiVersion: z.literal('v1'),
   kind: z.literal('Service'),
-  metadata: namespacedMetadata,
+  metadata: ownedMetadata,
   spec: z
     .object({
       type: z.enum(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']).default('ClusterIP'),
@@ -29,14 +34,18 @@ export const serviceView = z.object({
       ports: list(servicePort),
       ipFamilies: list(z.enum(['IPv4', 'IPv6'])),
       sessionAffinity: z.enum(['None', 'ClientIP']).optional(),
+      loadBalancerClass: text,
+      externalTrafficPolicy: text,
     })
     .prefault({}),
+  status: loadBalancerStatus,
 });
 
 const endpoint = z.object({
   addresses: z.array(z.string()).min(1),
   /** A condition that is absent is unknown, which counts as ready, serving and not terminating. */
   conditions: z.object({ ready: z.boolean().optional(), serving: z.boolean().optional(), terminating: z.boolean().optional() }).default({}),
+  nodeName: z.string().optional(),
 });
 
 const endpointPort = z.object({
@@ -47,14 +56,29 @@ const endpointPort = z.object({
   appProtocol: text,
 });
 
+/**
+ * The slices whose nodes matter, by their Service or their maker: those of the agents, and our own. There may be ten thousands of other
+ * endpoints, whose nodes are nobody's business here.
+ */
+function tellsNodes(labels: Readonly<Record<string, string>>): boolean {
+  return (
+    labels['kubernetes.io/service-name'] === 'sluice-nodes' || labels['endpointslice.kubernetes.io/managed-by'] === 'sluice.io/ingress'
+  );
+}
+
 /** @see https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/ */
-export const endpointSliceView = z.object({
+const anyEndpointSlice = z.object({
   apiVersion: z.literal('discovery.k8s.io/v1'),
   kind: z.literal('EndpointSlice'),
-  metadata: namespacedMetadata,
+  metadata: ownedMetadata,
   addressType: z.enum(['IPv4', 'IPv6', 'FQDN']),
   endpoints: list(endpoint),
   ports: list(endpointPort),
+});
+
+export const endpointSliceView = anyEndpointSlice.transform((slice): z.output<typeof anyEndpointSlice> => {
+  if (tellsNodes(slice.metadata.labels)) return slice;
+  return { ...slice, endpoints: slice.endpoints.map(({ addresses, conditions }) => ({ addresses, conditions })) };
 });
 
 export type Service = z.output<typeof serviceView>;

@@ -17,7 +17,6 @@ import { durationOf, FROM_ADS, type Init, socketAddress } from './messages.ts';
 import { ENDPOINTS } from './types.ts';
 
 const UNLIMITED = 0xffff_ffff;
-const SYSTEM_CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
 
 // Envoy's own limit of 1,024 connections and requests a cluster turns load into errors; who wants a limit sets one.
 const NO_CIRCUIT_BREAKING: Init<typeof CircuitBreakersSchema> = {
@@ -112,7 +111,7 @@ function upstreamTls(tls: UpstreamTls): Init<typeof TransportSocketSchema> {
     commonTlsContext: {
       validationContextType:
         tls.verification === 'system'
-          ? { case: 'validationContext', value: { trustedCa: { specifier: { case: 'filename', value: SYSTEM_CERTIFICATES } } } }
+          ? { case: 'validationContext', value: { trustedCa: { specifier: { case: 'filename', value: tls.certificateAuthorities ?? '' } } } }
           : { case: undefined },
     },
   };

@@ -83,7 +83,7 @@ function redirect(action: RedirectAction): NonNullable<RouteInit['action']> {
     case: 'redirect',
     value: {
       schemeRewriteSpecifier: { case: 'httpsRedirect', value: true },
-      portRedirect: action.port,
+      ...(action.port !== undefined && { portRedirect: action.port }),
       responseCode: RedirectAction_RedirectResponseCode.PERMANENT_REDIRECT,
     },
   };
