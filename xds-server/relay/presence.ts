@@ -47,12 +47,16 @@ export class Presence {
     return this.isHere;
   }
 
-  /** @param isSynced whether the client has answered all that there is for it */
-  settle(isSynced: boolean): void {
-    if (this.#isSettled || !this.isHere || !isSynced) return;
+  /**
+   * @param isSynced whether the client has answered all that there is for it
+   * @returns whether it is settled only now
+   */
+  settle(isSynced: boolean): boolean {
+    if (this.#isSettled || !this.isHere || !isSynced) return false;
     // Envoy asks for listeners, and then for their routes, only when all its clusters are ready.
     const patienceMs = this.#interest.has(LISTENER_TYPE) ? this.#options.graceMs : 4 * this.#options.graceMs;
     this.#isSettled = this.#elapsedMs >= patienceMs;
+    return this.#isSettled;
   }
 
   get #elapsedMs(): number {

@@ -64,6 +64,8 @@ export class Relay {
   #review: NodeJS.Immediate | undefined;
   #tick: NodeJS.Timeout | undefined;
   #isClosed = false;
+  /** What is wanted may have changed. To find out costs a look at every name, so it is not done with every answer. */
+  #isStale = true;
 
   constructor(options: RelayOptions) {
     const { holdMs = 5_000, graceMs = 15_000, drainMs = 2_000, serve } = options;
@@ -76,7 +78,10 @@ export class Relay {
       // The controller waits for the client's answers, and has let clusters drain before it has them removed.
       drainMs: () => (this.#role === 'standby' ? drainMs : 0),
       onOutcome: (outcome, resource) => this.#onOutcome(outcome, resource),
-      onInterest: () => this.#reviewSoon(),
+      onInterest: () => {
+        this.#isStale = true;
+        this.#reviewSoon();
+      },
       onSynced: (nodeId, revision) => {
         this.#reviewSoon();
         serve?.onSynced?.(nodeId, revision);
@@ -129,19 +134,23 @@ export class Relay {
   /** Looks at everything that may have changed: who is there, what it wants, what it answered. */
   #reviewNow(): void {
     this.#review = undefined;
-    const { server } = this;
-    const hasCome = this.#presence.update(server.interest());
-    this.#presence.settle(server.isSynced);
-    // Another process may accept what the one before it refused.
-    if (hasCome && this.#refused.size > 0) this.#reopen(this.#role);
-    else if (this.#hasUnknown()) this.#reopen(this.#role);
-    else this.#updateSubscriptions();
+    if (this.#presence.settle(this.server.isSynced)) this.#isStale = true;
+    if (this.#isStale) this.#reviewInterest();
     for (const pending of this.#pending.values()) this.#judge(pending);
     this.#updateRole();
     clearTimeout(this.#tick);
     if (!this.#presence.isSettled || this.#pending.size > 0 || this.#role === 'standby') {
       this.#tick = setTimeout(() => this.#reviewSoon(), Math.min(TICK_MS, this.#holdMs)).unref();
     }
+  }
+
+  #reviewInterest(): void {
+    this.#isStale = false;
+    const hasCome = this.#presence.update(this.server.interest());
+    // Another process may accept what the one before it refused.
+    if (hasCome && this.#refused.size > 0) this.#reopen(this.#role);
+    else if (this.#hasUnknown()) this.#reopen(this.#role);
+    else this.#updateSubscriptions();
   }
 
   /** Whether the client says it has what nobody has asked a controller about. */
@@ -237,6 +246,8 @@ export class Relay {
     if (!delta) return;
     this.#lastResponse = new Date();
     if (!this.#controller) this.#connected();
+    // With nobody to ask, what is new may require more.
+    if (!this.#presence.isHere) this.#isStale = true;
     const interest = this.#subscribed.get(delta.typeUrl);
     // What crossed an unsubscription is not wanted any more.
     const isWanted = (name: string) => interest !== undefined && covers(interest, name);
@@ -261,6 +272,7 @@ export class Relay {
   #connected(): void {
     const peer = this.#upstream.peer ?? '';
     this.#controller = { peer, since: new Date() };
+    this.#isStale = true;
     this.#options.onEvent?.({ kind: 'connected', peer, standby: this.#role === 'standby' });
   }
 

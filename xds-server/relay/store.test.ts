@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
+import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { modelResource, readModelBody } from '../../testkit/xds/model-resources.ts';
@@ -14,6 +15,7 @@ import { decodeLog } from './record.ts';
 import { RelayStore, type StoreEvent } from './store.ts';
 
 const WRITER = fileURLToPath(new URL('../../testkit/xds/relay-store-writer.ts', import.meta.url));
+const ON_FULL_DISK = fileURLToPath(new URL('../../testkit/xds/relay-store-on-full-disk.ts', import.meta.url));
 
 function cluster(name: string, version: string): Resource {
   return modelResource(CLUSTER_TYPE, name, version, [{ typeUrl: ENDPOINTS_TYPE, name }]);
@@ -107,6 +109,18 @@ describe('a relay store', () => {
     const again = open(path);
     assert.deepEqual(wordsIn(again), ['a@1', 'b@1']);
     await again.close();
+  });
+
+  test('loses nothing that was accepted while the disk was full', needs('root'), () => {
+    using folder = new TemporaryFolder();
+    const script = 'mount -t tmpfs -o size=400k none "$1" && exec "$2" "$3" "$1"';
+    const args = ['--mount', 'sh', '-c', script, 'sh', folder.path, process.execPath, ON_FULL_DISK];
+    const { stdout, stderr } = spawnSync('unshare', args, { encoding: 'utf8', timeout: 60_000 });
+    assert.notEqual(stdout, '', stderr);
+    const { puts, found, events } = JSON.parse(stdout);
+    assert.ok(puts > 2, `${puts} resources until the disk was full`);
+    assert.deepEqual(found.sort(), [...Array.from({ length: puts }, (_, index) => `c${index}`), 'last'].sort());
+    assert.deepEqual(events, ['failing', 'recovered']);
   });
 
   test('skips what is damaged, says so, uses the rest, and mends the log', async () => {
