@@ -1,5 +1,8 @@
 export type { ApiClient, ApiRequest } from './api-server/api-client.ts';
 export { ApiError, type ApiErrorCode } from './api-server/api-error.ts';
+export { type ApiClientOptions, ApiServerClient } from './api-server/api-server-client.ts';
+export { CredentialsError, type CredentialsErrorCode } from './api-server/credentials.ts';
+export { type OpenApiClientOptions, openApiClient } from './api-server/open-api-client.ts';
 export { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.ts';
 export * from './folder/index.ts';
 export { LeaderElection, type LeaderElectionOptions } from './leader/leader-election.ts';
