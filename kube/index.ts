@@ -1,8 +1,12 @@
 export type { ApiClient, ApiRequest } from './api-server/api-client.ts';
 export { ApiError, type ApiErrorCode } from './api-server/api-error.ts';
 export { type ApiClientOptions, ApiServerClient } from './api-server/api-server-client.ts';
+export { ApiServerSource } from './api-server/api-server-source.ts';
+export type { ApiServerSourceOptions, KindState } from './api-server/api-server-watch.ts';
 export { CredentialsError, type CredentialsErrorCode } from './api-server/credentials.ts';
 export { type OpenApiClientOptions, openApiClient } from './api-server/open-api-client.ts';
+export type { ReflectorEvent } from './api-server/reflector.ts';
+export { WATCHED_RESOURCES, type WatchedResource } from './api-server/resources.ts';
 export { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.ts';
 export * from './folder/index.ts';
 export { LeaderElection, type LeaderElectionOptions } from './leader/leader-election.ts';

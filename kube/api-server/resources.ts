@@ -1,0 +1,34 @@
+import type { Kind } from '../object.ts';
+
+/** What is listed and watched. */
+export interface WatchedResource {
+  readonly kind: Kind;
+  readonly apiVersion: string;
+  /** The name in paths. */
+  readonly plural: string;
+  /** https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/ */
+  readonly fieldSelector?: string;
+  /** Only the metadata is watched; the contents come of those that are wanted. */
+  readonly onWant?: boolean;
+}
+
+/** In all namespaces. */
+export const WATCHED_RESOURCES: readonly WatchedResource[] = [
+  { kind: 'Ingress', apiVersion: 'networking.k8s.io/v1', plural: 'ingresses' },
+  { kind: 'IngressClass', apiVersion: 'networking.k8s.io/v1', plural: 'ingressclasses' },
+  { kind: 'Service', apiVersion: 'v1', plural: 'services' },
+  { kind: 'EndpointSlice', apiVersion: 'discovery.k8s.io/v1', plural: 'endpointslices' },
+  {
+    kind: 'Secret',
+    apiVersion: 'v1',
+    plural: 'secrets',
+    // Most of a cluster's bytes of Secrets, and never a certificate.
+    fieldSelector: 'type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token',
+    onWant: true,
+  },
+];
+
+/** `/apis/networking.k8s.io/v1` */
+export function groupPath(apiVersion: string): string {
+  return apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+}
