@@ -18,6 +18,7 @@ const serverInfo = z.object({
   state: envoyState,
   uptime_current_epoch: z.string(),
   command_line_options: z.object({ concurrency: z.int() }),
+  node: z.object({ metadata: z.object({ start: z.string().optional() }).optional() }).optional(),
 });
 
 /** Histograms stand in the same list without a name. */
@@ -29,6 +30,8 @@ export interface ServerInfo {
   readonly state: EnvoyState;
   readonly uptimeSeconds: number;
   readonly workers: number;
+  /** What the bootstrap of an `ExternalEnvoy` calls the way it was started; absent for any other. */
+  readonly start?: string;
 }
 
 export interface StatsQuery {
@@ -60,12 +63,14 @@ export class AdminClient {
 
   async serverInfo(): Promise<ServerInfo> {
     const info = await this.#json('/server_info', serverInfo);
+    const start = info.node?.metadata?.start;
     return {
       // COMMIT/1.40.0/Clean/RELEASE/BoringSSL
       version: info.version.split('/')[1] ?? info.version,
       state: info.state,
       uptimeSeconds: Number.parseFloat(info.uptime_current_epoch),
       workers: info.command_line_options.concurrency,
+      ...(start !== undefined && { start }),
     };
   }
 

@@ -32,6 +32,8 @@ export interface BootstrapOptions {
   readonly xdsSocket: string;
   /** Path of the Unix socket on which Envoy's admin interface is to listen. */
   readonly adminSocket: string;
+  /** Mode of the admin socket; default 0600. 0660 lets another user of Envoy's group in. */
+  readonly adminSocketMode?: number;
   readonly settings: Pick<Settings['envoy'], 'regexMaxProgramSize'>;
 }
 
@@ -41,11 +43,11 @@ export interface BootstrapOptions {
  * @see https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/bootstrap/v3/bootstrap.proto
  */
 export function buildBootstrap(options: BootstrapOptions): Bootstrap {
-  const { nodeId, cluster, xdsSocket, adminSocket, settings } = options;
+  const { nodeId, cluster, xdsSocket, adminSocket, adminSocketMode = OWNER_ONLY, settings } = options;
   return create(BootstrapSchema, {
     node: { id: nodeId, cluster },
     // A node whose connections are used up must still say so.
-    admin: { address: pipe(adminSocket, OWNER_ONLY), ignoreGlobalConnLimit: true },
+    admin: { address: pipe(adminSocket, adminSocketMode), ignoreGlobalConnLimit: true },
     dynamicResources: { adsConfig: adsSource(), ldsConfig: overAds(), cdsConfig: overAds() },
     staticResources: { clusters: [xdsCluster(xdsSocket)] },
     layeredRuntime: { layers: [{ name: 'sluice', layerSpecifier: { case: 'staticLayer', value: runtime(settings) } }] },

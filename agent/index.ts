@@ -4,6 +4,7 @@ export { EnvoyError, type EnvoyErrorCode } from './envoy-error.ts';
 export type { EnvoyEvent, ReplaceReason } from './envoy-event.ts';
 export { EnvoyProcess, type EnvoyProcessOptions } from './envoy-process.ts';
 export { checkEnvoyVersion, envoyVersion } from './envoy-version.ts';
+export { ExternalEnvoy, type ExternalEnvoyEvent, type ExternalEnvoyOptions } from './external-envoy.ts';
 export { IdentityError, type IdentityErrorCode, type IdentityStatus, NodeIdentity, type NodeIdentityOptions } from './identity/index.ts';
 export { checkPortsFree, findPortHolder, type ListenAddress, type PortHolder, type PortProblem, type PortProblemCode } from './ports.ts';
 export { type EnvoyRecord, StateFolder, StateFolderError, type StateFolderErrorCode } from './state-folder.ts';
