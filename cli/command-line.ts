@@ -1,7 +1,9 @@
 import yargs, { type Argv } from 'yargs';
 import { CliError } from './cli-error.ts';
+import { addAgent } from './commands/agent.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConfig } from './commands/config.ts';
+import { addController } from './commands/controller.ts';
 import { addDemo } from './commands/demo.ts';
 import { addExplain } from './commands/explain.ts';
 import { addRender } from './commands/render.ts';
@@ -14,6 +16,8 @@ const SUGGESTION = 'did you mean';
 
 const COMMANDS: ReadonlyMap<string, (yargs: Argv) => Argv> = new Map([
   ['run', addRun],
+  ['controller', addController],
+  ['agent', addAgent],
   ['validate', addValidate],
   ['render', addRender],
   ['explain', addExplain],

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { CliError } from './cli-error.ts';
 
 /** Options that several commands have in common. */
-export const DEFAULT_PORTS = { http: 8080, https: 8443, admin: 9870 } as const;
+export const DEFAULT_PORTS = { http: 8080, https: 8443, admin: 9870, xds: 18_000 } as const;
 
 export const adminPortOption = {
   type: 'number',
@@ -39,6 +39,18 @@ export const configOption = {
   normalize: true,
   describe: 'Settings file (see `sluice config`)',
 } as const;
+
+export const kubeconfigOption = {
+  type: 'string',
+  requiresArg: true,
+  normalize: true,
+  describe: 'Kubeconfig file; default: $KUBECONFIG, else the service account of the pod, else ~/.kube/config',
+} as const;
+
+/** @param name of the option, for the message where it is wrong */
+export function portOption(name: string, port: number, describe: string) {
+  return { type: 'number', default: port, describe, coerce: (value: number) => checkPort(name, value) } as const;
+}
 
 function checkPort(name: string, value: number): number {
   if (Number.isInteger(value) && value > 0 && value < 65_536) return value;

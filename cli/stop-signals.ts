@@ -24,3 +24,9 @@ export function listenForStop(): StopSignals {
   for (const signal of SIGNALS) process.on(signal, onSignal);
   return { graceful: graceful.signal, immediate: immediate.signal };
 }
+
+/** Resolves when a signal is aborted; a rejection nobody waits for any more must not end the process. */
+export function whenAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -3,6 +3,7 @@ import { type ChangedEvent, Controller, type ControllerEvent } from '../../contr
 import { Pipeline, type PipelineOptions } from '../../controller/pipeline/pipeline.ts';
 import { resourceTypeOf } from '../../controller/render.ts';
 import type { ObjectSource } from '../../kube/index.ts';
+import { compareDiagnostics, type Diagnostic } from '../../model/index.ts';
 import { type ClientStatus, type Outcome, SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
 import type { Log } from '../log.ts';
 import type { Locate } from '../text/place.ts';
@@ -22,8 +23,12 @@ export interface ControlOptions {
   readonly log: Log;
   /** What this process' status says beyond its objects and clients. */
   readonly describeRole: (clients: readonly ClientStatus[]) => RoleStatus;
+  /** What else is wrong, beyond what the objects say. */
+  readonly otherDiagnostics?: () => readonly Diagnostic[];
   /** Told after each published change, and when findings may have changed. */
   readonly onEvent?: (event: ControllerEvent) => void;
+  /** Told all that is wrong, now and then, when it may have changed. */
+  readonly onFindings?: (diagnostics: readonly Diagnostic[]) => void;
   /** Told when a client has answered everything up to a revision. */
   readonly onSynced?: (nodeId: string, revision: number) => void;
 }
@@ -76,7 +81,7 @@ export class ControlParts {
       about: { version: readVersions().sluice, pid: process.pid, since: new Date().toISOString() },
       describeRole,
       pipeline: this.pipeline,
-      controller: this.controller,
+      diagnostics: () => this.diagnostics(),
       cache: this.cache,
       server: this.server,
       countObjects: () => this.#narrator.countObjects(),
@@ -85,18 +90,30 @@ export class ControlParts {
     this.metrics = new Metrics(this.view);
   }
 
+  /** All that is wrong at present, sorted. */
+  diagnostics(): Diagnostic[] {
+    return [...this.controller.diagnostics(), ...(this.#options.otherDiagnostics?.() ?? [])].sort(compareDiagnostics);
+  }
+
   /** Tells what is wrong and was not told yet, at once. */
   tellFindings(): void {
     clearTimeout(this.#findingsTimer);
     this.#findingsTimer = undefined;
     const startedAt = performance.now();
-    for (const entry of this.#findings.update(this.controller.diagnostics(), this.#locate)) this.#options.log(entry);
+    const diagnostics = this.diagnostics();
+    for (const entry of this.#findings.update(diagnostics, this.#locate)) this.#options.log(entry);
+    this.#options.onFindings?.(diagnostics);
     this.#findingsDelayMs = Math.max(FINDINGS_DELAY_MS, (performance.now() - startedAt) / FINDINGS_SHARE);
+  }
+
+  /** Tells soon what is wrong, also of what somebody else than the controller has found. */
+  noteFindings(): void {
+    this.#findingsTimer ??= setTimeout(() => this.tellFindings(), this.#findingsDelayMs);
   }
 
   #onEvent(event: ControllerEvent): void {
     if (event.kind === 'changed') this.#onChanged(event);
-    this.#findingsTimer ??= setTimeout(() => this.tellFindings(), this.#findingsDelayMs);
+    this.noteFindings();
     this.#options.onEvent?.(event);
   }
 

@@ -1,8 +1,8 @@
 import type { Status } from '../../controller/admin/status.ts';
 import type { AdminView } from '../../controller/admin/view.ts';
-import type { Controller } from '../../controller/controller.ts';
 import type { Pipeline } from '../../controller/pipeline/pipeline.ts';
 import { resourceTypeOf } from '../../controller/render.ts';
+import type { Diagnostic } from '../../model/index.ts';
 import type { ClientStatus, SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
 import { countSeverities } from '../text/diagnostics.ts';
 import { formatSource, type Locate } from '../text/place.ts';
@@ -14,7 +14,7 @@ export interface ControlViewOptions {
   readonly about: Pick<Status, 'version' | 'pid' | 'since'>;
   readonly describeRole: (clients: readonly ClientStatus[]) => RoleStatus;
   readonly pipeline: Pipeline;
-  readonly controller: Controller;
+  readonly diagnostics: () => readonly Diagnostic[];
   readonly cache: SnapshotCache;
   readonly server: XdsServer;
   readonly countObjects: () => Status['objects'];
@@ -30,7 +30,7 @@ export class ControlView implements AdminView {
   }
 
   status(): Status {
-    const { about, describeRole, server, controller, countObjects } = this.#options;
+    const { about, describeRole, server, diagnostics, countObjects } = this.#options;
     const clients = server.clients();
     const role = describeRole(clients);
     return {
@@ -40,13 +40,13 @@ export class ControlView implements AdminView {
       objects: countObjects(),
       resources: this.#countResources(),
       clients: clients.map(describeClient),
-      findings: countSeverities(controller.diagnostics()),
+      findings: countSeverities(diagnostics()),
       rejected: this.#rejected(clients),
     };
   }
 
-  diagnostics(): ReturnType<Controller['diagnostics']> {
-    return this.#options.controller.diagnostics();
+  diagnostics(): readonly Diagnostic[] {
+    return this.#options.diagnostics();
   }
 
   model(): ReturnType<AdminView['model']> {

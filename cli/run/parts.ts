@@ -1,19 +1,15 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { buildBootstrap, type EnvoyEvent, EnvoyProcess, type StateFolder } from '../../agent/index.ts';
+import type { EnvoyEvent, EnvoyProcess, StateFolder } from '../../agent/index.ts';
 import { FolderSource } from '../../kube/index.ts';
-import type { Settings } from '../../settings/index.ts';
 import type { ClientStatus } from '../../xds-server/serve/index.ts';
+import { createChildEnvoy } from '../child-envoy.ts';
 import { ControlParts } from '../control/control-parts.ts';
 import type { RoleStatus } from '../control/control-view.ts';
-import { envoyBinary } from '../envoy-binary.ts';
+import { envoyEntry } from '../envoy-events.ts';
+import { EnvoyState } from '../envoy-state.ts';
 import { readVersions } from '../version.ts';
-import { envoyEntry } from './envoy-events.ts';
-import { EnvoyState } from './envoy-state.ts';
 import type { RunOptions } from './run.ts';
-
-/** How Envoy names the group that it belongs to. */
-const ENVOY_CLUSTER = 'sluice';
 
 /** Everything that a run consists of, joined together and at rest. */
 export class RunParts {
@@ -26,17 +22,17 @@ export class RunParts {
   constructor(options: RunOptions, state: StateFolder) {
     this.#options = options;
     const { log, settings, address, httpPort, httpsPort, adminPort, manifests } = options;
-    const versions = readVersions();
     this.control = new ControlParts({
       source: new FolderSource(manifests),
       pipeline: { settings, ports: { address, http: httpPort, https: httpsPort, reserved: [adminPort] } },
       log,
       describeRole: (clients) => this.#describeRole(clients),
     });
-    this.envoyState = new EnvoyState(versions.envoy);
-    this.envoy = createEnvoy(state, settings.envoy, {
+    this.envoyState = new EnvoyState(readVersions().envoy);
+    this.envoy = createChildEnvoy({
+      state,
+      settings: settings.envoy,
       nodeId: this.nodeId,
-      version: versions.envoy,
       onEvent: (event) => this.#onEnvoyEvent(event),
     });
   }
@@ -67,22 +63,4 @@ export class RunParts {
     this.envoyState.note(event);
     this.#options.log(envoyEntry(event));
   }
-}
-
-interface EnvoyAbout {
-  readonly nodeId: string;
-  readonly version: string;
-  readonly onEvent: (event: EnvoyEvent) => void;
-}
-
-function createEnvoy(state: StateFolder, settings: Settings['envoy'], { nodeId, version, onEvent }: EnvoyAbout): EnvoyProcess {
-  const { xdsSocket, adminSocket } = state;
-  return new EnvoyProcess({
-    binary: envoyBinary(),
-    version,
-    state,
-    bootstrap: buildBootstrap({ nodeId, cluster: ENVOY_CLUSTER, xdsSocket, adminSocket, settings }),
-    settings,
-    onEvent,
-  });
 }

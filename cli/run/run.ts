@@ -5,7 +5,7 @@ import type { Settings } from '../../settings/index.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, XdsError } from '../../xds-server/serve/index.ts';
 import { CliError } from '../cli-error.ts';
 import type { Log } from '../log.ts';
-import type { StopSignals } from '../stop-signals.ts';
+import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { RunParts } from './parts.ts';
 
 export interface RunOptions {
@@ -98,12 +98,6 @@ async function stopEnvoy(parts: RunParts, { log, settings }: RunOptions, stop: S
   stop.immediate.addEventListener('abort', stopNow);
   await parts.envoy.stop({ drainMs: stop.immediate.aborted ? 0 : settings.envoy.drainTime });
   stop.immediate.removeEventListener('abort', stopNow);
-}
-
-/** Resolves when a signal is aborted; a rejection nobody waits for any more must not end the process. */
-function whenAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 /** @throws CliError that names whoever holds a port */

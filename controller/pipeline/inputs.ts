@@ -66,12 +66,30 @@ function upsert(inputs: Inputs, object: KubeObject): void {
 }
 
 function remove(inputs: Inputs, ref: ObjectRef): void {
-  const byKind: Readonly<Record<string, Input<unknown>>> = {
-    Ingress: inputs.ingresses,
-    IngressClass: inputs.ingressClasses,
-    Service: inputs.services,
-    EndpointSlice: inputs.endpointSlices,
-    Secret: inputs.secrets,
-  } satisfies Record<KubeObject['kind'], unknown>;
-  byKind[ref.kind]?.delete(inputKey(ref));
+  inputOf(inputs, ref.kind)?.delete(inputKey(ref));
+}
+
+/** The object of a reference, where it is one of a kind that is read, and is there. */
+export function findInput(inputs: Inputs, ref: ObjectRef): KubeObject | undefined {
+  return inputOf(inputs, ref.kind)?.get(inputKey(ref));
+}
+
+function inputOf(
+  inputs: Inputs,
+  kind: string,
+): Input<Ingress> | Input<IngressClass> | Input<Service> | Input<EndpointSlice> | Input<Secret> | undefined {
+  switch (kind) {
+    case 'Ingress':
+      return inputs.ingresses;
+    case 'IngressClass':
+      return inputs.ingressClasses;
+    case 'Service':
+      return inputs.services;
+    case 'EndpointSlice':
+      return inputs.endpointSlices;
+    case 'Secret':
+      return inputs.secrets;
+    default:
+      return undefined;
+  }
 }

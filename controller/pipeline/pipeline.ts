@@ -1,7 +1,7 @@
 import { type Collection, Graph, type OnFailure } from '../../collection/index.ts';
 import { baseListeners, type ListenPorts, type Placement, STANDALONE } from '../../ingress-controller/index.ts';
 import type { Action, ObjectBatch } from '../../kube/index.ts';
-import type { Certificate, Cluster, Diagnostic, EndpointSet, FieldRef, Listener, VirtualHost } from '../../model/index.ts';
+import type { Certificate, Cluster, Diagnostic, EndpointSet, FieldRef, Listener, ObjectRef, VirtualHost } from '../../model/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import type { Resource, ResourceChange, ResourceName } from '../../xds-server/serve/resource.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, SECRET } from '../../xds-server/translate/types.ts';
@@ -9,7 +9,7 @@ import type { EncodedVirtualHost } from '../../xds-server/translate/virtual-host
 import type { QuarantinedRoutes } from '../route-quarantine.ts';
 import { type ActionStages, buildActions } from './actions.ts';
 import { Findings } from './findings.ts';
-import { createInputs, type Inputs, NOW, takeBatch } from './inputs.ts';
+import { createInputs, findInput, type Inputs, NOW, takeBatch } from './inputs.ts';
 import { buildModel, type IngestedIngress, type ModelStages } from './model.ts';
 import { buildResources, type ResourceStage } from './resources.ts';
 import { buildRouteResources, type QuarantinedHost, type RouteStages } from './route-resources.ts';
@@ -61,6 +61,7 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #secretReferences: Collection<readonly string[]>;
   readonly #stages: readonly ResourceStage[];
   readonly #findings = new Findings();
+  readonly #changedActions = new Set<string>();
   #timing: PipelineTiming = { ingestMs: 0, translateMs: 0 };
 
   constructor({ settings, ports, placement = STANDALONE, asOf, onFailure }: PipelineOptions) {
@@ -91,6 +92,18 @@ export class Pipeline implements QuarantinedRoutes {
       this.#secretReferences.get(name) ? 'needed' : 'dropped',
     );
     return { needed, dropped };
+  }
+
+  /** What has become of each action that changed since this was asked last; undefined for one that is gone. */
+  takeActions(): readonly (readonly [key: string, action: Action | undefined])[] {
+    const changed = [...this.#changedActions].map((key) => [key, this.model.actions.get(key)] as const);
+    this.#changedActions.clear();
+    return changed;
+  }
+
+  /** The API server's name for an object that is read; undefined for one that is not there or comes from a file. */
+  uidOf(ref: ObjectRef): string | undefined {
+    return findInput(this.#inputs, ref)?.metadata.uid;
   }
 
   /** Takes a batch in and says what it changed. */
@@ -170,6 +183,7 @@ export class Pipeline implements QuarantinedRoutes {
     this.#graph.settle((stage) => stopwatch.enter(stage));
     this.#timing = { ingestMs: stopwatch.total('ingest'), translateMs: stopwatch.total('translate') };
     this.#findings.refresh();
+    for (const key of this.model.actions.changed) this.#changedActions.add(key);
     const upserts: Resource[] = [];
     const removals: ResourceName[] = [];
     for (const { typeUrl, resources } of this.#stages) {

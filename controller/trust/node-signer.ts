@@ -8,7 +8,7 @@ import { judgeNodeRequest, type NodeSignerIdentity, type NodeVerdict } from './j
 export interface NodeSignerOptions extends Partial<NodeSignerIdentity> {
   readonly client: ApiClient;
   /** Who signs. */
-  readonly authority: () => Authority;
+  readonly authority: () => Authority | Promise<Authority>;
   /** Of a node's certificate, in milliseconds; a request may ask for less. Default 24 h. */
   readonly lifetimeMs?: number;
   /** Requests that are answered in a second at most. Default 20. */
@@ -96,7 +96,7 @@ export class NodeSigner {
     const approved = isApproved ? csr : await judgeRequest(client, csr, 'Approved', approval);
     const wanted = (csr.spec.expirationSeconds ?? Number.POSITIVE_INFINITY) * SECOND_MS;
     const profile = nodeProfile(nodeName, Math.min(lifetimeMs, wanted));
-    await giveCertificate(client, approved, await issueCertificate(authority(), request, profile, now?.()));
+    await giveCertificate(client, approved, await issueCertificate(await authority(), request, profile, now?.()));
     return 'sign';
   }
 

@@ -10,7 +10,7 @@ export const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
 export const MANAGER = 'sluice';
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 export const SLICE_MANAGED_BY_LABEL = 'endpointslice.kubernetes.io/managed-by';
-export const SLICE_MANAGER = 'sluice.io/ingress';
+export const SLICE_MANAGER = 'ingress.sluice.io';
 
 const MAX_LABEL = 63;
 const HASH_LENGTH = 10;

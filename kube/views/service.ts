@@ -62,7 +62,7 @@ const endpointPort = z.object({
  */
 function tellsNodes(labels: Readonly<Record<string, string>>): boolean {
   return (
-    labels['kubernetes.io/service-name'] === 'sluice-nodes' || labels['endpointslice.kubernetes.io/managed-by'] === 'sluice.io/ingress'
+    labels['kubernetes.io/service-name'] === 'sluice-nodes' || labels['endpointslice.kubernetes.io/managed-by'] === 'ingress.sluice.io'
   );
 }
 

@@ -1,5 +1,5 @@
-import type { EnvoyEvent } from '../../agent/index.ts';
-import type { EnvoyStatus } from '../../controller/admin/status.ts';
+import type { EnvoyEvent } from '../agent/index.ts';
+import type { EnvoyStatus } from '../controller/admin/status.ts';
 
 /** What is known of the Envoy of a run, from what was told of it. */
 export class EnvoyState {

@@ -1,5 +1,5 @@
-import type { EnvoyEvent } from '../../agent/index.ts';
-import type { LogEntry } from '../log.ts';
+import type { EnvoyEvent } from '../agent/index.ts';
+import type { LogEntry } from './log.ts';
 
 const REPLACED_BECAUSE = {
   'configuration-changed': 'it was started with other settings',

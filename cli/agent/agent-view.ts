@@ -1,0 +1,91 @@
+import type { NodeIdentity } from '../../agent/index.ts';
+import type { Metrics } from '../../controller/admin/metrics.ts';
+import type { RelayStatus, Status } from '../../controller/admin/status.ts';
+import type { AdminView } from '../../controller/admin/view.ts';
+import { resourceTypeOf } from '../../controller/render.ts';
+import type { Relay, RelayState } from '../../xds-server/relay/index.ts';
+import type { Outcome } from '../../xds-server/serve/index.ts';
+import { describeClient } from '../control/control-view.ts';
+import type { EnvoyState } from '../envoy-state.ts';
+import { readVersions } from '../version.ts';
+
+export interface AgentViewOptions {
+  readonly relay: Relay;
+  readonly identity: NodeIdentity;
+  readonly envoy: EnvoyState;
+}
+
+/** The agent of a node, as its admin endpoint shows it. */
+export class AgentView implements AdminView {
+  /** Counts what Envoy makes of resources; set once it is there. */
+  metrics: Metrics | undefined;
+  readonly #options: AgentViewOptions;
+  readonly #since = new Date().toISOString();
+
+  constructor(options: AgentViewOptions) {
+    this.#options = options;
+  }
+
+  count(outcome: Outcome['outcome'], type: string): void {
+    if (outcome === 'ack') this.metrics?.acknowledged(type);
+    else if (outcome === 'nack') this.metrics?.rejected(type);
+  }
+
+  status(): Status {
+    const { relay, envoy } = this.#options;
+    const state = relay.state();
+    const notReady = this.#obstacle(state);
+    const clients = relay.server.clients();
+    return {
+      role: 'agent',
+      version: readVersions().sluice,
+      pid: process.pid,
+      since: this.#since,
+      ready: notReady === undefined,
+      ...(notReady !== undefined && { notReady }),
+      envoy: envoy.describe(),
+      relay: this.#describeRelay(state),
+      objects: {},
+      resources: Object.fromEntries([...state.cached].map(([typeUrl, count]) => [resourceTypeOf(typeUrl), count])),
+      clients: clients.map(describeClient),
+      findings: { error: 0, warning: 0, info: 0 },
+      rejected: clients.flatMap(({ types }) =>
+        types.flatMap(({ typeUrl, rejected }) =>
+          rejected.map(({ name, message }) => ({ type: resourceTypeOf(typeUrl), name, message, sources: [] })),
+        ),
+      ),
+    };
+  }
+
+  diagnostics(): ReturnType<AdminView['diagnostics']> {
+    return [];
+  }
+
+  model(): ReturnType<AdminView['model']> {
+    return {};
+  }
+
+  *resources(): ReturnType<AdminView['resources']> {
+    const { cache } = this.#options.relay;
+    for (const typeUrl of cache.typeUrls()) for (const { resource } of cache.ofType(typeUrl).values()) yield resource;
+  }
+
+  /** A node is ready when its Envoy serves, with or without a controller. */
+  #obstacle({ client, cached }: RelayState): string | undefined {
+    const { envoy, identity } = this.#options;
+    if (envoy.isLive) return undefined;
+    if (cached.size === 0) return identity.status.problem ?? 'no controller has said anything yet';
+    return client ? 'Envoy takes its configuration in' : 'Envoy does not run';
+  }
+
+  #describeRelay({ controller, lastError }: RelayState): RelayStatus {
+    const { notAfter, problem } = this.#options.identity.status;
+    const error = controller ? undefined : (problem ?? lastError?.message);
+    return {
+      ...(controller && { controller: controller.peer }),
+      since: (controller?.since ?? lastError?.at ?? new Date(this.#since)).toISOString(),
+      ...(error !== undefined && { error }),
+      ...(notAfter && { certificateUntil: notAfter.toISOString() }),
+    };
+  }
+}

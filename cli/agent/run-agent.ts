@@ -1,0 +1,109 @@
+import { join } from 'node:path';
+import { NodeIdentity, StateFolder } from '../../agent/index.ts';
+import { Metrics } from '../../controller/admin/metrics.ts';
+import { startAdminServer } from '../../controller/admin/server.ts';
+import { resourceTypeOf } from '../../controller/render.ts';
+import { requestCertificate } from '../../kube/certificates/index.ts';
+import type { ApiClient } from '../../kube/index.ts';
+import type { Settings } from '../../settings/index.ts';
+import { Relay, type RelayEvent, RelayStore, type StoreEvent } from '../../xds-server/relay/index.ts';
+import { describeFailure } from '../describe-failure.ts';
+import { EnvoyState } from '../envoy-state.ts';
+import type { Log, LogEntry } from '../log.ts';
+import { type StopSignals, whenAborted } from '../stop-signals.ts';
+import { readVersions } from '../version.ts';
+import { AgentView } from './agent-view.ts';
+import { createNodeEnvoy, type EnvoyPlace } from './node-envoy.ts';
+
+export interface AgentOptions {
+  /** Where controllers are, as gRPC names it: `dns:///NAME:PORT`. */
+  readonly controllers: string;
+  /** PEM file of the authorities that controllers are known by. */
+  readonly authorities: string;
+  /** Has this node's certificate signed. */
+  readonly client: ApiClient;
+  /** What this node calls itself; controllers believe its certificate only. */
+  readonly nodeName: string;
+  /** For what outlives this process and the machine's next start. */
+  readonly stateDir: string;
+  readonly envoy: EnvoyPlace;
+  readonly adminPort: number;
+  readonly settings: Settings['envoy'];
+  readonly log: Log;
+}
+
+const SIGNER = 'sluice.io/node';
+const USAGES = ['digital signature', 'client auth'];
+
+/** Runs the node's Envoy, and serves it what controllers say and what it had accepted, until it is told to stop. */
+export async function runAgent(options: AgentOptions, stop: StopSignals): Promise<void> {
+  const { client, log, settings, nodeName } = options;
+  await using cleanUp = new AsyncDisposableStack();
+  const state = cleanUp.use(StateFolder.open(options.stateDir));
+  const store = RelayStore.open({ folder: join(state.path, 'resources'), onEvent: (event) => log(storeEntry(event)) });
+  cleanUp.defer(() => store.close());
+  const identity = cleanUp.use(
+    NodeIdentity.open({
+      folder: join(state.path, 'identity'),
+      bundlePath: options.authorities,
+      requestCertificate: (request, signal) => requestCertificate(client, { request, signerName: SIGNER, usages: USAGES, signal }),
+      onError: (error) => log({ level: 'warn', event: 'identity', text: `no certificate yet: ${describeFailure(error)}; trying again` }),
+    }),
+  );
+  const relay = new Relay({
+    upstream: { target: options.controllers, credentials: identity.credentials },
+    nodeId: nodeName,
+    store,
+    onEvent: (event) => log(relayEntry(event)),
+    serve: { onOutcome: ({ outcome, typeUrl }) => view.count(outcome, resourceTypeOf(typeUrl)) },
+  });
+  const envoyState = new EnvoyState(readVersions().envoy);
+  const view = new AgentView({ relay, identity, envoy: envoyState });
+  const metrics = new Metrics(view);
+  view.metrics = metrics;
+  cleanUp.defer(() => relay.close());
+  const envoy = createNodeEnvoy(options.envoy, { state, settings, nodeName, log, envoyState });
+  await relay.start(envoy.xdsAddress);
+  const admin = await startAdminServer({ view, metrics, port: options.adminPort });
+  cleanUp.defer(() => admin.close());
+  log({ level: 'info', event: 'started', text: `node ${nodeName}, controllers at ${options.controllers}, admin on port ${admin.port}` });
+  const stopRequested = whenAborted(stop.graceful);
+  await Promise.race([envoy.start(), stopRequested]);
+  await stopRequested;
+  // What Envoy has stays in force: the next agent finds it so.
+  await envoy.leave();
+}
+
+function relayEntry(event: RelayEvent): LogEntry {
+  switch (event.kind) {
+    case 'connected':
+      return {
+        level: 'info',
+        event: 'upstream',
+        text: `connected to ${event.peer}${event.standby ? ', standing by until Envoy is up to date' : ''}`,
+      };
+    case 'disconnected':
+      return {
+        level: 'warn',
+        event: 'upstream',
+        text: `lost: ${event.message}; trying again in ${Math.round(event.retryMs)} ms, what was good is served`,
+      };
+    case 'refused':
+      return { level: 'error', event: 'refused', text: `Envoy refused ${resourceTypeOf(event.typeUrl)} ${event.name}: ${event.message}` };
+  }
+}
+
+function storeEntry(event: StoreEvent): LogEntry {
+  switch (event.kind) {
+    case 'damaged':
+      return {
+        level: 'warn',
+        event: 'store',
+        text: `${event.parts} parts of what was stored cannot be read; the controller is asked for them`,
+      };
+    case 'failing':
+      return { level: 'error', event: 'store', text: `what Envoy accepts cannot be stored: ${event.message}; trying again` };
+    case 'recovered':
+      return { level: 'info', event: 'store', text: 'everything is stored again' };
+  }
+}

@@ -1,0 +1,76 @@
+import type { Argv } from 'yargs';
+import { adminPortOption, configOption, DEFAULT_PORTS, kubeconfigOption, logFormatOption } from '../options.ts';
+import { requireSettings } from '../settings.ts';
+
+export function addAgent(yargs: Argv): Argv {
+  return yargs.command(
+    'agent',
+    "Run a node's Envoy with what the controller says, and with what it said last while it is away",
+    (command) =>
+      command
+        .option('controller', {
+          type: 'string',
+          requiresArg: true,
+          default: `sluice-controller.sluice-system.svc:${DEFAULT_PORTS.xds}`,
+          describe: 'Controllers, as NAME:PORT',
+        })
+        .option('ca', {
+          type: 'string',
+          requiresArg: true,
+          normalize: true,
+          default: '/etc/sluice/ca/ca.crt',
+          describe: 'File with the authorities that controllers are known by',
+        })
+        .option('node-name', {
+          type: 'string',
+          requiresArg: true,
+          default: process.env['NODE_NAME'] ?? '',
+          defaultDescription: '$NODE_NAME',
+          describe: 'Name of this node',
+        })
+        .option('state-dir', {
+          type: 'string',
+          requiresArg: true,
+          normalize: true,
+          default: '/var/lib/sluice',
+          describe: "Folder for this node's certificate and for what Envoy accepted",
+        })
+        .option('run-dir', {
+          type: 'string',
+          requiresArg: true,
+          normalize: true,
+          describe: 'Folder of sockets shared with an Envoy that somebody else runs; without it the agent runs Envoy itself',
+        })
+        .option('kubeconfig', kubeconfigOption)
+        .option('admin-port', adminPortOption)
+        .option('config', configOption)
+        .option('log-format', logFormatOption)
+        .example('sluice agent --run-dir /run/sluice', 'in a pod, next to a container with Envoy')
+        .example('sluice agent --controller 10.0.0.7:18000 --ca ca.crt --kubeconfig node.conf', 'on a machine, with an Envoy of its own'),
+    async (argv) => {
+      const settings = await requireSettings(argv.config);
+      const [{ runAgent }, { requireApiClient }, { createLog }, { listenForStop }, { hostname }] = await Promise.all([
+        import('../agent/run-agent.ts'),
+        import('../api-client.ts'),
+        import('../log.ts'),
+        import('../stop-signals.ts'),
+        import('node:os'),
+      ]);
+      await using client = requireApiClient(argv.kubeconfig);
+      await runAgent(
+        {
+          controllers: `dns:///${argv.controller}`,
+          authorities: argv.ca,
+          client,
+          nodeName: argv.nodeName || hostname(),
+          stateDir: argv.stateDir,
+          envoy: argv.runDir === undefined ? { kind: 'child' } : { kind: 'elsewhere', folder: argv.runDir },
+          adminPort: argv.adminPort,
+          settings: settings.envoy,
+          log: createLog(argv.logFormat),
+        },
+        listenForStop(),
+      );
+    },
+  );
+}

@@ -1,0 +1,104 @@
+import { once } from 'node:events';
+import type { ClusterStatus } from '../../controller/admin/status.ts';
+import { clusterPlacement, SHARED_NODE_PORTS } from '../../ingress-controller/index.ts';
+import { ApiServerSource, type ReflectorEvent } from '../../kube/index.ts';
+import { objectKey } from '../../model/index.ts';
+import type { Authority } from '../../pki/index.ts';
+import type { ClientStatus } from '../../xds-server/serve/index.ts';
+import { ControlParts } from '../control/control-parts.ts';
+import type { RoleStatus } from '../control/control-view.ts';
+import type { LogEntry } from '../log.ts';
+import { LeaderDuties } from './leader-duties.ts';
+import { untilProgrammed } from './programmed.ts';
+import type { ControllerRunOptions } from './run-controller.ts';
+
+/** Nodes serve on all their addresses. */
+const ANY_ADDRESS = '::';
+
+/** Everything that a replica of the controller consists of, joined together and at rest. */
+export class ClusterParts {
+  readonly control: ControlParts;
+  readonly duties: LeaderDuties;
+  /** Whether nodes can connect. */
+  isListening = false;
+  readonly #options: ControllerRunOptions;
+  readonly #source: ApiServerSource;
+
+  /** @param authority who signs for nodes, once it is known */
+  constructor(options: ControllerRunOptions, authority: () => Promise<Authority>) {
+    this.#options = options;
+    const { client, namespace, podName, settings, log } = options;
+    this.#source = new ApiServerSource(client, { onEvent: (event) => this.#tellReading(event) });
+    this.control = new ControlParts({
+      source: this.#source,
+      pipeline: {
+        settings,
+        placement: clusterPlacement(settings.ingress, namespace),
+        ports: { address: ANY_ADDRESS, ...SHARED_NODE_PORTS, reserved: [] },
+      },
+      log,
+      describeRole: (clients) => this.#describeRole(clients),
+      otherDiagnostics: () => this.duties.diagnostics(),
+      onEvent: () => this.duties.takeActions(),
+      onFindings: (diagnostics) => this.duties.takeFindings(diagnostics),
+    });
+    this.duties = new LeaderDuties({
+      client,
+      namespace,
+      podName,
+      pipeline: this.control.pipeline,
+      authority,
+      programmed: () => untilProgrammed(this.control.server, this.control.cache),
+      onDiagnostics: () => this.control.noteFindings(),
+      log,
+    });
+  }
+
+  /** Resolves once there is something to serve. @throws the signal's reason */
+  async untilPublished(signal: AbortSignal): Promise<void> {
+    if (this.control.cache.isReady) return;
+    const published = new EventTarget();
+    const unwatch = this.control.cache.watch(() => published.dispatchEvent(new Event('published')));
+    try {
+      await once(published, 'published', { signal });
+    } finally {
+      unwatch();
+    }
+  }
+
+  #describeRole(_clients: readonly ClientStatus[]): RoleStatus {
+    const notReady = this.#obstacle();
+    return { role: 'controller', cluster: this.#describeCluster(), ...(notReady !== undefined && { notReady }) };
+  }
+
+  #obstacle(): string | undefined {
+    if (this.isListening) return undefined;
+    const unread = this.#source.state().find(({ synced }) => !synced);
+    if (unread) return `${unread.kind} is not read yet${unread.error ? `: ${unread.error.message}` : ''}`;
+    return this.control.cache.isReady ? 'there is no authority yet to make certificates' : 'Secrets are not read yet';
+  }
+
+  #describeCluster(): ClusterStatus {
+    const { leader, isLeading, writes } = this.duties;
+    return {
+      namespace: this.#options.namespace,
+      ...(leader !== undefined && { leader }),
+      isLeader: isLeading,
+      kinds: this.#source.state().map(({ kind, synced, error }) => ({ kind, synced, ...(error && { error: error.message }) })),
+      pendingWrites: isLeading ? writes.pending : 0,
+      failingWrites: writes.failing.map(({ action, reason }) => ({ what: `${action.kind} ${objectKey(action.ref)}`, reason })),
+    };
+  }
+
+  #tellReading(event: ReflectorEvent): void {
+    const entry = readingEntry(event);
+    if (entry) this.#options.log(entry);
+  }
+}
+
+/** A watch that the server ended is as it should be. */
+function readingEntry({ kind, type, error }: ReflectorEvent): LogEntry | undefined {
+  if (type === 'ended') return undefined;
+  if (type === 'listed') return { level: 'info', event: 'listed', text: kind };
+  return { level: 'warn', event: 'lost', text: `${kind}: ${error?.message ?? 'no reason given'}; trying again, what was read stands` };
+}
