@@ -1,4 +1,4 @@
-import type { EnvoyEvent } from '../agent/index.ts';
+import type { EnvoyEvent, ExternalEnvoyEvent } from '../agent/index.ts';
 import type { LogEntry } from './log.ts';
 
 const REPLACED_BECAUSE = {
@@ -11,6 +11,25 @@ const REPLACED_BECAUSE = {
 export function envoyEntry(event: EnvoyEvent): LogEntry {
   const { level, text } = describe(event);
   return { level, event: 'envoy', text, fields: { envoy: event } };
+}
+
+/** The same for an Envoy that another process runs. */
+export function externalEnvoyEntry(event: ExternalEnvoyEvent): LogEntry {
+  const { level, text } = describeExternal(event);
+  return { level, event: 'envoy', text, fields: { envoy: event } };
+}
+
+function describeExternal(event: ExternalEnvoyEvent): Pick<LogEntry, 'level' | 'text'> {
+  switch (event.kind) {
+    case 'ready':
+      return { level: 'info', text: `Envoy ${event.version} serves, up ${event.uptimeSeconds} s` };
+    case 'away':
+      return { level: 'error', text: 'Envoy does not answer any more' };
+    case 'replacing':
+      return { level: 'warn', text: `Envoy is to be started anew: ${REPLACED_BECAUSE[event.reason]}` };
+    case 'version-mismatch':
+      return { level: 'warn', text: `Envoy is ${event.version}, and this Sluice was made for ${event.expected}; it is used` };
+  }
 }
 
 function describe(event: EnvoyEvent): Pick<LogEntry, 'level' | 'text'> {

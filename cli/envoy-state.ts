@@ -1,4 +1,4 @@
-import type { EnvoyEvent } from '../agent/index.ts';
+import type { EnvoyEvent, ExternalEnvoyEvent } from '../agent/index.ts';
 import type { EnvoyStatus } from '../controller/admin/status.ts';
 
 /** What is known of the Envoy of a run, from what was told of it. */
@@ -7,6 +7,7 @@ export class EnvoyState {
   servesFirstSnapshot = false;
   readonly #version: string;
   #running: { readonly pid: number; readonly adopted: boolean; since: Date | undefined } | undefined;
+  #external: { readonly version: string; readonly since: Date } | undefined;
   #isLive = false;
 
   constructor(version: string) {
@@ -37,12 +38,20 @@ export class EnvoyState {
     }
   }
 
+  /** The same for an Envoy that another process runs, whose id means nothing here. */
+  noteExternal(event: ExternalEnvoyEvent): void {
+    this.#isLive = event.kind === 'ready' || (event.kind === 'version-mismatch' && this.#isLive);
+    if (event.kind === 'ready') this.#external = { version: event.version, since: new Date(Date.now() - event.uptimeSeconds * 1000) };
+    else if (event.kind !== 'version-mismatch') this.#external = undefined;
+  }
+
   /** The age of an adopted one is only known once it was asked. */
   noteUptime(seconds: number): void {
     if (this.#running) this.#running.since = new Date(Date.now() - seconds * 1000);
   }
 
   describe(): EnvoyStatus {
+    if (this.#external) return { version: this.#external.version, adopted: false, since: this.#external.since.toISOString() };
     const version = this.#version;
     if (!this.#running) return { version, adopted: false };
     const { pid, adopted, since } = this.#running;

@@ -1,10 +1,12 @@
-import type { EnvoyEvent, StateFolder } from '../../agent/index.ts';
+import { join } from 'node:path';
+import { buildBootstrap, type EnvoyEvent, ExternalEnvoy, type StateFolder } from '../../agent/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import type { ListenAddress } from '../../xds-server/serve/index.ts';
-import { createChildEnvoy } from '../child-envoy.ts';
-import { envoyEntry } from '../envoy-events.ts';
+import { createChildEnvoy, ENVOY_CLUSTER } from '../child-envoy.ts';
+import { envoyEntry, externalEnvoyEntry } from '../envoy-events.ts';
 import type { EnvoyState } from '../envoy-state.ts';
 import type { Log } from '../log.ts';
+import { readVersions } from '../version.ts';
 
 /**
  * Who runs Envoy. `child`: the agent starts it, and it outlives the agent. `elsewhere`: another container does, with which a
@@ -31,19 +33,37 @@ export interface NodeEnvoyParts {
 }
 
 export function createNodeEnvoy(place: EnvoyPlace, parts: NodeEnvoyParts): NodeEnvoy {
-  const onEvent = (event: EnvoyEvent) => {
-    parts.envoyState.note(event);
-    parts.log(envoyEntry(event));
-  };
-  if (place.kind === 'elsewhere') throw new Error('not yet');
-  return childEnvoy(parts, onEvent);
+  return place.kind === 'child' ? childEnvoy(parts) : externalEnvoy(place.folder, parts);
 }
 
-function childEnvoy({ state, settings, nodeName }: NodeEnvoyParts, onEvent: (event: EnvoyEvent) => void): NodeEnvoy {
+function childEnvoy({ state, settings, nodeName, log, envoyState }: NodeEnvoyParts): NodeEnvoy {
+  const onEvent = (event: EnvoyEvent) => {
+    envoyState.note(event);
+    log(envoyEntry(event));
+  };
   const envoy = createChildEnvoy({ state, settings, nodeId: nodeName, onEvent });
   return {
     xdsAddress: { path: state.xdsSocket },
     start: () => envoy.start(),
     leave: async () => envoy.detach(),
+  };
+}
+
+function externalEnvoy(folder: string, { settings, nodeName, log, envoyState }: NodeEnvoyParts): NodeEnvoy {
+  const [xdsSocket, adminSocket] = [join(folder, 'xds.sock'), join(folder, 'admin.sock')];
+  const envoy = new ExternalEnvoy({
+    folder,
+    version: readVersions().envoy,
+    bootstrap: buildBootstrap({ nodeId: nodeName, cluster: ENVOY_CLUSTER, xdsSocket, adminSocket, settings }),
+    settings,
+    onEvent: (event) => {
+      envoyState.noteExternal(event);
+      log(externalEnvoyEntry(event));
+    },
+  });
+  return {
+    xdsAddress: { path: xdsSocket },
+    start: async () => envoy.start(),
+    leave: () => envoy.stop(),
   };
 }

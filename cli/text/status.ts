@@ -55,8 +55,8 @@ function describeRelay({ controller, since, error }: RelayStatus, now: number): 
 }
 
 function describeEnvoy({ pid, version, adopted, since }: EnvoyStatus, now: number): string {
-  if (pid === undefined) return `${version}, not running`;
-  return `${version}, pid ${pid}${since === undefined ? '' : `, up ${formatAge(since, now)}`}${adopted ? ', adopted' : ''}`;
+  if (pid === undefined && since === undefined) return `${version}, not running`;
+  return `${version}${pid === undefined ? '' : `, pid ${pid}`}${since === undefined ? '' : `, up ${formatAge(since, now)}`}${adopted ? ', adopted' : ''}`;
 }
 
 function formatSizes(sizes: Readonly<Record<string, number>>): string {
