@@ -20,8 +20,8 @@ export class GrpcEcho implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** On 127.0.0.1, without TLS. */
-  static async start(name: string): Promise<GrpcEcho> {
+  /** Without TLS, on a port that is free. */
+  static async start(name: string, address = '127.0.0.1'): Promise<GrpcEcho> {
     const server = new Server();
     server.addService(
       {
@@ -40,7 +40,7 @@ export class GrpcEcho implements AsyncDisposable {
       },
     );
     const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+      server.bindAsync(`${address}:0`, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
     });
     return new GrpcEcho(port, server);
   }
@@ -52,6 +52,8 @@ export class GrpcEcho implements AsyncDisposable {
 }
 
 export interface GrpcTarget {
+  /** Default 127.0.0.1. */
+  readonly address?: string;
   readonly port: number;
   readonly host: string;
   /** PEM of whom to trust; without it there is no TLS. */
@@ -83,9 +85,9 @@ export async function callStream(target: GrpcTarget, texts: readonly string[]): 
   return answers;
 }
 
-function open({ port, host, ca }: GrpcTarget): Disposable & { readonly grpc: Client } {
+function open({ address = '127.0.0.1', port, host, ca }: GrpcTarget): Disposable & { readonly grpc: Client } {
   const trust = ca === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(ca));
-  const grpc = new Client(`127.0.0.1:${port}`, trust, {
+  const grpc = new Client(`${address}:${port}`, trust, {
     'grpc.default_authority': host,
     ...(ca !== undefined && { 'grpc.ssl_target_name_override': host }),
   });

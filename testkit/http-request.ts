@@ -7,7 +7,8 @@ import { connect as connectTls, type PeerCertificate, type TLSSocket } from 'nod
 import type { EchoedRequest } from './backend.ts';
 
 export interface RequestOptions {
-  /** Of 127.0.0.1. */
+  /** Default 127.0.0.1. */
+  readonly address?: string;
   readonly port: number;
   /** Sent as Host or `:authority`, as it is. */
   readonly host: string;
@@ -76,8 +77,13 @@ export function echoOf({ body }: Answer): EchoedRequest {
 }
 
 /** The certificate that is presented. @throws what the handshake fails with */
-export async function presentedCertificate(options: { readonly port: number; readonly serverName: string }): Promise<PeerCertificate> {
-  const socket = await openTls({ port: options.port, host: options.serverName, tls: {} }, ['http/1.1']);
+export async function presentedCertificate(options: {
+  readonly address?: string;
+  readonly port: number;
+  readonly serverName: string;
+}): Promise<PeerCertificate> {
+  const { serverName, ...place } = options;
+  const socket = await openTls({ ...place, host: serverName, tls: {} }, ['http/1.1']);
   try {
     return socket.getPeerCertificate();
   } finally {
@@ -99,8 +105,8 @@ async function connect(options: RequestOptions, protocols: readonly string[]): P
   return options.tls === undefined ? await openTcp(options) : await openTls(options, protocols);
 }
 
-async function openTcp({ port, preamble, localAddress }: RequestOptions): Promise<Socket> {
-  const socket = connectTcp({ host: '127.0.0.1', port, ...(localAddress && { localAddress }) });
+async function openTcp({ address = '127.0.0.1', port, preamble, localAddress }: RequestOptions): Promise<Socket> {
+  const socket = connectTcp({ host: address, port, ...(localAddress && { localAddress }) });
   await once(socket, 'connect');
   if (preamble !== undefined) socket.write(preamble);
   return socket;

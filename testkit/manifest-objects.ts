@@ -2,6 +2,7 @@ import type { MadeCertificate } from './make-certificate.ts';
 
 /** A Kubernetes object as a manifest has it. */
 export interface ManifestObject {
+  readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string };
 }
@@ -118,6 +119,5 @@ function manifest(
   metadata: ManifestObject['metadata'],
   content: Readonly<Record<string, unknown>>,
 ): ManifestObject {
-  const object: ManifestObject & { readonly apiVersion: string } = { apiVersion, kind, metadata, ...content };
-  return object;
+  return { apiVersion, kind, metadata, ...content };
 }

@@ -3,6 +3,8 @@ import { WebSocket } from 'ws';
 import type { EchoedRequest } from './backend.ts';
 
 export interface WebSocketTarget {
+  /** Default 127.0.0.1. */
+  readonly address?: string;
   readonly port: number;
   readonly host: string;
   readonly path?: string;
@@ -16,13 +18,13 @@ export interface WebSocketTarget {
  * @throws Error where the answer to the request is none that opens one, with its status
  */
 export async function talkByWebSocket(
-  { port, host, path = '/', ca }: WebSocketTarget,
+  { address = '127.0.0.1', port, host, path = '/', ca }: WebSocketTarget,
   texts: readonly string[],
 ): Promise<{ readonly request: EchoedRequest; readonly answers: readonly string[] }> {
   const scheme = ca === undefined ? 'ws' : 'wss';
   // Its types do not know the server name, which goes through to the TLS connection.
   const options = { headers: { host }, servername: host, ...(ca && { ca }) };
-  const socket = new WebSocket(`${scheme}://127.0.0.1:${port}${path}`, options);
+  const socket = new WebSocket(`${scheme}://${address}:${port}${path}`, options);
   try {
     const [greeting] = await once(socket, 'message');
     const answers: string[] = [];
