@@ -4,6 +4,7 @@ export { type ApiClientOptions, ApiServerClient } from './api-server/api-server-
 export { ApiServerSource } from './api-server/api-server-source.ts';
 export type { ApiServerSourceOptions, KindState } from './api-server/api-server-watch.ts';
 export { CredentialsError, type CredentialsErrorCode } from './api-server/credentials.ts';
+export { type ExecOptions, type ExecResult, execInPod } from './api-server/exec-in-pod.ts';
 export { type OpenApiClientOptions, openApiClient } from './api-server/open-api-client.ts';
 export type { ReflectorEvent } from './api-server/reflector.ts';
 export { WATCHED_RESOURCES, type WatchedResource } from './api-server/resources.ts';

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
+import type { ConnectionOptions } from 'node:tls';
 import { errorOfStatus, retryAfter } from './answer-error.ts';
 import type { ApiClient, ApiRequest } from './api-client.ts';
 import { ApiError } from './api-error.ts';
@@ -15,6 +16,14 @@ export interface ApiClientOptions {
    * bookmark about once a minute to who asks for them; ending a silent stream that is alive costs one request.
    */
   readonly streamSilenceMs?: number;
+}
+
+/** How to open a connection to the API server. */
+export interface ApiConnection {
+  /** `https://10.0.0.1:6443`, without a slash at its end. */
+  readonly server: string;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly tls: ConnectionOptions;
 }
 
 const KEEP_ALIVE_MS = 15_000;
@@ -48,6 +57,13 @@ export class ApiServerClient implements ApiClient {
     } finally {
       answer.destroy();
     }
+  }
+
+  /** What a connection of another kind, such as a WebSocket, needs to be let in as this client is. */
+  async connection(): Promise<ApiConnection> {
+    const [cluster, credential] = [this.#access.cluster(), await this.#credential()];
+    const headers = { ...this.#access.headers, ...authorizationOf(credential), 'user-agent': 'sluice' };
+    return { server: cluster.server.replace(/\/+$/, ''), headers, tls: tlsOptions(cluster, credential) };
   }
 
   async close(): Promise<void> {
@@ -114,13 +130,7 @@ export class ApiServerClient implements ApiClient {
 
   /** Connections belong to the certificates that they were made with. */
   #agentFor(cluster: Cluster, credential: Credential): Agent {
-    const options = {
-      ...(cluster.authority !== undefined && { ca: cluster.authority }),
-      ...(credential.certificate !== undefined && { cert: credential.certificate }),
-      ...(credential.key !== undefined && { key: credential.key }),
-      ...(cluster.serverName !== undefined && { servername: cluster.serverName }),
-      rejectUnauthorized: cluster.insecure !== true,
-    };
+    const options = tlsOptions(cluster, credential);
     const key = JSON.stringify(options);
     if (this.#agent?.key === key) return this.#agent.agent;
     // Requests on the former go on; what is idle ends with its agent's memory of it.
@@ -137,14 +147,26 @@ function urlOf(server: string, { path, query }: ApiRequest): URL {
   return url;
 }
 
+function tlsOptions(cluster: Cluster, credential: Credential): ConnectionOptions {
+  return {
+    ...(cluster.authority !== undefined && { ca: cluster.authority }),
+    ...(credential.certificate !== undefined && { cert: credential.certificate }),
+    ...(credential.key !== undefined && { key: credential.key }),
+    ...(cluster.serverName !== undefined && { servername: cluster.serverName }),
+    rejectUnauthorized: cluster.insecure !== true,
+  };
+}
+
+function authorizationOf({ basic, token }: Credential): Record<string, string> {
+  if (token !== undefined) return { authorization: `Bearer ${token}` };
+  return basic ? { authorization: `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString('base64')}` } : {};
+}
+
 function headersOf(request: ApiRequest, credential: Credential, sent: Buffer | undefined): Record<string, string | number> {
-  const { basic, token } = credential;
-  const encoded = basic && Buffer.from(`${basic.username}:${basic.password}`).toString('base64');
   return {
     accept: request.accept ?? 'application/json',
     'user-agent': 'sluice',
-    ...(encoded !== undefined && { authorization: `Basic ${encoded}` }),
-    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...authorizationOf(credential),
     // Node sends a body with DELETE only where its length is given.
     ...(sent && { 'content-type': request.contentType ?? 'application/json', 'content-length': sent.length }),
   };
