@@ -1,11 +1,11 @@
-import { type ApiClient, CredentialsError, openApiClient } from '../kube/index.ts';
+import { type ApiServerClient, CredentialsError, openApiClient } from '../kube/index.ts';
 import { CliError } from './cli-error.ts';
 
 /**
  * The API server that a kubeconfig names, or that of the pod that this runs in.
  * @throws CliError where there are no credentials
  */
-export function requireApiClient(kubeconfig: string | undefined): ApiClient & AsyncDisposable {
+export function requireApiClient(kubeconfig: string | undefined): ApiServerClient & AsyncDisposable {
   try {
     const client = openApiClient(kubeconfig === undefined ? {} : { kubeconfig });
     return Object.assign(client, { [Symbol.asyncDispose]: () => client.close() });

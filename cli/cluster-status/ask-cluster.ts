@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { type Status, statusSchema } from '../../controller/admin/status.ts';
+import { ApiError, type ApiServerClient, execInPod } from '../../kube/index.ts';
+import type { Diagnostic } from '../../model/index.ts';
+import { describeFailure } from '../describe-failure.ts';
+import type { AskedCluster, AskedPod } from './cluster-report.ts';
+
+/** Where each kind of pod tells of itself: on its own loopback, so that it is asked from inside. */
+const PARTS = { controller: { container: 'controller', port: 15_000 }, agent: { container: 'agent', port: 15_010 } } as const;
+
+type Part = keyof typeof PARTS;
+
+const podList = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({
+        name: z.string(),
+        labels: z.record(z.string(), z.string()).default({}),
+        deletionTimestamp: z.string().optional(),
+      }),
+      spec: z.object({ nodeName: z.string().default('') }),
+      status: z.object({
+        phase: z.string().default('Unknown'),
+        reason: z.string().optional(),
+        containerStatuses: z
+          .array(z.object({ name: z.string(), state: z.record(z.string(), z.object({ reason: z.string().optional() })) }))
+          .default([]),
+      }),
+    }),
+  ),
+});
+type Pod = z.output<typeof podList>['items'][number];
+
+const daemonSet = z.object({ status: z.object({ desiredNumberScheduled: z.int().default(0) }).prefault({}) });
+
+const diagnosticList = z.array(
+  z.object({
+    severity: z.enum(['error', 'warning', 'info']),
+    code: z.string(),
+    message: z.string(),
+    object: z.object({ kind: z.string(), namespace: z.string(), name: z.string() }).exactOptional(),
+    path: z.array(z.union([z.string(), z.number()])),
+  }),
+);
+
+/**
+ * Asks every pod of an installation how it is.
+ * @throws ApiError where the API server does not answer or does not let its pods be read
+ */
+export async function askCluster(client: ApiServerClient, namespace: string): Promise<AskedCluster> {
+  const selector = 'app.kubernetes.io/name=sluice';
+  const answer = await client.request({ path: `/api/v1/namespaces/${namespace}/pods`, query: { labelSelector: selector } });
+  const pods = podList.parse(answer).items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const ofPart = (part: Part) => pods.filter(({ metadata }) => metadata.labels['app.kubernetes.io/component'] === part);
+  const ask = (part: Part) => Promise.all(ofPart(part).map((pod) => askPod(client, namespace, part, pod)));
+  const [controllers, agents, wantedAgents] = await Promise.all([ask('controller'), ask('agent'), countWanted(client, namespace)]);
+  return { controllers, agents, wantedAgents, diagnostics: await askDiagnostics(client, namespace, controllers) };
+}
+
+async function askPod(client: ApiServerClient, namespace: string, part: Part, pod: Pod): Promise<AskedPod> {
+  const about = { pod: pod.metadata.name, node: pod.spec.nodeName };
+  const { phase, containerStatuses } = pod.status;
+  const state = containerStatuses.find(({ name }) => name === PARTS[part].container)?.state;
+  if (state?.['running'] === undefined) {
+    const reason = Object.values(state ?? {}).find((each) => each.reason !== undefined)?.reason ?? pod.status.reason ?? phase;
+    return { ...about, status: undefined, silence: `its container does not run: ${reason}` };
+  }
+  try {
+    return { ...about, status: statusSchema.parse(await askPage(client, namespace, part, about.pod, '/status')), silence: undefined };
+  } catch (error) {
+    return { ...about, status: undefined, silence: error instanceof z.ZodError ? 'it is of another version' : describeFailure(error) };
+  }
+}
+
+async function askPage(client: ApiServerClient, namespace: string, part: Part, pod: string, page: string): Promise<unknown> {
+  const { container, port } = PARTS[part];
+  const command = ['wget', '-q', '-T', '5', '-O', '-', `http://127.0.0.1:${port}${page}`];
+  const { stdout, stderr, exitCode } = await execInPod(client, { namespace, pod, container, command });
+  if (exitCode !== 0) throw new Error(`it does not answer: ${stderr.trim() || `exit code ${exitCode}`}`);
+  return JSON.parse(stdout);
+}
+
+/** All controllers find the same. */
+async function askDiagnostics(client: ApiServerClient, namespace: string, controllers: readonly AskedPod[]): Promise<Diagnostic[]> {
+  const leads = ({ status }: { readonly status: Status | undefined }) => status?.cluster?.isLeader === true;
+  const asked = controllers.find(leads) ?? controllers.find(({ status }) => status !== undefined);
+  if (!asked) return [];
+  return diagnosticList.parse(await askPage(client, namespace, 'controller', asked.pod, '/diagnostics'));
+}
+
+async function countWanted(client: ApiServerClient, namespace: string): Promise<number | undefined> {
+  try {
+    const found = await client.request({ path: `/apis/apps/v1/namespaces/${namespace}/daemonsets/sluice-agent` });
+    return daemonSet.parse(found).status.desiredNumberScheduled;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}

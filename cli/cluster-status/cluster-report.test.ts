@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Status } from '../../controller/admin/status.ts';
+import type { Diagnostic } from '../../model/index.ts';
+import { formatClusterReport } from '../text/cluster-report.ts';
+import { type AskedCluster, type AskedPod, reportCluster } from './cluster-report.ts';
+
+const BASE: Status = {
+  role: 'controller',
+  version: '0.1.0',
+  pid: 1,
+  since: '2026-01-01T00:00:00.000Z',
+  ready: true,
+  objects: {},
+  resources: {},
+  clients: [],
+  findings: { error: 0, warning: 0, info: 0 },
+  rejected: [],
+};
+const LEADS = { namespace: 'sluice-system', leader: 'c-1', isLeader: true, kinds: [], pendingWrites: 0, failingWrites: [] };
+
+function controller(over: Partial<Status> = {}, pod = 'c-1'): AskedPod {
+  const clients = [{ node: 'n-1', synced: true, resources: {} }];
+  return { pod, node: 'n-1', status: { ...BASE, cluster: LEADS, clients, ...over }, silence: undefined };
+}
+
+function agent(over: Partial<Status> = {}, node = 'n-1'): AskedPod {
+  const relay = { controller: '10.0.0.1:18000', since: BASE.since };
+  const status: Status = { ...BASE, role: 'agent', envoy: { version: '1.40.0', adopted: false }, relay, ...over };
+  return { pod: `a-${node}`, node, status, silence: undefined };
+}
+
+const WELL: AskedCluster = { controllers: [controller()], agents: [agent()], wantedAgents: 1, diagnostics: [] };
+const FINDING: Diagnostic = {
+  severity: 'error',
+  code: 'ServiceNotFound',
+  message: 'Service "api" does not exist',
+  object: { kind: 'Ingress', namespace: 'default', name: 'shop' },
+  path: ['spec', 'rules', 0],
+};
+
+describe('a report of a cluster', () => {
+  test('says that all is well, in a line for each part', () => {
+    const report = reportCluster({ ...WELL, diagnostics: [FINDING] });
+    assert.equal(report.ready, true);
+    assert.equal(
+      formatClusterReport(report),
+      [
+        'sluice      ready: everything is in force',
+        'controller  c-1, on n-1, 0.1.0, ready, leads',
+        'node        n-1, agent 0.1.0, Envoy 1.40.0, in sync',
+        'findings    1 error',
+        '            Ingress default/shop spec.rules[0]: Service "api" does not exist  [ServiceNotFound]',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  const silent: AskedPod = { pod: 'a-n-2', node: 'n-2', status: undefined, silence: 'its container does not run: CrashLoopBackOff' };
+  const rejected = [{ type: 'listener', name: 'http', message: 'no', sources: ['Ingress default/shop spec'] }];
+  const failing = { ...LEADS, failingWrites: [{ what: 'apply Service/default/x', reason: 'forbidden' }] };
+  const cases: readonly [name: string, asked: AskedCluster, pattern: RegExp][] = [
+    ['nothing is installed', { controllers: [], agents: [], wantedAgents: undefined, diagnostics: [] }, /not installed in this namespace/],
+    ['nobody leads', { ...WELL, controllers: [controller({ cluster: { ...LEADS, isLeader: false } })] }, /no controller leads/],
+    ['no controller runs', { ...WELL, controllers: [] }, /problem +no controller runs/],
+    ['a node has no agent', { ...WELL, wantedAgents: 3 }, /2 of 3 nodes have no agent/],
+    [
+      'an agent does not run',
+      { ...WELL, agents: [agent(), silent], wantedAgents: 2 },
+      /n-2, does not serve: its container does not run: CrashLoop/,
+    ],
+    [
+      'a controller is not ready',
+      { ...WELL, controllers: [controller({ ready: false, notReady: 'Secret is not read yet' })] },
+      /not ready: Secret/,
+    ],
+    [
+      'a node has no controller',
+      { ...WELL, agents: [agent({ relay: { since: BASE.since, error: 'refused' } }, 'n-2')] },
+      /n-2, .*serves, not in sync: no controller: refused; what was good is served/,
+    ],
+    ['a node lags behind', { ...WELL, agents: [agent({}, 'n-2')] }, /not in sync: its Envoy has not acknowledged everything yet/],
+    [
+      'Envoy refused something',
+      { ...WELL, controllers: [controller({ rejected })] },
+      /missing +Ingress default\/shop spec: Envoy refused listener http: no/,
+    ],
+    [
+      'something cannot be written',
+      { ...WELL, controllers: [controller({ cluster: failing })] },
+      /missing +apply Service\/default\/x: forbidden/,
+    ],
+  ];
+  for (const [name, asked, pattern] of cases) {
+    test(`is not content where ${name}`, () => {
+      const report = reportCluster(asked);
+      assert.equal(report.ready, false);
+      assert.match(formatClusterReport(report), pattern);
+    });
+  }
+});

@@ -1,0 +1,134 @@
+import type { Status } from '../../controller/admin/status.ts';
+import type { Diagnostic } from '../../model/index.ts';
+
+/** A pod of Sluice and what it says of itself. */
+export interface AskedPod {
+  readonly pod: string;
+  /** Where it runs; empty while it is not scheduled. */
+  readonly node: string;
+  readonly status: Status | undefined;
+  /** Why it says nothing. */
+  readonly silence: string | undefined;
+}
+
+export interface AskedCluster {
+  readonly controllers: readonly AskedPod[];
+  readonly agents: readonly AskedPod[];
+  /** How many nodes are to have an agent; undefined where nothing is installed. */
+  readonly wantedAgents: number | undefined;
+  /** What a controller finds wrong. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export interface ControllerReport {
+  readonly pod: string;
+  readonly node: string;
+  readonly version?: string;
+  readonly leads: boolean;
+  readonly ready: boolean;
+  /** Why not; absent where all is well. */
+  readonly problem?: string;
+}
+
+export interface NodeReport {
+  readonly node: string;
+  readonly pod: string;
+  readonly version?: string;
+  /** Of its Envoy. */
+  readonly envoy?: string;
+  /** Whether its Envoy has everything that the controller has for it. */
+  readonly inSync: boolean;
+  readonly ready: boolean;
+  readonly problem?: string;
+}
+
+/** An installation at a glance. */
+export interface ClusterReport {
+  /** Whether everything that could be in force is. */
+  readonly ready: boolean;
+  readonly controllers: readonly ControllerReport[];
+  readonly nodes: readonly NodeReport[];
+  /** What stands in the way as a whole. */
+  readonly problems: readonly string[];
+  /** What Envoys refused and what cannot be written. */
+  readonly notProgrammed: readonly { readonly what: string; readonly why: string }[];
+  /** What is wrong with objects. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Puts together what was asked of each part. */
+export function reportCluster(asked: AskedCluster): ClusterReport {
+  const controllers = asked.controllers.map(reportController);
+  const synced = syncedNodes(asked.controllers);
+  const nodes = asked.agents.map((agent) => reportNode(agent, synced));
+  const problems = findProblems(asked, controllers);
+  const notProgrammed = findNotProgrammed(asked);
+  const isWhole = controllers.every(({ ready }) => ready) && nodes.every(({ ready, inSync }) => ready && inSync);
+  return {
+    ready: isWhole && problems.length === 0 && notProgrammed.length === 0,
+    controllers,
+    nodes,
+    problems,
+    notProgrammed,
+    diagnostics: asked.diagnostics,
+  };
+}
+
+function reportController({ pod, node, status, silence }: AskedPod): ControllerReport {
+  const problem = status ? status.notReady : silence;
+  return {
+    pod,
+    node,
+    ...(status && { version: status.version }),
+    leads: status?.cluster?.isLeader === true,
+    ready: status?.ready === true,
+    ...(problem !== undefined && { problem }),
+  };
+}
+
+/** The nodes whose Envoy has all that the controller that serves it has, as that controller says. */
+function syncedNodes(controllers: readonly AskedPod[]): ReadonlySet<string> {
+  const clients = controllers.flatMap(({ status }) => status?.clients ?? []);
+  return new Set(clients.filter(({ synced }) => synced).map(({ node }) => node));
+}
+
+function reportNode({ pod, node, status, silence }: AskedPod, synced: ReadonlySet<string>): NodeReport {
+  const inSync = synced.has(node);
+  const problem = status ? (status.notReady ?? describeLag(status, inSync)) : silence;
+  return {
+    node,
+    pod,
+    ...(status && { version: status.version }),
+    ...(status?.envoy && { envoy: status.envoy.version }),
+    inSync,
+    ready: status?.ready === true,
+    ...(problem !== undefined && { problem }),
+  };
+}
+
+function describeLag({ relay }: Status, inSync: boolean): string | undefined {
+  if (inSync) return undefined;
+  if (relay?.controller !== undefined) return 'its Envoy has not acknowledged everything yet';
+  return `no controller: ${relay?.error ?? 'not connected yet'}; what was good is served`;
+}
+
+function findProblems({ controllers, agents, wantedAgents }: AskedCluster, reports: readonly ControllerReport[]): string[] {
+  const problems: string[] = [];
+  if (wantedAgents === undefined && controllers.length === 0 && agents.length === 0) return ['Sluice is not installed in this namespace'];
+  if (controllers.length === 0) problems.push('no controller runs');
+  else if (!reports.some(({ leads }) => leads)) problems.push('no controller leads, so nothing is written');
+  if (wantedAgents === undefined) problems.push('there is no DaemonSet sluice-agent');
+  else if (agents.length < wantedAgents) problems.push(`${wantedAgents - agents.length} of ${wantedAgents} nodes have no agent`);
+  return problems;
+}
+
+function findNotProgrammed({ controllers }: AskedCluster): { what: string; why: string }[] {
+  const found = new Map<string, string>();
+  for (const { status } of controllers) {
+    for (const { type, name, message, sources } of status?.rejected ?? []) {
+      found.set(sources.length > 0 ? sources.join(', ') : `${type} ${name}`, `Envoy refused ${type} ${name}: ${message}`);
+    }
+    for (const { what, reason } of status?.cluster?.failingWrites ?? []) found.set(what, reason);
+  }
+  return [...found].map(([what, why]) => ({ what, why })).sort((a, b) => (a.what < b.what ? -1 : 1));
+}

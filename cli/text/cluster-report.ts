@@ -1,0 +1,31 @@
+import type { ClusterReport, ControllerReport, NodeReport } from '../cluster-status/cluster-report.ts';
+import { countSeverities, describeDiagnostic, formatCounts } from './diagnostics.ts';
+
+/** One line a part, and one for each thing that is not as it should be. */
+export function formatClusterReport({ ready, controllers, nodes, problems, notProgrammed, diagnostics }: ClusterReport): string {
+  const lines = [
+    `sluice      ${ready ? 'ready: everything is in force' : 'not ready'}`,
+    ...problems.map((problem) => `problem     ${problem}`),
+    ...controllers.map((controller) => `controller  ${describeController(controller)}`),
+    ...nodes.map((node) => `node        ${describeNode(node)}`),
+    ...notProgrammed.map(({ what, why }) => `missing     ${what}: ${why}`),
+    `findings    ${formatCounts(countSeverities(diagnostics))}`,
+    ...diagnostics
+      .filter(({ severity }) => severity === 'error')
+      .map((found) => `            ${describeDiagnostic(found)}  [${found.code}]`),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function describeController({ pod, node, version, leads, ready, problem }: ControllerReport): string {
+  const state = ready ? 'ready' : `not ready: ${problem ?? 'no reason given'}`;
+  return [pod, `on ${node || 'no node'}`, version, state, leads ? 'leads' : undefined].filter((part) => part !== undefined).join(', ');
+}
+
+function describeNode({ node, version, envoy, ready, inSync, problem }: NodeReport): string {
+  const state = ready ? (inSync ? 'in sync' : 'serves, not in sync') : 'does not serve';
+  const what = version === undefined ? undefined : `agent ${version}${envoy === undefined ? '' : `, Envoy ${envoy}`}`;
+  return [node || 'no node', what, `${state}${problem === undefined ? '' : `: ${problem}`}`]
+    .filter((part) => part !== undefined)
+    .join(', ');
+}
