@@ -55,6 +55,12 @@ export class ServedIngress {
     await this.#world.site.remove(this.object);
   }
 
+  /** The URL that a redirect to HTTPS leads to: with the port, unless it is the usual one. */
+  async secureUrl(host: string, path: string): Promise<string> {
+    const { httpsPort } = await this.target();
+    return `https://${host}${httpsPort === 443 ? '' : `:${httpsPort}`}${path}`;
+  }
+
   async send(url: string, ask: Ask = {}): Promise<Reply> {
     const target = await this.target();
     this.#world.countRequest();

@@ -81,5 +81,5 @@ class StandaloneSite implements Site {
 }
 
 function fileOf({ kind, metadata }: ManifestObject): string {
-  return `${metadata.namespace ?? 'cluster'}.${kind}.${metadata.name}.yaml`.toLowerCase();
+  return `${metadata.namespace || 'cluster'}.${kind}.${metadata.name}.yaml`.toLowerCase();
 }

@@ -76,7 +76,7 @@ export const LOAD_BALANCING: readonly Scenario[] = [
     area,
     name: 'A Service whose last pod goes is 503, and its neighbour is not harmed',
     reference,
-    requests: 7,
+    requests: 5,
     run: async (world) => {
       await world.services('going', 'staying');
       const web = await world.ingress('web', { rules: { 'going.test': 'going', 'staying.test': 'staying' } });

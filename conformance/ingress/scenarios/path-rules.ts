@@ -153,8 +153,8 @@ const CASES: readonly PathCase[] = [
   {
     name: 'An encoded slash does not make a new element',
     reference: 'https://www.rfc-editor.org/rfc/rfc3986#section-2.2',
-    paths: ['Prefix /a/b', 'Prefix /a%2Fb'],
-    requests: { '/a/b': 0, '/a%2Fb': 1 },
+    paths: ['Prefix /a/b', 'Exact /c'],
+    requests: { '/a/b': 0, '/a%2Fb': 'none', '/a%2fb/x': 'none', '/c': 1, '/c%2F': 'none' },
   },
   {
     name: 'Unreserved characters and those that are special in regular expressions stand for themselves',

@@ -171,7 +171,7 @@ export const TLS: readonly Scenario[] = [
       await world.services('a', 'b');
       await world.certificate('a-tls', 'a.test');
       const web = await world.ingress('web', { rules: { 'a.test': 'a', 'b.test': 'b' }, tls: { 'a-tls': ['a.test'] } });
-      await web.answers('http://a.test/path?x=1', { status: 308, service: null, location: 'https://a.test/path?x=1' });
+      await web.answers('http://a.test/path?x=1', { status: 308, service: null, location: await web.secureUrl('a.test', '/path?x=1') });
       await web.answers('http://b.test/path?x=1', { status: 200, service: 'b', path: '/path?x=1' });
       await web.answers('https://a.test/path?x=1', { status: 200, service: 'a', path: '/path?x=1' });
     },
@@ -194,7 +194,7 @@ export const TLS: readonly Scenario[] = [
         tls: { 'b-tls': [b] },
       });
       await web.becomes(`http://${a}/`, 'a');
-      await web.answers(`http://${b}/`, { status: 308, location: `https://${b}/` });
+      await web.answers(`http://${b}/`, { status: 308, location: await web.secureUrl(b, '/') });
       await web.answers(`https://${a}/`, 'a');
     },
   },
