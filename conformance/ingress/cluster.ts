@@ -34,6 +34,8 @@ export class ClusterPlatform implements Platform {
   readonly concurrency: number;
   readonly limitMs = 240_000;
   readonly #options: ClusterOptions;
+  /** Of all scenarios. */
+  readonly #namespaces = new Set<string>();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -48,15 +50,17 @@ export class ClusterPlatform implements Platform {
   }
 
   async open(): Promise<Site> {
-    return new ClusterSite(this.#options);
+    return new ClusterSite(this.#options, (name) => this.#namespaces.add(name));
   }
 
-  /** Waits until nothing of the suite is left. */
+  /** Waits until nothing of the scenarios is left. */
   async close(): Promise<void> {
     const { client } = this.#options;
     await patiently(async () => {
       const list = await client.request({ path: '/api/v1/namespaces', query: { labelSelector: LABEL } });
-      const left = itemsOf(list).map((namespace) => metadataOf(namespace).name);
+      const left = itemsOf(list)
+        .map((namespace) => metadataOf(namespace).name)
+        .filter((name) => this.#namespaces.has(name));
       if (left.length > 0) throw new Error(`namespaces that do not end: ${left.join(', ')}`);
     }, ENDED_WITHIN_MS);
     await client.close();
@@ -96,14 +100,17 @@ class ClusterSite implements Site, ClusterAccess {
   readonly #client: ApiClient;
   readonly #ownAddress: string;
   readonly #namespaces: string[] = [];
+  readonly #onNamespace: (name: string) => void;
 
-  constructor({ client, ownAddress }: ClusterOptions) {
+  constructor({ client, ownAddress }: ClusterOptions, onNamespace: (name: string) => void) {
+    this.#onNamespace = onNamespace;
     this.#client = client;
     this.#ownAddress = ownAddress;
   }
 
   async addNamespace(name: string): Promise<void> {
     this.#namespaces.push(name);
+    this.#onNamespace(name);
     await this.apply(objectOf('v1', 'Namespace', name, {}, { labels: { [LABEL]: 'ingress' } }));
   }
 

@@ -90,7 +90,12 @@ async function run(options: Options, streams: Streams, scenarios: readonly Scena
   tell(`${formatSums(report)}, in ${seconds} s\n`);
   if (options.output === 'json') streams.out(`${JSON.stringify(report, undefined, 2)}\n`);
   if (options.report !== undefined) for (const path of writeReport(options.report, report)) tell(`wrote ${path}\n`);
-  await platform.close();
+  try {
+    await platform.close();
+  } catch (error) {
+    streams.error(`not everything is cleaned up: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
   return isConformant(report) ? 0 : 1;
 }
 
