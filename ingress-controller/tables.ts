@@ -13,6 +13,8 @@ export interface Entrance {
   readonly tlsListener: string;
   /** The port for HTTPS as clients see it; absent for 443 where theirs for HTTP is 80, so that URLs need none. */
   readonly redirectPort?: number;
+  /** No other Ingress is served here, since clients reach it at an address of its own. */
+  readonly isOwn?: true;
 }
 
 /** The listeners that are always there. */
@@ -40,7 +42,7 @@ export function hostPortEntrance(port: number): Entrance {
 /** As {@link hostPortEntrance}, behind a load balancer that clients reach at ports 80 and 443. */
 export function balancedEntrance(port: number): Entrance {
   const { redirectPort: _, ...entrance } = hostPortEntrance(port);
-  return entrance;
+  return { ...entrance, isOwn: true };
 }
 
 export function hostPortListener(port: number, ports: ListenPorts, sources: readonly FieldRef[]): ListenerClaim {

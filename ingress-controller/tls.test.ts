@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { formatPath } from '../model/index.ts';
 import { settingsSchema } from '../settings/index.ts';
-import { ingestInWorld, UNUSABLE_CERTIFICATE, usableCertificate } from '../testkit/ingress-world.ts';
+import { ingestInWorld, PORTS, UNUSABLE_CERTIFICATE, usableCertificate, type World } from '../testkit/ingress-world.ts';
 import { ingressObject, serviceObject } from '../testkit/kube-objects.ts';
 
 const SERVICES = [serviceObject({ ports: [{ port: 80 }] })];
@@ -22,10 +22,10 @@ interface Options {
   readonly defaultBackend?: unknown;
 }
 
-function ingest({ tls, hosts = ['a.example'], annotations = {}, ingress = {}, defaultBackend }: Options) {
+function ingest({ tls, hosts = ['a.example'], annotations = {}, ingress = {}, defaultBackend }: Options, more: Pick<World, 'site'> = {}) {
   const rules = hosts.map((host) => ({ host, http: { paths: [{ path: '/', pathType: 'Prefix', backend: BACKEND }] } }));
   const object = ingressObject({ tls, rules, ...(defaultBackend !== undefined && { defaultBackend }) }, { annotations });
-  return ingestInWorld(object, { services: SERVICES, certificates: CERTIFICATES, settings: settingsSchema.parse({ ingress }) });
+  return ingestInWorld(object, { services: SERVICES, certificates: CERTIFICATES, settings: settingsSchema.parse({ ingress }), ...more });
 }
 
 function findings(result: ReturnType<typeof ingest>) {
@@ -41,6 +41,35 @@ function plaintext(result: ReturnType<typeof ingest>) {
   const claims = result.routes.filter(({ table }) => table === 'listener-insecure');
   return Object.fromEntries(claims.map(({ host, kind, route }) => [`${kind} ${host}`, route.action.kind]));
 }
+
+describe('TLS entries of an Ingress with an address of its own', () => {
+  const placement = { kind: 'load-balancer', namespace: 'sluice-system' } as const;
+  const own = { site: { ports: PORTS, placement, dedicatedPort: 20_002 } };
+
+  it('show their first certificate to clients that name no host', () => {
+    const tls = [
+      { hosts: ['a.example'], secretName: 'good' },
+      { hosts: ['b.example'], secretName: 'other' },
+    ];
+    assert.deepEqual(names(ingest({ tls }, own)), [
+      ['a.example', 'default/good'],
+      ['b.example', 'default/other'],
+      ['', 'default/good'],
+    ]);
+  });
+
+  it('leave that to an entry without hosts, if there is one', () => {
+    const tls = [{ hosts: ['a.example'], secretName: 'good' }, { secretName: 'other' }];
+    assert.deepEqual(
+      names(ingest({ tls }, own)).filter(([name]) => name === ''),
+      [['', 'default/other']],
+    );
+  });
+
+  it('show nothing where no certificate can be used', () => {
+    assert.deepEqual(names(ingest({ tls: [{ hosts: ['a.example'], secretName: 'bad' }] }, own)), []);
+  });
+});
 
 describe('TLS entries', () => {
   it('give each of their hosts the certificate', () => {

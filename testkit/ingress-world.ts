@@ -1,4 +1,11 @@
-import { type CertificateState, type IngressClaims, ingestIngress, type ListenPorts, STANDALONE } from '../ingress-controller/index.ts';
+import {
+  type CertificateState,
+  type IngressClaims,
+  ingestIngress,
+  type ListenPorts,
+  type Site,
+  STANDALONE,
+} from '../ingress-controller/index.ts';
 import type { Ingress, Service } from '../kube/index.ts';
 import { Redacted } from '../model/index.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../settings/index.ts';
@@ -10,6 +17,8 @@ export interface World {
   readonly services?: readonly Service[];
   readonly certificates?: Readonly<Record<string, CertificateState>>;
   readonly settings?: Settings;
+  /** Where the Ingress is served; by this process itself unless it says otherwise. */
+  readonly site?: Site;
 }
 
 /** Ingests an Ingress and keeps what it asked for, in order. */
@@ -26,7 +35,10 @@ export function ingestInWorld(ingress: Ingress, world: World = {}): IngressClaim
       return world.certificates?.[`${ref.namespace}/${ref.name}`];
     },
   };
-  return { ...ingestIngress(ingress, deps, world.settings ?? DEFAULT_SETTINGS, { ports: PORTS, placement: STANDALONE }), asked };
+  return {
+    ...ingestIngress(ingress, deps, world.settings ?? DEFAULT_SETTINGS, world.site ?? { ports: PORTS, placement: STANDALONE }),
+    asked,
+  };
 }
 
 /** A certificate for these hosts without anything real in it. */
