@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clone } from '@bufbuild/protobuf';
@@ -39,13 +39,15 @@ export interface ExternalEnvoyOptions {
  * The node's Envoy where another process starts it, again and again: the supervisor of its container, `images/envoy-supervisor.sh`. What is
  * here says with what it is to be started, and watches it over its admin interface.
  */
-export class ExternalEnvoy {
+export class ExternalEnvoy implements AsyncDisposable {
   readonly admin: AdminClient;
   readonly #options: ExternalEnvoyOptions;
   readonly #fingerprint: string;
   readonly #ended = new AbortController();
   #info: ServerInfo | undefined;
   #startedAt: number | undefined;
+  /** Which Envoy `#info` is of. */
+  #seen: string | undefined;
   #watching: Promise<void> | undefined;
 
   constructor(options: ExternalEnvoyOptions) {
@@ -90,6 +92,10 @@ export class ExternalEnvoy {
     await this.#watching;
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
   get #arguments(): readonly string[] {
     return envoyArguments(join(this.#options.folder, 'bootstrap.json'), this.#options.settings);
   }
@@ -112,24 +118,32 @@ export class ExternalEnvoy {
 
   async #look(): Promise<void> {
     try {
-      await this.#took(await this.admin.serverInfo());
+      const incarnation = this.#incarnation();
+      await this.#took(await this.admin.serverInfo(), incarnation);
     } catch (error) {
       if (!(error instanceof EnvoyError)) throw error;
       this.#lost();
     }
   }
 
-  async #took(info: ServerInfo): Promise<void> {
+  async #took(info: ServerInfo, incarnation: string | undefined): Promise<void> {
     if (this.#ended.signal.aborted) return;
     if (info.start !== this.#fingerprint) return await this.#replace();
     const startedAt = Date.now() - info.uptimeSeconds * 1000;
-    const isAnother = this.#info === undefined || info.uptimeSeconds < this.#info.uptimeSeconds;
+    const isAnother = this.#info === undefined || incarnation !== this.#seen;
     const wasLive = this.isLive;
     this.#info = info;
+    this.#seen = incarnation;
     if (isAnother) this.#startedAt = startedAt;
     const { version: expected, onEvent } = this.#options;
     if (isAnother && info.version !== expected) onEvent({ kind: 'version-mismatch', version: info.version, expected });
     if (this.isLive && (isAnother || !wasLive)) onEvent({ kind: 'ready', version: info.version, uptimeSeconds: info.uptimeSeconds });
+  }
+
+  /** Another for each Envoy, since each makes its socket anew; the time that it has run is told in seconds only. */
+  #incarnation(): string | undefined {
+    const stat = statSync(join(this.#options.folder, 'admin.sock'), { throwIfNoEntry: false, bigint: true });
+    return stat && `${stat.ino} ${stat.ctimeNs}`;
   }
 
   async #replace(): Promise<void> {

@@ -243,7 +243,9 @@ describe('the rest', { concurrency: 2 }, () => {
   test('every command is documented, and has help with an example', async () => {
     const { stdout } = await runSluiceCommand(['--help']);
     const commands = [...stdout.matchAll(/^ {2}sluice (\w+)/gm)].map((match) => match[1] ?? '');
-    assert.deepEqual(commands, ['run', 'validate', 'render', 'explain', 'status', 'demo', 'config', 'completion']);
+    assert.deepEqual(commands, [
+      ...['run', 'controller', 'agent', 'validate', 'render', 'explain', 'status', 'doctor', 'demo', 'config', 'completion'],
+    ]);
     const documented = readFileSync(new URL('../docs/cli.md', import.meta.url), 'utf8');
     for (const command of commands) {
       assert.match(documented, new RegExp(`^## .sluice ${command}\\b`, 'm'));

@@ -5,6 +5,7 @@ import { addCompletion } from './commands/completion.ts';
 import { addConfig } from './commands/config.ts';
 import { addController } from './commands/controller.ts';
 import { addDemo } from './commands/demo.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addExplain } from './commands/explain.ts';
 import { addRender } from './commands/render.ts';
 import { addRun } from './commands/run.ts';
@@ -22,6 +23,7 @@ const COMMANDS: ReadonlyMap<string, (yargs: Argv) => Argv> = new Map([
   ['render', addRender],
   ['explain', addExplain],
   ['status', addStatus],
+  ['doctor', addDoctor],
   ['demo', addDemo],
   ['config', addConfig],
   ['completion', addCompletion],
