@@ -41,6 +41,14 @@ export const DIAGNOSTIC_CODES = {
     meaning: 'The system watches no more folders for this process. Changes are found by looking at the files every second instead.',
   },
   // The API server
+  KindUnreadable: {
+    severity: 'error',
+    meaning: 'The API server does not let Sluice read a kind of objects. What was read of it before is served; it is tried again.',
+  },
+  SecretUnreadable: {
+    severity: 'error',
+    meaning: 'The API server does not give a Secret that is needed. If it was read before, that is served; it is tried again.',
+  },
   WriteRefused: {
     severity: 'error',
     meaning: 'The API server does not let Sluice write an object or its status. What is served is not affected; it is tried again.',
@@ -56,3 +64,6 @@ export type Finding = Pick<Diagnostic, 'severity' | 'code' | 'message' | 'path'>
 export function finding(code: DiagnosticCode, message: string, path: FieldPath = []): Finding {
   return { severity: DIAGNOSTIC_CODES[code].severity, code, message, path };
 }
+
+/** Of an object whose content before is served. */
+export const lastGoodKept = (): Finding => finding('LastGoodKept', 'keeps its last content that was right until this is corrected');

@@ -23,6 +23,14 @@ function service(name: string, port: number): Manifest {
   return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'default' }, spec: { ports: [{ port }] } };
 }
 
+function secret(name: string, value: string): Manifest {
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'default' }, data: { value: btoa(value) } };
+}
+
+function valueOf(object: KubeObject | undefined): string | undefined {
+  return object?.kind === 'Secret' ? object.data['value']?.reveal() : undefined;
+}
+
 function ref(name: string): ObjectRef {
   return { kind: 'Service', namespace: 'default', name };
 }
@@ -107,6 +115,28 @@ export function describeObjectSource(name: string, open: () => Promise<ObjectPla
       }
       await using follower = await ObjectFollower.start(place.source);
       assert.deepEqual(follower.names, ['a']);
+    });
+
+    test('a Secret that is wanted comes, and changes', async () => {
+      await using place = await open();
+      await place.put(secret('wanted', 'first'));
+      await using follower = await ObjectFollower.start(place.source);
+      place.source.want(['default/wanted'], []);
+      await follower.until(() => valueOf(follower.get('Secret/default/wanted')) === 'first');
+      await place.put(secret('wanted', 'second'));
+      await follower.until(() => valueOf(follower.get('Secret/default/wanted')) === 'second');
+      await place.remove({ kind: 'Secret', namespace: 'default', name: 'wanted' });
+      await follower.until(() => follower.get('Secret/default/wanted') === undefined);
+    });
+
+    test('it is known at once, or with a later batch, of all Secrets that are wanted if they exist', async () => {
+      await using place = await open();
+      await place.put(secret('there', 'value'));
+      await using follower = await ObjectFollower.start(place.source);
+      const isKnown = place.source.want(['default/there', 'default/missing'], []);
+      await follower.until(() => isKnown || follower.batches.length > 1);
+      assert.equal(valueOf(follower.get('Secret/default/there')), 'value');
+      assert.equal(place.source.want(['default/there'], []), true);
     });
 
     test('times are those of the performance clock', async () => {

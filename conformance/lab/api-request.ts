@@ -23,12 +23,14 @@ export async function requestApi(
   { method = 'GET', body, contentType }: ApiRequest = {},
 ): Promise<ApiAnswer> {
   const { authority: ca, certificate: cert, privateKey: key } = credentials;
-  const headers = body === undefined ? {} : { 'content-type': contentType ?? 'application/json' };
+  const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+  // Node sends a body with DELETE only where its length is given.
+  const headers = payload && { 'content-type': contentType ?? 'application/json', 'content-length': payload.length };
   return await new Promise((resolve, reject) => {
-    const sent = request(url, { method, headers, ca, cert, key, agent: false, timeout: TIMEOUT_MS }, (response) => {
+    const sent = request(url, { method, ...(headers && { headers }), ca, cert, key, agent: false, timeout: TIMEOUT_MS }, (response) => {
       text(response).then((received) => resolve({ status: response.statusCode ?? 0, body: received }), reject);
     });
     sent.on('error', reject).on('timeout', () => sent.destroy(new Error(`no answer from ${url} in ${TIMEOUT_MS} ms`)));
-    sent.end(body === undefined ? undefined : JSON.stringify(body));
+    sent.end(payload);
   });
 }

@@ -15,6 +15,8 @@ const CODES: Readonly<Record<number, ApiErrorCode>> = {
 };
 
 const MAX_MESSAGE = 1_000;
+/** Whoever asks for more is wrong, or its clock is. */
+const MAX_RETRY_AFTER_MS = 60_000;
 
 /** Reads `metav1.Status`, of an answer that is not 2xx or of a watch event of type ERROR. */
 export function errorOfStatus(status: number, decoded: unknown, path: string, retryAfterMs?: number): ApiError {
@@ -32,13 +34,13 @@ function codeOf(status: number, reason: string | undefined, retryAfterMs: number
   return CODES[status] ?? 'server-error';
 }
 
-/** In milliseconds; both forms of RFC 9110, section 10.2.3. */
+/** In milliseconds, one minute at most; both forms of RFC 9110, section 10.2.3. */
 export function retryAfter(headers: IncomingHttpHeaders): number | undefined {
   const value = headers['retry-after'];
   if (value === undefined) return undefined;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  if (/^\d{1,9}$/.test(value)) return Math.min(Number(value) * 1000, MAX_RETRY_AFTER_MS);
   const at = Date.parse(value);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
+  return Number.isNaN(at) ? undefined : Math.min(Math.max(0, at - Date.now()), MAX_RETRY_AFTER_MS);
 }
 
 function text(value: unknown, key: string): string | undefined {

@@ -61,7 +61,7 @@ export class ApiServerClient implements ApiClient {
 
   /** What a connection of another kind, such as a WebSocket, needs to be let in as this client is. */
   async connection(): Promise<ApiConnection> {
-    const [cluster, credential] = [this.#access.cluster(), await this.#credential()];
+    const { cluster, credential } = await this.#identity();
     const headers = { ...this.#access.headers, ...authorizationOf(credential), 'user-agent': 'sluice' };
     return { server: cluster.server.replace(/\/+$/, ''), headers, tls: tlsOptions(cluster, credential) };
   }
@@ -98,19 +98,19 @@ export class ApiServerClient implements ApiClient {
 
   async #attempt(request: ApiRequest): Promise<IncomingMessage> {
     request.signal?.throwIfAborted();
-    const credential = await this.#credential();
-    const cluster = this.#access.cluster();
+    const { cluster, credential } = await this.#identity();
     const sent = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
-    const outgoing = httpsRequest(urlOf(cluster.server, request), {
-      method: request.method ?? 'GET',
-      agent: this.#agentFor(cluster, credential),
-      headers: { ...this.#access.headers, ...headersOf(request, credential, sent) },
-      ...(request.signal && { signal: request.signal }),
-    });
-    const late = () => outgoing.destroy(new Error(`no answer in ${this.#answerWithinMs} ms`));
-    const timer = setTimeout(late, this.#answerWithinMs);
+    let timer: NodeJS.Timeout | undefined;
     try {
+      // Certificates that cannot be read are thrown, not told as an event.
       return await new Promise<IncomingMessage>((resolve, reject) => {
+        const outgoing = httpsRequest(urlOf(cluster.server, request), {
+          method: request.method ?? 'GET',
+          agent: this.#agentFor(cluster, credential),
+          headers: { ...this.#access.headers, ...headersOf(request, credential, sent) },
+          ...(request.signal && { signal: request.signal }),
+        });
+        timer = setTimeout(() => outgoing.destroy(new Error(`no answer in ${this.#answerWithinMs} ms`)), this.#answerWithinMs);
         outgoing.on('response', resolve).on('error', reject).end(sent);
       });
     } catch (cause) {
@@ -120,9 +120,9 @@ export class ApiServerClient implements ApiClient {
     }
   }
 
-  async #credential(): Promise<Credential> {
+  async #identity(): Promise<{ readonly cluster: Cluster; readonly credential: Credential }> {
     try {
-      return await this.#access.credential();
+      return { cluster: this.#access.cluster(), credential: await this.#access.credential() };
     } catch (cause) {
       throw new ApiError('unauthorized', `no credentials: ${cause instanceof Error ? cause.message : 'unknown'}`, { cause });
     }

@@ -36,8 +36,14 @@ export class ApiServerSource implements ObjectSource {
   }
 
   want(needed: readonly string[], dropped: readonly string[]): boolean {
-    for (const key of dropped) if (this.#wanted.delete(key)) this.#watch?.secrets.forget(key);
-    for (const key of needed) this.#wanted.add(key);
+    for (const key of dropped) {
+      this.#wanted.delete(key);
+      this.#watch?.secrets.forget(key);
+    }
+    for (const key of needed) {
+      this.#wanted.add(key);
+      this.#watch?.secrets.want(key);
+    }
     return this.#watch?.complete() ?? false;
   }
 

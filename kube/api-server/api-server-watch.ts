@@ -1,6 +1,7 @@
 import type { ObjectBatch } from '../source.ts';
 import type { ApiClient } from './api-client.ts';
 import type { ApiError } from './api-error.ts';
+import { describeUnreadable } from './describe-unreadable.ts';
 import { ObjectCache } from './object-cache.ts';
 import { Reflector, type ReflectorEvent, type ReflectorSink } from './reflector.ts';
 import { WATCHED_RESOURCES, type WatchedResource } from './resources.ts';
@@ -9,6 +10,8 @@ import { WantedSecrets } from './wanted-secrets.ts';
 export interface ApiServerSourceOptions {
   /** Default: {@link WATCHED_RESOURCES}. */
   readonly resources?: readonly WatchedResource[];
+  /** After how long everything is listed again though nothing failed, in milliseconds; default half an hour. */
+  readonly relistAfterMs?: number;
   /** For logs. Must not throw. */
   readonly onEvent?: (event: ReflectorEvent) => void;
 }
@@ -31,31 +34,32 @@ export class ApiServerWatch {
   readonly #states = new Map<string, KindState>();
   readonly #options: ApiServerSourceOptions;
   readonly #abort = new AbortController();
+  readonly #signal: AbortSignal;
   readonly #runs: Promise<void>;
   #failure: { readonly error: unknown } | undefined;
   #hasBegun = false;
   #owed = false;
   #wake = Promise.withResolvers<void>();
 
-  constructor(client: ApiClient, wanted: ReadonlySet<string>, options: ApiServerSourceOptions, signal: AbortSignal) {
+  constructor(client: ApiClient, wanted: Iterable<string>, options: ApiServerSourceOptions, signal: AbortSignal) {
     this.#options = options;
     const own = AbortSignal.any([signal, this.#abort.signal]);
     own.addEventListener('abort', () => this.#wake.resolve());
     this.secrets = new WantedSecrets(
       client,
-      wanted,
       {
         put: (object) => this.#cache.put('Secret', 'v1', object),
         remove: (key) => this.#cache.remove(secretRef(key)),
-        failed: (error) => this.#tell({ kind: 'Secret', type: 'lost', error }),
+        failed: (error) => options.onEvent?.({ kind: 'Secret', type: 'lost', error }),
         changed: () => this.#wake.resolve(),
       },
       own,
     );
+    for (const key of wanted) this.secrets.want(key);
     this.#signal = own;
     const resources = options.resources ?? WATCHED_RESOURCES;
     for (const { kind } of resources) this.#states.set(kind, { kind, synced: false, heardAt: undefined, error: undefined });
-    const runs = resources.map((resource) => new Reflector(client, resource, this.#sinkOf(resource)).run(own));
+    const runs = resources.map((resource) => new Reflector(client, resource, this.#sinkOf(resource), options.relistAfterMs).run(own));
     this.#runs = Promise.all(runs).then(
       () => {},
       (error: unknown) => {
@@ -64,8 +68,6 @@ export class ApiServerWatch {
       },
     );
   }
-
-  readonly #signal: AbortSignal;
 
   /** The next batch; undefined after the abort. */
   async next(): Promise<ObjectBatch | undefined> {
@@ -86,19 +88,20 @@ export class ApiServerWatch {
 
   /** Whether all that is wanted is known; if not, a batch will follow once it is. */
   complete(): boolean {
-    this.secrets.advance();
     const complete = this.#isSynced() && this.secrets.isComplete;
     this.#owed ||= !complete;
     return complete;
   }
 
   state(): readonly KindState[] {
-    return [...this.#states.values()];
+    const [secretError] = this.secrets.failing.values();
+    const states = [...this.#states.values()];
+    return states.map((state) => (state.kind === 'Secret' && !state.error ? { ...state, error: secretError } : state));
   }
 
   #take(): ObjectBatch | undefined {
     const answers = this.#owed && this.secrets.isComplete;
-    const batch = this.#cache.take(!this.#hasBegun || answers);
+    const batch = this.#cache.take(!this.#hasBegun || answers, describeUnreadable(this.#states.values(), this.secrets.failing));
     if (!batch) return undefined;
     this.#hasBegun = true;
     if (answers) this.#owed = false;
@@ -114,8 +117,8 @@ export class ApiServerWatch {
     const heard = () => this.#hear(kind);
     if (onWant) {
       return {
-        put: ({ namespace, name, version }) => {
-          this.secrets.see(`${namespace}/${name}`, version);
+        put: ({ namespace, name }) => {
+          this.secrets.see(`${namespace}/${name}`);
           heard();
         },
         remove: (namespace, name) => {

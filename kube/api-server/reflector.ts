@@ -10,6 +10,8 @@ const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 /** After so many failures in a row to resume, everything is listed again. */
 const MAX_RESUMPTIONS = 3;
+/** However well it goes, everything is listed again after this time: what etcd lost while nobody looked shows nowhere else. */
+const RELIST_AFTER_MS = 30 * 60_000;
 const METADATA = 'PartialObjectMetadata';
 
 export interface ReflectorEvent {
@@ -21,6 +23,7 @@ export interface ReflectorEvent {
 
 /** Takes what a reflector finds. */
 export interface ReflectorSink {
+  /** Also of an object that did not change, when everything was listed again. */
   put(object: RawObject): void;
   remove(namespace: string, name: string): void;
   event(event: ReflectorEvent): void;
@@ -28,7 +31,7 @@ export interface ReflectorSink {
 
 /**
  * Keeps a sink equal to one resource of an API server: lists it page by page, then watches it, and resumes a watch where it
- * ended. A list is compared with what is known, so that the sink hears of differences alone; a failure takes nothing away.
+ * ended. What is gone is told only when a list is complete; a failure takes nothing away.
  * @see https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
 export class Reflector {
@@ -38,11 +41,14 @@ export class Reflector {
   readonly #path: string;
   /** Version of each object, by `namespace/name`. */
   readonly #known = new Map<string, string>();
+  readonly #relistAfterMs: number;
   #resourceVersion: string | undefined;
+  #listedAt = 0;
   #failures = 0;
 
-  constructor(client: ApiClient, resource: WatchedResource, sink: ReflectorSink) {
+  constructor(client: ApiClient, resource: WatchedResource, sink: ReflectorSink, relistAfterMs = RELIST_AFTER_MS) {
     this.#client = client;
+    this.#relistAfterMs = relistAfterMs;
     this.#resource = resource;
     this.#sink = sink;
     this.#path = `${groupPath(resource.apiVersion)}/${resource.plural}`;
@@ -52,7 +58,8 @@ export class Reflector {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        if (this.#resourceVersion === undefined) await this.#list(signal);
+        if (this.#resourceVersion === undefined || performance.now() - this.#listedAt > this.#relistAfterMs) await this.#list(signal);
+        else await this.#checkServer(this.#resourceVersion, signal);
         const began = performance.now();
         await this.#watch(signal);
         this.#sink.event({ kind: this.#resource.kind, type: 'ended' });
@@ -79,39 +86,53 @@ export class Reflector {
   }
 
   async #list(signal: AbortSignal): Promise<void> {
-    const seen = new Map<string, string>();
-    const changed: RawObject[] = [];
+    const seen = new Set<string>();
     let next: string | undefined;
     let resourceVersion = '';
     do {
-      const query = { ...this.#selector(), limit: String(PAGE), ...(next !== undefined && { continue: next }) };
-      const page = await this.#client.request({ path: this.#path, query, accept: this.#accept('List'), signal });
-      // Go writes an empty list of metadata as null.
-      const items = field(page, 'items') ?? (String(field(page, 'kind')).endsWith('List') ? [] : undefined);
-      if (!Array.isArray(items)) throw new ApiError('server-error', `${this.#path}: the answer is no list`);
-      for (const item of items) {
+      const page = await this.#page({ limit: String(PAGE), ...(next !== undefined && { continue: next }) }, signal);
+      for (const item of itemsOf(page, this.#path)) {
         const object = readRawObject(item);
         const key = `${object.namespace}/${object.name}`;
-        seen.set(key, object.version);
-        if (this.#known.get(key) !== object.version) changed.push(object);
+        seen.add(key);
+        // Even if its version is known: an older etcd gives out versions a second time, for other contents.
+        this.#known.set(key, object.version);
+        this.#sink.put(object);
       }
       const token = field(field(page, 'metadata'), 'continue');
       next = typeof token === 'string' && token !== '' ? token : undefined;
       resourceVersion = resourceVersionOf(page);
     } while (next !== undefined);
-    this.#take(seen, changed);
+    this.#removeAllBut(seen);
     this.#resourceVersion = resourceVersion;
+    this.#listedAt = performance.now();
     this.#sink.event({ kind: this.#resource.kind, type: 'listed' });
   }
 
-  #take(seen: ReadonlyMap<string, string>, changed: readonly RawObject[]): void {
+  /**
+   * A watch from a version that the server has not reached is no error: what happens until then is silently left out of it. A
+   * list says so. Servers are behind after etcd was restored, or where several stand behind one address.
+   */
+  async #checkServer(resourceVersion: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#page({ limit: '1', resourceVersion, resourceVersionMatch: 'NotOlderThan' }, signal);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 504) throw new ApiError('gone', error.message, { status: 504, cause: error });
+      throw error;
+    }
+  }
+
+  #page(query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<unknown> {
+    return this.#client.request({ path: this.#path, query: { ...this.#selector(), ...query }, accept: this.#accept('List'), signal });
+  }
+
+  #removeAllBut(seen: ReadonlySet<string>): void {
     for (const key of this.#known.keys()) {
       if (seen.has(key)) continue;
       this.#known.delete(key);
       const slash = key.indexOf('/');
       this.#sink.remove(key.slice(0, slash), key.slice(slash + 1));
     }
-    for (const object of changed) this.#put(object);
   }
 
   #put(object: RawObject): void {
@@ -138,12 +159,15 @@ export class Reflector {
 
   #follow(type: unknown, raw: unknown): void {
     if (type === 'ERROR') throw errorOfStatus(Number(field(raw, 'code')) || 500, raw, this.#path);
+    const version = resourceVersionOf(raw);
+    // No API server does this, and what such a watch leaves out cannot be known.
+    if (isOlder(version, this.#resourceVersion)) throw new ApiError('gone', `${this.#path}: events came out of their order`);
     if (type === 'ADDED' || type === 'MODIFIED') this.#put(readRawObject(raw));
     else if (type === 'DELETED') {
       const { namespace, name } = readRawObject(raw);
       if (this.#known.delete(`${namespace}/${name}`)) this.#sink.remove(namespace, name);
     } else if (type !== 'BOOKMARK') throw new ApiError('server-error', `${this.#path}: an event of an unknown type`);
-    this.#resourceVersion = resourceVersionOf(raw) || this.#resourceVersion;
+    this.#resourceVersion = version || this.#resourceVersion;
   }
 
   #selector(): Record<string, string> {
@@ -153,4 +177,18 @@ export class Reflector {
   #accept(suffix: 'List' | ''): string {
     return this.#resource.onWant ? `application/json;as=${METADATA}${suffix};g=meta.k8s.io;v=v1` : 'application/json';
   }
+}
+
+/** Go writes an empty list of metadata as null. */
+function itemsOf(page: unknown, path: string): readonly unknown[] {
+  const items = field(page, 'items') ?? (String(field(page, 'kind')).endsWith('List') ? [] : undefined);
+  if (!Array.isArray(items)) throw new ApiError('server-error', `${path}: the answer is no list`);
+  return items;
+}
+
+/** @see https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions (of one resource they are in order) */
+function isOlder(version: string, than: string | undefined): boolean {
+  const digits = /^[1-9]\d*$/;
+  if (than === undefined || !digits.test(version) || !digits.test(than)) return false;
+  return version.length === than.length ? version < than : version.length < than.length;
 }

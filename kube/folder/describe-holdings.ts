@@ -1,5 +1,5 @@
 import type { Diagnostic, Location } from '../../model/index.ts';
-import { finding } from '../codes.ts';
+import { finding, lastGoodKept } from '../codes.ts';
 import { type KubeObject, refOf } from '../object.ts';
 import type { FileContent } from './file-content.ts';
 import type { HeldFile, Offer } from './holdings.ts';
@@ -17,8 +17,7 @@ export function* describeFile(file: HeldFile, stands: (key: string, object: Kube
   for (const [key, object] of standing) {
     const claim = content.firstClaims.get(key);
     if (!claim) continue;
-    const message = 'keeps its last content that was right until this is corrected';
-    yield { ...finding('LastGoodKept', message), object: refOf(object), location: content.placeOfClaim(claim) };
+    yield { ...lastGoodKept(), object: refOf(object), location: content.placeOfClaim(claim) };
   }
   const hidden = standing.filter(([key]) => !content.firstClaims.has(key));
   if (hidden.length > 0)

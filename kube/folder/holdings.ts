@@ -1,6 +1,7 @@
 import { type Diagnostic, type FieldPath, type Location, type ObjectRef, objectKey } from '../../model/index.ts';
 import type { Finding } from '../codes.ts';
-import { type KubeObject, refOf } from '../object.ts';
+import { DeliveredObjects, type ObjectDifference } from '../delivered-objects.ts';
+import type { KubeObject } from '../object.ts';
 import { brokenPlace, describeContest, describeFile } from './describe-holdings.ts';
 import type { FileClaim, FileContent } from './file-content.ts';
 
@@ -24,9 +25,7 @@ export interface HeldFile {
 }
 
 /** The difference that changes of files have made to objects. */
-export interface Change {
-  readonly upserts: readonly KubeObject[];
-  readonly removals: readonly ObjectRef[];
+export interface Change extends ObjectDifference {
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -37,8 +36,7 @@ export interface Change {
 export class Holdings {
   readonly #files = new Map<string, HeldFile>();
   readonly #offers = new Map<string, Offer[]>();
-  readonly #delivered = new Map<string, KubeObject>();
-  readonly #changedKeys = new Set<string>();
+  readonly #delivered = new DeliveredObjects();
   readonly #contestedKeys = new Set<string>();
   readonly #troubledFiles = new Set<string>();
   #diagnosticsChanged = false;
@@ -105,7 +103,7 @@ export class Holdings {
   }
 
   #settle(key: string): void {
-    this.#changedKeys.add(key);
+    this.#delivered.touch(key);
     const offers = this.#offers.get(key) ?? [];
     if (offers.length > 1) offers.sort(compareOffers);
     const contested = offers.length > 1 && offers[1]?.place !== undefined;
@@ -116,21 +114,7 @@ export class Holdings {
 
   /** What changed since this was asked last; undefined where nothing did. */
   takeChange(extra: readonly Diagnostic[], extraChanged: boolean): Change | undefined {
-    const upserts: KubeObject[] = [];
-    const removals: ObjectRef[] = [];
-    for (const key of [...this.#changedKeys].sort()) {
-      const before = this.#delivered.get(key);
-      const now = this.#offers.get(key)?.[0]?.object;
-      if (now === before) continue;
-      if (now) {
-        upserts.push(now);
-        this.#delivered.set(key, now);
-      } else if (before) {
-        removals.push(refOf(before));
-        this.#delivered.delete(key);
-      }
-    }
-    this.#changedKeys.clear();
+    const { upserts, removals } = this.#delivered.take((key) => this.#offers.get(key)?.[0]?.object);
     if (upserts.length === 0 && removals.length === 0 && !this.#diagnosticsChanged && !extraChanged) return undefined;
     this.#diagnosticsChanged = false;
     return { upserts, removals, diagnostics: [...extra, ...this.#diagnostics()] };
