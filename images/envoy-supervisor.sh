@@ -108,9 +108,13 @@ start() {
   [ -z "$stopping" ] || kill -TERM "$child" 2>/dev/null
 }
 
+# In short steps, since a signal is looked at after each.
 pause() {
-  sleep "$1" &
-  wait $!
+  left=$1
+  while [ "$left" -gt 0 ] && [ -z "$stopping" ]; do
+    sleep 1
+    left=$((left - 1))
+  done
 }
 
 supervise() {

@@ -8,7 +8,14 @@ const PLATFORMS = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'darwin-x64'];
 /** Commands that only some tasks need, by the name to give to `--with`, and the Debian package of each. */
 export const EXTRAS = {
   bench: { wrk: 'wrk', h2load: 'nghttp2-client' },
-  lab: { ip: 'iproute2', nft: 'nftables', nsenter: 'util-linux', conntrack: 'conntrack', debootstrap: 'debootstrap' },
+  lab: {
+    ip: 'iproute2',
+    nft: 'nftables',
+    nsenter: 'util-linux',
+    conntrack: 'conntrack',
+    debootstrap: 'debootstrap',
+    'nc.openbsd': 'netcat-openbsd',
+  },
 };
 
 /**
