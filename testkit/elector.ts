@@ -1,6 +1,5 @@
 import { appendFileSync } from 'node:fs';
-import { LeaderElection, type Leadership } from '../kube/index.ts';
-import { KubeconfigClient } from './kubeconfig-client.ts';
+import { LeaderElection, type Leadership, openApiClient } from '../kube/index.ts';
 
 /**
  * A process that stands for election and, while it leads, writes a line `TIME IDENTITY PID.TERM` every few milliseconds, as it would write
@@ -12,7 +11,7 @@ const [kubeconfig = '', log = '', identity = '', offset = '0'] = process.argv.sl
 let term = 0;
 let leadership: Leadership | undefined;
 const election = new LeaderElection({
-  client: new KubeconfigClient(kubeconfig),
+  client: openApiClient({ kubeconfig }),
   namespace: 'default',
   name: 'elected',
   identity,

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Credentials } from '../conformance/lab/credentials.ts';
-import { type ApiClientOptions, ApiServerClient } from '../kube/index.ts';
+import type { ApiClientOptions, ApiServerClient } from '../kube/index.ts';
+import { apiClientOf } from './api-client.ts';
 import { HttpsServer } from './https-server.ts';
 import { answerStatus } from './scripted-api-server.ts';
 
@@ -13,6 +14,8 @@ export type Fault =
   /** The connection ends before there is an answer. */
   | { readonly kind: 'reset' }
   | { readonly kind: 'delay'; readonly delayMs: number }
+  /** As a load balancer does whose servers are away for a moment. */
+  | { readonly kind: 'hold'; readonly until: Promise<unknown> }
   /** Each event of a watch comes twice. */
   | { readonly kind: 'duplicate' }
   /** Each two events of a watch that come together change places. */
@@ -72,8 +75,7 @@ export class FaultProxy implements AsyncDisposable {
 
   client(options?: ApiClientOptions): ApiServerClient {
     const { url: server, authority, serverName } = this.#https;
-    const access = { cluster: () => ({ server, authority, serverName }), credential: async () => ({}), refresh: () => {}, headers: {} };
-    return new ApiServerClient(access, options);
+    return apiClientOf({ server, authority, serverName }, undefined, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -93,13 +95,14 @@ async function proxy(incoming: IncomingMessage, response: ServerResponse, url: U
     return;
   }
   if (fault?.kind === 'delay') await sleep(fault.delayMs);
+  if (fault?.kind === 'hold') await fault.until;
   const { host: _, ...headers } = incoming.headers;
   const outgoing = httpsRequest(url, { method: incoming.method, headers, agent });
   outgoing.on('error', () => response.destroy());
   response.on('close', () => outgoing.destroy());
   outgoing.on('response', (answer) => {
     const { 'content-length': length, ...kept } = answer.headers;
-    const whole = fault === undefined || fault.kind === 'delay';
+    const whole = fault === undefined || fault.kind === 'delay' || fault.kind === 'hold';
     response.writeHead(answer.statusCode ?? 502, whole && length !== undefined ? { ...kept, 'content-length': length } : kept);
     response.flushHeaders();
     if (whole) answer.on('error', () => response.destroy()).pipe(response);

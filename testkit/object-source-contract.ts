@@ -27,7 +27,7 @@ function secret(name: string, value: string): Manifest {
   return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'default' }, data: { value: btoa(value) } };
 }
 
-function valueOf(object: KubeObject | undefined): string | undefined {
+function secretValueOf(object: KubeObject | undefined): string | undefined {
   return object?.kind === 'Secret' ? object.data['value']?.reveal() : undefined;
 }
 
@@ -122,9 +122,9 @@ export function describeObjectSource(name: string, open: () => Promise<ObjectPla
       await place.put(secret('wanted', 'first'));
       await using follower = await ObjectFollower.start(place.source);
       place.source.want(['default/wanted'], []);
-      await follower.until(() => valueOf(follower.get('Secret/default/wanted')) === 'first');
+      await follower.until(() => secretValueOf(follower.get('Secret/default/wanted')) === 'first');
       await place.put(secret('wanted', 'second'));
-      await follower.until(() => valueOf(follower.get('Secret/default/wanted')) === 'second');
+      await follower.until(() => secretValueOf(follower.get('Secret/default/wanted')) === 'second');
       await place.remove({ kind: 'Secret', namespace: 'default', name: 'wanted' });
       await follower.until(() => follower.get('Secret/default/wanted') === undefined);
     });
@@ -135,7 +135,7 @@ export function describeObjectSource(name: string, open: () => Promise<ObjectPla
       await using follower = await ObjectFollower.start(place.source);
       const isKnown = place.source.want(['default/there', 'default/missing'], []);
       await follower.until(() => isKnown || follower.batches.length > 1);
-      assert.equal(valueOf(follower.get('Secret/default/there')), 'value');
+      assert.equal(secretValueOf(follower.get('Secret/default/there')), 'value');
       assert.equal(place.source.want(['default/there'], []), true);
     });
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { type ApiClientOptions, ApiServerClient } from '../kube/index.ts';
+import type { ApiClientOptions, ApiServerClient } from '../kube/index.ts';
+import { apiClientOf } from './api-client.ts';
 import { HttpsServer } from './https-server.ts';
 
 /** A request as it came. */
@@ -40,8 +41,7 @@ export class ScriptedApiServer implements AsyncDisposable {
   /** A client without credentials. */
   client(options?: ApiClientOptions): ApiServerClient {
     const { url: server, authority, serverName } = this.https;
-    const access = { cluster: () => ({ server, authority, serverName }), credential: async () => ({}), refresh: () => {}, headers: {} };
-    return new ApiServerClient(access, options);
+    return apiClientOf({ server, authority, serverName }, undefined, options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

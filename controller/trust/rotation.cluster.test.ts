@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NodeIdentity } from '../../agent/identity/index.ts';
 import { ControlPlane } from '../../conformance/lab/control-plane.ts';
 import { issueCertificate, nodeProfile, readSigningRequest } from '../../pki/index.ts';
+import { apiClientOf } from '../../testkit/api-client.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
-import { TokenApiClient } from '../../testkit/token-api-client.ts';
 import { modelResource } from '../../testkit/xds/model-resources.ts';
 import { DeltaPeer, wordsOf } from '../../testkit/xds/scripted-peer.ts';
 import { XdsConnection } from '../../testkit/xds/xds-connection.ts';
@@ -35,7 +35,10 @@ async function ask(target: string, identity: NodeIdentity): Promise<{ readonly c
 test('authorities follow one another while a stream stays open, and every new connection succeeds', needs('cluster'), async (t) => {
   await using plane = await ControlPlane.start();
   await plane.kubectl('create', 'clusterrolebinding', 'trust', '--clusterrole=cluster-admin', `--serviceaccount=${NAMESPACE}:trust`);
-  const client = new TokenApiClient(plane.url, plane.credentials.authority, await plane.serviceAccountToken(NAMESPACE, 'trust'));
+  const client = apiClientOf(
+    { server: plane.url, authority: plane.credentials.authority },
+    await plane.serviceAccountToken(NAMESPACE, 'trust'),
+  );
   using folder = new TemporaryFolder();
   const bundlePath = folder.join('ca.crt');
   const stop = new AbortController();

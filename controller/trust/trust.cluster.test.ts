@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ControlPlane } from '../../conformance/lab/control-plane.ts';
 import { requestCertificate } from '../../kube/certificates/index.ts';
-import { ApiError } from '../../kube/index.ts';
+import { type ApiClient, ApiError } from '../../kube/index.ts';
 import { isPair, isSignedByOne, makeSigningRequest, readCertificate, splitBundle } from '../../pki/index.ts';
+import { apiClientOf } from '../../testkit/api-client.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
-import { TokenApiClient } from '../../testkit/token-api-client.ts';
 import { AuthorityKeeper, NODE_SIGNER, NodeSigner, ServingIdentity } from './index.ts';
 
 const NAMESPACE = 'sluice-system';
@@ -84,8 +84,8 @@ describe('trust in a cluster', needs('cluster'), () => {
     await plane[Symbol.asyncDispose]();
   });
 
-  function connect(token: string): TokenApiClient {
-    return new TokenApiClient(plane.url, plane.credentials.authority, token);
+  function connect(token: string): ApiClient {
+    return apiClientOf({ server: plane.url, authority: plane.credentials.authority }, token);
   }
 
   /** As the kubelet mounts it into a pod. */

@@ -3,9 +3,10 @@ import { after, before, describe, test } from 'node:test';
 import { ControlPlane } from '../../conformance/lab/control-plane.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
-import { KubeconfigClient } from '../../testkit/kubeconfig-client.ts';
 import type { ApiRequest } from '../api-server/api-client.ts';
 import { ApiError } from '../api-server/api-error.ts';
+import type { ApiServerClient } from '../api-server/api-server-client.ts';
+import { openApiClient } from '../api-server/open-api-client.ts';
 import type { Action } from './action.ts';
 import { ActionWriter, type WriteEvent } from './action-writer.ts';
 import { EventRecorder } from './event-recorder.ts';
@@ -14,13 +15,13 @@ const NOT_THERE = '4d3b2c1a-0000-4000-8000-000000000000';
 
 describe('writing to a real API server', needs('cluster'), () => {
   let plane: ControlPlane;
-  let client: KubeconfigClient;
+  let client: ApiServerClient;
   before(async () => {
     plane = await ControlPlane.start();
-    client = new KubeconfigClient(plane.kubeconfig);
+    client = openApiClient({ kubeconfig: plane.kubeconfig });
   });
   after(async () => {
-    client.close();
+    await client.close();
     await plane[Symbol.asyncDispose]();
   });
 

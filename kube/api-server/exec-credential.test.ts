@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
+import { ExecCredential } from './exec-credential.ts';
+import type { KubeconfigExec } from './kubeconfig.ts';
+
+const V1 = 'client.authentication.k8s.io/v1';
+const V1BETA1 = 'client.authentication.k8s.io/v1beta1';
+const CLUSTER = { server: 'https://main:6443', authority: 'pem', serverName: 'other' };
+
+/** A plugin that writes what it was told about, counts its runs and answers a status. */
+function plugin(folder: TemporaryFolder, status: object, { apiVersion = V1, fails = false } = {}): KubeconfigExec {
+  const program = `
+    const fs = require('node:fs');
+    fs.appendFileSync(${JSON.stringify(folder.join('runs'))}, 'run ' + process.env.KUBERNETES_EXEC_INFO + '\\n');
+    const [count] = [fs.readFileSync(${JSON.stringify(folder.join('runs'))}, 'utf8').split('\\n').length - 1];
+    console.log(JSON.stringify(${JSON.stringify({ apiVersion, kind: 'ExecCredential', status })}).replace('COUNT', String(count)));
+    ${fails ? "console.error('s3cret'); process.exit(7);" : ''}`;
+  writeFileSync(folder.join('plugin.cjs'), program);
+  return { apiVersion: V1, command: process.execPath, args: [folder.join('plugin.cjs')], provideClusterInfo: true };
+}
+
+const runsOf = (folder: TemporaryFolder) => readFileSync(folder.join('runs'), 'utf8').trim().split('\n');
+
+describe('a credential plugin', () => {
+  test('runs once for all who ask, and again when what it gave was refused', async () => {
+    using folder = new TemporaryFolder();
+    const credential = new ExecCredential(plugin(folder, { token: 'token-COUNT' }), CLUSTER);
+    assert.deepEqual(await Promise.all([credential.get(), credential.get()]), [{ token: 'token-1' }, { token: 'token-1' }]);
+    assert.deepEqual(await credential.get(), { token: 'token-1' });
+    credential.forget();
+    assert.deepEqual(await credential.get(), { token: 'token-2' });
+    assert.equal(runsOf(folder).length, 2);
+  });
+
+  test('runs again when what it gave is about to expire', async () => {
+    using folder = new TemporaryFolder();
+    const soon = new Date(Date.now() + 5_000).toISOString();
+    const credential = new ExecCredential(plugin(folder, { token: 'token-COUNT', expirationTimestamp: soon }), CLUSTER);
+    await credential.get();
+    assert.deepEqual(await credential.get(), { token: 'token-2' });
+  });
+
+  test('is told which cluster it is for', async () => {
+    using folder = new TemporaryFolder();
+    const status = { clientCertificateData: 'certificate', clientKeyData: 'key' };
+    const credential = new ExecCredential(plugin(folder, status), CLUSTER);
+    assert.deepEqual(await credential.get(), { certificate: 'certificate', key: 'key' });
+    const info = JSON.parse(runsOf(folder)[0]?.slice('run '.length) ?? '');
+    assert.deepEqual([info.apiVersion, info.spec.interactive], [V1, false]);
+    const cluster = { server: CLUSTER.server, 'certificate-authority-data': btoa('pem'), 'tls-server-name': 'other' };
+    assert.deepEqual(info.spec.cluster, cluster);
+  });
+
+  test('may speak the former version', async () => {
+    using folder = new TemporaryFolder();
+    const exec = plugin(folder, { token: 'token' }, { apiVersion: V1BETA1 });
+    assert.deepEqual(await new ExecCredential({ ...exec, apiVersion: V1BETA1 }, CLUSTER).get(), { token: 'token' });
+  });
+
+  for (const [what, status, options, code] of [
+    ['fails', { token: 's3cret' }, { fails: true }, 'plugin-failed'],
+    ['answers another version', { token: 's3cret' }, { apiVersion: V1BETA1 }, 'invalid'],
+    ['answers a certificate without its key', { clientCertificateData: 's3cret' }, {}, 'invalid'],
+    ['answers no time as the end', { token: 's3cret', expirationTimestamp: 'soon' }, {}, 'invalid'],
+  ] as const) {
+    test(`that ${what} gives an error without what it said`, async () => {
+      using folder = new TemporaryFolder();
+      const failure = await new ExecCredential(plugin(folder, status, options), CLUSTER).get().catch((error: unknown) => error);
+      assert.ok(failure instanceof Error && 'code' in failure && failure.code === code);
+      assert.doesNotMatch(failure.message, /s3cret/);
+    });
+  }
+
+  test('that does not exist gives an error', async () => {
+    const credential = new ExecCredential({ apiVersion: V1, command: '/none/here' }, CLUSTER);
+    await assert.rejects(credential.get(), { code: 'plugin-failed', message: /ENOENT/ });
+  });
+});
