@@ -17,6 +17,11 @@ export class DeliveredObjects {
     this.#touched.add(key);
   }
 
+  /** Whether something may differ. */
+  get isTouched(): boolean {
+    return this.#touched.size > 0;
+  }
+
   /** What differs, among the objects that were touched, from what was delivered before; it counts as delivered from now on. */
   take(present: (key: string) => KubeObject | undefined): ObjectDifference {
     const upserts: KubeObject[] = [];

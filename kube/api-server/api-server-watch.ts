@@ -88,7 +88,8 @@ export class ApiServerWatch {
 
   /** Whether all that is wanted is known; if not, a batch will follow once it is. */
   complete(): boolean {
-    const complete = this.#isSynced() && this.secrets.isComplete;
+    // What came since the last batch is not known to whoever asks.
+    const complete = this.#isSynced() && this.secrets.isComplete && this.#cache.isTaken;
     this.#owed ||= !complete;
     return complete;
   }

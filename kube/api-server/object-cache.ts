@@ -56,6 +56,11 @@ export class ObjectCache {
     if (this.#diagnostics.delete(key)) this.#touched = true;
   }
 
+  /** Whether nothing is known of objects that was not taken. */
+  get isTaken(): boolean {
+    return !this.#delivered.isTouched;
+  }
+
   /**
    * What changed since this was asked last; undefined where nothing did and no batch is owed.
    * @param extra diagnostics that are not about the content of an object
