@@ -111,7 +111,10 @@ function upstreamTls(tls: UpstreamTls): Init<typeof TransportSocketSchema> {
     commonTlsContext: {
       validationContextType:
         tls.verification === 'system'
-          ? { case: 'validationContext', value: { trustedCa: { specifier: { case: 'filename', value: tls.certificateAuthorities ?? '' } } } }
+          ? {
+              case: 'validationContext',
+              value: { trustedCa: { specifier: { case: 'filename', value: tls.certificateAuthorities ?? '' } } },
+            }
           : { case: undefined },
     },
   };
