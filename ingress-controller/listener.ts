@@ -10,7 +10,11 @@ import { compareText, type ListenerClaim, type PassthroughClaim, type TerminateC
  * @param claims all for the same listener, in any order; at least one
  * @param winners one for each server name, in any order
  */
-export function assembleListener(claims: readonly ListenerClaim[], winners: readonly TlsClaim[], settings: Settings): Listener {
+export function assembleListener(
+  claims: readonly ListenerClaim[],
+  winners: readonly TlsClaim[],
+  settings: Pick<Settings, 'http'>,
+): Listener {
   const { name, address, port, plaintextTable } = claims.reduce((first) => first);
   const terminate = winners.filter((winner) => winner.kind === 'terminate');
   const passthrough = winners.filter((winner) => winner.kind === 'passthrough');

@@ -19,8 +19,10 @@ export type { Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, I
 export type { IngressPoint } from './views/load-balancer.ts';
 export type { Secret } from './views/secret.ts';
 export type { EndpointSlice, Service, ServicePort } from './views/service.ts';
+export type { Condition, SluiceSettings } from './views/sluice-settings.ts';
 export type { Action, ApplyAction, DeleteAction, Manifest, StatusAction } from './write/action.ts';
 export type { Outcome } from './write/action-request.ts';
 export { ActionWriter, type ActionWriterOptions, type FailingWrite, type WriteEvent, type WriterState } from './write/action-writer.ts';
+export { mergeConditions, type WantedCondition } from './write/conditions.ts';
 export type { EventFinding } from './write/event.ts';
 export { EventRecorder, type EventRecorderOptions } from './write/event-recorder.ts';

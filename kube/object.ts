@@ -2,9 +2,10 @@ import type { ObjectRef } from '../model/index.ts';
 import { type Ingress, type IngressClass, ingressClassView, ingressView } from './views/ingress.ts';
 import { type Secret, secretView } from './views/secret.ts';
 import { type EndpointSlice, endpointSliceView, type Service, serviceView } from './views/service.ts';
+import { type SluiceSettings, sluiceSettingsView } from './views/sluice-settings.ts';
 
 /** An object that Sluice reads, reduced to what it reads of it. */
-export type KubeObject = Ingress | IngressClass | Service | EndpointSlice | Secret;
+export type KubeObject = Ingress | IngressClass | Service | EndpointSlice | Secret | SluiceSettings;
 
 export type Kind = KubeObject['kind'];
 
@@ -18,6 +19,7 @@ export const VIEWS = {
   'v1/Service': serviceView,
   'discovery.k8s.io/v1/EndpointSlice': endpointSliceView,
   'v1/Secret': secretView,
+  'sluice.io/v1alpha1/SluiceSettings': sluiceSettingsView,
 } as const;
 
 export function refOf(object: KubeObject): ObjectRef {

@@ -1,5 +1,15 @@
 export { type SettingsField, settingsFields, settingsJsonSchema } from './describe.ts';
 export { settingsDefaults, settingsTable } from './document.ts';
 export { parseDuration } from './duration.ts';
-export { formatSettingsProblem, loadSettings, parseSettings, type SettingsProblem, type SettingsResult } from './load.ts';
+export {
+  formatSettingsProblem,
+  loadSettings,
+  parseSettings,
+  type SettingsFinding,
+  type SettingsProblem,
+  type SettingsResult,
+} from './load.ts';
+export { type OverlayResult, overlaySettings } from './overlay.ts';
+export { settingsResourceDefinition } from './resource-definition.ts';
+export { brokenRules, SETTINGS_RULES, type SettingsRule } from './rules.ts';
 export { DEFAULT_SETTINGS, type Settings, settingsSchema } from './settings.ts';

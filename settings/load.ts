@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { loadAll, YAMLException } from 'js-yaml';
 import type { z } from 'zod';
 import { LineIndex, type YamlPath, YamlPlaces } from '../yaml/index.ts';
+import { brokenRules } from './rules.ts';
 import { DEFAULT_SETTINGS, type Settings, settingsSchema } from './settings.ts';
 
 /** Something wrong in a settings file. */
@@ -41,10 +42,11 @@ export function parseSettings(text: string, file: string): SettingsResult {
   }
   if (documents.length > 1) return { problems: [{ file, line: 1, column: 1, path: '', message: 'has more than one YAML document' }] };
   const parsed = settingsSchema.safeParse(documents[0] ?? {});
-  if (parsed.success) return { settings: parsed.data };
+  const found = parsed.success ? brokenRules(parsed.data) : settingsFindings(parsed.error);
+  if (parsed.success && found.length === 0) return { settings: parsed.data };
   const places = new YamlPlaces(text);
   const lines = new LineIndex(text);
-  const problems = parsed.error.issues.flatMap(findings).map(({ path, message }) => ({
+  const problems = found.map(({ path, message }) => ({
     file,
     ...lines.placeOf(places.offsetOf(path)),
     path: path.map(String).join('.'),
@@ -57,12 +59,18 @@ export function formatSettingsProblem({ file, line, column, path, message }: Set
   return `${file}:${line}:${column}${path === '' ? '' : ` ${path}`}: ${message}`;
 }
 
-interface Finding {
+/** Something wrong in settings, wherever they stand. */
+export interface SettingsFinding {
   readonly path: YamlPath;
   readonly message: string;
 }
 
-function findings(issue: z.core.$ZodIssue): Finding[] {
+/** What a value that does not fit the schema has wrong. */
+export function settingsFindings(error: z.ZodError): readonly SettingsFinding[] {
+  return error.issues.flatMap(findings);
+}
+
+function findings(issue: z.core.$ZodIssue): SettingsFinding[] {
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) => ({ path: [...pathOf(issue), key], message: 'no such setting' }));

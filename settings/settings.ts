@@ -84,11 +84,13 @@ const retry = z
 
 const outlierDetection = z
   .strictObject({
+    enabled: z.boolean().default(true).describe('Whether endpoints that fail are set aside for a while.'),
     consecutiveErrors: z.int().min(1).default(5).describe('Errors in a row after which an endpoint is set aside.'),
     interval: duration.prefault('10s').describe('How often endpoints are looked at.'),
     baseEjectionTime: duration.prefault('30s').describe('How long an endpoint is set aside, times how often it was.'),
     maxEjectionPercent: z.int().min(0).max(100).default(10).describe('The most of a cluster that may be set aside at once.'),
   })
+  .transform(({ enabled, ...options }) => (enabled ? options : false))
   .prefault({})
   .or(z.literal(false));
 
@@ -123,7 +125,7 @@ const upstream = z
       'Keeps a client on one endpoint; a Service with sessionAffinity ClientIP has source-ip without this.',
     ),
     retry: retry.describe('Absent: no retries.'),
-    outlierDetection: outlierDetection.describe('false switches it off.'),
+    outlierDetection: outlierDetection.describe('false is the same as enabled: false.'),
   })
   .prefault({});
 
@@ -139,7 +141,7 @@ const envoy = z
   })
   .prefault({});
 
-/** The whole of `sluice.yaml`. Every field has a default; an unknown field is an error. */
+/** The whole of `sluice.yaml`. Every field has a default; an unknown field is an error. {@link brokenRules} tells what no field says alone. */
 export const settingsSchema = z.strictObject({ http, ingress, upstream, envoy });
 
 export type Settings = z.output<typeof settingsSchema>;

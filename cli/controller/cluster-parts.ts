@@ -33,7 +33,7 @@ export class ClusterParts {
       source: this.#source,
       pipeline: {
         settings,
-        placement: clusterPlacement(settings.ingress, namespace),
+        placement: (ingress) => clusterPlacement(ingress, namespace),
         ports: { address: ANY_ADDRESS, ...SHARED_NODE_PORTS, reserved: [] },
       },
       log,
@@ -99,6 +99,7 @@ export class ClusterParts {
 /** A watch that the server ended is as it should be. */
 function readingEntry({ kind, type, error }: ReflectorEvent): LogEntry | undefined {
   if (type === 'ended') return undefined;
+  if (type === 'absent') return { level: 'info', event: 'absent', text: `${kind}: the API server has no such kind` };
   if (type === 'listed') return { level: 'info', event: 'listed', text: kind };
   return { level: 'warn', event: 'lost', text: `${kind}: ${error?.message ?? 'no reason given'}; trying again, what was read stands` };
 }

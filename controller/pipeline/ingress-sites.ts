@@ -7,15 +7,14 @@ import {
   loadBalancerMode,
   type Management,
   managesIngress,
-  type Placement,
   type PortClaim,
   portOwner,
   rememberedPort,
   SLICE_MANAGED_BY_LABEL,
   SLICE_MANAGER,
 } from '../../ingress-controller/index.ts';
-import type { Settings } from '../../settings/index.ts';
-import { type Inputs, inputKey } from './inputs.ts';
+import { type Inputs, inputKey, NOW } from './inputs.ts';
+import type { SettingsStages } from './settings-in-force.ts';
 
 /** The key of groups that hold everything of a kind. */
 export const ALL = 'all';
@@ -34,26 +33,28 @@ export interface SiteStages {
   readonly chosenPorts: Collection<number>;
 }
 
-export function buildSites(graph: Graph, inputs: Inputs, settings: Settings, placement: Placement): SiteStages {
+export function buildSites(graph: Graph, inputs: Inputs, settings: SettingsStages): SiteStages {
   const defaultClasses = graph.group('default ingress classes', inputs.ingressClasses, (ingressClass, name): [string, string][] =>
     isDefaultClass(ingressClass) ? [[ALL, name]] : [],
   );
   const management = graph.derive('management', inputs.ingresses, (ingress, _key, read) => {
     if (ingress.metadata.deletionTimestamp !== undefined) return undefined;
     const classes = read(defaultClasses, ALL) ?? [];
-    return managesIngress(ingress, (name) => read(inputs.ingressClasses, name), classes, settings.ingress);
+    const own = read(settings.ingress, NOW);
+    return own && managesIngress(ingress, (name) => read(inputs.ingressClasses, name), classes, own);
   });
   const modes = graph.derive('load balancer modes', management, ({ managed }, key, read) => {
     const ingress = read(inputs.ingresses, key);
-    return managed && ingress ? loadBalancerMode(ingress.metadata.annotations, settings) : undefined;
+    const own = read(settings.ingress, NOW);
+    return managed && ingress && own ? loadBalancerMode(ingress.metadata.annotations, { ingress: own }) : undefined;
   });
-  return { management, modes, ...buildPorts(graph, inputs, modes, placement) };
+  return { management, modes, ...buildPorts(graph, inputs, modes, settings.placement) };
 }
 
 /** Ports are remembered in EndpointSlices, and nowhere else. */
-function buildPorts(graph: Graph, inputs: Inputs, modes: Collection<LoadBalancerMode>, placement: Placement) {
-  const dedicated = graph.derive('dedicated ingresses', modes, (mode) =>
-    placement.kind === 'load-balancer' && mode === 'dedicated' ? true : undefined,
+function buildPorts(graph: Graph, inputs: Inputs, modes: Collection<LoadBalancerMode>, placement: SettingsStages['placement']) {
+  const dedicated = graph.derive('dedicated ingresses', modes, (mode, _key, read) =>
+    read(placement, NOW)?.kind === 'load-balancer' && mode === 'dedicated' ? true : undefined,
   );
   const remembered = graph.derive('remembered ports', dedicated, (_dedicated, key, read) => {
     const ingress = read(inputs.ingresses, key);

@@ -1,8 +1,9 @@
 import type { Graph, Input } from '../../collection/index.ts';
-import type { ListenerClaim } from '../../ingress-controller/index.ts';
-import type { EndpointSlice, Ingress, IngressClass, KubeObject, ObjectBatch, Secret, Service } from '../../kube/index.ts';
+import type { EndpointSlice, Ingress, IngressClass, KubeObject, ObjectBatch, Secret, Service, SluiceSettings } from '../../kube/index.ts';
 import type { ObjectRef } from '../../model/index.ts';
+import type { Settings } from '../../settings/index.ts';
 import type { QuarantinedHost } from './route-resources.ts';
+import type { SettingsVerdict } from './settings-in-force.ts';
 
 /** The objects, by `namespace/name`, or by name where they have no namespace. */
 export interface Inputs {
@@ -13,8 +14,11 @@ export interface Inputs {
   readonly secrets: Input<Secret>;
   /** One value, at the key {@link NOW}: the time that certificates are judged by. */
   readonly clock: Input<Date>;
-  /** The listeners that are there whatever the objects say, by name. */
-  readonly baseListeners: Input<ListenerClaim>;
+  readonly settingsObjects: Input<SluiceSettings>;
+  /** One value, at the key {@link NOW}: the settings in force. */
+  readonly settings: Input<Settings>;
+  /** What was made of each settings object. */
+  readonly verdicts: Input<SettingsVerdict>;
   /** By table and host: virtual hosts that clients refuse. */
   readonly quarantine: Input<QuarantinedHost>;
 }
@@ -29,7 +33,9 @@ export function createInputs(graph: Graph): Inputs {
     endpointSlices: graph.input('endpoint slices'),
     secrets: graph.input('secrets'),
     clock: graph.input('clock'),
-    baseListeners: graph.input('base listeners'),
+    settingsObjects: graph.input('settings objects'),
+    settings: graph.input('settings'),
+    verdicts: graph.input('verdicts on settings'),
     quarantine: graph.input('quarantine'),
   };
 }
@@ -62,6 +68,9 @@ function upsert(inputs: Inputs, object: KubeObject): void {
     case 'Secret':
       inputs.secrets.set(key, object);
       break;
+    case 'SluiceSettings':
+      inputs.settingsObjects.set(key, object);
+      break;
   }
 }
 
@@ -77,7 +86,7 @@ export function findInput(inputs: Inputs, ref: ObjectRef): KubeObject | undefine
 function inputOf(
   inputs: Inputs,
   kind: string,
-): Input<Ingress> | Input<IngressClass> | Input<Service> | Input<EndpointSlice> | Input<Secret> | undefined {
+): Input<Ingress> | Input<IngressClass> | Input<Service> | Input<EndpointSlice> | Input<Secret> | Input<SluiceSettings> | undefined {
   switch (kind) {
     case 'Ingress':
       return inputs.ingresses;
@@ -89,6 +98,8 @@ function inputOf(
       return inputs.endpointSlices;
     case 'Secret':
       return inputs.secrets;
+    case 'SluiceSettings':
+      return inputs.settingsObjects;
     default:
       return undefined;
   }

@@ -1,6 +1,7 @@
 import type { Collection, Graph } from '../../collection/index.ts';
 import {
   assembleListener,
+  baseListeners,
   type CertificateState,
   type ClusterKey,
   type ClusterResult,
@@ -28,6 +29,7 @@ import type { Listener } from '../../model/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { buildSites, type SiteStages } from './ingress-sites.ts';
 import { type Inputs, inputKey, NOW } from './inputs.ts';
+import { buildSettings, type SettingsStages } from './settings-in-force.ts';
 
 /** What an Ingress of ours wants. */
 export interface IngestedIngress extends IngressClaims {
@@ -37,6 +39,7 @@ export interface IngestedIngress extends IngressClaims {
 
 /** The model, in collections; see the folder ingress-controller for how each part is made. */
 export interface ModelStages {
+  readonly settings: SettingsStages;
   readonly sites: SiteStages;
   readonly ingresses: Collection<IngestedIngress>;
   /** By {@link virtualHostKey}. */
@@ -53,9 +56,9 @@ export interface ModelStages {
 }
 
 export interface ModelOptions {
-  readonly settings: Settings;
   readonly ports: ListenPorts;
-  readonly placement: Placement;
+  /** Where Ingresses are served by some settings. */
+  readonly placementOf: (ingress: Settings['ingress']) => Placement;
 }
 
 /** Where a virtual host stands in its collection: neither tables nor hosts have spaces. */
@@ -64,12 +67,12 @@ export function virtualHostKey(table: string, host: string): string {
 }
 
 export function buildModel(graph: Graph, inputs: Inputs, options: ModelOptions): ModelStages {
-  const { settings } = options;
-  const sites = buildSites(graph, inputs, settings, options.placement);
+  const settings = buildSettings(graph, inputs, options.placementOf);
+  const sites = buildSites(graph, inputs, settings);
   const secrets = graph.derive('certificates in secrets', inputs.secrets, (secret, _key, read) =>
     ingestCertificate(secret, read(inputs.clock, NOW) ?? new Date(0)),
   );
-  const ingresses = buildIngresses(graph, inputs, secrets, sites, options);
+  const ingresses = buildIngresses(graph, inputs, secrets, { settings, sites, ports: options.ports });
   const secretReferences = graph.group('secret references', ingresses, (ingress) => ingress.secrets.map((name) => [name, name] as const));
   const certificates = graph.derive('certificates', secretReferences, (_users, name, read) => read(secrets, name));
   const virtualHosts = buildVirtualHosts(graph, ingresses);
@@ -77,21 +80,22 @@ export function buildModel(graph: Graph, inputs: Inputs, options: ModelOptions):
     tls.map((claim): [string, TlsClaim] => [`${claim.listener} ${claim.serverName}`, claim]),
   );
   const tls = graph.derive('TLS merges', tlsClaims, (claims) => mergeTls(claims));
-  const listeners = buildListeners(graph, inputs, ingresses, tls, settings);
+  const listeners = buildListeners(graph, ingresses, tls, { settings, ports: options.ports });
   const { clusters, endpointSets } = buildClusters(graph, inputs, ingresses, settings);
-  return { sites, ingresses, virtualHosts, tls, listeners, clusters, endpointSets, certificates, secretReferences };
+  return { settings, sites, ingresses, virtualHosts, tls, listeners, clusters, endpointSets, certificates, secretReferences };
 }
 
 function buildIngresses(
   graph: Graph,
   inputs: Inputs,
   certificates: Collection<CertificateState>,
-  { management, ports: dedicatedPorts }: SiteStages,
-  { settings, ports, placement }: ModelOptions,
+  { settings, sites, ports }: { readonly settings: SettingsStages; readonly sites: SiteStages; readonly ports: ListenPorts },
 ): Collection<IngestedIngress> {
   return graph.derive('ingress claims', inputs.ingresses, (ingress, key, read) => {
-    const managed = read(management, key);
-    if (!managed?.managed) return undefined;
+    const managed = read(sites.management, key);
+    const own = read(settings.ofIngresses, NOW);
+    const placement = read(settings.placement, NOW);
+    if (!managed?.managed || !own || !placement) return undefined;
     const secrets = new Set<string>();
     const dependencies: IngressDependencies = {
       service: (ref) => read(inputs.services, inputKey(ref)),
@@ -100,7 +104,7 @@ function buildIngresses(
         return read(certificates, inputKey(ref));
       },
     };
-    const claims = ingestIngress(ingress, dependencies, settings, { ports, placement, dedicatedPort: read(dedicatedPorts, key) });
+    const claims = ingestIngress(ingress, dependencies, own, { ports, placement, dedicatedPort: read(sites.ports, key) });
     return { ...claims, secrets: [...secrets], diagnostics: [...managed.diagnostics, ...claims.diagnostics] };
   });
 }
@@ -120,29 +124,32 @@ function buildVirtualHosts(graph: Graph, ingresses: Collection<IngestedIngress>)
 
 function buildListeners(
   graph: Graph,
-  inputs: Inputs,
   ingresses: Collection<IngestedIngress>,
   tls: Collection<TlsMerge>,
-  settings: Settings,
+  { settings, ports }: { readonly settings: SettingsStages; readonly ports: ListenPorts },
 ): Collection<Listener> {
   const claimed = graph.group('listener claims', ingresses, ({ listeners }) =>
     listeners.map((claim): [string, ListenerClaim] => [claim.name, claim]),
   );
-  const base = graph.derive('base listener claims', inputs.baseListeners, (claim) => [claim]);
-  const winners = graph.group('TLS winners', tls, ({ winner }): [string, TlsClaim][] => [[winner.listener, winner]]);
-  return graph.derive('listeners', graph.union('all listener claims', base, claimed), (claims, name, read) =>
-    assembleListener(claims, read(winners, name) ?? [], settings),
+  const base = graph.group('base listener claims', settings.placement, (placement) =>
+    baseListeners(ports, placement).map((claim): [string, ListenerClaim] => [claim.name, claim]),
   );
+  const winners = graph.group('TLS winners', tls, ({ winner }): [string, TlsClaim][] => [[winner.listener, winner]]);
+  return graph.derive('listeners', graph.union('all listener claims', base, claimed), (claims, name, read) => {
+    const http = read(settings.http, NOW);
+    return http && assembleListener(claims, read(winners, name) ?? [], { http });
+  });
 }
 
-function buildClusters(graph: Graph, inputs: Inputs, ingresses: Collection<IngestedIngress>, settings: Settings) {
+function buildClusters(graph: Graph, inputs: Inputs, ingresses: Collection<IngestedIngress>, settings: SettingsStages) {
   const uses = graph.group('cluster uses', ingresses, ({ clusters }) =>
     clusters.map((key): [string, ClusterKey] => [clusterName(key), key]),
   );
   const keys = graph.derive('cluster keys', uses, ([key]) => key);
   const clusters = graph.derive('clusters', keys, (key, _name, read) => {
     const service = read(inputs.services, inputKey({ namespace: key.namespace, name: key.service }));
-    return service && ingestService(service, key.port, settings.upstream);
+    const upstream = read(settings.upstream, NOW);
+    return service && upstream && ingestService(service, key.port, upstream);
   });
   const slices = graph.group('endpoint slices by service', inputs.endpointSlices, (slice) => {
     const service = slice.metadata.labels[SERVICE_NAME_LABEL];

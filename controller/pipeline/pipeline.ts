@@ -1,5 +1,5 @@
 import { type Collection, Graph, type OnFailure } from '../../collection/index.ts';
-import { baseListeners, type ListenPorts, type Placement, STANDALONE } from '../../ingress-controller/index.ts';
+import { type ListenPorts, type Placement, STANDALONE } from '../../ingress-controller/index.ts';
 import type { Action, ObjectBatch } from '../../kube/index.ts';
 import type { Certificate, Cluster, Diagnostic, EndpointSet, FieldRef, Listener, ObjectRef, VirtualHost } from '../../model/index.ts';
 import type { Settings } from '../../settings/index.ts';
@@ -13,12 +13,15 @@ import { createInputs, findInput, type Inputs, NOW, takeBatch } from './inputs.t
 import { buildModel, type IngestedIngress, type ModelStages } from './model.ts';
 import { buildResources, type ResourceStage } from './resources.ts';
 import { buildRouteResources, type QuarantinedHost, type RouteStages } from './route-resources.ts';
+import { SettingsInForce, takeSettings } from './settings-in-force.ts';
+import { diagnoseSettings } from './settings-status.ts';
 
 export interface PipelineOptions {
+  /** Those of the file; an object may say otherwise. */
   readonly settings: Settings;
   readonly ports: ListenPorts;
-  /** Where Ingresses are served; by itself if absent. */
-  readonly placement?: Placement;
+  /** Where Ingresses are served, also by what the settings are at a time; by itself if absent. The namespace never changes. */
+  readonly placement?: Placement | ((ingress: Settings['ingress']) => Placement);
   /** The time that certificates are judged by; see {@link Pipeline.advance}. */
   readonly asOf: Date;
   /** Told when a computation throws, which is a mistake in the program; without it the exception leaves `apply`. */
@@ -57,6 +60,7 @@ export class Pipeline implements QuarantinedRoutes {
   readonly model: Model;
   readonly #graph: Graph;
   readonly #inputs: Inputs;
+  readonly #settings: SettingsInForce;
   readonly #routes: RouteStages;
   readonly #secretReferences: Collection<readonly string[]>;
   readonly #stages: readonly ResourceStage[];
@@ -68,10 +72,12 @@ export class Pipeline implements QuarantinedRoutes {
     this.#graph = new Graph(onFailure);
     this.#inputs = createInputs(this.#graph);
     this.#inputs.clock.set(NOW, asOf);
-    for (const listener of baseListeners(ports, placement)) this.#inputs.baseListeners.set(listener.name, listener);
+    this.#settings = new SettingsInForce(settings);
+    this.#inputs.settings.set(NOW, settings);
+    const placementOf = typeof placement === 'function' ? placement : () => placement;
     this.#graph.beginStage('ingest');
-    const stages = buildModel(this.#graph, this.#inputs, { settings, ports, placement });
-    const actions = buildActions(this.#graph, this.#inputs, stages.sites, settings, placement);
+    const stages = buildModel(this.#graph, this.#inputs, { placementOf, ports });
+    const actions = buildActions(this.#graph, this.#inputs, stages, placementOf(settings.ingress));
     this.#secretReferences = stages.secretReferences;
     this.#graph.beginStage('translate');
     this.#routes = buildRouteResources(this.#graph, stages, this.#inputs.quarantine);
@@ -109,6 +115,7 @@ export class Pipeline implements QuarantinedRoutes {
   /** Takes a batch in and says what it changed. */
   apply(batch: Pick<ObjectBatch, 'upserts' | 'removals'>): ResourceChange {
     takeBatch(this.#inputs, batch);
+    takeSettings(this.#inputs, this.#settings, batch, new Date());
     return this.#settle();
   }
 
@@ -197,6 +204,7 @@ export class Pipeline implements QuarantinedRoutes {
   }
 
   #observe(stages: ModelStages, { outcomes }: ActionStages): void {
+    this.#findings.add(this.#inputs.verdicts, diagnoseSettings);
     this.#findings.add(outcomes, ({ diagnostics }) => diagnostics);
     this.#findings.add(stages.ingresses, ({ diagnostics }) => diagnostics);
     this.#findings.add(stages.virtualHosts, ({ diagnostics }) => diagnostics);

@@ -26,7 +26,12 @@ type Annotations = Readonly<Record<string, string>>;
  * Reads the annotations `ingress.cilium.io/…` of an Ingress and reports wrong, unknown and ineffective ones.
  * @see https://docs.cilium.io/en/stable/network/servicemesh/ingress/#supported-ingress-annotations
  */
-export function ingestAnnotations(annotations: Annotations, settings: Settings, placement: Placement, report: Report): IngressOptions {
+export function ingestAnnotations(
+  annotations: Annotations,
+  settings: Pick<Settings, 'ingress'>,
+  placement: Placement,
+  report: Report,
+): IngressOptions {
   const forceHttps = readValue(annotations, 'force-https', parseSwitch, 'enabled, disabled, true or false', report);
   const timeout = readValue(annotations, 'request-timeout', parseDuration, 'a duration such as 30s or 1m30s', report);
   const passthrough = readValue(annotations, 'tls-passthrough', parseSwitch, 'enabled, disabled, true or false', report);
@@ -55,7 +60,7 @@ export type LoadBalancerMode = 'dedicated' | 'shared';
 const parseMode = oneOf('dedicated', 'shared');
 
 /** Whether an Ingress is to have a load balancer of its own: as its annotation says, else as the settings do. */
-export function loadBalancerMode(annotations: Annotations, { ingress }: Settings): LoadBalancerMode {
+export function loadBalancerMode(annotations: Annotations, { ingress }: Pick<Settings, 'ingress'>): LoadBalancerMode {
   return parseMode(readAnnotation(annotations, 'loadbalancer-mode')?.value ?? '') ?? ingress.loadBalancerMode;
 }
 

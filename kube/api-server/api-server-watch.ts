@@ -152,7 +152,7 @@ export class ApiServerWatch {
     const state = this.#states.get(event.kind);
     const lost = event.type === 'lost';
     if (state) {
-      const synced = state.synced || event.type === 'listed';
+      const synced = state.synced || event.type === 'listed' || event.type === 'absent';
       this.#states.set(event.kind, { ...state, synced, error: event.error, heardAt: lost ? state.heardAt : performance.now() });
     }
     this.#wake.resolve();

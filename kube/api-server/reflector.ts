@@ -12,12 +12,17 @@ const LONGEST_PAUSE_MS = 30_000;
 const MAX_RESUMPTIONS = 3;
 /** However well it goes, everything is listed again after this time: what etcd lost while nobody looked shows nowhere else. */
 const RELIST_AFTER_MS = 30 * 60_000;
+/** How often a kind is looked for that the server does not have. */
+const ABSENT_PAUSE_MS = 5_000;
 const METADATA = 'PartialObjectMetadata';
 
 export interface ReflectorEvent {
   readonly kind: string;
-  /** `lost` is each failure to list or watch, with its error; `ended` is a watch that the server ended, as it does now and then. */
-  readonly type: 'listed' | 'ended' | 'lost';
+  /**
+   * `lost` is each failure to list or watch, with its error; `ended` is a watch that the server ended, as it does now and then; `absent`
+   * is told once when the server turns out not to have an optional kind, of which there are no objects then.
+   */
+  readonly type: 'listed' | 'ended' | 'lost' | 'absent';
   readonly error?: ApiError;
 }
 
@@ -45,6 +50,7 @@ export class Reflector {
   #resourceVersion: string | undefined;
   #listedAt = 0;
   #failures = 0;
+  #isAbsent = false;
 
   constructor(client: ApiClient, resource: WatchedResource, sink: ReflectorSink, relistAfterMs = RELIST_AFTER_MS) {
     this.#client = client;
@@ -68,9 +74,21 @@ export class Reflector {
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof ApiError)) throw error;
-        await this.#recover(error, signal);
+        if (this.#resource.optional && error.status === 404) await this.#waitForKind(signal);
+        else await this.#recover(error, signal);
       }
     }
+  }
+
+  async #waitForKind(signal: AbortSignal): Promise<void> {
+    this.#resourceVersion = undefined;
+    this.#failures = 0;
+    if (!this.#isAbsent) {
+      this.#isAbsent = true;
+      this.#removeAllBut(new Set());
+      this.#sink.event({ kind: this.#resource.kind, type: 'absent' });
+    }
+    await sleep(ABSENT_PAUSE_MS, undefined, { signal }).catch(() => {});
   }
 
   async #recover(error: ApiError, signal: AbortSignal): Promise<void> {
@@ -104,6 +122,7 @@ export class Reflector {
       resourceVersion = resourceVersionOf(page);
     } while (next !== undefined);
     this.#removeAllBut(seen);
+    this.#isAbsent = false;
     this.#resourceVersion = resourceVersion;
     this.#listedAt = performance.now();
     this.#sink.event({ kind: this.#resource.kind, type: 'listed' });

@@ -10,6 +10,8 @@ export interface WatchedResource {
   readonly fieldSelector?: string;
   /** Only the metadata is watched; the contents come of those that are wanted. */
   readonly onWant?: boolean;
+  /** A server that has no such kind is as good as one without objects of it; it is asked again now and then. */
+  readonly optional?: boolean;
 }
 
 /** In all namespaces. */
@@ -26,6 +28,7 @@ export const WATCHED_RESOURCES: readonly WatchedResource[] = [
     fieldSelector: 'type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token',
     onWant: true,
   },
+  { kind: 'SluiceSettings', apiVersion: 'sluice.io/v1alpha1', plural: 'sluicesettings', optional: true },
 ];
 
 /** `/apis/networking.k8s.io/v1` */

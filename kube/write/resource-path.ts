@@ -16,6 +16,7 @@ const RESOURCES: Readonly<Record<string, Resource>> = {
   Lease: { apiVersion: 'coordination.k8s.io/v1', plural: 'leases' },
   Secret: { apiVersion: 'v1', plural: 'secrets' },
   Service: { apiVersion: 'v1', plural: 'services' },
+  SluiceSettings: { apiVersion: 'sluice.io/v1alpha1', plural: 'sluicesettings' },
 };
 
 /** The API version by which a kind is written; undefined for kinds that are none of our business. */
