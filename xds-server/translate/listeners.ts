@@ -17,7 +17,7 @@ import type { Listener, PassthroughChain, TerminateChain, TlsChain } from '../..
 import type { Resource, ResourceName } from '../serve/resource.ts';
 import { anyOf, encodeResource } from './encode.ts';
 import { translateHttpConnectionManager, translateScopeKeeper } from './http-connection-manager.ts';
-import { FROM_ADS, type Init, socketAddress } from './messages.ts';
+import { FROM_ADS, type Init, listenAddress, socketAddress } from './messages.ts';
 import { CLUSTER, ROUTES, SECRET } from './types.ts';
 
 type FilterChainInit = Init<typeof FilterChainSchema>;
@@ -30,7 +30,7 @@ type Divided = (table: string) => boolean;
 export function translateListener(listener: Listener, isDivided: Divided): Resource {
   const message = create(ListenerSchema, {
     name: listener.name,
-    address: socketAddress(listener.address, listener.port),
+    address: listenAddress(listener.address, listener.port),
     listenerFilters: listenerFilters(listener),
     filterChains: [...plaintextChain(listener, isDivided), ...listener.tlsChains.map((chain) => tlsChain(listener, chain, isDivided))],
     statPrefix: listener.name,

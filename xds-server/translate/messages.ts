@@ -21,3 +21,11 @@ export function durationOf(milliseconds: number): Init<typeof DurationSchema> {
 export function socketAddress(address: string, port: number): Init<typeof AddressSchema> {
   return { address: { case: 'socketAddress', value: { address, portSpecifier: { case: 'portValue', value: port } } } };
 }
+
+const ANY_IPV6 = '::';
+
+/** Where to listen. On `::` clients of IPv4 are served too, whatever the system's default is. */
+export function listenAddress(address: string, port: number): Init<typeof AddressSchema> {
+  const socket = { address, portSpecifier: { case: 'portValue', value: port }, ipv4Compat: address === ANY_IPV6 } as const;
+  return { address: { case: 'socketAddress', value: socket } };
+}
