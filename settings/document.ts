@@ -44,7 +44,9 @@ function inlineYaml(value: unknown): string {
 export function settingsTable(): string {
   const rows = settingsFields().map((field) => {
     const value = field.default === undefined ? '' : `\`${inlineYaml(field.default)}\``;
-    return `| \`${field.path.join('.')}\` | ${field.type} | ${value} | ${field.description} |`;
+    // What agents read themselves.
+    const where = field.path[0] === 'envoy' ? 'file' : 'file, object';
+    return `| \`${field.path.join('.')}\` | ${field.type} | ${value} | ${where} | ${field.description} |`;
   });
-  return ['| setting | value | default | meaning |', '|---|---|---|---|', ...rows].join('\n');
+  return ['| setting | value | default | given in | meaning |', '|---|---|---|---|---|', ...rows].join('\n');
 }

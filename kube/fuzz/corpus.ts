@@ -110,6 +110,24 @@ stringData:
 data:
   tls.key: ${Buffer.from(SECRET_VALUE).toString('base64')}
 `,
+  `apiVersion: sluice.io/v1alpha1
+kind: SluiceSettings
+metadata:
+  name: mutant
+spec:
+  http:
+    accessLog: json
+  ingress:
+    requestTimeout: 30s
+    service:
+      labels:
+        app: mutant
+  upstream:
+    retry:
+      on:
+      - connect-failure
+      attempts: 3
+`,
 ];
 
 /** Manifests that have nothing to do with the others, and must never notice them; `name` tells several apart. */
