@@ -1,10 +1,13 @@
 import type { StatusObject } from '@grpc/grpc-js';
 import {
+  CLUSTER_TYPE,
   type Interest,
+  LISTENER_TYPE,
   type ListenAddress,
   type Outcome,
   type Resource,
   type Role,
+  SCOPED_ROUTES_TYPE,
   SnapshotCache,
   XdsServer,
   type XdsServerOptions,
@@ -38,6 +41,8 @@ export interface RelayOptions {
 /** A version that no resource has: the controller is to send the resource or its removal. */
 const NO_VERSION = '?';
 const TICK_MS = 250;
+/** Which Envoy asks for as a whole. */
+const WHOLE_TYPES = [CLUSTER_TYPE, LISTENER_TYPE, SCOPED_ROUTES_TYPE];
 
 /**
  * Takes resources from controllers and serves them to the Envoy of this node, from memory and, after a start, from the store.
@@ -93,7 +98,10 @@ export class Relay {
       onClose: (status, retryMs) => this.#onDisconnected(status, retryMs),
     });
     const stored = [...options.store.resources()];
-    if (stored.length > 0) this.cache.apply({ upserts: stored, removals: [] });
+    if (stored.length === 0) return;
+    this.cache.apply({ upserts: stored, removals: [] });
+    // An Envoy that starts would wait 15 s for types of which nothing is stored because there is nothing of them.
+    for (const typeUrl of WHOLE_TYPES) this.cache.learn(typeUrl);
   }
 
   /**
