@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { type ClientHttp2Session, connect } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { TargetAddress } from './target.ts';
@@ -70,7 +70,7 @@ export function http2Client(name: string, ca: readonly string[]): LoadClient {
     async send(address) {
       const { scheme, host, path } = address;
       const stream = sessionFor(address).request({ ':scheme': scheme, ':authority': host, ':path': path });
-      const [headers] = await once(stream, 'response');
+      const [headers] = await Promise.race([once(stream, 'response'), endOf(stream)]);
       return { status: Number(headers[':status']), backend: String(headers['x-backend'] ?? ''), body: await text(stream) };
     },
     close() {
@@ -78,4 +78,10 @@ export function http2Client(name: string, ca: readonly string[]): LoadClient {
       sessions.clear();
     },
   };
+}
+
+/** A connection that the server just closes is no error to Node, and no response ever comes. */
+async function endOf(stream: ClientHttp2Stream): Promise<never> {
+  await once(stream, 'close');
+  throw new Error('the connection was closed without an answer');
 }
