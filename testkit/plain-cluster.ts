@@ -3,20 +3,51 @@ import { ControlPlane, type ControlPlaneOptions } from '../conformance/lab/contr
 import { type Status, statusSchema } from '../controller/admin/status.ts';
 import { eventually } from './eventually.ts';
 import { freePorts } from './ports.ts';
-import { SluiceCommand } from './sluice-command.ts';
+import { type CommandOptions, SluiceCommand } from './sluice-command.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
 
 const NAMESPACE = 'sluice-system';
 const LOOPBACK = '127.0.0.1';
 
+interface ProcessOptions extends CommandOptions {
+  /** In place of the cluster's. */
+  readonly settings?: object;
+}
+
+interface AgentOptions extends CommandOptions {
+  /** The node that it claims to be; default: the one that it is on. */
+  readonly callsItself?: string;
+}
+
 /** A process of Sluice and where it tells of itself. */
 export class ClusterProcess implements AsyncDisposable {
-  readonly command: SluiceCommand;
+  /** The one that runs now, or ran last. */
+  command: SluiceCommand;
   readonly adminPort: number;
+  readonly #args: readonly string[];
+  readonly #options: CommandOptions;
 
-  constructor(args: readonly string[], adminPort: number) {
-    this.command = new SluiceCommand([...args, '--admin-port', String(adminPort)]);
+  constructor(args: readonly string[], adminPort: number, options: CommandOptions = {}) {
+    this.#args = [...args, '--admin-port', String(adminPort)];
+    this.#options = options;
+    this.command = new SluiceCommand(this.#args, options);
     this.adminPort = adminPort;
+  }
+
+  /** Ends it and waits until it has ended. An Envoy of it goes on. */
+  async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    this.command.signal(signal);
+    await this.command.exited;
+  }
+
+  /** Starts it again, as it was started, once it has ended. */
+  startAgain(): void {
+    this.command = new SluiceCommand(this.#args, this.#options);
+  }
+
+  /** What is published, or on a node what its Envoy is served, as JSON. */
+  async snapshot(): Promise<string> {
+    return await (await fetch(`http://${LOOPBACK}:${this.adminPort}/snapshot`)).text();
   }
 
   async status(): Promise<Status> {
@@ -27,7 +58,7 @@ export class ClusterProcess implements AsyncDisposable {
   async untilReady(): Promise<void> {
     await eventually(
       async () => {
-        const { ready, notReady } = await this.status();
+        const { ready, notReady } = await this.status().catch((error: unknown) => ({ ready: false, notReady: String(error) }));
         if (!ready) throw new Error(`not ready: ${notReady}\n${this.command.stderr.slice(-4_000)}`);
       },
       { withinMs: 30_000 },
@@ -56,8 +87,7 @@ export class PlainCluster implements AsyncDisposable {
 
   private constructor(plane: ControlPlane, settings: object) {
     this.plane = plane;
-    this.#config = this.#folder.join('sluice.yaml');
-    writeFileSync(this.#config, JSON.stringify({ envoy: { concurrency: 1, drainTime: '1s' }, ...settings }));
+    this.#config = this.#writeSettings('sluice.yaml', settings);
   }
 
   static async start(options: ControlPlaneOptions & { readonly settings?: object } = {}): Promise<PlainCluster> {
@@ -82,26 +112,44 @@ export class PlainCluster implements AsyncDisposable {
   }
 
   /** Starts a replica of the controller, as administrator of the cluster. Does not wait until it is ready. */
-  async startController(podName: string): Promise<ClusterProcess> {
+  async startController(podName: string, { settings, ...options }: ProcessOptions = {}): Promise<ClusterProcess> {
     const [xdsPort = 0, adminPort = 0] = await freePorts(2);
     const where = ['--xds-address', LOOPBACK, '--xds-port', String(xdsPort)];
-    const args = ['controller', '--kubeconfig', this.plane.kubeconfig, '--pod-name', podName, '--config', this.#config, ...where];
-    const controller = new ClusterProcess(args, adminPort);
+    const config = settings ? this.#writeSettings(`sluice-${podName}.yaml`, settings) : this.#config;
+    const args = ['controller', '--kubeconfig', this.plane.kubeconfig, '--pod-name', podName, '--config', config, ...where];
+    const controller = new ClusterProcess(args, adminPort, options);
     this.#processes.push(controller);
     this.#xdsPorts.set(controller, xdsPort);
     return controller;
   }
 
-  /** Starts the agent of a node, which is made, with an Envoy of its own. Does not wait until it is ready. */
-  async startAgent(nodeName: string, controller: ClusterProcess): Promise<ClusterProcess> {
+  /** The port on which a controller serves nodes. */
+  xdsPort(controller: ClusterProcess): number {
+    const port = this.#xdsPorts.get(controller);
+    if (port === undefined) throw new Error('not a controller of this cluster');
+    return port;
+  }
+
+  /** What the agent of a node keeps. */
+  stateFolder(nodeName: string): string {
+    return this.#folder.join(nodeName, 'state');
+  }
+
+  /**
+   * Starts the agent of a node, which is made, with an Envoy of its own. Does not wait until it is ready.
+   * @param controller or the port of one
+   */
+  async startAgent(nodeName: string, controller: ClusterProcess | number, options: AgentOptions = {}): Promise<ClusterProcess> {
     const folder = this.#folder.join(nodeName);
     mkdirSync(folder, { recursive: true });
+    const port = typeof controller === 'number' ? controller : this.xdsPort(controller);
+    const { callsItself = nodeName, ...commandOptions } = options;
     writeFileSync(`${folder}/agent.conf`, await this.#agentKubeconfig(nodeName), { mode: 0o600 });
     await eventually(async () => writeFileSync(`${folder}/ca.crt`, await this.#authorities()), { withinMs: 20_000 });
     const [adminPort = 0] = await freePorts(1);
     const own = ['--kubeconfig', `${folder}/agent.conf`, '--ca', `${folder}/ca.crt`, '--state-dir', `${folder}/state`];
-    const where = ['--controller', `localhost:${this.#xdsPorts.get(controller)}`, '--node-name', nodeName, '--config', this.#config];
-    const agent = new ClusterProcess(['agent', ...where, ...own], adminPort);
+    const where = ['--controller', `localhost:${port}`, '--node-name', callsItself, '--config', this.#config];
+    const agent = new ClusterProcess(['agent', ...where, ...own], adminPort, commandOptions);
     this.#processes.push(agent);
     return agent;
   }
@@ -124,6 +172,12 @@ export class PlainCluster implements AsyncDisposable {
     for (const process of this.#processes.toReversed()) await process[Symbol.asyncDispose]();
     await this.plane[Symbol.asyncDispose]();
     this.#folder.dispose();
+  }
+
+  #writeSettings(file: string, settings: object): string {
+    const path = this.#folder.join(file);
+    writeFileSync(path, JSON.stringify({ envoy: { concurrency: 1, drainTime: '1s' }, ...settings }));
+    return path;
   }
 
   async #authorities(): Promise<string> {

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { needs } from '../../testkit/capabilities.ts';
+import { ClusterWorld } from '../../testkit/cluster-world.ts';
+import { eventually } from '../../testkit/eventually.ts';
+import { enterOwnNetwork } from '../../testkit/own-network.ts';
+import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
+
+enterOwnNetwork();
+
+const HOUR_MS = 3_600_000;
+/** Less than what it waits for a type that nobody tells it of, 15 s. */
+const ENVOY_IS_BACK_MS = 3_000;
+
+describe('a node whose controllers are away', needs('cluster', 'envoy', 'root'), () => {
+  let world: ClusterWorld;
+  let port = 0;
+  before(async () => {
+    world = await ClusterWorld.start({ controllers: 1 });
+    await world.addBackend('one');
+    port = await world.addIngress('web', 'one');
+  });
+  after(() => world[Symbol.asyncDispose]());
+
+  const controller = () => {
+    const [first] = world.controllers;
+    assert.ok(first);
+    return first;
+  };
+
+  test('serves the last good configuration, whatever of it is started again', async (t) => {
+    await controller().end();
+    const load = world.load(world.target('web', port, 'one'));
+    await world.agent.end();
+    world.agent.startAgain();
+    await world.agent.untilReady();
+    await eventually(() => assert.ok(load.sent > 200));
+    await load.stop();
+    assert.equal(load.failed, 0, load.failures.join('\n'));
+
+    const startedAt = performance.now();
+    await world.killEnvoy();
+    await world.untilAnsweredBy('web', 'one', port);
+    const envoyMs = Math.round(performance.now() - startedAt);
+    assert.ok(envoyMs < ENVOY_IS_BACK_MS, `Envoy took ${envoyMs} ms`);
+
+    const pid = await world.envoyPid();
+    await world.agent.end();
+    process.kill(pid, 'SIGKILL');
+    world.agent.startAgain();
+    await world.agent.untilReady();
+    await world.untilAnsweredBy('web', 'one', port);
+    t.diagnostic(`agent restarted under ${load.sent} requests, Envoy back after ${envoyMs} ms, and both at once`);
+
+    controller().startAgain();
+    await controller().untilReady();
+    await world.addIngress('when-back', 'one');
+  });
+
+  test('is not emptied by a controller that has read nothing yet', async (t) => {
+    const { plane } = world.cluster;
+    const load = world.load(world.target('web', port, 'one'));
+    await controller().end();
+    await plane.kill('kube-apiserver');
+    controller().startAgain();
+    await eventually(async () => assert.equal((await controller().status()).ready, false));
+    const listeners = (await world.agent.status()).resources['listener'];
+    await eventually(() => assert.ok(load.sent > 500), { withinMs: 30_000 });
+    assert.equal((await world.agent.status()).resources['listener'], listeners);
+    plane.start('kube-apiserver');
+    await plane.ready();
+    await controller().untilReady();
+    await world.addIngress('read-again', 'one');
+    await load.stop();
+    t.diagnostic(`${load.sent} requests`);
+    assert.equal(load.failed, 0, load.failures.join('\n'));
+  });
+
+  test('is what its certificate says, not what it calls itself', async () => {
+    const agent = await world.cluster.startAgent('node-2', world.forwarder.port, { callsItself: 'node-1' });
+    await agent.untilReady();
+    await eventually(async () => {
+      const nodes = (await controller().status()).clients.map(({ node }) => node);
+      assert.deepEqual(nodes.toSorted(), ['node-1', 'node-2']);
+    });
+    await agent[Symbol.asyncDispose]();
+  });
+
+  test('serves with a clock that is an hour ahead or behind', async (t) => {
+    using folder = new TemporaryFolder();
+    for (const [name, offset] of Object.entries({ ahead: HOUR_MS, behind: -HOUR_MS })) {
+      const preload = folder.join(`${name}.mjs`);
+      writeFileSync(preload, shiftedClock(offset));
+      const env = { NODE_OPTIONS: `--import=${preload}` };
+      const agent = await world.cluster.startAgent(`node-${name}`, world.forwarder.port, { env });
+      await agent.untilReady();
+      const relay = await eventually(async () => {
+        const status = await agent.status();
+        assert.ok(status.relay?.controller, `${name}: ${status.relay?.error}`);
+        return status.relay;
+      });
+      t.diagnostic(`${name}: has a certificate until ${relay.certificateUntil}`);
+      await agent[Symbol.asyncDispose]();
+    }
+  });
+
+  test('serves on with a full disk, says so, and recovers', async (t) => {
+    using folder = new TemporaryFolder();
+    const state = world.cluster.stateFolder('node-3');
+    mkdirSync(state, { recursive: true, mode: 0o700 });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'none', state]);
+    try {
+      const agent = await world.cluster.startAgent('node-3', world.forwarder.port);
+      await agent.untilReady();
+      const ballast = join(state, 'ballast');
+      fill(ballast);
+      await world.addIngress('on-full-disk', 'one');
+      await agent.command.untilSaid(/cannot be stored/);
+      await eventually(async () => assert.ok((await agent.snapshot()).includes('on-full-disk')));
+      assert.equal((await agent.status()).ready, true);
+      assert.ok(existsSync(ballast));
+      rmSync(ballast);
+      await agent.command.untilSaid(/everything is stored again/);
+      t.diagnostic('served on, and stored everything when there was room');
+      await agent[Symbol.asyncDispose]();
+    } finally {
+      folder.dispose();
+      execFileSync('umount', ['--lazy', state]);
+    }
+  });
+});
+
+/** Moves what a process takes for the time of day. */
+function shiftedClock(offsetMs: number): string {
+  return `
+const { now } = Date;
+Date.now = () => now() + ${offsetMs};
+globalThis.Date = new Proxy(Date, {
+  construct: (target, args, newTarget) => Reflect.construct(target, args.length === 0 ? [now() + ${offsetMs}] : args, newTarget),
+});
+`;
+}
+
+/** Writes until there is no room. */
+function fill(path: string): void {
+  assert.throws(() => writeFileSync(path, Buffer.alloc(64 * 1_024 * 1_024)), { code: 'ENOSPC' });
+}
