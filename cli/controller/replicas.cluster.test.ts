@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { needs } from '../../testkit/capabilities.ts';
+import { ClusterWorld } from '../../testkit/cluster-world.ts';
+import { eventually } from '../../testkit/eventually.ts';
+import type { Load } from '../../testkit/load/load.ts';
+import { enterOwnNetwork } from '../../testkit/own-network.ts';
+import type { ClusterProcess } from '../../testkit/plain-cluster.ts';
+
+enterOwnNetwork();
+
+/** The lease, and what a replica that waits takes to look again. */
+const LEASE_MS = 15_000;
+const TAKES_OVER_MS = LEASE_MS + 2 * 4_400;
+/** More than the lease: another one leads when the stopped one goes on. */
+const STOPPED_MS = 26_000;
+const MOVES = 10;
+
+describe('replicas of the controller', needs('cluster', 'envoy', 'root'), () => {
+  let world: ClusterWorld;
+  let load: Load;
+  let port = 0;
+  before(async () => {
+    // They write different things, so it shows who wrote, and if they took turns.
+    const settings = ['a', 'b'].map((replica) => ({
+      ingress: { service: { copiedPrefixes: [`${replica}.test`] } },
+      http: { xffTrustedHops: replica === 'a' ? 0 : 1 },
+    }));
+    world = await ClusterWorld.start({ audit: true, settings });
+    await world.addBackend('one');
+    port = await world.addIngress('web', 'one');
+    load = world.load(world.target('web', port, 'one'));
+  });
+  after(async () => {
+    await load.stop();
+    await world[Symbol.asyncDispose]();
+  });
+
+  const other = (one: ClusterProcess) => {
+    const found = world.controllers.find((controller) => controller !== one);
+    assert.ok(found);
+    return found;
+  };
+  const noFailures = (t: TestContext, what: string) => {
+    t.diagnostic(`${what}; ${load.sent} requests so far`);
+    assert.equal(load.failed, 0, load.failures.join('\n'));
+  };
+
+  test('two versions at once: a node that moves between them loses nothing, and stays where it is', async (t) => {
+    const [first, second] = world.controllers;
+    assert.ok(first && second);
+    assert.notEqual(await first.snapshot(), await second.snapshot());
+    for (let move = 0; move < MOVES; move += 1) {
+      const to = move % 2 === 0 ? first : second;
+      world.forwarder.setTargets(world.cluster.xdsPort(to));
+      await eventually(async () => assert.deepEqual(await connectedNodes(to), ['node-1']));
+    }
+    world.forwarder.setTargets(...world.controllers.map((controller) => world.cluster.xdsPort(controller)));
+    const since = (await world.agent.status()).relay?.since;
+    const sentBefore = load.sent;
+    await sleep(3_000);
+    assert.equal((await world.agent.status()).relay?.since, since, 'it moved by itself');
+    assert.ok(load.sent - sentBefore > 100, 'there was no load');
+    noFailures(t, `${MOVES} moves`);
+  });
+
+  test('one that does not lead serves nodes', async (t) => {
+    const follower = other(await world.leader());
+    world.forwarder.setTargets(world.cluster.xdsPort(follower));
+    await eventually(async () => assert.deepEqual(await connectedNodes(follower), ['node-1']));
+    await world.addIngress('by-follower', 'one');
+    world.forwarder.setTargets(...world.controllers.map((controller) => world.cluster.xdsPort(controller)));
+    noFailures(t, 'a new Ingress was served');
+  });
+
+  test('a graceful stop hands over at once', async (t) => {
+    const leader = await world.leader();
+    const startedAt = performance.now();
+    await leader.end('SIGTERM');
+    await eventually(async () => assert.ok((await other(leader).status()).cluster?.isLeader));
+    const took = Math.round(performance.now() - startedAt);
+    assert.ok(took < 8_000, `took ${took} ms`);
+    leader.startAgain();
+    await leader.untilReady();
+    noFailures(t, `handed over in ${took} ms`);
+  });
+
+  test('after kill -9 of the leader the other takes over and finishes', async (t) => {
+    const leader = await world.leader();
+    const startedAt = performance.now();
+    await leader.end();
+    const adding = world.addIngress('left-over', 'one');
+    await eventually(async () => assert.ok((await other(leader).status()).cluster?.isLeader), { withinMs: TAKES_OVER_MS });
+    const took = Math.round(performance.now() - startedAt);
+    await adding.catch(async () => await world.addIngress('left-over', 'one'));
+    leader.startAgain();
+    await leader.untilReady();
+    noFailures(t, `took over in ${took} ms`);
+  });
+
+  test('a leader that was stopped for longer than its lease writes nothing when it goes on', async (t) => {
+    const stopped = await world.leader();
+    const next = other(stopped);
+    stopped.command.signal('SIGSTOP');
+    await eventually(async () => assert.ok((await next.status()).cluster?.isLeader), { withinMs: STOPPED_MS });
+    await world.addIngress('meanwhile', 'one');
+    const before = writes(world).length;
+    stopped.command.signal('SIGCONT');
+    await eventually(async () => assert.equal((await stopped.status()).cluster?.isLeader, false));
+    await world.addIngress('afterwards', 'one');
+    const { pid } = stopped.command;
+    const written = writes(world).slice(before);
+    assert.ok(written.length > 0, 'nobody wrote anything');
+    t.diagnostic(`${written.length} writes after it went on, by the process that leads; ${pid} wrote none`);
+    assert.equal((await next.status()).cluster?.isLeader, true);
+    const twice = written.filter((write, index) => written.indexOf(write) !== index);
+    assert.deepEqual(twice, [], 'something was written twice');
+    noFailures(t, `stopped and went on`);
+  });
+});
+
+async function connectedNodes(controller: ClusterProcess): Promise<readonly string[]> {
+  return (await controller.status()).clients.map(({ node }) => node);
+}
+
+interface AuditEvent {
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly objectRef?: { readonly resource: string; readonly name?: string; readonly subresource?: string };
+}
+
+/** What was written with our field manager, in order. */
+function writes(world: ClusterWorld): readonly string[] {
+  const lines = readFileSync(world.cluster.plane.auditLog, 'utf8').trimEnd().split('\n');
+  return lines.flatMap((line) => {
+    const { verb, requestURI, objectRef }: AuditEvent = JSON.parse(line);
+    const isOurs = verb === 'patch' && /fieldManager=sluice\b/.test(requestURI);
+    return isOurs ? [`${objectRef?.resource}/${objectRef?.name}/${objectRef?.subresource ?? ''}`] : [];
+  });
+}
