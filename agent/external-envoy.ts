@@ -12,7 +12,7 @@ import { EnvoyError } from './envoy-error.ts';
 
 const LIVE_POLL_MS = 1_000;
 const AWAY_POLL_MS = 100;
-/** A bootstrap holds no secret, and is read by the group of the other container. */
+/** A bootstrap holds no secret, and is read by the group of Envoy's pod. */
 const GROUP_READS = 0o640;
 
 export type ExternalEnvoyEvent =
@@ -26,7 +26,7 @@ export type ExternalEnvoyEvent =
   | { readonly kind: 'version-mismatch'; readonly version: string; readonly expected: string };
 
 export interface ExternalEnvoyOptions {
-  /** The folder that both containers share. Its `admin.sock` must be the admin socket of the bootstrap. */
+  /** The folder of the node that both pods share. Its `admin.sock` must be the admin socket of the bootstrap. */
   readonly folder: string;
   /** The version that Envoy should be, such as `1.40.0`. */
   readonly version: string;
@@ -36,7 +36,7 @@ export interface ExternalEnvoyOptions {
 }
 
 /**
- * The node's Envoy where another process starts it, again and again: the supervisor of its container, `images/envoy-supervisor.sh`. What is
+ * The node's Envoy where another process starts it, again and again: the supervisor in its pod, `images/envoy-supervisor.sh`. What is
  * here says with what it is to be started, and watches it over its admin interface.
  */
 export class ExternalEnvoy implements AsyncDisposable {
@@ -100,7 +100,7 @@ export class ExternalEnvoy implements AsyncDisposable {
     return envoyArguments(join(this.#options.folder, 'bootstrap.json'), this.#options.settings);
   }
 
-  /** Whole or not at all, and readable by the other container whatever the umask is. */
+  /** Whole or not at all, and readable by Envoy's pod whatever the umask is. */
   #write(name: string, text: string): void {
     const path = join(this.#options.folder, name);
     writeFileSync(`${path}.new`, text, { mode: GROUP_READS });

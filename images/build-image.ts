@@ -20,13 +20,13 @@ import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { acquireLock } from '../setup/lock.mjs';
 import { BuildContext } from './build-context.ts';
+import { mirrorOf } from './debian-mirror.ts';
 import { parseDockerfile, type Stage, type Step } from './dockerfile.ts';
 import { EMPTY_CONFIG, type ImageConfig, ImageError, runInRoot, runTool } from './plain-root.ts';
 
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 /** What `FROM` may name, beside stages, and the release of Debian that it is. */
 const BASES: ReadonlyMap<string, string> = new Map([['debian:bookworm-slim', 'bookworm']]);
-const MIRROR = 'http://deb.debian.org/debian';
 /** A base is made again after so long, so that it has the updates of its packages. */
 const BASE_LASTS_MS = 7 * 24 * 3_600_000;
 /** How many results of a stage are kept: another build may be copying from the last. */
@@ -112,7 +112,7 @@ class Builder {
     if (release === undefined) throw new ImageError('unknown-image', `there is no stage or image ${name}`);
     const key = digest([release, Math.floor(Date.now() / BASE_LASTS_MS)]);
     return await this.#cached(`base-${release}`, key, name, async (root) => {
-      await runTool('debootstrap', ['--variant=minbase', release, root, MIRROR]);
+      await runTool('debootstrap', ['--variant=minbase', release, root, await mirrorOf(release)]);
       return EMPTY_CONFIG;
     });
   }

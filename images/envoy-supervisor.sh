@@ -1,6 +1,7 @@
 #!/bin/sh
 # The first process of Envoy's container. It starts Envoy with what the agent wrote into the folder that both share, starts it
-# again whenever it ends, at once, and drains it when it is told to stop. `envoy-supervisor alive` tells whether Envoy answers.
+# again whenever it ends, at once, and drains it when it is told to stop. `envoy-supervisor alive` tells whether Envoy answers,
+# `envoy-supervisor ready` whether it serves.
 #
 # The kubelet would wait between restarts, ten seconds at first and then ever longer, while the node's ports are closed.
 set -u
@@ -36,6 +37,12 @@ alive() {
   # Before its bootstrap is there, no Envoy is expected.
   [ -S "$admin" ] || return 0
   case $(ask GET /ready) in HTTP/1.*) return 0 ;; esac
+  return 1
+}
+
+# Whether it serves: initialized, and not told to drain.
+ready() {
+  case $(ask GET /ready) in 'HTTP/1.1 200'*) return 0 ;; esac
   return 1
 }
 
@@ -144,9 +151,10 @@ supervise() {
 
 case ${1:-} in
   alive) alive ;;
+  ready) ready ;;
   '') supervise ;;
   *)
-    say "usage: envoy-supervisor [alive]"
+    say "usage: envoy-supervisor [alive|ready]"
     exit 2
     ;;
 esac

@@ -9,6 +9,8 @@ export type ImageErrorCode =
   | 'command-failed'
   /** What is to be copied is not there. */
   | 'not-found'
+  /** The package manager of this machine names no mirror of the release. */
+  | 'no-mirror'
   /** An image, stage or target that is not known. */
   | 'unknown-image';
 

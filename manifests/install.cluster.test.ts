@@ -30,18 +30,19 @@ describe('install.yaml', needs('cluster'), () => {
 
   test('before it, the doctor says what is missing', async () => {
     const results = await ask();
-    assert.equal(results.size, 9);
+    assert.equal(results.size, 10);
     for (const name of ['api-server', 'clock', 'cni', 'cilium-ingress', 'permissions']) assert.equal(results.get(name)?.result, 'ok', name);
-    for (const name of ['ingress-class', 'controllers', 'agents', 'authority']) assert.equal(results.get(name)?.result, 'failed', name);
+    for (const name of ['ingress-class', 'controllers', 'agents', 'envoys', 'authority'])
+      assert.equal(results.get(name)?.result, 'failed', name);
   });
 
   test('is applied by plain kubectl, without a warning, and again without a change', async () => {
     await plane.kubectl('apply', '--warnings-as-errors', '--validate=strict', '-f', INSTALL);
     const generations = () =>
       plane.kubectl('get', 'deployments,daemonsets,poddisruptionbudgets', '-A', '-o', 'jsonpath={.items[*].metadata.generation}');
-    assert.equal(await generations(), '1 1 1');
+    assert.equal(await generations(), '1 1 1 1');
     await plane.kubectl('apply', '--warnings-as-errors', '--validate=strict', '-f', INSTALL);
-    assert.equal(await generations(), '1 1 1');
+    assert.equal(await generations(), '1 1 1 1');
   });
 
   test('both workloads make their pods, which the admission of pods lets in', async () => {

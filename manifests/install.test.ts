@@ -25,7 +25,7 @@ const WORKSPACE = JSON.parse(read('../package.json'));
 
 test('images have the version of this Sluice', () => {
   const images = [...TEXT.matchAll(/image: (\S+)/g)].map(([, image]) => image);
-  const expected = ['controller', 'agent', 'agent', 'envoy'].map((name) => `sluice/${name}:${WORKSPACE.version}`);
+  const expected = ['controller', 'agent', 'agent', 'envoy', 'envoy'].map((name) => `sluice/${name}:${WORKSPACE.version}`);
   assert.deepEqual(images, expected);
 });
 
@@ -69,5 +69,5 @@ test('no container is privileged or gains privileges, and each drops what it has
   const count = (part: RegExp) => [...TEXT.matchAll(part)].length;
   assert.equal(count(/privileged: true/g), 0);
   for (const part of [/allowPrivilegeEscalation: false/g, /readOnlyRootFilesystem: true/g, /drop: \[ALL\]/g])
-    assert.equal(count(part), 4, String(part));
+    assert.equal(count(part), 5, String(part));
 });

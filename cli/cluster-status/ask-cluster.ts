@@ -31,7 +31,9 @@ const podList = z.object({
 });
 type Pod = z.output<typeof podList>['items'][number];
 
-const daemonSet = z.object({ status: z.object({ desiredNumberScheduled: z.int().default(0) }).prefault({}) });
+const daemonSet = z.object({
+  status: z.object({ desiredNumberScheduled: z.int().default(0), numberReady: z.int().default(0) }).prefault({}),
+});
 
 const diagnosticList = z.array(
   z.object({
@@ -53,8 +55,9 @@ export async function askCluster(client: ApiServerClient, namespace: string): Pr
   const pods = podList.parse(answer).items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const ofPart = (part: Part) => pods.filter(({ metadata }) => metadata.labels['app.kubernetes.io/component'] === part);
   const ask = (part: Part) => Promise.all(ofPart(part).map((pod) => askPod(client, namespace, part, pod)));
-  const [controllers, agents, wantedAgents] = await Promise.all([ask('controller'), ask('agent'), countWanted(client, namespace)]);
-  return { controllers, agents, wantedAgents, diagnostics: await askDiagnostics(client, namespace, controllers) };
+  const count = (part: string) => countPods(client, namespace, `sluice-${part}`);
+  const [controllers, agents, counted, envoys] = await Promise.all([ask('controller'), ask('agent'), count('agent'), count('envoy')]);
+  return { controllers, agents, wantedAgents: counted?.wanted, envoys, diagnostics: await askDiagnostics(client, namespace, controllers) };
 }
 
 async function askPod(client: ApiServerClient, namespace: string, part: Part, pod: Pod): Promise<AskedPod> {
@@ -88,10 +91,11 @@ async function askDiagnostics(client: ApiServerClient, namespace: string, contro
   return diagnosticList.parse(await askPage(client, namespace, 'controller', asked.pod, '/diagnostics'));
 }
 
-async function countWanted(client: ApiServerClient, namespace: string): Promise<number | undefined> {
+async function countPods(client: ApiServerClient, namespace: string, name: string): Promise<AskedCluster['envoys']> {
   try {
-    const found = await client.request({ path: `/apis/apps/v1/namespaces/${namespace}/daemonsets/sluice-agent` });
-    return daemonSet.parse(found).status.desiredNumberScheduled;
+    const found = await client.request({ path: `/apis/apps/v1/namespaces/${namespace}/daemonsets/${name}` });
+    const { desiredNumberScheduled: wanted, numberReady: ready } = daemonSet.parse(found).status;
+    return { wanted, ready };
   } catch (error) {
     if (error instanceof ApiError && error.code === 'not-found') return undefined;
     throw error;

@@ -30,7 +30,13 @@ function agent(over: Partial<Status> = {}, node = 'n-1'): AskedPod {
   return { pod: `a-${node}`, node, status, silence: undefined };
 }
 
-const WELL: AskedCluster = { controllers: [controller()], agents: [agent()], wantedAgents: 1, diagnostics: [] };
+const WELL: AskedCluster = {
+  controllers: [controller()],
+  agents: [agent()],
+  wantedAgents: 1,
+  envoys: { wanted: 1, ready: 1 },
+  diagnostics: [],
+};
 const FINDING: Diagnostic = {
   severity: 'error',
   code: 'ServiceNotFound',
@@ -60,13 +66,17 @@ describe('a report of a cluster', () => {
   const rejected = [{ type: 'listener', name: 'http', message: 'no', sources: ['Ingress default/shop spec'] }];
   const failing = { ...LEADS, failingWrites: [{ what: 'apply Service/default/x', reason: 'forbidden' }] };
   const cases: readonly [name: string, asked: AskedCluster, pattern: RegExp][] = [
-    ['nothing is installed', { controllers: [], agents: [], wantedAgents: undefined, diagnostics: [] }, /not installed in this namespace/],
+    [
+      'nothing is installed',
+      { controllers: [], agents: [], wantedAgents: undefined, envoys: undefined, diagnostics: [] },
+      /not installed in this namespace/,
+    ],
     ['nobody leads', { ...WELL, controllers: [controller({ cluster: { ...LEADS, isLeader: false } })] }, /no controller leads/],
     ['no controller runs', { ...WELL, controllers: [] }, /problem +no controller runs/],
-    ['a node has no agent', { ...WELL, wantedAgents: 3 }, /2 of 3 nodes have no agent/],
+    ['a node has no agent', { ...WELL, wantedAgents: 3, envoys: { wanted: 3, ready: 3 } }, /2 of 3 nodes have no agent/],
     [
       'an agent does not run',
-      { ...WELL, agents: [agent(), silent], wantedAgents: 2 },
+      { ...WELL, agents: [agent(), silent], wantedAgents: 2, envoys: { wanted: 2, ready: 2 } },
       /n-2, does not serve: its container does not run: CrashLoop/,
     ],
     [

@@ -16,6 +16,8 @@ export interface AskedCluster {
   readonly agents: readonly AskedPod[];
   /** How many nodes are to have an agent; undefined where nothing is installed. */
   readonly wantedAgents: number | undefined;
+  /** On how many nodes Envoy is to serve, and does; undefined where nothing is installed. */
+  readonly envoys: { readonly wanted: number; readonly ready: number } | undefined;
   /** What a controller finds wrong. */
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -112,13 +114,15 @@ function describeLag({ relay }: Status, inSync: boolean): string | undefined {
   return `no controller: ${relay?.error ?? 'not connected yet'}; what was good is served`;
 }
 
-function findProblems({ controllers, agents, wantedAgents }: AskedCluster, reports: readonly ControllerReport[]): string[] {
+function findProblems({ controllers, agents, wantedAgents, envoys }: AskedCluster, reports: readonly ControllerReport[]): string[] {
   const problems: string[] = [];
   if (wantedAgents === undefined && controllers.length === 0 && agents.length === 0) return ['Sluice is not installed in this namespace'];
   if (controllers.length === 0) problems.push('no controller runs');
   else if (!reports.some(({ leads }) => leads)) problems.push('no controller leads, so nothing is written');
   if (wantedAgents === undefined) problems.push('there is no DaemonSet sluice-agent');
   else if (agents.length < wantedAgents) problems.push(`${wantedAgents - agents.length} of ${wantedAgents} nodes have no agent`);
+  if (envoys === undefined) problems.push('there is no DaemonSet sluice-envoy');
+  else if (envoys.ready < envoys.wanted) problems.push(`Envoy serves on ${envoys.ready} of ${envoys.wanted} nodes`);
   return problems;
 }
 

@@ -42,7 +42,8 @@ export async function checkCluster(question: ClusterQuestion): Promise<readonly 
     guard('ingress-class', () => checkIngressClass(question)),
     guard('permissions', () => checkPermissions(question)),
     guard('controllers', () => checkControllers(question)),
-    guard('agents', () => checkAgents(question)),
+    guard('agents', () => checkDaemonSet(question, 'agent')),
+    guard('envoys', () => checkDaemonSet(question, 'envoy')),
     guard('authority', () => checkAuthority(question)),
   ]);
   return [reached, ...rest];
@@ -156,13 +157,14 @@ async function checkControllers({ client, namespace }: ClusterQuestion): Promise
   return available < wanted ? warning('controllers', said, todo) : ok('controllers', said);
 }
 
-async function checkAgents({ client, namespace }: ClusterQuestion): Promise<CheckResult> {
-  const found = await maybe(client, `/apis/apps/v1/namespaces/${namespace}/daemonsets/sluice-agent`);
-  if (found === undefined) return failed('agents', `no DaemonSet sluice-agent in ${namespace}`, INSTALL);
+async function checkDaemonSet({ client, namespace }: ClusterQuestion, part: 'agent' | 'envoy'): Promise<CheckResult> {
+  const name = `${part}s`;
+  const found = await maybe(client, `/apis/apps/v1/namespaces/${namespace}/daemonsets/sluice-${part}`);
+  if (found === undefined) return failed(name, `no DaemonSet sluice-${part} in ${namespace}`, INSTALL);
   const { desiredNumberScheduled: wanted, numberReady: ready } = daemonSet.parse(found).status;
-  const said = `Envoy serves on ${ready} of ${wanted} nodes`;
-  const todo = `kubectl -n ${namespace} get pods -o wide -l app.kubernetes.io/component=agent; then describe, and logs -c agent`;
-  return wanted > 0 && ready === wanted ? ok('agents', said) : failed('agents', said, todo);
+  const said = `${part === 'agent' ? 'the agent is ready' : 'Envoy serves'} on ${ready} of ${wanted} nodes`;
+  const todo = `kubectl -n ${namespace} get pods -o wide -l app.kubernetes.io/component=${part}; then describe, and logs -c ${part}`;
+  return wanted > 0 && ready === wanted ? ok(name, said) : failed(name, said, todo);
 }
 
 async function checkAuthority({ client, namespace }: ClusterQuestion): Promise<CheckResult> {

@@ -20,7 +20,7 @@ export const CONTROLLER_PERMISSIONS: readonly Permission[] = [
   ...anywhere('networking.k8s.io', ['ingresses/status'], ['patch']),
   ...anywhere('sluice.io', ['sluicesettings'], ['list', 'watch']),
   ...anywhere('sluice.io', ['sluicesettings/status'], ['patch']),
-  ...anywhere('events.k8s.io', ['events'], ['create', 'patch']),
+  ...anywhere('events.k8s.io', ['events'], ['create', 'get', 'patch']),
   ...anywhere(CERTIFICATES, ['certificatesigningrequests'], ['list', 'watch']),
   ...anywhere(CERTIFICATES, ['certificatesigningrequests/approval', 'certificatesigningrequests/status'], ['update']),
   ...anywhere(CERTIFICATES, ['signers'], ['approve', 'sign'], 'sluice.io/node'),
