@@ -1,6 +1,8 @@
 import type { Trust } from './credentials.ts';
 
 export const SERVICE_RANGE = '10.96.0.0/16';
+/** Of the API server's own Service. */
+export const SERVICE_ADDRESS = '10.96.0.1';
 
 export interface ApiServerOptions {
   readonly trust: Trust;

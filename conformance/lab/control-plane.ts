@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { eventually } from '../../testkit/eventually.ts';
 import { freePorts } from '../../testkit/ports.ts';
@@ -7,6 +6,7 @@ import { type ApiAnswer, type ApiRequest, requestApi } from './api-request.ts';
 import { labBinary } from './binary.ts';
 import { AUDIT_POLICY, apiServerFlags, controllerManagerFlags } from './component-flags.ts';
 import { type Credentials, kubeconfig, type Trust, writeTrust } from './credentials.ts';
+import { APPLY, manifestText, runKubectl } from './kubectl.ts';
 import { LabError } from './lab-error.ts';
 import { OwnedProcess } from './owned-process.ts';
 import { makeServiceAccountToken, type TokenOptions } from './service-account-token.ts';
@@ -118,13 +118,12 @@ export class ControlPlane implements AsyncDisposable {
 
   /** Runs kubectl as administrator and gives its standard output. @throws LabError `command-failed` */
   async kubectl(...args: readonly string[]): Promise<string> {
-    return await this.#kubectl(args);
+    return await runKubectl(this.#binary, args, this);
   }
 
   /** Applies manifests: YAML, or objects. */
   async apply(manifests: string | readonly object[]): Promise<void> {
-    const text = typeof manifests === 'string' ? manifests : manifests.map((object) => JSON.stringify(object)).join('\n---\n');
-    await this.#kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], text);
+    await runKubectl(this.#binary, APPLY, { kubeconfig: this.kubeconfig, input: manifestText(manifests) });
   }
 
   /** A token of a service account, which is created if it does not exist. */
@@ -172,17 +171,6 @@ export class ControlPlane implements AsyncDisposable {
     const process = this.#processes.get(name);
     if (process === undefined) throw new LabError('not-found', `this control plane has no ${name}`);
     return process;
-  }
-
-  async #kubectl(args: readonly string[], input = ''): Promise<string> {
-    return await new Promise((resolve, reject) => {
-      const env = { ...process.env, KUBECONFIG: this.kubeconfig };
-      const child = execFile(this.#binary, ['kubectl', ...args], { env, maxBuffer: 2 ** 28 }, (error, stdout, stderr) => {
-        if (error) reject(new LabError('command-failed', `kubectl ${args.join(' ')}: ${stderr || error.message}`, { cause: error }));
-        else resolve(stdout);
-      });
-      child.stdin?.on('error', () => {}).end(input);
-    });
   }
 }
 

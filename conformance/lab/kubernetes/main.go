@@ -4,14 +4,22 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	_ "time/tzdata"
 
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
 
+	"sluice.io/lab/kubernetes/container"
+	"sluice.io/lab/kubernetes/cri"
+	"sluice.io/lab/kubernetes/dns"
+	"sluice.io/lab/kubernetes/echo"
 	"sluice.io/lab/kubernetes/etcd"
+	"sluice.io/lab/kubernetes/keeper"
+	"sluice.io/lab/kubernetes/loadbalancer"
 	"sluice.io/lab/kubernetes/owner"
+	"sluice.io/lab/kubernetes/supervisor"
 )
 
 // component runs until it is told to end, with os.Args as if it were a program of its own, and gives its exit status.
@@ -25,17 +33,33 @@ var components = map[string]component{
 	"kubelet":                 kubelet,
 	"kube-proxy":              proxy,
 	"kubectl":                 kubectl,
+	"cri":                     cri.Main,
+	"container":               container.FirstMain,
+	"container-exec":          container.ExecMain,
+	"dns":                     dns.Main,
+	"loadbalancer":            loadbalancer.Main,
+	"echo":                    echo.Main,
+	"supervise":               supervisor.Main,
+	keep:                      keeper.Main,
 }
 
+// keep looks after its owner itself, since it has something to clear away.
+const keep = "keep"
+
 func main() {
-	if len(os.Args) < 2 || components[os.Args[1]] == nil {
+	// By another name, such as that of a link, it is what the name says.
+	if name := filepath.Base(os.Args[0]); components[name] == nil {
+		os.Args = os.Args[1:]
+	}
+	if len(os.Args) == 0 || components[filepath.Base(os.Args[0])] == nil {
 		fmt.Fprintf(os.Stderr, "usage: lab COMPONENT [FLAG]...\ncomponents: %v\n", names())
 		os.Exit(2)
 	}
-	owner.EndWithOwner()
-	run := components[os.Args[1]]
-	os.Args = os.Args[1:]
-	os.Exit(run())
+	name := filepath.Base(os.Args[0])
+	if name != keep {
+		owner.EndWithOwner()
+	}
+	os.Exit(components[name]())
 }
 
 func names() []string {

@@ -58,6 +58,7 @@ func configure(folder, client, peer string) (*embed.Config, error) {
 	}
 	config := embed.NewConfig()
 	config.Dir, config.LogLevel, config.UnsafeNoFsync = folder, "warn", true
+	config.WarningUnaryRequestDuration = embed.DefaultWarningUnaryRequestDuration
 	config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{*clientURL}, []url.URL{*clientURL}
 	config.ListenPeerUrls, config.AdvertisePeerUrls = []url.URL{*peerURL}, []url.URL{*peerURL}
 	config.InitialCluster = config.InitialClusterFromName(config.Name)

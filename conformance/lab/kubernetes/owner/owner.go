@@ -1,4 +1,4 @@
-// Package owner lets a process end with the one that owns it, however that one ends.
+// Package owner lets a process know when the one that owns it has ended, however that one ended.
 package owner
 
 import (
@@ -11,14 +11,25 @@ import (
 // standard input.
 const Variable = "SLUICE_LAB_OWNED"
 
-// EndWithOwner kills this process when its standard input ends, if it has an owner. Processes that it starts have none.
-func EndWithOwner() {
+// Gone is closed when the owner has ended; never, if there is none. To be called once. Processes that this one starts have no owner.
+func Gone() <-chan struct{} {
+	gone := make(chan struct{})
 	if os.Getenv(Variable) == "" {
-		return
+		return gone
 	}
 	os.Unsetenv(Variable)
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
+		close(gone)
+	}()
+	return gone
+}
+
+// EndWithOwner kills this process when its owner has ended.
+func EndWithOwner() {
+	gone := Gone()
+	go func() {
+		<-gone
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}()
 }
