@@ -3,7 +3,8 @@ import type { Placement } from '../cluster/placement.ts';
 import { quote } from '../quote.ts';
 import type { Report } from '../report.ts';
 import { reportForeign } from './foreign.ts';
-import { type Annotation, DROPPED, findUnknown, type KnownName, OF_SERVICE, readAnnotation } from './names.ts';
+import { DROPPED, findUnknown, type KnownName, OF_SERVICE, readAnnotation } from './names.ts';
+import { readValue } from './read-value.ts';
 import { ingestServiceOptions } from './service-options.ts';
 import { oneOf, parsePort, parseSwitch } from './values.ts';
 
@@ -62,25 +63,6 @@ const parseMode = oneOf('dedicated', 'shared');
 /** Whether an Ingress is to have a load balancer of its own: as its annotation says, else as the settings do. */
 export function loadBalancerMode(annotations: Annotations, { ingress }: Pick<Settings, 'ingress'>): LoadBalancerMode {
   return parseMode(readAnnotation(annotations, 'loadbalancer-mode')?.value ?? '') ?? ingress.loadBalancerMode;
-}
-
-/** The value of an annotation; undefined where it is absent, or is wrong, which is reported. */
-export function readValue<T>(
-  annotations: Annotations,
-  name: KnownName,
-  parse: (text: string) => T | undefined,
-  expected: string,
-  report: Report,
-): T | undefined {
-  const annotation = readAnnotation(annotations, name);
-  if (annotation === undefined) return undefined;
-  const value = parse(annotation.value);
-  if (value === undefined) reportValue(annotation, expected, report);
-  return value;
-}
-
-function reportValue({ key, value }: Annotation, expected: string, report: Report): void {
-  report.add(['metadata', 'annotations', key], 'InvalidAnnotation', `must be ${expected}, not ${quote(value)}; the default is used`);
 }
 
 function readHostPort(annotations: Annotations, mode: LoadBalancerMode, report: Report): IngressOptions['hostPort'] {

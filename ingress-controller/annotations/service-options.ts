@@ -1,7 +1,7 @@
 import type { Settings } from '../../settings/index.ts';
 import type { Report } from '../report.ts';
-import { readValue } from './ingest.ts';
 import { readAnnotation } from './names.ts';
+import { readValue } from './read-value.ts';
 import { oneOf, parsePort } from './values.ts';
 
 /** What the Service of an Ingress is to be. */
