@@ -128,6 +128,10 @@ export const DIAGNOSTIC_CODES = {
     severity: 'error',
     meaning: 'A Service or EndpointSlice that an Ingress needs exists and is not ours. It is left alone; the Ingress has no address.',
   },
+  ForeignEndpoints: {
+    severity: 'warning',
+    meaning: 'An EndpointSlice of somebody else gives the Service of an Ingress endpoints, so that part of the requests go there.',
+  },
   PortsExhausted: {
     severity: 'error',
     meaning: 'Ports 20002 to 29999 of the nodes are all taken by other Ingresses. The Ingress is not served.',

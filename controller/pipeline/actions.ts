@@ -35,7 +35,7 @@ export function actionKey({ kind, ref }: Action): string {
 export function buildActions(
   graph: Graph,
   inputs: Inputs,
-  { sites, settings }: Pick<ModelStages, 'sites' | 'settings'>,
+  { sites, settings, slicesOfServices }: Pick<ModelStages, 'sites' | 'settings' | 'slicesOfServices'>,
   first: Placement,
 ): ActionStages {
   if (first.kind === 'standalone') {
@@ -51,6 +51,7 @@ export function buildActions(
   const objectsOf = (read: <V>(collection: Collection<V>, key: string) => V | undefined): ClusterObjects => ({
     service: (ref) => read(inputs.services, inputKey(ref)),
     slice: (ref) => read(inputs.endpointSlices, inputKey(ref)),
+    slicesOf: (ref) => read(slicesOfServices, inputKey(ref)) ?? [],
     nodes: () => read(nodes, ALL) ?? none,
   });
   const ofIngresses = graph.derive('cluster outcomes of ingresses', inputs.ingresses, (ingress, key, read) => {

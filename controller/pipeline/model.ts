@@ -25,6 +25,7 @@ import {
   type VirtualHostMerge,
   wildcardOf,
 } from '../../ingress-controller/index.ts';
+import type { EndpointSlice } from '../../kube/index.ts';
 import type { Listener } from '../../model/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { buildSites, type SiteStages } from './ingress-sites.ts';
@@ -49,6 +50,8 @@ export interface ModelStages {
   readonly listeners: Collection<Listener>;
   readonly clusters: Collection<ClusterResult>;
   readonly endpointSets: Collection<EndpointsResult>;
+  /** By `namespace/name` of the Service that they name. */
+  readonly slicesOfServices: Collection<readonly EndpointSlice[]>;
   /** Those of Secrets that an Ingress of ours refers to; whatever else is in a Secret is not looked at. */
   readonly certificates: Collection<CertificateState>;
   /** By `namespace/name` of the Secrets that Ingresses of ours refer to, whether or not they exist. */
@@ -81,8 +84,9 @@ export function buildModel(graph: Graph, inputs: Inputs, options: ModelOptions):
   );
   const tls = graph.derive('TLS merges', tlsClaims, (claims) => mergeTls(claims));
   const listeners = buildListeners(graph, ingresses, tls, { settings, ports: options.ports });
-  const { clusters, endpointSets } = buildClusters(graph, inputs, ingresses, settings);
-  return { settings, sites, ingresses, virtualHosts, tls, listeners, clusters, endpointSets, certificates, secretReferences };
+  const { clusters, endpointSets, slicesOfServices } = buildClusters(graph, inputs, ingresses, settings);
+  const endpoints = { clusters, endpointSets, slicesOfServices };
+  return { settings, sites, ingresses, virtualHosts, tls, listeners, ...endpoints, certificates, secretReferences };
 }
 
 function buildIngresses(
@@ -166,5 +170,5 @@ function buildClusters(graph: Graph, inputs: Inputs, ingresses: Collection<Inges
     if (!service) return undefined;
     return ingestEndpoints(service, key.port, read(slices, serviceKey) ?? []);
   });
-  return { clusters, endpointSets };
+  return { clusters, endpointSets, slicesOfServices: slices };
 }

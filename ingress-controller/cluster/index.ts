@@ -6,7 +6,7 @@ export {
   SHARED_NAME,
   SLICE_MANAGED_BY_LABEL,
   SLICE_MANAGER,
-  secondSliceName,
+  sliceName,
 } from './names.ts';
 export { gatherNodes, type Nodes } from './nodes.ts';
 export { clusterPlacement, type Placement, SHARED_NODE_PORTS, STANDALONE } from './placement.ts';

@@ -5,12 +5,13 @@ import type { LoadBalancerMode } from '../annotations/ingest.ts';
 import { ingestServiceOptions } from '../annotations/service-options.ts';
 import { quote } from '../quote.ts';
 import { Report } from '../report.ts';
-import { dedicatedName, SHARED_NAME, secondSliceName } from './names.ts';
+import { deletion } from './deletion.ts';
+import { dedicatedName, SHARED_NAME } from './names.ts';
 import { type Nodes, readyAddresses } from './nodes.ts';
 import { isMadeByUs, ownershipByIngress, ownershipByLabel } from './ownership.ts';
 import type { Placement } from './placement.ts';
 import { compareService, copiedTexts, effectiveClass, type WantedService } from './service.ts';
-import { compareSlice } from './slice.ts';
+import { compareSlices, type PresentSlices, withdrawSlices } from './slices.ts';
 import { addressesOf, compareStatus, tellsAddressesOf } from './status.ts';
 
 type Ref = Omit<ObjectRef, 'kind'>;
@@ -19,6 +20,8 @@ type Ref = Omit<ObjectRef, 'kind'>;
 export interface ClusterObjects {
   readonly service: (ref: Ref) => Service | undefined;
   readonly slice: (ref: Ref) => EndpointSlice | undefined;
+  /** All that say that they are of a Service. */
+  readonly slicesOf: (service: Ref) => readonly EndpointSlice[];
   readonly nodes: () => Nodes;
 }
 
@@ -86,8 +89,14 @@ function reconcileDedicated(ingress: Ingress, situation: IngressSituation, objec
       report.add([], 'LoadBalancerClassFixed', message);
     }
   }
-  const slices = situation.port === undefined ? [] : compareSlices(ingress, name, situation.port, objects, report);
-  if (situation.port === undefined) report.add([], 'PortsExhausted', 'no port of the nodes is free for this Ingress');
+  const { port } = situation;
+  if (port === undefined) {
+    report.add([], 'PortsExhausted', 'no port of the nodes is free for this Ingress');
+    return outcome([compareService(wanted, actual), status], report.diagnostics);
+  }
+  const wantedSlices = { namespace, service: name, nodes: objects.nodes(), ports: { http: port, https: port } };
+  const owned = { ...wantedSlices, ownerReferences: [ownerReference(ingress)] };
+  const slices = compareSlices(owned, presentSlices(ingress, objects), report);
   return outcome([compareService(wanted, actual), ...slices, status], report.diagnostics);
 }
 
@@ -103,23 +112,10 @@ function wantedService(ingress: Ingress, name: string, { service }: Settings['in
   };
 }
 
-function compareSlices(ingress: Ingress, service: string, port: number, objects: ClusterObjects, report: Report): (Action | undefined)[] {
-  const { namespace } = ingress.metadata;
-  const nodes = objects.nodes();
-  return (['IPv4', 'IPv6'] as const).map((addressType) => {
-    const name = addressType === 'IPv4' ? service : secondSliceName(service);
-    const slice = objects.slice({ namespace, name });
-    const ownership = ownershipByIngress(slice, ingress);
-    const isWanted = addressType === 'IPv4' || nodes.IPv6.length > 0;
-    if (!isWanted) return slice && ownership === 'ours' && isMadeByUs(slice) ? deletion(slice) : undefined;
-    if (ownership === 'foreign') {
-      report.add([], 'ServiceNameTaken', `EndpointSlice ${quote(`${namespace}/${name}`)} exists, and this Ingress does not control it`);
-    }
-    if (ownership === 'foreign' || ownership === 'going') return undefined;
-    const ports = { http: port, https: port };
-    const wanted = { namespace, name, service, addressType, nodes: nodes[addressType], ports, ownerReferences: [ownerReference(ingress)] };
-    return compareSlice(wanted, slice);
-  });
+function presentSlices(ingress: Ingress, objects: ClusterObjects): PresentSlices {
+  const { namespace, name } = ingress.metadata;
+  const all = objects.slicesOf({ namespace, name: dedicatedName(name) });
+  return { named: objects.slice, all, ownership: (slice) => ownershipByIngress(slice, ingress) };
 }
 
 function ownerReference({ metadata: { name, uid } }: Ingress): object {
@@ -130,10 +126,9 @@ function ownerReference({ metadata: { name, uid } }: Ingress): object {
 function withdraw(ingress: Ingress, objects: ClusterObjects): readonly Action[] {
   const { namespace } = ingress.metadata;
   const name = dedicatedName(ingress.metadata.name);
-  const slices = [name, secondSliceName(name)].map((slice) => objects.slice({ namespace, name: slice }));
-  return [objects.service({ namespace, name }), ...slices].flatMap((object) =>
-    object && ownershipByIngress(object, ingress) === 'ours' && isMadeByUs(object) ? [deletion(object)] : [],
-  );
+  const service = objects.service({ namespace, name });
+  const isOurs = service && ownershipByIngress(service, ingress) === 'ours' && isMadeByUs(service);
+  return [...(isOurs ? [deletion(service)] : []), ...withdrawSlices(presentSlices(ingress, objects))];
 }
 
 /**
@@ -149,9 +144,4 @@ function abandon(ingress: Ingress, { placement }: IngressSituation, objects: Clu
   const shared = objects.service({ namespace: placement.namespace, name: SHARED_NAME });
   const isShared = shared !== undefined && ownershipByLabel(shared) === 'ours' && tellsAddressesOf(ingress, shared);
   return outcome([...withdraw(ingress, objects), isShared ? compareStatus(ingress, []) : undefined]);
-}
-
-/** The deletion of exactly this object. */
-export function deletion(object: Service | EndpointSlice): Action {
-  return { kind: 'delete', ref: refOf(object), apiVersion: object.apiVersion, uid: object.metadata.uid ?? '' };
 }

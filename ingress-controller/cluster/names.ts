@@ -16,20 +16,33 @@ const MAX_LABEL = 63;
 const HASH_LENGTH = 10;
 
 /**
- * The Service and the EndpointSlice of an Ingress in mode `dedicated`, as Cilium calls them. A Service has the name of a DNS label,
- * so a name that is none, being too long or with dots, is cut off and made unique by a hash.
+ * The Service and the first EndpointSlice of an Ingress in mode `dedicated`. A long name is cut off and made unique by a hash, as Cilium
+ * does it. A Service cannot have a name with dots, so Cilium has none for such an Ingress, and the name is ours to make.
+ * @see https://github.com/cilium/cilium/blob/main/pkg/shortener/shortener.go
  */
 export function dedicatedName(ingress: string): string {
   const name = `${SHARED_NAME}-${ingress}`;
-  if (name.length <= MAX_LABEL && !name.includes('.')) return name;
-  return `${name.replaceAll('.', '-').slice(0, MAX_LABEL - HASH_LENGTH - 1)}-${hashOf(name)}`;
+  const short = name.length > MAX_LABEL ? hashedName(name, name) : name;
+  return short.includes('.') ? hashedName(name.replaceAll('.', '-'), name) : short;
 }
 
-/** The EndpointSlice for IPv6 of a Service; the other has the Service's name. The hash keeps it apart from those of other Ingresses. */
-export function secondSliceName(service: string): string {
-  return `${service}-ipv6-${hashOf(service)}`;
+/**
+ * An EndpointSlice of a Service. The first for IPv4 has the Service's name; the hash keeps the others apart from those of other Services.
+ * @param part see {@link partitionNodes}
+ */
+export function sliceName(service: string, addressType: 'IPv4' | 'IPv6', part: string): string {
+  const parts = [...(addressType === 'IPv6' ? ['ipv6'] : []), ...(part === '' ? [] : [part])];
+  return parts.length === 0 ? service : [service, ...parts, hashOf(service)].join('-');
 }
+
+function hashedName(name: string, whole: string): string {
+  return `${name.slice(0, MAX_LABEL - HASH_LENGTH - 1)}-${hashOf(whole)}`;
+}
+
+/** Kubernetes writes these hexadecimal digits otherwise, so that no name has a word in it that offends. */
+const ENCODED: Readonly<Record<string, string>> = { 0: 'g', 1: 'h', 3: 'k', a: 'm', e: 't' };
 
 function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, HASH_LENGTH);
+  const digits = createHash('sha256').update(text).digest('hex').slice(0, HASH_LENGTH);
+  return digits.replace(/[013ae]/g, (digit) => ENCODED[digit] ?? digit);
 }

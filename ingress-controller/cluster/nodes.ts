@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { EndpointSlice } from '../../kube/index.ts';
 import { compareText } from '../claims.ts';
 
@@ -21,7 +22,7 @@ const MAX_ENDPOINTS = 1_000;
 
 /**
  * Gathers the nodes from the slices of the agents' headless Service. Those that are neither ready nor still serving are left out; those
- * that are going away stay as such, so that open connections can end. Of more than 1,000 the first by address count.
+ * that are going away stay as such, so that open connections can end.
  * @param slices in any order
  */
 export function gatherNodes(slices: readonly EndpointSlice[]): Nodes {
@@ -45,6 +46,40 @@ function gather(slices: readonly EndpointSlice[], family: 'IPv4' | 'IPv6'): read
       found.set(address, { address, nodeName, ready, serving, terminating: conditions.terminating ?? false });
     }
   }
-  const sorted = [...found.values()].sort((a, b) => Number(b.ready) - Number(a.ready) || compareText(a.address, b.address));
-  return sorted.slice(0, MAX_ENDPOINTS).sort((a, b) => compareText(a.address, b.address));
+  return [...found.values()].sort((a, b) => compareText(a.address, b.address));
+}
+
+/**
+ * Divides nodes among EndpointSlices: all in one part named ``, or as long as a part has more than 1,000, that in two by the next bit of a
+ * hash of the address. So where a node belongs depends on its address alone, and one that comes or goes changes one part, but for the one
+ * that makes a part too large. The first part keeps its name when it is divided, since its EndpointSlice remembers the port.
+ * @param nodes sorted by address
+ * @returns the parts by name, the bits of the hash without zeros at the end; the first is always there
+ */
+export function partitionNodes(nodes: readonly NodeEndpoint[]): ReadonlyMap<string, readonly NodeEndpoint[]> {
+  const parts = new Map<string, readonly NodeEndpoint[]>([['', []]]);
+  divide(nodes, '', parts);
+  return parts;
+}
+
+function divide(nodes: readonly NodeEndpoint[], bits: string, parts: Map<string, readonly NodeEndpoint[]>): void {
+  if (nodes.length <= MAX_ENDPOINTS) {
+    if (nodes.length > 0) parts.set(bits.replace(/0+$/, ''), nodes);
+    return;
+  }
+  const isSet = (address: string) => hashBit(address, bits.length) === 1;
+  const { zero = [], one = [] } = Object.groupBy(nodes, ({ address }) => (isSet(address) ? 'one' : 'zero'));
+  divide(zero, `${bits}0`, parts);
+  divide(one, `${bits}1`, parts);
+}
+
+function hashBit(address: string, index: number): number {
+  return (
+    (createHash('sha256')
+      .update(address)
+      .digest()
+      .readUInt8(index >> 3) >>
+      (7 - (index & 7))) &
+    1
+  );
 }

@@ -1,15 +1,15 @@
 import type { Action } from '../../kube/index.ts';
-import type { Diagnostic } from '../../model/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { quote } from '../quote.ts';
-import { diagnose } from '../report.ts';
-import { type ClusterObjects, type ClusterOutcome, deletion } from './ingress-objects.ts';
-import { NODES_SERVICE, SHARED_NAME, secondSliceName } from './names.ts';
+import { diagnose, Report } from '../report.ts';
+import { deletion } from './deletion.ts';
+import type { ClusterObjects, ClusterOutcome } from './ingress-objects.ts';
+import { NODES_SERVICE, SHARED_NAME } from './names.ts';
 import { readyAddresses } from './nodes.ts';
 import { ownershipByLabel } from './ownership.ts';
 import { type Placement, SHARED_NODE_PORTS } from './placement.ts';
 import { compareService, type WantedService } from './service.ts';
-import { compareSlice } from './slice.ts';
+import { compareSlices, type PresentSlices, withdrawSlices } from './slices.ts';
 
 export interface SharedSituation {
   readonly placement: Exclude<Placement, { readonly kind: 'standalone' }>;
@@ -27,31 +27,26 @@ export function reconcileShared(situation: SharedSituation, objects: ClusterObje
   const { placement, isUsed } = situation;
   const { namespace } = placement;
   const nodes = objects.nodes();
-  const diagnostics: Diagnostic[] = [];
-  if (readyAddresses(nodes).length === 0) {
-    const agents = { kind: 'Service', namespace, name: NODES_SERVICE };
-    diagnostics.push(diagnose(agents, [], 'NoNodes', 'no agent is ready on any node, so no Ingress is served'));
-  }
+  const report = new Report({ kind: 'Service', namespace, name: SHARED_NAME });
+  const agents = { kind: 'Service', namespace, name: NODES_SERVICE };
+  const found = () => [...noNodes, ...report.diagnostics];
+  const areNone = readyAddresses(nodes).length === 0;
+  const noNodes = areNone ? [diagnose(agents, [], 'NoNodes', 'no agent is ready on any node, so no Ingress is served')] : [];
   const service = objects.service({ namespace, name: SHARED_NAME });
   const ownership = ownershipByLabel(service);
-  if (placement.kind === 'host-network') return { actions: withdrawShared(namespace, objects), diagnostics };
-  if (ownership === 'foreign' && isUsed) diagnostics.push(taken('Service', namespace, SHARED_NAME));
-  if (ownership === 'foreign' || ownership === 'going' || !(isUsed || ownership === 'ours')) return { actions: [], diagnostics };
-  const actions = [compareService(wantedService(namespace, situation.settings), service)];
-  for (const addressType of ['IPv4', 'IPv6'] as const) {
-    const name = addressType === 'IPv4' ? SHARED_NAME : secondSliceName(SHARED_NAME);
-    const slice = objects.slice({ namespace, name });
-    const ofSlice = ownershipByLabel(slice);
-    if (addressType === 'IPv6' && nodes.IPv6.length === 0) {
-      if (slice && ofSlice === 'ours') actions.push(deletion(slice));
-      continue;
-    }
-    if (ofSlice === 'foreign') diagnostics.push(taken('EndpointSlice', namespace, name));
-    if (ofSlice === 'foreign' || ofSlice === 'going') continue;
-    const base = { namespace, name, service: SHARED_NAME, addressType, ports: SHARED_NODE_PORTS };
-    actions.push(compareSlice({ ...base, nodes: nodes[addressType], ownerReferences: [] }, slice));
+  if (placement.kind === 'host-network') return { actions: withdrawShared(namespace, objects), diagnostics: found() };
+  if (ownership === 'foreign' && isUsed) {
+    report.add([], 'ServiceNameTaken', `Service ${quote(`${namespace}/${SHARED_NAME}`)} exists and is not ours`);
   }
-  return { actions: actions.filter((action) => action !== undefined), diagnostics };
+  if (ownership === 'foreign' || ownership === 'going' || !(isUsed || ownership === 'ours')) return { actions: [], diagnostics: found() };
+  const wanted = { namespace, service: SHARED_NAME, nodes, ports: SHARED_NODE_PORTS, ownerReferences: [] };
+  const slices = compareSlices(wanted, presentSlices(namespace, objects), report);
+  const actions = [compareService(wantedService(namespace, situation.settings), service), ...slices];
+  return { actions: actions.filter((action) => action !== undefined), diagnostics: found() };
+}
+
+function presentSlices(namespace: string, objects: ClusterObjects): PresentSlices {
+  return { named: objects.slice, all: objects.slicesOf({ namespace, name: SHARED_NAME }), ownership: ownershipByLabel };
 }
 
 function wantedService(namespace: string, { service }: Settings['ingress']): WantedService {
@@ -73,12 +68,7 @@ function wantedService(namespace: string, { service }: Settings['ingress']): Wan
 }
 
 function withdrawShared(namespace: string, objects: ClusterObjects): readonly Action[] {
-  const slices = [SHARED_NAME, secondSliceName(SHARED_NAME)].map((name) => objects.slice({ namespace, name }));
-  return [objects.service({ namespace, name: SHARED_NAME }), ...slices].flatMap((object) =>
-    object && ownershipByLabel(object) === 'ours' ? [deletion(object)] : [],
-  );
-}
-
-function taken(kind: 'Service' | 'EndpointSlice', namespace: string, name: string): Diagnostic {
-  return diagnose({ kind, namespace, name }, [], 'ServiceNameTaken', `${kind} ${quote(`${namespace}/${name}`)} exists and is not ours`);
+  const service = objects.service({ namespace, name: SHARED_NAME });
+  const own = service && ownershipByLabel(service) === 'ours' ? [deletion(service)] : [];
+  return [...own, ...withdrawSlices(presentSlices(namespace, objects))];
 }

@@ -4,6 +4,9 @@ import { INGRESS_LABEL, MANAGED_BY_LABEL, MANAGER, SERVICE_NAME_LABEL, SLICE_MAN
 import type { NodeEndpoint } from './nodes.ts';
 import { hasTexts } from './service.ts';
 
+/** Those of the ports of our Services. */
+export const SLICE_PORT_NAMES: readonly string[] = ['http', 'https'];
+
 /** An EndpointSlice that sends what arrives at a Service to the nodes. */
 export interface WantedSlice {
   readonly namespace: string;

@@ -53,11 +53,19 @@ export interface Controller {
   readonly uid: string;
 }
 
-/** Of objects that may belong to an Ingress. */
+/** On what Cilium makes for an Ingress. */
+const CILIUM_LABEL = 'cilium.io/ingress';
+
+/**
+ * Of objects that may belong to an Ingress. What older versions of Cilium made has an Ingress as its only owner, and nothing says that it
+ * controls the object; with Cilium's label it counts as if it did.
+ */
 export const ownedMetadata = namespacedMetadata
   .extend({ ownerReferences: z.array(ownerReference).optional() })
   .transform(({ ownerReferences, ...rest }): z.output<typeof namespacedMetadata> & { readonly controller?: Controller } => {
-    const owner = ownerReferences?.find(({ kind, controller }) => kind === 'Ingress' && controller === true);
+    const [only, ...others] = ownerReferences ?? [];
+    const isCiliums = only?.kind === 'Ingress' && others.length === 0 && rest.labels[CILIUM_LABEL] === 'true';
+    const owner = isCiliums ? only : ownerReferences?.find(({ kind, controller }) => kind === 'Ingress' && controller === true);
     return owner ? { ...rest, controller: { name: owner.name, uid: owner.uid } } : rest;
   });
 
