@@ -77,7 +77,7 @@ async function askPod(client: ApiServerClient, namespace: string, part: Part, po
 
 async function askPage(client: ApiServerClient, namespace: string, part: Part, pod: string, page: string): Promise<unknown> {
   const { container, port } = PARTS[part];
-  const command = ['wget', '-q', '-T', '5', '-O', '-', `http://127.0.0.1:${port}${page}`];
+  const command = ['wget', '-q', '-O', '-', `http://127.0.0.1:${port}${page}`];
   const { stdout, stderr, exitCode } = await execInPod(client, { namespace, pod, container, command });
   if (exitCode !== 0) throw new Error(`it does not answer: ${stderr.trim() || `exit code ${exitCode}`}`);
   return JSON.parse(stdout);

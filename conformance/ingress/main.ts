@@ -12,6 +12,7 @@ export const USAGE = `usage: npm run conformance -- ingress [OPTIONS]
 
 Checks whether Ingresses are served as the documentation of Kubernetes says.
 
+  --lab               in a lab of its own, with Sluice as manifests/install.yaml installs it (the default)
   --kubeconfig FILE   in the cluster of this kubeconfig, which serves the class "cilium"
   --standalone        by a Sluice without cluster, one a scenario: what needs a cluster is listed as not applicable
   --own-address IP    where nodes reach this process; default: the address that it reaches a node from
@@ -33,6 +34,7 @@ export interface Streams {
 interface Options {
   readonly kubeconfig: string | undefined;
   readonly standalone: boolean;
+  readonly lab: boolean;
   readonly ownAddress: string | undefined;
   readonly concurrency: number | undefined;
   readonly filter: string;
@@ -66,6 +68,13 @@ export async function runIngressSuite(
   if (options.list) {
     for (const scenario of chosen) streams.out(`${titleOf(scenario)}${scenario.needsCluster ? ` (${scenario.needsCluster})` : ''}\n`);
     return 0;
+  }
+  if (options.lab && openPlatform === choosePlatform) {
+    const { runInLab } = await import('./lab.ts');
+    return await runInLab(
+      args.filter((arg) => arg !== '--lab'),
+      (what) => streams.error(`${what}\n`),
+    );
   }
   return await run(options, streams, chosen, await openPlatform(options));
 }
@@ -114,6 +123,7 @@ function readOptions(args: readonly string[]): Options | string {
       options: {
         kubeconfig: { type: 'string' },
         standalone: { type: 'boolean', default: false },
+        lab: { type: 'boolean', default: false },
         'own-address': { type: 'string' },
         concurrency: { type: 'string' },
         filter: { type: 'string', default: '' },
@@ -127,9 +137,9 @@ function readOptions(args: readonly string[]): Options | string {
     const concurrency = count === undefined ? undefined : Number(count);
     if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency > 0)) return '--concurrency must be a number from 1';
     if (output !== 'text' && output !== 'json') return '--output must be text or json';
-    const isPlaced = values.list || values.help || (kubeconfig !== undefined) !== values.standalone;
-    if (!isPlaced) return 'either --kubeconfig or --standalone says where';
-    return { ...rest, kubeconfig, ownAddress, concurrency, output, report };
+    const places = [values.lab, values.standalone, kubeconfig !== undefined].filter(Boolean).length;
+    if (places > 1) return 'only one of --lab, --kubeconfig and --standalone can say where';
+    return { ...rest, lab: places === 0 || values.lab, kubeconfig, ownAddress, concurrency, output, report };
   } catch (error) {
     if (error instanceof TypeError) return error.message;
     throw error;

@@ -37,6 +37,8 @@ export class RunningLab implements AsyncDisposable {
   readonly credentials: Credentials;
   /** The path of a kubeconfig for this machine. */
   readonly kubeconfig: string;
+  /** The path of a kubeconfig for programs in a place of the lab. */
+  readonly clientKubeconfig: string;
   /** The state folder, with `log/PROCESS.log`. */
   readonly folder: string;
   /** Who did what at the API server, as JSON lines of `audit.k8s.io/v1` Events without bodies. */
@@ -53,6 +55,7 @@ export class RunningLab implements AsyncDisposable {
     this.url = `https://127.0.0.1:${record.port}`;
     this.credentials = credentials;
     this.kubeconfig = join(folder, 'admin.conf');
+    this.clientKubeconfig = join(folder, 'etc', 'admin.conf');
     this.folder = folder;
     this.auditLog = join(folder, 'audit.log');
     this.control = new Control(join(folder, 'control.sock'));
@@ -66,6 +69,11 @@ export class RunningLab implements AsyncDisposable {
   /** Runs kubectl as administrator and gives its standard output. @throws LabError `command-failed` */
   async kubectl(...args: readonly string[]): Promise<string> {
     return await runKubectl(this.#binary, args, this);
+  }
+
+  /** The command that is kubectl, for which `KUBECONFIG` is to be {@link kubeconfig}. */
+  kubectlCommand(...args: readonly string[]): readonly [string, ...string[]] {
+    return [this.#binary, 'kubectl', ...args];
   }
 
   /** Applies manifests: YAML, or objects. */
