@@ -11,7 +11,7 @@ export interface Holdings {
   readonly folder: string;
 }
 
-/** What the machine has that is nobody's. */
+/** What of the machine is or could be a lab's, and nobody else's who is at work at the same time. */
 export interface Machine {
   readonly mounts: readonly string[];
   readonly links: readonly string[];
@@ -36,7 +36,14 @@ export function remains({ processes, namespaces, folder }: Holdings): readonly s
 
 export function readMachine(): Machine {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n').map(withoutIdentifiers);
-  return { mounts: mounts.sort(), links: readdirSync('/sys/class/net').sort(), controlGroups: globSync('/sys/fs/cgroup/*/**/').sort() };
+  const groups = globSync('/sys/fs/cgroup/*/**/');
+  return {
+    mounts: mounts.filter((line) => /nsfs|\/lab\b/.test(line)).sort(),
+    links: readdirSync('/sys/class/net')
+      .filter((name) => /^(client|node-|pod|veth)/.test(name))
+      .sort(),
+    controlGroups: groups.filter((path) => /kube|lab|pod/.test(path)).sort(),
+  };
 }
 
 function withDescendants(pid: number): readonly string[] {

@@ -152,5 +152,7 @@ export function kubeletConfiguration({ name, address }: NodeAddresses, trust: Tr
     serializeImagePulls: false,
     configMapAndSecretChangeDetectionStrategy: 'Watch',
     nodeStatusUpdateFrequency: '5s',
+    // How soon changes of ConfigMaps and Secrets are seen in volumes: a minute is usual.
+    syncFrequency: '5s',
   };
 }

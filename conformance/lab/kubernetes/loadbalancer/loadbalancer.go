@@ -138,7 +138,7 @@ func (c *controller) give(ctx context.Context, service *core.Service, all []*cor
 	changed := service.DeepCopy()
 	changed.Status.LoadBalancer = core.LoadBalancerStatus{}
 	if isWanted(service) {
-		address, err := choose(service, all, c.pool)
+		address, err := choose(service, all, c.pool, c.last)
 		if err != nil {
 			return nil, fmt.Errorf("%s/%s: %w", service.Namespace, service.Name, err)
 		}

@@ -30,8 +30,10 @@ func addressOf(service *core.Service, pool netip.Prefix) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// choose gives the lowest address that no Service has; that which is asked for by spec.loadBalancerIP where it is free.
-func choose(service *core.Service, all []*core.Service, pool netip.Prefix) (netip.Addr, error) {
+// choose gives the next address after the last that was given out that no Service has, so that one which was just given back rests
+// for as long as can be: nodes learn at their own pace that it has changed hands. One that is asked for by spec.loadBalancerIP is given
+// where it is free.
+func choose(service *core.Service, all []*core.Service, pool netip.Prefix, last netip.Addr) (netip.Addr, error) {
 	var used []netip.Addr
 	for _, other := range all {
 		if address, has := addressOf(other, pool); has && other.UID != service.UID {
@@ -41,10 +43,23 @@ func choose(service *core.Service, all []*core.Service, pool netip.Prefix) (neti
 	if asked, err := netip.ParseAddr(service.Spec.LoadBalancerIP); err == nil && pool.Contains(asked) && !slices.Contains(used, asked) {
 		return asked, nil
 	}
-	for next := pool.Masked().Addr().Next(); pool.Contains(next.Next()); next = next.Next() {
+	first := pool.Masked().Addr().Next()
+	if !pool.Contains(last) {
+		last = pool.Masked().Addr()
+	}
+	start := last.Next()
+	if !pool.Contains(start.Next()) {
+		start = first
+	}
+	for next := start; ; {
 		if !slices.Contains(used, next) {
 			return next, nil
 		}
+		if next = next.Next(); !pool.Contains(next.Next()) {
+			next = first
+		}
+		if next == start {
+			return netip.Addr{}, errExhausted
+		}
 	}
-	return netip.Addr{}, errExhausted
 }
