@@ -59,6 +59,8 @@ export interface TerminateClaim extends AnyTlsClaim {
   readonly routeTable: string;
   /** The server name is that of a rule and stands in no TLS entry; any Ingress that does name it comes first. */
   readonly implied: boolean;
+  /** With an empty server name: for clients that tell none, and not for those that tell one that nobody has. */
+  readonly unnamedOnly?: true;
 }
 
 export interface PassthroughClaim extends AnyTlsClaim {

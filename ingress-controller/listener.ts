@@ -39,12 +39,13 @@ export function assembleListener(
   };
 }
 
-function chainName({ certificate, serverName }: TerminateClaim): string {
+function chainName({ certificate, serverName, unnamedOnly }: TerminateClaim): string {
+  if (unnamedOnly) return `terminate/${certificate}/unnamed`;
   return serverName === '' ? `terminate/${certificate}/any` : `terminate/${certificate}`;
 }
 
 function terminateChain([name, members]: readonly [string, readonly TerminateClaim[]]): TerminateChain {
-  const { certificate, routeTable } = members.reduce((first) => first);
+  const { certificate, routeTable, unnamedOnly } = members.reduce((first) => first);
   const serverNames = members.map(({ serverName }) => serverName).filter((serverName) => serverName !== '');
   return {
     kind: 'terminate',
@@ -52,6 +53,7 @@ function terminateChain([name, members]: readonly [string, readonly TerminateCla
     serverNames: serverNames.toSorted(compareText),
     certificate,
     routeTable,
+    ...(unnamedOnly && { unnamedOnly }),
     sources: sortSources(members.map(({ source }) => source)),
   };
 }

@@ -46,16 +46,21 @@ describe('TLS entries of an Ingress with an address of its own', () => {
   const placement = { kind: 'load-balancer', namespace: 'sluice-system' } as const;
   const own = { site: { ports: PORTS, placement, dedicatedPort: 20_002 } };
 
-  it('show their first certificate to clients that name no host', () => {
+  it('show their first certificate to clients that name no host, and to no others', () => {
     const tls = [
       { hosts: ['a.example'], secretName: 'good' },
       { hosts: ['b.example'], secretName: 'other' },
     ];
-    assert.deepEqual(names(ingest({ tls }, own)), [
+    const result = ingest({ tls }, own);
+    assert.deepEqual(names(result), [
       ['a.example', 'default/good'],
       ['b.example', 'default/other'],
       ['', 'default/good'],
     ]);
+    assert.deepEqual(
+      result.tls.map((claim) => claim.kind === 'terminate' && claim.unnamedOnly),
+      [undefined, undefined, true],
+    );
   });
 
   it('leave that to an entry without hosts, if there is one', () => {

@@ -36,7 +36,7 @@ export interface TlsContext {
 /**
  * Reads `spec.tls`. An entry without hosts serves every connection that nobody else takes, and the hosts of the rules. A
  * host that no rule uses is served all the same. An entry without a usable certificate takes nothing from its neighbours. Where the
- * Ingress has an address of its own, clients that name no host, or one that it does not have, are shown its first certificate.
+ * Ingress has an address of its own, clients that name no host are shown its first certificate.
  * @see https://kubernetes.io/docs/concepts/services-networking/ingress/#tls
  */
 export function ingestTls(ingress: Ingress, context: TlsContext): TlsResult {
@@ -66,14 +66,14 @@ export function ingestTls(ingress: Ingress, context: TlsContext): TlsResult {
       });
     }
   }
-  return { claims: [...claims, ...claimRest(claims, context.entrance)], hosts };
+  return { claims: [...claims, ...claimUnnamed(claims, context.entrance)], hosts };
 }
 
 /** Old clients, and those that were given an address, tell no server name. */
-function claimRest(claims: readonly TerminateClaim[], { isOwn }: Entrance): readonly TerminateClaim[] {
+function claimUnnamed(claims: readonly TerminateClaim[], { isOwn }: Entrance): readonly TerminateClaim[] {
   const [first] = claims;
   if (!isOwn || first === undefined || claims.some(({ serverName }) => serverName === '')) return [];
-  return [{ ...first, serverName: '', position: claims.length }];
+  return [{ ...first, serverName: '', unnamedOnly: true, position: claims.length }];
 }
 
 /** Whether the TLS entries of an Ingress cover a host of it (`*`: every host), and if so, with a certificate that works. */

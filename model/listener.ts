@@ -25,6 +25,8 @@ export interface TerminateChain {
   /** The {@link Certificate} by name. */
   readonly certificate: string;
   readonly routeTable: string;
+  /** Of a chain without server names: only clients that tell none are served, others are refused. */
+  readonly unnamedOnly?: true;
   readonly sources: readonly FieldRef[];
 }
 

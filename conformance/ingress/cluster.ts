@@ -146,8 +146,11 @@ class ClusterSite implements Site, ClusterAccess {
       return first;
     }, SERVED_WITHIN_MS);
     const target = { address, httpPort: 80, httpsPort: 443 };
-    // Nothing promises that the way to a load balancer is there as soon as its address. What answers must be right, though.
-    await patiently(async () => await connects(target));
+    // Nothing promises that the way to a load balancer is there as soon as its address, by every node at once. What answers must be
+    // right, though.
+    await patiently(async () => {
+      for (let connected = 0; connected < CONNECTED_IN_A_ROW; connected++) await connects(target);
+    });
     return target;
   }
 
@@ -214,6 +217,9 @@ async function orNothing(request: Promise<unknown>): Promise<unknown> {
     throw error;
   }
 }
+
+/** As many connections are made before an address counts as reachable, so that each way to it was most likely taken. */
+const CONNECTED_IN_A_ROW = 12;
 
 /** @throws where nothing listens */
 async function connects({ address, httpPort }: Target): Promise<void> {

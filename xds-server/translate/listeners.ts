@@ -13,6 +13,7 @@ import { ConfigSchema as DirectResponseSchema } from '@sluice/envoy-protos/envoy
 import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import { TcpProxySchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import { DownstreamTlsContextSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import type { StringMatcherSchema } from '@sluice/envoy-protos/envoy/type/matcher/v3/string_pb.js';
 import type { Listener, PassthroughChain, TerminateChain, TlsChain } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../serve/resource.ts';
 import { anyOf, encodeResource } from './encode.ts';
@@ -102,7 +103,10 @@ function terminate(listener: Listener, chain: TerminateChain, isDivided: Divided
   return {
     name: chain.name,
     filterChainMatch: { transportProtocol: 'tls', serverNames: [...chain.serverNames] },
-    filters: [translateHttpConnectionManager(listener, chain.routeTable, isDivided(chain.routeTable))],
+    filters: [
+      ...(chain.unnamedOnly ? [onlyServerNames('unnamed', { matchPattern: { case: 'exact', value: '' } })] : []),
+      translateHttpConnectionManager(listener, chain.routeTable, isDivided(chain.routeTable)),
+    ],
     transportSocket: downstreamTls(chain.certificate),
   };
 }
@@ -138,17 +142,22 @@ function closeConnection(): Init<typeof FilterSchema> {
 function onlyOneLabel(serverName: string): Init<typeof FilterSchema>[] {
   if (!serverName.startsWith('*.')) return [];
   const regex = `[^.]+${serverName.slice(1).replaceAll('.', '\\.')}`;
+  return [onlyServerNames('one label', { matchPattern: { case: 'safeRegex', value: { regex } } })];
+}
+
+/** Refuses connections whose server name, which is empty where a client tells none, is not of these. */
+function onlyServerNames(policy: string, name: Init<typeof StringMatcherSchema>): Init<typeof FilterSchema> {
   const config = anyOf(RBACSchema, {
     statPrefix: 'server_name',
     rules: {
       action: RBAC_Action.ALLOW,
       policies: {
-        'one label': {
-          permissions: [{ rule: { case: 'requestedServerName', value: { matchPattern: { case: 'safeRegex', value: { regex } } } } }],
+        [policy]: {
+          permissions: [{ rule: { case: 'requestedServerName', value: name } }],
           principals: [{ identifier: { case: 'any', value: true } }],
         },
       },
     },
   });
-  return [{ name: 'envoy.filters.network.rbac', configType: { case: 'typedConfig', value: config } }];
+  return { name: 'envoy.filters.network.rbac', configType: { case: 'typedConfig', value: config } };
 }

@@ -134,7 +134,9 @@ export const SERVICES: readonly Scenario[] = [
     requests: 30,
     run: async (world) => {
       await world.service('sticky', 3, [{ port: 80 }], { sessionAffinity: 'ClientIP' });
-      const web = await world.ingress('web', { rules: { 'sticky.test': 'sticky' } });
+      // Otherwise a client has the address of whichever node its connection came by.
+      const annotations = { 'service-external-traffic-policy': 'Local' };
+      const web = await world.ingress('web', { rules: { 'sticky.test': 'sticky' }, annotations });
       const shares = await web.shares('http://sticky.test/', 'sticky', 30);
       if (shares.size !== 1) throw new Error(`${shares.size} pods answered one client`);
     },

@@ -29,8 +29,10 @@ import (
 const retryDelay = time.Second
 
 type controller struct {
-	api      kubernetes.Interface
-	pool     netip.Prefix
+	api  kubernetes.Interface
+	pool netip.Prefix
+	// last is the address that was given out last.
+	last     netip.Addr
 	services corelisters.ServiceLister
 	nodes    corelisters.NodeLister
 	slices   discoverylisters.EndpointSliceLister
@@ -142,6 +144,7 @@ func (c *controller) give(ctx context.Context, service *core.Service, all []*cor
 		if err != nil {
 			return nil, fmt.Errorf("%s/%s: %w", service.Namespace, service.Name, err)
 		}
+		c.last = address
 		mode := core.LoadBalancerIPModeVIP
 		changed.Status.LoadBalancer.Ingress = []core.LoadBalancerIngress{{IP: address.String(), IPMode: &mode}}
 	}

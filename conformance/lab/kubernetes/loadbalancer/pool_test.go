@@ -27,16 +27,20 @@ func TestChoose(t *testing.T) {
 		name string
 		of   *core.Service
 		all  []*core.Service
+		last string
 		want string
 	}{
-		{"the lowest", service("a", ""), nil, "10.250.0.1"},
-		{"the lowest that is free", service("a", ""), []*core.Service{service("b", "10.250.0.1"), service("c", "10.250.0.3")}, "10.250.0.2"},
-		{"its own again", service("a", ""), []*core.Service{service("a", "10.250.0.1")}, "10.250.0.1"},
-		{"what is asked for", asking, nil, "10.250.0.4"},
-		{"another where that is taken", asking, []*core.Service{service("b", "10.250.0.4")}, "10.250.0.1"},
-		{"as if others' addresses were not there", service("a", ""), []*core.Service{service("b", "192.0.2.1")}, "10.250.0.1"},
+		{"the lowest", service("a", ""), nil, "", "10.250.0.1"},
+		{"the lowest that is free", service("a", ""), []*core.Service{service("b", "10.250.0.1"), service("c", "10.250.0.3")}, "", "10.250.0.2"},
+		{"the next after the last", service("a", ""), []*core.Service{service("b", "10.250.0.3")}, "10.250.0.2", "10.250.0.4"},
+		{"from the beginning after the end", service("a", ""), nil, "10.250.0.6", "10.250.0.1"},
+		{"its own again", service("a", ""), []*core.Service{service("a", "10.250.0.1")}, "", "10.250.0.1"},
+		{"what is asked for", asking, nil, "", "10.250.0.4"},
+		{"another where that is taken", asking, []*core.Service{service("b", "10.250.0.4")}, "", "10.250.0.1"},
+		{"as if others' addresses were not there", service("a", ""), []*core.Service{service("b", "192.0.2.1")}, "", "10.250.0.1"},
 	} {
-		if got, err := choose(test.of, test.all, pool); err != nil || got.String() != test.want {
+		last, _ := netip.ParseAddr(test.last)
+		if got, err := choose(test.of, test.all, pool, last); err != nil || got.String() != test.want {
 			t.Errorf("%s: got %v, %v, want %s", test.name, got, err, test.want)
 		}
 	}
@@ -47,7 +51,7 @@ func TestChooseOfNone(t *testing.T) {
 	for _, address := range []string{"1", "2", "3", "4", "5", "6"} {
 		all = append(all, service(address, "10.250.0."+address))
 	}
-	if got, err := choose(service("a", ""), all, pool); !errors.Is(err, errExhausted) {
+	if got, err := choose(service("a", ""), all, pool, netip.Addr{}); !errors.Is(err, errExhausted) {
 		t.Errorf("got %v, %v where none is left", got, err)
 	}
 }
