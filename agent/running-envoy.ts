@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EnvoyError } from './envoy-error.ts';
 import { identifyProcess, isAlive, type ProcessIdentity, signalProcess } from './process-identity.ts';
 
-const POLL_MS = 500;
+const POLL_MS = 100;
 
 /** How a process ended; both undefined for one that is not our child, of which the system tells only that it is gone. */
 export interface EnvoyExit {
