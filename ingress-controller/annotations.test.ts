@@ -179,3 +179,28 @@ describe('annotations of other controllers', () => {
     );
   });
 });
+
+describe('force-https without TLS', () => {
+  const key = 'ingress.cilium.io/force-https';
+  const cases: readonly (readonly [
+    name: string,
+    annotations: Readonly<Record<string, string>>,
+    spec: object,
+    expected: readonly string[],
+  ])[] = [
+    ['that an annotation asks for is told', { [key]: 'enabled' }, SPEC, ['ForceHttpsWithoutTls']],
+    ['that only the settings ask for is not', {}, SPEC, []],
+    ['that is not asked for is not', { [key]: 'disabled' }, SPEC, []],
+    ['with passthrough is not', { [key]: 'enabled', 'ingress.cilium.io/tls-passthrough': 'enabled' }, SPEC, ['InvalidPassthrough']],
+  ];
+  for (const [name, annotations, spec, expected] of cases) {
+    it(name, () => {
+      const { diagnostics, routes } = ingestInWorld(ingressObject(spec, { annotations }), WORLD);
+      assert.deepEqual(
+        diagnostics.map(({ code }) => code),
+        expected,
+      );
+      assert.ok(routes.every(({ route }) => route.action.kind !== 'redirect-https'));
+    });
+  }
+});

@@ -183,3 +183,50 @@ describe('addresses', () => {
     });
   }
 });
+
+describe('a Service port without a name', () => {
+  const unnamed = serviceObject({ ports: [{ port: 80 }] });
+  const named = { ports: [{ name: 'web', port: 8080 }] };
+  const cases: readonly (readonly [
+    name: string,
+    slices: readonly ReturnType<typeof slice>[],
+    found: readonly string[],
+    codes: readonly string[],
+  ])[] = [
+    ['has the endpoints of a slice whose port has none', [slice([at('10.0.0.1')], { ports: [{ port: 8080 }] })], ['10.0.0.1 8080'], []],
+    ['has none where all ports have names', [slice([at('10.0.0.1')], named)], [], ['PortNameMismatch']],
+    [
+      'has them if one slice says so',
+      [slice([at('10.0.0.1')], named), slice([at('10.0.0.2')], { name: 'b', ports: [{ port: 1 }] })],
+      ['10.0.0.2 1'],
+      [],
+    ],
+    ['is not told of an empty slice', [slice([], named)], [], []],
+    ['is not told of a slice without ports', [slice([at('10.0.0.1')], { ports: [] })], [], []],
+    ['is told of endpoints that are not ready, too', [slice([at('10.0.0.1', UNREADY)], named)], [], ['PortNameMismatch']],
+    [
+      'is told once of several slices',
+      [slice([at('10.0.0.1')], named), slice([at('10.0.0.2')], { ...named, name: 'b' })],
+      [],
+      ['PortNameMismatch'],
+    ],
+  ];
+  for (const [name, slices, found, codes] of cases) {
+    it(name, () => {
+      const { endpoints, diagnostics } = ingestEndpoints(unnamed, 80, slices);
+      assert.deepEqual(
+        endpoints.endpoints.map(({ address, port }) => `${address} ${port}`),
+        found,
+      );
+      assert.deepEqual(
+        diagnostics.map(({ code }) => code),
+        codes,
+      );
+    });
+  }
+
+  it('is told nothing of where its port has a name', () => {
+    const misnamed = slice([at('10.0.0.1')], { ports: [{ name: 'other', port: 8080 }] });
+    assert.deepEqual(ingestEndpoints(SERVICE, 80, [misnamed]).diagnostics, []);
+  });
+});

@@ -5,15 +5,18 @@ import { VIEWS } from '../kube/object.ts';
 export interface MetadataInput {
   readonly name?: string;
   readonly namespace?: string;
+  readonly uid?: string;
   readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly ownerReferences?: readonly object[];
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** Each of these reads a manifest through the same view as the real thing, and throws if the view refuses it. */
-export function ingressObject(spec: unknown, metadata: MetadataInput = {}): Ingress {
+export function ingressObject(spec: unknown, metadata: MetadataInput = {}, status?: unknown): Ingress {
   const kind = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress' };
-  return VIEWS['networking.k8s.io/v1/Ingress'].parse({ ...kind, metadata: { name: 'web', ...metadata }, spec });
+  return VIEWS['networking.k8s.io/v1/Ingress'].parse({ ...kind, metadata: { name: 'web', ...metadata }, spec, status });
 }
 
 export function ingressClassObject(name: string, controller: string | undefined, metadata: MetadataInput = {}): IngressClass {
@@ -21,8 +24,8 @@ export function ingressClassObject(name: string, controller: string | undefined,
   return VIEWS['networking.k8s.io/v1/IngressClass'].parse({ ...kind, metadata: { ...metadata, name }, spec: { controller } });
 }
 
-export function serviceObject(spec: unknown, metadata: MetadataInput = {}): Service {
-  return VIEWS['v1/Service'].parse({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'web', ...metadata }, spec });
+export function serviceObject(spec: unknown, metadata: MetadataInput = {}, status?: unknown): Service {
+  return VIEWS['v1/Service'].parse({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'web', ...metadata }, spec, status });
 }
 
 export function endpointSliceObject(content: Readonly<Record<string, unknown>>, metadata: MetadataInput = {}): EndpointSlice {
