@@ -13,8 +13,10 @@ const USAGE = `usage: npm test [-- [PART-OF-A-PATH…] [--grep REGEXP]]
 Runs every check and test; with arguments, only the tests that they choose. Those that need Kubernetes, *.cluster.test.ts, are a run of their own.
 SLUICE_REQUIRE=NAME,… makes tests fail, not skip, where the machine lacks what they need.`;
 
-/** Files, each a process of its own. */
+/** Files at once, each a process of its own. */
 const CONCURRENCY = 2;
+/** A cluster and load on it keep two cores busy by themselves. */
+const CLUSTER_CONCURRENCY = 1;
 const TEST_TIMEOUT_MS = 5 * 60_000;
 const FILE_TIMEOUT_MS = 15 * 60_000;
 const EXCLUDED = new Set(['node_modules', '.build', '.setup', '.state', '.git', 'testdata', 'gen']);
@@ -41,7 +43,7 @@ async function main(args: readonly string[], root: string): Promise<number> {
   const colours = process.stdout.isTTY ? TERMINAL : PLAIN;
   const results: FileResult[] = [];
   if (options.paths.length === 0 && !options.grep && !options.isCluster) results.push(await runAllChecks(root));
-  await runFiles(findFiles(root, options), root, options.grep, (result) => {
+  await runFiles(findFiles(root, options), root, options, (result) => {
     results.push(result);
     const ran = result.passed + result.failures.length + result.skips.length > 0;
     if (ran) process.stdout.write(formatFile(result, colours));
@@ -85,10 +87,10 @@ function findFiles(root: string, { paths: parts, isCluster }: Options): string[]
   return chosen.sort().map((file) => join(root, file));
 }
 
-async function runFiles(files: readonly string[], root: string, grep: RegExp | undefined, onResult: (result: FileResult) => void) {
+async function runFiles(files: readonly string[], root: string, { grep, isCluster }: Options, onResult: (result: FileResult) => void) {
   const queue = files.values();
   const work = async () => {
     for (const file of queue) onResult(await runFile(file, { root, grep, testTimeout: TEST_TIMEOUT_MS, fileTimeout: FILE_TIMEOUT_MS }));
   };
-  await Promise.all(Array.from({ length: CONCURRENCY }, work));
+  await Promise.all(Array.from({ length: isCluster ? CLUSTER_CONCURRENCY : CONCURRENCY }, work));
 }
