@@ -184,7 +184,8 @@ describe('the EndpointSlices of a Service', () => {
 
   it('go, those that we made', () => {
     const adopted = slice({}, { labels: { 'cilium.io/ingress': 'true', 'kubernetes.io/service-name': SERVICE }, uid: 'c' });
-    const all = [slice(), second, foreign('m', PORTS), adopted];
+    const anothers = slice({}, { name: 'z', uid: 'z', ownerReferences: [{ ...OWNER, name: 'other', uid: 'u2' }] });
+    const all = [slice(), second, foreign('m', PORTS), adopted, anothers];
     assert.deepEqual(
       withdrawSlices(presentOf(all)).map(({ kind, uid }) => [kind, uid]),
       [
