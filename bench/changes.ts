@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type CorpusBackends, type CorpusSize, hostOf, ingressFile, ingressManifest, serviceManifest, slicesFile } from './corpus.ts';
 
 /** Between two changes, so that each meets a system at rest. */
-const REST_MS = 60;
+export const REST_MS = 60;
 const LIMIT_MS = 10_000;
 
 /** Asks one request after another over one connection. */
@@ -38,10 +38,9 @@ export async function measureRouteChanges(folder: string, size: CorpusSize, aske
   for (let sample = 0; sample < samples; sample++) {
     const ingress = (sample * 7919) % size.ingresses;
     const marker = `changed-${sample}`;
-    const changedAt = performance.now();
-    await writeFile(ingressFile(folder, ingress), ingressManifest(ingress, size, marker));
-    await until(changedAt, async () => (await asker.ask(hostOf(ingress), `/${marker}`)).status === 200);
-    latencies.push(performance.now() - changedAt);
+    const write = () => writeFile(ingressFile(folder, ingress), ingressManifest(ingress, size, marker));
+    const isServed = async () => (await asker.ask(hostOf(ingress), `/${marker}`)).status === 200;
+    latencies.push((await measureChange(write, isServed)).servedMs);
     await sleep(REST_MS);
   }
   return latencies;
@@ -60,10 +59,9 @@ export async function measureEndpointChanges(
   const service = size.pathsPerIngress + 1;
   for (let sample = 0; sample < samples; sample++) {
     const [port, name] = sample % 2 === 0 ? [backends.second, 'second'] : [backends.first, 'first'];
-    const changedAt = performance.now();
-    await writeFile(slicesFile(folder, service), serviceManifest(service, [port]));
-    await until(changedAt, async () => (await asker.ask(host, '/part-1')).backend === name);
-    latencies.push(performance.now() - changedAt);
+    const write = () => writeFile(slicesFile(folder, service), serviceManifest(service, [port]));
+    const isServed = async () => (await asker.ask(host, '/part-1')).backend === name;
+    latencies.push((await measureChange(write, isServed)).servedMs);
     await sleep(REST_MS);
   }
   return latencies;
@@ -83,8 +81,26 @@ export async function churn(folder: string, size: CorpusSize, backends: CorpusBa
   }
 }
 
-async function until(startedAt: number, isTrue: () => Promise<boolean>): Promise<void> {
-  while (!(await isTrue())) {
-    if (performance.now() - startedAt > LIMIT_MS) throw new Error(`a change was not in force after ${LIMIT_MS} ms`);
-  }
+/** Times in milliseconds since the change began to be written. */
+export interface MeasuredChange {
+  /** Until whoever took it said so. */
+  readonly writtenMs: number;
+  /** Until the first answer by it. */
+  readonly servedMs: number;
+}
+
+/** Writes a change, and asks one request after another until it is served. @throws after `limitMs`, 10 s */
+export async function measureChange(
+  write: () => Promise<unknown>,
+  isServed: () => Promise<boolean>,
+  limitMs = LIMIT_MS,
+): Promise<MeasuredChange> {
+  const startedAt = performance.now();
+  const elapsed = () => performance.now() - startedAt;
+  const untilServed = async () => {
+    while (!(await isServed())) if (elapsed() > limitMs) throw new Error(`a change was not in force after ${limitMs} ms`);
+    return elapsed();
+  };
+  const [writtenMs, servedMs] = await Promise.all([write().then(elapsed), untilServed()]);
+  return { writtenMs, servedMs };
 }

@@ -2,12 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Backend } from '../testkit/backend.ts';
+import { enterOwnNetwork } from '../testkit/own-network.ts';
 import { TemporaryFolder } from '../testkit/temporary-folder.ts';
 import { Asker, churn, measureEndpointChanges, measureRouteChanges } from './changes.ts';
 import { type CorpusBackends, type CorpusSize, writeCorpus } from './corpus.ts';
 import { distributionOf, formatDistribution } from './distribution.ts';
 import { measureRouteTables } from './route-tables.ts';
 import { RunningSluice } from './running-sluice.ts';
+import { measureScale } from './scale.ts';
 import { readStages, type StageTimes, stageTimes } from './stages.ts';
 
 const SIZES = {
@@ -19,7 +21,8 @@ const SIZES = {
 
 const CHURN = { perSecond: 50, seconds: 20 };
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     only: { type: 'string', multiple: true },
     samples: { type: 'string', default: '100' },
@@ -28,14 +31,18 @@ const { values } = parseArgs({
 });
 
 if (values.help) {
-  console.log(`usage: npm run bench -- [--only medium|hosts|route-tables]... [--samples 100]
+  console.log(`usage: npm run bench -- [medium|hosts|route-tables|scale]... [--samples 100]
 
-Measures the real command with a real Envoy on a folder of manifests, and prints distributions.`);
+Measures the real command with a real Envoy and prints distributions: on a folder of manifests, and, where 'scale' is asked for, on a
+real API server, which takes ten minutes and root.`);
 } else {
-  const wanted = values.only ?? [...Object.keys(SIZES), 'route-tables'];
+  const asked = [...positionals, ...(values.only ?? [])];
+  const wanted = asked.length > 0 ? asked : [...Object.keys(SIZES), 'route-tables'];
+  if (wanted.includes('scale')) enterOwnNetwork();
   console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}\n`);
   for (const [name, size] of Object.entries(SIZES)) if (wanted.includes(name)) await measure(name, size, Number(values.samples));
   if (wanted.includes('route-tables')) await measureRouteTables();
+  if (wanted.includes('scale')) await measureScale(Number(values.samples));
 }
 
 async function measure(name: string, size: CorpusSize, samples: number): Promise<void> {

@@ -5,11 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '../testkit/ports.ts';
+import { cpuMsOf, type Memory, memoryOf } from './process-cost.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const START_LIMIT_MS = 120_000;
-/** Of the kernel's clock for processes, on Linux. */
-const TICK_MS = 10;
 
 export interface Pauses {
   readonly max: number;
@@ -50,19 +49,18 @@ export class RunningSluice {
     return new RunningSluice(child, httpPort, adminPort, state, performance.now() - startedAt);
   }
 
-  /** Resident memory of the control plane, in MB: now and at its highest. */
-  memory(): { readonly now: number; readonly peak: number } {
+  /** Of the control plane. */
+  memory(): Memory {
     return memoryOf(this.#child.pid ?? 0);
   }
 
-  envoyMemory(): { readonly now: number; readonly peak: number } {
+  envoyMemory(): Memory {
     return memoryOf(this.#envoyPid());
   }
 
   /** Processor time that Envoy has used, in milliseconds. */
   envoyCpuMs(): number {
-    const fields = readFileSync(`/proc/${this.#envoyPid()}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+    return cpuMsOf(this.#envoyPid());
   }
 
   #envoyPid(): number {
@@ -96,10 +94,4 @@ async function isReady(adminPort: number): Promise<boolean> {
   } catch {
     return false; // Not listening yet.
   }
-}
-
-function memoryOf(pid: number): { readonly now: number; readonly peak: number } {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const kilobytes = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN);
-  return { now: kilobytes('VmRSS') / 1024, peak: kilobytes('VmHWM') / 1024 };
 }

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { eventually } from './eventually.ts';
 
-const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
+/** What users run, which sets the limits of its heap too. */
+const SLUICE = fileURLToPath(new URL('../cli/bin/sluice', import.meta.url));
 
 export interface CommandOptions {
   readonly cwd?: string;
@@ -32,7 +33,7 @@ export class SluiceCommand implements AsyncDisposable {
   readonly #child: ChildProcess;
 
   constructor(args: readonly string[], { cwd, env }: CommandOptions = {}) {
-    this.#child = spawn(process.execPath, [MAIN, ...args], {
+    this.#child = spawn(SLUICE, args, {
       cwd,
       env: { ...process.env, SHELL: '/bin/bash', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
