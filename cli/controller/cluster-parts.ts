@@ -48,7 +48,7 @@ export class ClusterParts {
       podName,
       pipeline: this.control.pipeline,
       authority,
-      programmed: () => untilProgrammed(this.control.server, this.control.cache),
+      programmed: () => untilProgrammed(this.control.server, this.control.cache, this.control.pipeline.servingNodes()),
       onDiagnostics: () => this.control.noteFindings(),
       log,
     });

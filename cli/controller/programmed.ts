@@ -1,15 +1,21 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
 
 /** Nodes that take longer are not waited for: one that hangs must not hide an Ingress that all others serve. */
 const PATIENCE_MS = 2_000;
+/** What other replicas' nodes are given, of which this one knows only that they have the same to take in. */
+const ELSEWHERE_MS = 1_000;
 
 /**
- * Resolves when the Envoys of all connected nodes have what is published now, so that a status promises nothing that is not so.
- * Never rejects.
+ * Resolves when the Envoys of the nodes that are connected here have what is published now, and those that other replicas serve
+ * had time for it, so that a status promises nothing that is not so. Never rejects.
+ * @param serving the nodes that requests are sent to
  */
-export async function untilProgrammed(server: XdsServer, cache: SnapshotCache): Promise<void> {
+export async function untilProgrammed(server: XdsServer, cache: SnapshotCache, serving: ReadonlySet<string>): Promise<void> {
   const { revision } = cache;
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const nodes = new Set(server.clients().map(({ nodeId }) => nodeId));
-  await Promise.allSettled([...nodes].map((node) => server.waitSynced(node, { revision, signal })));
+  const here = [...nodes].map((node) => server.waitSynced(node, { revision, signal }));
+  const elsewhere = [...serving].every((node) => nodes.has(node)) ? [] : [sleep(ELSEWHERE_MS)];
+  await Promise.allSettled([...here, ...elsewhere]);
 }

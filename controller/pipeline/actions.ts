@@ -4,6 +4,7 @@ import {
   type ClusterOutcome,
   gatherNodes,
   NODES_SERVICE,
+  type Nodes,
   type Placement,
   reconcileIngress,
   reconcileShared,
@@ -21,6 +22,8 @@ export interface ActionStages {
   readonly outcomes: Collection<ClusterOutcome>;
   /** By {@link actionKey}. */
   readonly actions: Collection<Action>;
+  /** The nodes that serve, at the key {@link ALL}; nothing where this runs by itself. */
+  readonly nodes: Collection<Nodes>;
 }
 
 /** Names what an action does to which object: `apply:Service/default/cilium-ingress-web`. */
@@ -39,7 +42,7 @@ export function buildActions(
   first: Placement,
 ): ActionStages {
   if (first.kind === 'standalone') {
-    return { outcomes: graph.input('cluster outcomes'), actions: graph.input('actions') };
+    return { outcomes: graph.input('cluster outcomes'), actions: graph.input('actions'), nodes: graph.input('nodes') };
   }
   const nodeSlices = graph.group('slices of agents', inputs.endpointSlices, ({ metadata, ...slice }) =>
     metadata.namespace === first.namespace && metadata.labels[SERVICE_NAME_LABEL] === NODES_SERVICE
@@ -76,5 +79,5 @@ export function buildActions(
   });
   const outcomes = graph.union('cluster outcomes', ofIngresses, ofAll, ofSettings);
   const byKey = graph.group('actions by key', outcomes, ({ actions }) => actions.map((action) => [actionKey(action), action] as const));
-  return { outcomes, actions: graph.derive('actions', byKey, ([action]) => action) };
+  return { outcomes, nodes, actions: graph.derive('actions', byKey, ([action]) => action) };
 }

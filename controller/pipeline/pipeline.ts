@@ -9,6 +9,7 @@ import type { EncodedVirtualHost } from '../../xds-server/translate/virtual-host
 import type { QuarantinedRoutes } from '../route-quarantine.ts';
 import { type ActionStages, buildActions } from './actions.ts';
 import { Findings } from './findings.ts';
+import { ALL } from './ingress-sites.ts';
 import { createInputs, findInput, type Inputs, NOW, takeBatch } from './inputs.ts';
 import { buildModel, type IngestedIngress, type ModelStages } from './model.ts';
 import { buildResources, type ResourceStage } from './resources.ts';
@@ -63,6 +64,7 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #settings: SettingsInForce;
   readonly #routes: RouteStages;
   readonly #secretReferences: Collection<readonly string[]>;
+  readonly #nodes: ActionStages['nodes'];
   readonly #stages: readonly ResourceStage[];
   readonly #findings = new Findings();
   readonly #changedActions = new Set<string>();
@@ -79,6 +81,7 @@ export class Pipeline implements QuarantinedRoutes {
     const stages = buildModel(this.#graph, this.#inputs, { placementOf, ports });
     const actions = buildActions(this.#graph, this.#inputs, stages, placementOf(settings.ingress));
     this.#secretReferences = stages.secretReferences;
+    this.#nodes = actions.nodes;
     this.#graph.beginStage('translate');
     this.#routes = buildRouteResources(this.#graph, stages, this.#inputs.quarantine);
     this.#stages = buildResources(this.#graph, stages, this.#routes);
@@ -105,6 +108,12 @@ export class Pipeline implements QuarantinedRoutes {
     const changed = [...this.#changedActions].map((key) => [key, this.model.actions.get(key)] as const);
     this.#changedActions.clear();
     return changed;
+  }
+
+  /** The nodes whose Envoy serves, by name; none where this runs by itself. */
+  servingNodes(): ReadonlySet<string> {
+    const { IPv4 = [], IPv6 = [] } = this.#nodes.get(ALL) ?? {};
+    return new Set([...IPv4, ...IPv6].flatMap(({ nodeName, ready }) => (ready && nodeName !== undefined ? [nodeName] : [])));
   }
 
   /** The API server's name for an object that is read; undefined for one that is not there or comes from a file. */

@@ -133,6 +133,7 @@ export const OWNERSHIP: readonly Scenario[] = [
         await web.served();
         await web.answers(`http://${world.host('a')}/`, 'a');
       });
+      await web.answers(`http://${world.host('a')}/`, 'a');
     },
   },
   {
