@@ -154,7 +154,7 @@ describe('the command', () => {
     [['--standalone'], [scenario('elsewhere', passes, { needsCluster: 'it does' })], 1, /0 passed, 0 failed, 1 not applicable/],
     [['--list'], both, 0, /^tls: right\ntls: wrong\n$/],
     [['--help'], both, 0, /usage: npm run conformance/],
-    [[], both, 2, /^$/],
+    [['--lab', '--standalone'], both, 2, /^$/],
     [['--standalone', '--kubeconfig', 'x'], both, 2, /^$/],
     [['--standalone', '--output', 'xml'], both, 2, /^$/],
     [['--standalone', '--concurrency', '0'], both, 2, /^$/],
