@@ -140,18 +140,15 @@ class ClusterSite implements Site, ClusterAccess {
   }
 
   async untilServed(name: ObjectName): Promise<Target> {
-    const address = await patiently(async () => {
-      const [first] = addressesOf(await this.read(name));
-      if (first === undefined) throw new Error(`Ingress ${name.name} has no address`);
-      return first;
-    }, SERVED_WITHIN_MS);
-    const target = { address, httpPort: 80, httpsPort: 443 };
-    // Nothing promises that the way to a load balancer is there as soon as its address, by every node at once. What answers must be
-    // right, though.
-    await patiently(async () => {
+    return await patiently(async () => {
+      const [address] = addressesOf(await this.read(name));
+      if (address === undefined) throw new Error(`Ingress ${name.name} has no address`);
+      const target = { address, httpPort: 80, httpsPort: 443 };
+      // Nothing promises that the way to a load balancer is there as soon as its address, by every node at once, or that an address stays.
+      // What answers must be right, though.
       for (let connected = 0; connected < CONNECTED_IN_A_ROW; connected++) await connects(target);
-    });
-    return target;
+      return target;
+    }, SERVED_WITHIN_MS);
   }
 
   async ownAddress(): Promise<string> {
