@@ -1,5 +1,5 @@
 import type { Clock } from '../../xds-server/serve/clock.ts';
-import type { SnapshotCache } from '../../xds-server/serve/index.ts';
+import { NodeViews, type SnapshotCache } from '../../xds-server/serve/index.ts';
 import { LastGood } from '../../xds-server/serve/last-good.ts';
 import { forgetProcess, NodeMemories } from '../../xds-server/serve/node-memory.ts';
 import type { Outcome } from '../../xds-server/serve/outcome.ts';
@@ -38,6 +38,8 @@ export class ManualClock implements Clock {
 /** What all connections of a server share, without the network. */
 export class ModelWorld {
   readonly cache: SnapshotCache;
+  /** Of which node sees what; everything at first. */
+  readonly views: NodeViews;
   readonly clock = new ManualClock();
   readonly outcomes: Outcome[] = [];
   readonly lastGood = new LastGood();
@@ -49,9 +51,10 @@ export class ModelWorld {
   constructor(cache: SnapshotCache, drainMs: number) {
     this.cache = cache;
     this.drainMs = drainMs;
-    cache.watch((change) => {
-      this.lastGood.forget(change, cache);
-      for (const connection of this.#connections) connection.session?.note(change);
+    this.views = new NodeViews(cache, 'everything');
+    cache.watch((change) => this.lastGood.forget(change, cache));
+    this.views.watch(() => {
+      for (const connection of this.#connections) connection.look();
     });
   }
 
@@ -71,6 +74,7 @@ export class ModelConnection {
   readonly #toServer: Uint8Array[] = [];
   readonly #toClient: Uint8Array[] = [];
   #written: (() => void) | undefined;
+  #unwatch = () => {};
   #isClosed = false;
   session: Session | undefined;
 
@@ -109,9 +113,20 @@ export class ModelConnection {
     }
   }
 
+  /** Sees what its node may see by now. */
+  look(): void {
+    const { session } = this;
+    if (!session) return;
+    const view = this.#world.views.of(session.node.id);
+    this.#unwatch();
+    session.see(view);
+    this.#unwatch = view.watch((change) => session.note(change));
+  }
+
   /** The stream breaks; what is on its way is lost. */
   close(): void {
     this.#isClosed = true;
+    this.#unwatch();
     this.#onClosed();
     this.session?.close();
     if (this.session) this.#world.memories.disconnect(this.session.node);
@@ -125,9 +140,9 @@ export class ModelConnection {
     if (!this.session) {
       const node = this.#world.memories.connect(request.nodeId);
       if (!request.resumes) forgetProcess(node, undefined);
-      const { cache, lastGood, clock, outcomes, drainMs } = this.#world;
+      const { views, lastGood, clock, outcomes, drainMs } = this.#world;
       this.session = new Session({
-        cache,
+        view: views.of(node.id),
         node,
         lastGood,
         clock,
@@ -145,6 +160,7 @@ export class ModelConnection {
           this.#onSent(response);
         },
       });
+      this.look();
     }
     request.receive(this.session, request.typeUrl);
     this.session.pump();

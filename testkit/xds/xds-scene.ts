@@ -7,7 +7,7 @@ const ADS = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
 
 /** An xDS server on a Unix socket and clients of it:  `await using scene = await XdsScene.open();` */
 export class XdsScene implements AsyncDisposable {
-  readonly cache = new SnapshotCache();
+  readonly cache: SnapshotCache;
   readonly outcomes: Outcome[] = [];
   readonly folder = new TemporaryFolder();
   readonly socket = this.folder.join('xds.sock');
@@ -17,6 +17,7 @@ export class XdsScene implements AsyncDisposable {
 
   private constructor(options: Partial<XdsServerOptions>) {
     this.#options = options;
+    this.cache = options.cache ?? new SnapshotCache();
     this.server = this.#makeServer();
   }
 

@@ -3,6 +3,7 @@ import { XdsError } from './error.ts';
 import { type Overlay, References, validateReferences } from './references.ts';
 import type { Resource, ResourceChange, ResourceName } from './resource.ts';
 import { nameOfType } from './types.ts';
+import type { View } from './view.ts';
 
 /** A resource as it was published. One object stands for one version of a resource everywhere in this layer. */
 export interface Published {
@@ -28,9 +29,9 @@ export interface SnapshotCacheOptions {
 
 /**
  * The resources that all clients are to have. Every revision is consistent: what a resource requires is there. Nothing is
- * served before the first call of `replace` or `apply`.
+ * served before the first call of `replace` or `apply`. It is itself the view of a client that may see everything.
  */
-export class SnapshotCache {
+export class SnapshotCache implements View {
   /** Of a partial cache: the types of which anything is known, and the names that are known not to exist. */
   readonly #partial: { readonly types: Set<string>; readonly gone: ByType<true> } | undefined;
   readonly #published = new ByType<Published>();
@@ -58,6 +59,11 @@ export class SnapshotCache {
 
   published(typeUrl: string, name: string): Published | undefined {
     return this.#published.get(typeUrl, name);
+  }
+
+  /** Whoever sees everything may ask for anything. */
+  grants(): boolean {
+    return true;
   }
 
   /** Whether a name that is not there may exist all the same. */

@@ -51,7 +51,7 @@ export function describeClient(stream: ClientStream, session: Session): ClientSt
   };
 }
 
-function describeType(state: TypeState, { node, cache }: Session): TypeStatus {
+function describeType(state: TypeState, { node, view }: Session): TypeStatus {
   const { typeUrl, subscription, held, dirty, suspects, inFlight, retiring } = state;
   const rejections = [...node.rejected.of(typeUrl)];
   return {
@@ -62,7 +62,7 @@ function describeType(state: TypeState, { node, cache }: Session): TypeStatus {
     pending: new Set([...dirty, ...suspects.flat(), ...(inFlight?.entries.keys() ?? [])]).size,
     retiring: retiring.size,
     rejected: rejections
-      .filter(([name, { version }]) => cache.get({ typeUrl, name })?.version === version)
+      .filter(([name, { version }]) => view.published(typeUrl, name)?.resource.version === version)
       .map(([name, { version, message }]) => ({ name, version, message })),
     versions: () => held.entries().map(([name, value]) => [name, versionOf(value)] as const),
   };

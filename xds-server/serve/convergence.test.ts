@@ -8,6 +8,7 @@ import {
   CLUSTER_TYPE,
   ENDPOINTS_TYPE,
   EXTENSION_CONFIG_TYPE,
+  type Grant,
   LISTENER_TYPE,
   type Resource,
   type ResourceName,
@@ -84,10 +85,25 @@ const snapshot: fc.Arbitrary<readonly Resource[]> = fc
   });
 
 /** Counterexamples are read by people. */
-function legible(resources: readonly Resource[]): readonly Resource[] {
-  const print = () => resources.map(({ name, version }) => `${name}@${version.trim()}`).join(', ');
+function legible<T extends ResourceName & { readonly version?: string }>(resources: readonly T[]): readonly T[] {
+  const print = () => resources.map(({ name, version }) => (version === undefined ? name : `${name}@${version.trim()}`)).join(', ');
   return Object.assign([...resources], { [fc.toStringMethod]: print });
 }
+
+/** Undefined: as at first, everything. */
+const grant: fc.Arbitrary<Grant | undefined> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc
+      .subarray(
+        UNIVERSE.map(({ name }) => name),
+        { maxLength: 5 },
+      )
+      .map(legible),
+  },
+  { weight: 1, arbitrary: fc.constant('nothing') },
+  { weight: 1, arbitrary: fc.constant(undefined) },
+);
 
 const client = fc.nat(1);
 const step = fc.oneof(
@@ -96,16 +112,26 @@ const step = fc.oneof(
     arbitrary: fc.record({ do: fc.constantFrom('request', 'response', 'write', 'pump'), client, times: fc.integer({ min: 1, max: 6 }) }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('publish'), snapshot }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('grant'), client, grant }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('settle') }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('reconnect', 'restart'), client }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pass'), milliseconds: fc.constantFrom(300, 1_000, 2_000) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('ask', 'leave'), client, name: fc.constantFrom(...EXTENSIONS) }) },
 );
 
+interface Peer {
+  readonly client: ModelClient;
+  connection: ModelConnection;
+  granted: Grant;
+}
+
 interface Run {
   readonly world: ModelWorld;
-  readonly peers: { readonly client: ModelClient; connection: ModelConnection }[];
+  readonly peers: Peer[];
 }
+
+/** Resources that were sent to a client that sees a part only. */
+let sentInPart = 0;
 
 for (const variant of ['delta', 'sotw'] as const) {
   describe(`any interleaving, ${variant}`, () => {
@@ -119,7 +145,7 @@ for (const variant of ['delta', 'sotw'] as const) {
             const world = new ModelWorld(new SnapshotCache(), drainMs);
             const peers = ['node-0', 'node-1'].map((nodeId) => {
               const client = new ModelClient({ nodeId, variant, refuses: isBad, appliesGoodPart: appliesGoodPart && variant === 'delta' });
-              return { client, connection: open(world, client) };
+              return begin(world, client);
             });
             const run = { world, peers };
             for (const each of steps) take(run, each);
@@ -129,17 +155,27 @@ for (const variant of ['delta', 'sotw'] as const) {
             for (const client of [0, 1]) take(run, { do: 'restart', client });
             finish(run);
             for (const peer of peers) assertConverged(world, peer);
-            for (const peer of peers) assertLastGood(world, peer.client);
+            for (const peer of peers) assertLastGood(world, peer);
           },
         ),
         { numRuns: RUNS, endOnFailure: process.env['SLUICE_PROPERTY_SHRINK'] === '0' },
       );
+      assert.ok(sentInPart > RUNS, `${sentInPart} resources in views of a part`);
     });
   });
 }
 
-function isAbsentOrBad(world: ModelWorld, name: ResourceName): boolean {
-  const current = world.cache.get(name);
+/** Worked out anew each time, unlike what is tested. */
+function visibleTo({ granted }: Peer, { cache }: ModelWorld, { typeUrl, name }: ResourceName): Resource | undefined {
+  const resource = cache.get({ typeUrl, name });
+  if (!resource || granted === 'everything') return resource;
+  const reached = new Set<Resource | undefined>(granted === 'nothing' ? [] : granted.map((root) => cache.get(root)));
+  for (const each of reached) for (const required of each?.requires ?? []) reached.add(cache.get(required));
+  return reached.has(resource) ? resource : undefined;
+}
+
+function isAbsentOrBad(world: ModelWorld, peer: Peer, name: ResourceName): boolean {
+  const current = visibleTo(peer, world, name);
   return current === undefined || isBad(current);
 }
 
@@ -147,27 +183,55 @@ function isBad({ version }: { readonly version: string }): boolean {
   return version.includes('!');
 }
 
-function open(world: ModelWorld, client: ModelClient): ModelConnection {
+function begin(world: ModelWorld, client: ModelClient): Peer {
+  const peer: Peer = { client, connection: world.connect(client, (bytes) => assertSent(world, peer, bytes, true)), granted: 'everything' };
+  return peer;
+}
+
+function reconnect(world: ModelWorld, peer: Peer): void {
+  const { client } = peer;
   // Who resumes a stream of the state of the world does not say what it has.
-  const isUnknown = client.options.variant === 'sotw' && client.resources(CLUSTER_TYPE).size > 0;
-  const connection: ModelConnection = world.connect(client, (bytes) => {
-    const response = client.decode(bytes);
-    assertUpsertsOrdered(world, client, response);
-    if (!isUnknown) assertRemovalsOrdered(client, connection, response);
-  });
-  return connection;
+  const isKnown = client.options.variant === 'delta' || client.resources(CLUSTER_TYPE).size === 0;
+  peer.connection = world.connect(client, (bytes) => assertSent(world, peer, bytes, isKnown));
+}
+
+/** @param isKnown whether the server knows what the client had when it came */
+function assertSent(world: ModelWorld, peer: Peer, bytes: Uint8Array, isKnown: boolean): void {
+  const response = peer.client.decode(bytes);
+  assertSeen(world, peer, response);
+  assertUpsertsOrdered(world, peer, response);
+  if (isKnown) assertRemovalsOrdered(peer.client, peer.connection, response);
+}
+
+/** The state of the world says again what is not to be removed yet. */
+function assertSeen(world: ModelWorld, peer: Peer, { typeUrl, resources }: ModelResponse): void {
+  const { client, connection, granted } = peer;
+  const unread = connection.unread.flatMap((bytes) => client.decode(bytes)).filter((response) => response.typeUrl === typeUrl);
+  const had = [...client.resources(typeUrl).values(), ...unread.slice(0, -1).flatMap((response) => response.resources)];
+  for (const { name, version } of resources) {
+    const isRepeated = client.options.variant === 'sotw' && had.some((each) => each.name === name && each.version === version);
+    assert.ok(isRepeated || visibleTo(peer, world, { typeUrl, name }), `${name} is sent to who was not granted it`);
+  }
+  if (granted !== 'everything') sentInPart += resources.length;
 }
 
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 function take({ world, peers }: Run, each: Step): void {
   if ('snapshot' in each) world.cache.replace(each.snapshot);
+  else if ('grant' in each) grantTo(peers[each.client], world, each.grant);
   else if ('milliseconds' in each) world.clock.pass(each.milliseconds);
   else if (each.do === 'settle') settle(peers);
   else takeOf(peers, world, each);
 }
 
-function takeOf(peers: Run['peers'], world: ModelWorld, each: Extract<Step, { client: number }>): void {
+function grantTo(peer: Peer | undefined, { views }: ModelWorld, grant: Grant | undefined): void {
+  assert.ok(peer);
+  peer.granted = grant ?? 'everything';
+  views.grant(new Map([[peer.client.options.nodeId, grant]]));
+}
+
+function takeOf(peers: Run['peers'], world: ModelWorld, each: Exclude<Extract<Step, { client: number }>, { grant?: unknown }>): void {
   const peer = peers[each.client];
   assert.ok(peer);
   if ('times' in each) {
@@ -178,7 +242,7 @@ function takeOf(peers: Run['peers'], world: ModelWorld, each: Extract<Step, { cl
   } else {
     peer.connection.close();
     if (each.do === 'restart') peer.client.restart();
-    peer.connection = open(world, peer.client);
+    reconnect(world, peer);
   }
 }
 
@@ -205,7 +269,8 @@ function settle(peers: Run['peers']): void {
   }
 }
 
-function assertConverged(world: ModelWorld, { client, connection }: { client: ModelClient; connection: ModelConnection }): void {
+function assertConverged(world: ModelWorld, peer: Peer): void {
+  const { client, connection } = peer;
   assert.ok(connection.session?.isSynced, 'the session says that it is synced');
   for (const cluster of client.warming) {
     const endpoints = endpointsOf(client.resources(CLUSTER_TYPE).get(cluster) ?? { name: cluster, version: '', requires: [] });
@@ -214,7 +279,7 @@ function assertConverged(world: ModelWorld, { client, connection }: { client: Mo
       const held = client.resources(ENDPOINTS_TYPE).get(name);
       // Of the version that it holds on to, the server may not have the body: it never saw it accepted, or it was gone since.
       const isKnown = client.streams === 1 && held?.version === world.lastGood.get(ENDPOINTS_TYPE, name)?.resource.version;
-      const isUnknown = isAbsentOrBad(world, slot) && !isKnown;
+      const isUnknown = isAbsentOrBad(world, peer, slot) && !isKnown;
       return !held || isUnknown;
     });
     assert.notDeepEqual(unavailable, [], `${cluster} does not wait for endpoints that it could have`);
@@ -222,11 +287,11 @@ function assertConverged(world: ModelWorld, { client, connection }: { client: Mo
   for (const { name: slot } of UNIVERSE) {
     const { typeUrl, name } = slot;
     const has = client.resources(typeUrl).get(name);
-    const current = isWanted(client, slot) ? world.cache.get(slot) : undefined;
+    const current = isWanted(client, slot) ? visibleTo(peer, world, slot) : undefined;
     if (current && !isBad(current)) assert.equal(has?.version, current.version, `${name} is current`);
     else if (current) {
       assert.ok(!has || !isBad(has), `${name} is refused`);
-    } else if (has && client.options.variant === 'delta' && !mayBeRequired(world, client, slot)) {
+    } else if (has && client.options.variant === 'delta' && !mayBeRequired(world, peer, slot)) {
       assert.ok(requiredBy(client, slot).length > 0, `${name} is gone, or something needs it`);
     }
   }
@@ -236,18 +301,20 @@ function assertConverged(world: ModelWorld, { client, connection }: { client: Mo
  * Holds on to something that may require this, since it refuses what should replace it, in a version whose acceptance was
  * lost with a stream: nobody knows what that requires.
  */
-function mayBeRequired(world: ModelWorld, client: ModelClient, { typeUrl }: ResourceName): boolean {
+function mayBeRequired(world: ModelWorld, peer: Peer, { typeUrl }: ResourceName): boolean {
+  const { client } = peer;
   return UNIVERSE.some(({ name: slot }) => {
     const held = client.resources(slot.typeUrl).get(slot.name);
     const isKnown = held?.version === world.lastGood.get(slot.typeUrl, slot.name)?.resource.version;
-    return held && mayRequire(slot.typeUrl, typeUrl) && isAbsentOrBad(world, slot) && !isKnown;
+    return held && mayRequire(slot.typeUrl, typeUrl) && isAbsentOrBad(world, peer, slot) && !isKnown;
   });
 }
 
-function assertLastGood(world: ModelWorld, client: ModelClient): void {
+function assertLastGood(world: ModelWorld, peer: Peer): void {
+  const { client } = peer;
   for (const { name: slot } of UNIVERSE) {
     const { typeUrl, name } = slot;
-    const current = isWanted(client, slot) ? world.cache.get(slot) : undefined;
+    const current = isWanted(client, slot) ? visibleTo(peer, world, slot) : undefined;
     if (!current || !isBad(current)) continue;
     const good = world.lastGood.get(typeUrl, name)?.resource.version;
     assert.equal(client.resources(typeUrl).get(name)?.version, good, `of ${name} the last good version is in force`);
@@ -264,16 +331,17 @@ function requiredBy(client: ModelClient, { typeUrl, name }: ResourceName) {
 }
 
 /** At the moment at which the server sends. */
-function assertUpsertsOrdered(world: ModelWorld, client: ModelClient, { typeUrl, resources }: ModelResponse): void {
+function assertUpsertsOrdered(world: ModelWorld, peer: Peer, { typeUrl, resources }: ModelResponse): void {
+  const { client } = peer;
   const has = (name: string) => client.resources(CLUSTER_TYPE).has(name);
   if (typeUrl === ROUTES_TYPE || typeUrl === LISTENER_TYPE) {
     for (const { name, requires, version } of resources) {
       const isNew = client.resources(typeUrl).get(name)?.version !== version;
       for (const required of requires.filter((each) => each.typeUrl === CLUSTER_TYPE && isNew)) {
-        const current = world.cache.get(required);
+        const current = visibleTo(peer, world, required);
         const refused = current !== undefined && isBad(current);
         assert.ok(has(required.name) || refused || !current, `${name} is sent before ${required.name}, which it requires, was accepted`);
-        const usable = !client.cold.has(required.name) || !current || current.requires.some((each) => isAbsentOrBad(world, each));
+        const usable = !client.cold.has(required.name) || !current || current.requires.some((each) => isAbsentOrBad(world, peer, each));
         assert.ok(usable || refused, `${name} is sent before ${required.name}, which it requires, has endpoints`);
       }
     }

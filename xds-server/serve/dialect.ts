@@ -1,5 +1,5 @@
 import { encodeDeltaResponse, encodeSotwResponse, versionOfSet } from './encode.ts';
-import { type StreamView, settle } from './order.ts';
+import { type StreamState, settle } from './order.ts';
 import { type BatchLimits, type Entries, UNLIMITED } from './plan.ts';
 import type { Resource } from './resource.ts';
 import { isWildcard } from './subscription.ts';
@@ -54,17 +54,17 @@ function stateAfter(state: TypeState, entries: Entries): Resource[] {
  * A client of the state of the world comes back and names the version that it has: if that is what it should have, there
  * is nothing to send. By names, this cannot be told: it may have dropped and asked again for what the version stood for.
  */
-export function resumeSotw(state: TypeState, view: StreamView, settleUntil: number | undefined): void {
+export function resumeSotw(state: TypeState, stream: StreamState, settleUntil: number | undefined): void {
   const claimed = state.claimedVersion;
   state.claimedVersion = undefined;
   if (claimed === undefined || !isWildcard(state.subscription)) return;
-  const targets = [...view.cache.ofType(state.typeUrl).values()];
+  const targets = [...stream.view.ofType(state.typeUrl).values()];
   if (versionOfSet(targets.map(({ resource }) => resource)) !== claimed) return;
   state.mustAnswer = false;
   for (const target of targets) {
     const { name } = target.resource;
-    settle(view, state, target, settleUntil);
-    if (view.node.owed.get(state.typeUrl, name)) state.force(name);
+    settle(stream, state, target, settleUntil);
+    if (stream.node.owed.get(state.typeUrl, name)) state.force(name);
     else state.done(name);
   }
 }

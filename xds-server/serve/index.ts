@@ -3,6 +3,7 @@ export type { ClientStatus, TypeStatus } from './client-status.ts';
 export { XdsError, type XdsErrorCode } from './error.ts';
 export type { ListenAddress } from './listen.ts';
 export { MutualTlsCredentials, type ServerIdentity } from './mutual-tls.ts';
+export { type Grant, NodeViews, type PlainGrant } from './node-views.ts';
 export type { Outcome } from './outcome.ts';
 export type { Identify, PeerRefusal } from './peer.ts';
 export { type Refusal, readRefusal, writeRefusal } from './refusal.ts';
@@ -21,3 +22,4 @@ export {
   SECRET_TYPE,
   traitsOf,
 } from './types.ts';
+export type { View } from './view.ts';

@@ -1,13 +1,14 @@
-import type { Published, SnapshotCache } from './cache.ts';
+import type { Published } from './cache.ts';
 import type { NodeMemory } from './node-memory.ts';
 import type { ResourceName } from './resource.ts';
 import type { TypeState } from './type-state.ts';
 import { ENDPOINTS_TYPE, LISTENER_TYPE, mayRequire, precedes, ROUTES_TYPE, SCOPED_ROUTES_TYPE } from './types.ts';
+import type { View } from './view.ts';
 
 /** What the order of one stream's updates depends on. */
-export interface StreamView {
+export interface StreamState {
   readonly types: ReadonlyMap<string, TypeState>;
-  readonly cache: SnapshotCache;
+  readonly view: View;
   readonly node: NodeMemory;
 }
 
@@ -15,35 +16,35 @@ export interface StreamView {
  * Whether a resource must wait because the client has not yet accepted what must precede it. Only answers of this client to
  * this stream are waited for, and only downwards in rank, so nothing waits in a circle.
  */
-export function mustWait(view: StreamView, state: TypeState, target: Published): boolean {
+export function mustWait(stream: StreamState, state: TypeState, target: Published): boolean {
   const { resource, revision } = target;
-  if (resource.requires.some((required) => precedes(required, state.typeUrl) && !isInPlace(view, required, revision))) return true;
+  if (resource.requires.some((required) => precedes(required, state.typeUrl) && !isInPlace(stream, required, revision))) return true;
   // Routes that leave one shard for another must be found in the new one before they are gone from the old one.
-  return state.typeUrl === ROUTES_TYPE && state.held.has(resource.name) && pointersPending(view, revision);
+  return state.typeUrl === ROUTES_TYPE && state.held.has(resource.name) && pointersPending(stream, revision);
 }
 
 /** Whether the client accepted the resource as it was at a revision or later, or cannot be expected to. */
-function isInPlace(view: StreamView, { typeUrl, name }: ResourceName, revision: number): boolean {
-  const state = view.types.get(typeUrl);
-  const current = view.cache.published(typeUrl, name);
-  if (!state?.covers(name) || !current || isRejected(view, current)) return true;
+function isInPlace(stream: StreamState, { typeUrl, name }: ResourceName, revision: number): boolean {
+  const state = stream.types.get(typeUrl);
+  const current = stream.view.published(typeUrl, name);
+  if (!state?.covers(name) || !current || isRejected(stream, current)) return true;
   const held = state.held.get(name);
   if (held?.kind !== 'published') return false;
   if (held.resource.version !== current.resource.version && held.revision < Math.min(current.revision, revision)) return false;
-  return dependentsInPlace(view, held, state.settling.has(name));
+  return dependentsInPlace(stream, held, state.settling.has(name));
 }
 
-export function isRejected({ node }: StreamView, { resource }: Published): boolean {
+export function isRejected({ node }: StreamState, { resource }: Published): boolean {
   return node.rejected.get(resource.typeUrl, resource.name)?.version === resource.version;
 }
 
-function pointersPending(view: StreamView, revision: number): boolean {
+function pointersPending(stream: StreamState, revision: number): boolean {
   return [LISTENER_TYPE, SCOPED_ROUTES_TYPE].some((typeUrl) => {
-    const state = view.types.get(typeUrl);
+    const state = stream.types.get(typeUrl);
     if (!state) return false;
     const isOlder = (name: string) => {
-      const current = view.cache.published(typeUrl, name);
-      return current !== undefined && current.revision <= revision && !isRejected(view, current);
+      const current = stream.view.published(typeUrl, name);
+      return current !== undefined && current.revision <= revision && !isRejected(stream, current);
     };
     return (
       state.dirty.values().some(isOlder) ||
@@ -59,33 +60,33 @@ function pointersPending(view: StreamView, revision: number): boolean {
  * scope. For names that it has not asked for, that is given some time.
  * @param patient whether that time is not over
  */
-export function dependentsInPlace(view: StreamView, entry: Published, patient: boolean): boolean {
+export function dependentsInPlace(stream: StreamState, entry: Published, patient: boolean): boolean {
   const { resource } = entry;
   return resource.requires.every(({ typeUrl, name }) => {
     if (precedes({ typeUrl, name }, resource.typeUrl)) return true;
-    const state = view.types.get(typeUrl);
-    const current = view.cache.published(typeUrl, name);
+    const state = stream.types.get(typeUrl);
+    const current = stream.view.published(typeUrl, name);
     // It will not get this; if there is a newer version of what requires it, that one counts.
-    if (!current || isRejected(view, current)) return !isSuperseded(view, entry);
+    if (!current || isRejected(stream, current)) return !isSuperseded(stream, entry);
     if (!state?.covers(name)) return !patient;
     // Of other types, any version will do.
-    return state.held.has(name) && !(typeUrl === ENDPOINTS_TYPE && view.node.owed.get(typeUrl, name));
+    return state.held.has(name) && !(typeUrl === ENDPOINTS_TYPE && stream.node.owed.get(typeUrl, name));
   });
 }
 
-function isSuperseded(view: StreamView, { resource }: Published): boolean {
-  const current = view.cache.published(resource.typeUrl, resource.name);
-  return current !== undefined && current.resource.version !== resource.version && !isRejected(view, current);
+function isSuperseded(stream: StreamState, { resource }: Published): boolean {
+  const current = stream.view.published(resource.typeUrl, resource.name);
+  return current !== undefined && current.resource.version !== resource.version && !isRejected(stream, current);
 }
 
 /**
  * Notes that the client has a resource, and whether what it requires is yet to follow.
  * @param until when to stop waiting for that, in milliseconds of the clock; undefined to not wait at all
  */
-export function settle(view: StreamView, state: TypeState, entry: Published, until: number | undefined): void {
+export function settle(stream: StreamState, state: TypeState, entry: Published, until: number | undefined): void {
   const { name } = entry.resource;
   state.held.set(name, entry);
-  if (until === undefined || dependentsInPlace(view, entry, true)) state.settling.delete(name);
+  if (until === undefined || dependentsInPlace(stream, entry, true)) state.settling.delete(name);
   else state.settling.set(name, until);
 }
 
@@ -100,16 +101,16 @@ const EVERYTHING: Needed = { has: () => true };
  * Names of a type that something requires which the client has, or may have, and which is no longer what it should have.
  * What the client has and should have requires nothing that is absent, so nothing else need be looked at.
  */
-export function neededByStale(view: StreamView, typeUrl: string): Needed {
+export function neededByStale(stream: StreamState, typeUrl: string): Needed {
   const needed = new Set<string>();
   const require = ({ resource }: Published) => {
     for (const required of resource.requires) if (required.typeUrl === typeUrl) needed.add(required.name);
   };
-  for (const state of view.types.values()) {
+  for (const state of stream.types.values()) {
     if (!mayRequire(state.typeUrl, typeUrl)) continue;
     for (const entry of [...state.doubtful.values()].flat()) require(entry);
     for (const entry of state.inFlight?.entries.values() ?? []) if (entry) require(entry);
-    for (const name of staleNames(view, state)) {
+    for (const name of staleNames(stream, state)) {
       const held = state.held.get(name);
       if (held?.kind === 'claimed') return EVERYTHING;
       if (held) require(held);
@@ -118,7 +119,7 @@ export function neededByStale(view: StreamView, typeUrl: string): Needed {
   return needed;
 }
 
-function* staleNames({ node }: StreamView, state: TypeState): Iterable<string> {
+function* staleNames({ node }: StreamState, state: TypeState): Iterable<string> {
   yield* state.dirty;
   yield* state.retiring;
   for (const names of state.suspects) yield* names;

@@ -1,6 +1,6 @@
 import type { Published } from './cache.ts';
 import type { LastGood } from './last-good.ts';
-import { isRejected, mustWait, type Needed, neededByStale, type StreamView, settle } from './order.ts';
+import { isRejected, mustWait, type Needed, neededByStale, type StreamState, settle } from './order.ts';
 import { type TypeState, versionOf } from './type-state.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, ROUTES_TYPE, SECRET_TYPE, traitsOf } from './types.ts';
 
@@ -12,7 +12,7 @@ export interface BatchLimits {
 
 export const UNLIMITED: BatchLimits = { resources: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
 
-export interface PlanContext extends StreamView {
+export interface PlanContext extends StreamState {
   readonly lastGood: LastGood;
   readonly limits: BatchLimits;
   readonly drainMs: number;
@@ -65,10 +65,10 @@ function planUpserts(context: PlanContext, state: TypeState, names: Iterable<str
   let isGated = false;
   for (const name of names) {
     if (entries.size >= limits.resources || bytes >= limits.bytes) return { entries, absent, isGated, isFull: true };
-    const current = state.covers(name) ? context.cache.published(state.typeUrl, name) : undefined;
+    const current = state.covers(name) ? context.view.published(state.typeUrl, name) : undefined;
     if (!current) {
       // What is unknown will be told of as a change once it is known.
-      if (state.covers(name) && context.cache.isUnknown(state.typeUrl, name)) state.dirty.delete(name);
+      if (state.covers(name) && context.view.isUnknown(state.typeUrl, name)) state.dirty.delete(name);
       else absent.push(name);
       continue;
     }

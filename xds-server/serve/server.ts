@@ -7,6 +7,7 @@ import { XdsError } from './error.ts';
 import { LastGood } from './last-good.ts';
 import { type BoundAddress, type ListenAddress, listenOn } from './listen.ts';
 import { NodeMemories } from './node-memory.ts';
+import type { NodeViews } from './node-views.ts';
 import type { Outcome } from './outcome.ts';
 import { PeerIdentities } from './peer.ts';
 import type { Resource, ResourceName } from './resource.ts';
@@ -14,9 +15,12 @@ import { defineService, STREAM_METHODS } from './services.ts';
 import { Session, type SessionOptions } from './session.ts';
 import { type Interest, interestOf, type Standing, standingOf, unknownTo } from './standing.ts';
 import { type SyncedCondition, SyncedWaiters } from './synced.ts';
+import type { View } from './view.ts';
 
 export interface XdsServerOptions {
   readonly cache: SnapshotCache;
+  /** What each node may see of the cache; default: everything. To be relied upon only where `listen` was told who is who. */
+  readonly views?: NodeViews;
   /** Told what each client made of each resource; the resource is undefined for a removal. */
   readonly onOutcome?: (outcome: Outcome, resource: Resource | undefined) => void;
   /** Told when a client asks for more or less than before, comes or goes: `interest()` may have changed. */
@@ -39,6 +43,11 @@ export interface XdsServerOptions {
   readonly keepaliveMs?: number;
 }
 
+interface Audience {
+  readonly sessions: Set<Session>;
+  readonly unwatch: () => void;
+}
+
 /** Clients that are looked at in one go after a change; then the event loop gets its turn. */
 const CLIENTS_A_TURN = 64;
 
@@ -58,7 +67,9 @@ export class XdsServer {
   readonly #waiters = new SyncedWaiters();
   readonly #peers = new PeerIdentities();
   readonly #bound: BoundAddress[] = [];
-  readonly #unwatch: () => void;
+  readonly #cleanUp = new DisposableStack();
+  /** Those that sessions have, and their sessions. */
+  readonly #audiences = new Map<View, Audience>();
   #closing: Promise<void> | undefined;
   readonly #toPump = new Set<Session>();
 
@@ -77,7 +88,8 @@ export class XdsServer {
       'grpc.keepalive_timeout_ms': 10_000,
     });
     this.#addServices();
-    this.#unwatch = options.cache.watch((change) => this.#onChange(change));
+    this.#cleanUp.defer(options.cache.watch((change) => this.#lastGood.forget(change, options.cache)));
+    if (options.views) this.#cleanUp.defer(options.views.watch((nodes) => this.#onViews(nodes && new Set(nodes))));
   }
 
   /**
@@ -108,7 +120,7 @@ export class XdsServer {
 
   /** What clients say they have of types that are asked for as a whole, and a partial cache does not know. */
   unknown(): readonly ResourceName[] {
-    return unknownTo(this.#options.cache, this.#sessions.values());
+    return unknownTo(this.#sessions.values());
   }
 
   /** Whether there are clients, and all have answered all that they are to have. */
@@ -131,7 +143,8 @@ export class XdsServer {
   }
 
   async #close(graceMs: number): Promise<void> {
-    this.#unwatch();
+    this.#cleanUp.dispose();
+    for (const { unwatch } of this.#audiences.values()) unwatch();
     this.#waiters.fail(new XdsError('closed', 'the server was closed'));
     for (const stream of this.#streams) stream.end(status.UNAVAILABLE, 'the server shuts down');
     const timer = setTimeout(() => this.#grpc.forceShutdown(), graceMs);
@@ -161,7 +174,7 @@ export class XdsServer {
   #open(context: Parameters<ClientStreamHost['open']>[0], stream: ClientStream): Session {
     const session = new Session({
       ...context,
-      cache: this.#options.cache,
+      view: this.#viewOf(context.node.id),
       lastGood: this.#lastGood,
       clock: MONOTONIC_CLOCK,
       options: this.#sessionOptions,
@@ -173,24 +186,66 @@ export class XdsServer {
       },
     });
     this.#sessions.set(stream, session);
+    this.#join(session);
     return session;
   }
 
   #closed(session: Session, stream: ClientStream): void {
     this.#sessions.delete(stream);
+    this.#part(session);
     this.#toPump.delete(session);
     this.#memories.disconnect(session.node);
     this.#options.onInterest?.();
   }
 
-  #onChange(change: PublishedChange): void {
-    this.#lastGood.forget(change, this.#options.cache);
-    const isIdle = this.#toPump.size === 0;
-    for (const session of this.#sessions.values()) {
-      session.note(change);
-      this.#toPump.add(session);
+  #viewOf(nodeId: string): View {
+    return this.#options.views?.of(nodeId) ?? this.#options.cache;
+  }
+
+  #join(session: Session): void {
+    const { view } = session;
+    const known = this.#audiences.get(view);
+    if (known) {
+      known.sessions.add(session);
+      return;
     }
-    if (isIdle) setImmediate(() => this.#pumpSome());
+    const sessions = new Set([session]);
+    this.#audiences.set(view, { sessions, unwatch: view.watch((change) => this.#onChange(sessions, change)) });
+  }
+
+  #part(session: Session): void {
+    const audience = this.#audiences.get(session.view);
+    if (!audience?.sessions.delete(session) || audience.sessions.size > 0) return;
+    audience.unwatch();
+    this.#audiences.delete(session.view);
+  }
+
+  #onChange(sessions: Iterable<Session>, change: PublishedChange): void {
+    for (const session of sessions) {
+      session.note(change);
+      this.#pumpSoon(session);
+    }
+  }
+
+  /** @param nodes which may see something else than before; undefined for any */
+  #onViews(nodes: ReadonlySet<string> | undefined): void {
+    let isAny = false;
+    for (const session of this.#sessions.values()) {
+      const { id } = session.node;
+      const view = nodes === undefined || nodes.has(id) ? this.#viewOf(id) : session.view;
+      if (view === session.view) continue;
+      this.#part(session);
+      session.see(view);
+      this.#join(session);
+      this.#pumpSoon(session);
+      isAny = true;
+    }
+    if (isAny) this.#options.onInterest?.();
+  }
+
+  #pumpSoon(session: Session): void {
+    if (this.#toPump.size === 0) setImmediate(() => this.#pumpSome());
+    this.#toPump.add(session);
   }
 
   #pumpSome(): void {

@@ -1,9 +1,9 @@
-import type { PublishedChange, SnapshotCache } from './cache.ts';
+import type { Published, PublishedChange } from './cache.ts';
 import type { Clock } from './clock.ts';
 import { type Dialect, resumeSotw } from './dialect.ts';
 import type { LastGood } from './last-good.ts';
 import type { NodeMemory } from './node-memory.ts';
-import { dependentsInPlace, type StreamView } from './order.ts';
+import { dependentsInPlace, type StreamState } from './order.ts';
 import type { Outcome } from './outcome.ts';
 import { type BatchLimits, type Entries, planBatch } from './plan.ts';
 import type { Refusal } from './refusal.ts';
@@ -13,6 +13,7 @@ import { isWildcard, type Resubscription } from './subscription.ts';
 import { TypeState } from './type-state.ts';
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, traitsOf } from './types.ts';
 import { acceptEntries, refuseEntries, type VerdictContext } from './verdict.ts';
+import type { View } from './view.ts';
 
 export interface SessionOptions {
   /** How long clusters and secrets outlive what used them. */
@@ -23,7 +24,8 @@ export interface SessionOptions {
 }
 
 export interface SessionContext {
-  readonly cache: SnapshotCache;
+  /** What the client may see when the stream begins. */
+  readonly view: View;
   readonly node: NodeMemory;
   readonly lastGood: LastGood;
   readonly clock: Clock;
@@ -43,9 +45,10 @@ export interface SessionContext {
 }
 
 /** One stream of one client: what it asked for, has and is owed. Knows nothing of gRPC. */
-export class Session implements StreamView {
+export class Session implements StreamState {
   readonly types = new Map<string, TypeState>();
   readonly #context: SessionContext;
+  #view: View;
   #inRank: readonly TypeState[] = [];
   #nonce = 0;
   #isWritable = true;
@@ -56,10 +59,11 @@ export class Session implements StreamView {
 
   constructor(context: SessionContext) {
     this.#context = context;
+    this.#view = context.view;
   }
 
-  get cache(): SnapshotCache {
-    return this.#context.cache;
+  get view(): View {
+    return this.#view;
   }
 
   get node(): NodeMemory {
@@ -72,7 +76,7 @@ export class Session implements StreamView {
 
   /** Never of a relay that stands by, since nobody is behind it. */
   get isSynced(): boolean {
-    return this.role !== 'standby' && this.cache.isReady && this.types.size > 0 && this.#inRank.every((state) => state.isSettled);
+    return this.role !== 'standby' && this.#view.isReady && this.types.size > 0 && this.#inRank.every((state) => state.isSettled);
   }
 
   /** The newest revision of which the client answered everything; 0 for none. */
@@ -95,7 +99,7 @@ export class Session implements StreamView {
     for (const name of change.asked) state.force(name);
     if (change.wildcard === 'entered') {
       state.mustAnswer = true;
-      for (const name of this.cache.ofType(state.typeUrl).keys()) state.dirty.add(name);
+      for (const name of this.#view.ofType(state.typeUrl).keys()) state.dirty.add(name);
     }
     for (const [name, version] of Object.entries(claimed)) if (state.covers(name)) this.#claim(state, name, version);
     if (change.wildcard !== 'unchanged' || change.asked.length + change.left.length > 0) this.#context.onInterest();
@@ -120,8 +124,8 @@ export class Session implements StreamView {
 
   #judge(state: TypeState, entries: Entries, refusal: Refusal | undefined): void {
     const { lastGood, onOutcome } = this.#context;
-    const { types, cache, node } = this;
-    const context: VerdictContext = { types, cache, node, lastGood, onOutcome, role: this.role, settleUntil: this.#settleUntil() };
+    const { types, view, node } = this;
+    const context: VerdictContext = { types, view, node, lastGood, onOutcome, role: this.role, settleUntil: this.#settleUntil() };
     if (refusal === undefined) acceptEntries(context, state, entries);
     else refuseEntries(context, state, entries, refusal);
   }
@@ -137,9 +141,23 @@ export class Session implements StreamView {
     }
   }
 
+  /**
+   * The client may see something else from now on: what it cannot see any more is gone for it, and what it can is new. Nothing is sent
+   * until `pump`.
+   */
+  see(view: View): void {
+    const before = this.#view;
+    this.#view = view;
+    for (const { typeUrl } of this.types.values()) {
+      const [was, is] = [before.ofType(typeUrl), view.ofType(typeUrl)];
+      const names = [...differing(was, is), ...differing(is, was)].map((name) => ({ typeUrl, name }));
+      this.note({ revision: view.revision, names });
+    }
+  }
+
   /** Sends all that can be sent now. */
   pump(): void {
-    if (this.#isClosed || !this.cache.isReady) return;
+    if (this.#isClosed || !this.#view.isReady) return;
     let progress = true;
     while (progress && this.#isWritable) {
       progress = false;
@@ -149,8 +167,8 @@ export class Session implements StreamView {
       }
     }
     if (!this.isSynced) return;
-    const isNew = this.#syncedRevision < this.cache.revision;
-    this.#syncedRevision = this.cache.revision;
+    const isNew = this.#syncedRevision < this.#view.revision;
+    this.#syncedRevision = this.#view.revision;
     this.#context.onSynced(this.#syncedRevision, isNew);
   }
 
@@ -191,7 +209,7 @@ export class Session implements StreamView {
     const entries = planBatch(
       {
         types: this.types,
-        cache: this.cache,
+        view: this.#view,
         node: this.node,
         lastGood,
         limits: dialect.limits(state.typeUrl, options.limits),
@@ -204,7 +222,7 @@ export class Session implements StreamView {
       },
       state,
     );
-    const isOverdue = state.mustAnswer && state.dirty.size === 0 && state.suspects.length === 0 && this.cache.knows(state.typeUrl);
+    const isOverdue = state.mustAnswer && state.dirty.size === 0 && state.suspects.length === 0 && this.#view.knows(state.typeUrl);
     if (entries.size > 0 || isOverdue) this.#send(state, entries);
     return entries.size > 0 || isOverdue || state.suspects.length < before.suspects || state.dirty.size < before.dirty;
   }
@@ -215,7 +233,7 @@ export class Session implements StreamView {
     const response = this.#context.dialect.encode(state, {
       entries,
       nonce,
-      revision: this.cache.revision,
+      revision: this.#view.revision,
       withRequires: this.role !== 'client',
     });
     if (!response) {
@@ -263,4 +281,8 @@ export class Session implements StreamView {
     const subscription = this.types.get(typeUrl)?.subscription;
     return subscription !== undefined && (isWildcard(subscription) || (subscription.kind === 'names' && subscription.names.size > 0));
   }
+}
+
+function differing(some: ReadonlyMap<string, Published>, others: ReadonlyMap<string, Published>): string[] {
+  return [...some].flatMap(([name, published]) => (others.get(name) === published ? [] : [name]));
 }

@@ -1,4 +1,3 @@
-import type { SnapshotCache } from './cache.ts';
 import type { ResourceName } from './resource.ts';
 import type { Session } from './session.ts';
 import { isWildcard, namesOf } from './subscription.ts';
@@ -14,15 +13,15 @@ export interface Interest {
 
 export const NO_INTEREST: Interest = { wildcard: false, names: new Set() };
 
-/** By type URL. */
+/** By type URL. Names that a client asks for and was not granted do not count. */
 export function interestOf(sessions: Iterable<Session>): Map<string, Interest> {
   const interests = new Map<string, Interest>();
-  for (const { types } of sessions) {
+  for (const { types, view } of sessions) {
     for (const { typeUrl, subscription } of types.values()) {
       const before = interests.get(typeUrl) ?? NO_INTEREST;
       interests.set(typeUrl, {
         wildcard: before.wildcard || isWildcard(subscription),
-        names: new Set([...before.names, ...namesOf(subscription)]),
+        names: new Set([...before.names, ...[...namesOf(subscription)].filter((name) => view.grants(typeUrl, name))]),
       });
     }
   }
@@ -31,7 +30,7 @@ export function interestOf(sessions: Iterable<Session>): Map<string, Interest> {
 
 /**
  * How the clients stand to a version of a resource.
- * - `unwanted`: none asks for it.
+ * - `unwanted`: none asks for it, of those that can see it.
  * - `accepted`: all that ask for it have it.
  * - `pending`: it is to be sent or to be answered.
  * - `refused`: a client refused it.
@@ -45,7 +44,7 @@ export function standingOf(sessions: Iterable<Session>, { typeUrl, name }: Resou
   let kind: 'unwanted' | 'accepted' | 'pending' = 'unwanted';
   for (const session of sessions) {
     const state = session.types.get(typeUrl);
-    if (!state?.covers(name)) continue;
+    if (!state?.covers(name) || (version !== undefined && !session.view.published(typeUrl, name))) continue;
     const rejection = session.node.rejected.get(typeUrl, name);
     if (rejection && rejection.version === version) return { kind: 'refused', ...rejection };
     if (isPending(session, state, name, version)) kind = 'pending';
@@ -62,12 +61,12 @@ function isPending({ node }: Session, state: TypeState, name: string, version: s
 }
 
 /** Names that clients of a partial cache say they have, and of which it does not know whether they exist. */
-export function unknownTo(cache: SnapshotCache, sessions: Iterable<Session>): ResourceName[] {
+export function unknownTo(sessions: Iterable<Session>): ResourceName[] {
   const unknown: ResourceName[] = [];
-  for (const { types } of sessions) {
+  for (const { types, view } of sessions) {
     for (const { typeUrl, held } of types.values()) {
       if (!traitsOf(typeUrl).collection) continue;
-      for (const name of held.keys()) if (cache.isUnknown(typeUrl, name)) unknown.push({ typeUrl, name });
+      for (const name of held.keys()) if (view.isUnknown(typeUrl, name)) unknown.push({ typeUrl, name });
     }
   }
   return unknown;

@@ -1,6 +1,6 @@
 import type { Published } from './cache.ts';
 import type { LastGood } from './last-good.ts';
-import { type StreamView, settle } from './order.ts';
+import { type StreamState, settle } from './order.ts';
 import type { Outcome } from './outcome.ts';
 import type { Entries } from './plan.ts';
 import { type Refusal, withoutQuote } from './refusal.ts';
@@ -9,7 +9,7 @@ import type { Role } from './role.ts';
 import type { TypeState } from './type-state.ts';
 import { ENDPOINTS_TYPE } from './types.ts';
 
-export interface VerdictContext extends StreamView {
+export interface VerdictContext extends StreamState {
   readonly lastGood: LastGood;
   readonly onOutcome: (outcome: Outcome, resource: Resource | undefined) => void;
   readonly role: Role;
@@ -107,10 +107,13 @@ function reject(context: VerdictContext, state: TypeState, entry: Published, mes
 }
 
 /** Whether this was sent in place of the version that the client should have and refused. */
-function isSubstitute({ node, cache }: StreamView, { typeUrl }: TypeState, name: string, entry: Published | null): boolean {
+function isSubstitute({ node, view }: StreamState, { typeUrl }: TypeState, name: string, entry: Published | null): boolean {
   const rejected = node.rejected.get(typeUrl, name)?.version;
   return (
-    entry !== null && rejected !== undefined && rejected !== entry.resource.version && rejected === cache.get({ typeUrl, name })?.version
+    entry !== null &&
+    rejected !== undefined &&
+    rejected !== entry.resource.version &&
+    rejected === view.published(typeUrl, name)?.resource.version
   );
 }
 
