@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 
-const OF_SLUICE = 'sluice';
+/** What the user agents of controllers and agents begin with. */
+const OF_SLUICE = 'sluice-';
 
 interface AuditEvent {
   readonly stage: string;
@@ -22,7 +23,12 @@ export function requestsOfSluice(auditLog: string, from: number, until: number):
     const { stage, verb, userAgent, objectRef, requestReceivedTimestamp }: AuditEvent = JSON.parse(line);
     const began = Date.parse(requestReceivedTimestamp);
     // A watch is told of when it begins too.
-    if (userAgent !== OF_SLUICE || stage !== (verb === 'watch' ? 'ResponseStarted' : 'ResponseComplete') || began < from || began > until)
+    if (
+      !userAgent?.startsWith(OF_SLUICE) ||
+      stage !== (verb === 'watch' ? 'ResponseStarted' : 'ResponseComplete') ||
+      began < from ||
+      began > until
+    )
       continue;
     const what = [verb, objectRef?.resource, objectRef?.subresource].filter((part) => part !== undefined).join(' ');
     counts.set(what, (counts.get(what) ?? 0) + 1);

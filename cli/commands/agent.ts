@@ -49,20 +49,21 @@ export function addAgent(yargs: Argv): Argv {
         .example('sluice agent --controller 10.0.0.7:18000 --ca ca.crt --kubeconfig node.conf', 'on a machine, with an Envoy of its own'),
     async (argv) => {
       const settings = await requireSettings(argv.config);
-      const [{ runAgent }, { requireApiClient }, { createLog }, { listenForStop }, { hostname }] = await Promise.all([
+      const [{ runAgent }, { requireApiClient, userAgentOf }, { createLog }, { listenForStop }, { hostname }] = await Promise.all([
         import('../agent/run-agent.ts'),
         import('../api-client.ts'),
         import('../log.ts'),
         import('../stop-signals.ts'),
         import('node:os'),
       ]);
-      await using client = requireApiClient(argv.kubeconfig);
+      const nodeName = argv.nodeName || hostname();
+      await using client = requireApiClient(argv.kubeconfig, userAgentOf('sluice-agent', nodeName));
       await runAgent(
         {
           controllers: `dns:///${argv.controller}`,
           authorities: argv.ca,
           client,
-          nodeName: argv.nodeName || hostname(),
+          nodeName,
           stateDir: argv.stateDir,
           envoy: argv.runDir === undefined ? { kind: 'child' } : { kind: 'elsewhere', folder: argv.runDir },
           adminPort: argv.adminPort,

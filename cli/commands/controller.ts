@@ -39,19 +39,20 @@ export function addController(yargs: Argv): Argv {
       const { namespace, xdsAddress, xdsPort, adminPort } = argv;
       if (xdsPort === adminPort) throw new CliError('usage', '--xds-port and --admin-port must differ');
       const settings = await requireSettings(argv.config);
-      const [{ runController }, { requireApiClient }, { createLog }, { listenForStop }, { hostname }] = await Promise.all([
+      const [{ runController }, { requireApiClient, userAgentOf }, { createLog }, { listenForStop }, { hostname }] = await Promise.all([
         import('../controller/run-controller.ts'),
         import('../api-client.ts'),
         import('../log.ts'),
         import('../stop-signals.ts'),
         import('node:os'),
       ]);
-      await using client = requireApiClient(argv.kubeconfig);
+      const podName = argv.podName || hostname();
+      await using client = requireApiClient(argv.kubeconfig, userAgentOf('sluice-controller', podName));
       await runController(
         {
           client,
           namespace,
-          podName: argv.podName || hostname(),
+          podName,
           xds: { host: xdsAddress, port: xdsPort },
           adminPort,
           settings,

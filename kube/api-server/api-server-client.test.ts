@@ -124,6 +124,19 @@ describe('a client of an API server', () => {
     await client.close();
   });
 
+  test('it says who it is', async () => {
+    await using server = await ScriptedApiServer.start((_, response) => answerJson(response, 200, {}));
+    for (const options of [{}, { userAgent: 'sluice-agent/1.2.3 (node-1)' }]) {
+      const client = server.client(options);
+      await client.request({ path: PATH });
+      await client.close();
+    }
+    assert.deepEqual(
+      server.requests.map(({ headers }) => headers['user-agent']),
+      ['sluice', 'sluice-agent/1.2.3 (node-1)'],
+    );
+  });
+
   test('connections are reused', async () => {
     const ports = new Set<unknown>();
     await using server = await ScriptedApiServer.start((_, response) => {

@@ -16,6 +16,8 @@ export interface ApiClientOptions {
    * bookmark about once a minute to who asks for them; ending a silent stream that is alive costs one request.
    */
   readonly streamSilenceMs?: number;
+  /** How it calls itself to the server, whose audit log tells clients of one account apart by it; default `sluice`. */
+  readonly userAgent?: string;
 }
 
 /** How to open a connection to the API server. */
@@ -33,12 +35,14 @@ export class ApiServerClient implements ApiClient {
   readonly #access: Access;
   readonly #answerWithinMs: number;
   readonly #streamSilenceMs: number;
+  readonly #userAgent: string;
   #agent: { readonly key: string; readonly agent: Agent } | undefined;
 
-  constructor(access: Access, { answerWithinMs = 30_000, streamSilenceMs = 150_000 }: ApiClientOptions = {}) {
+  constructor(access: Access, { answerWithinMs = 30_000, streamSilenceMs = 150_000, userAgent = 'sluice' }: ApiClientOptions = {}) {
     this.#access = access;
     this.#answerWithinMs = answerWithinMs;
     this.#streamSilenceMs = streamSilenceMs;
+    this.#userAgent = userAgent;
   }
 
   async request(request: ApiRequest): Promise<unknown> {
@@ -62,7 +66,7 @@ export class ApiServerClient implements ApiClient {
   /** What a connection of another kind, such as a WebSocket, needs to be let in as this client is. */
   async connection(): Promise<ApiConnection> {
     const { cluster, credential } = await this.#identity();
-    const headers = { ...this.#access.headers, ...authorizationOf(credential), 'user-agent': 'sluice' };
+    const headers = { ...this.#access.headers, ...authorizationOf(credential), 'user-agent': this.#userAgent };
     return { server: cluster.server.replace(/\/+$/, ''), headers, tls: tlsOptions(cluster, credential) };
   }
 
@@ -107,7 +111,7 @@ export class ApiServerClient implements ApiClient {
         const outgoing = httpsRequest(urlOf(cluster.server, request), {
           method: request.method ?? 'GET',
           agent: this.#agentFor(cluster, credential),
-          headers: { ...this.#access.headers, ...headersOf(request, credential, sent) },
+          headers: { ...this.#access.headers, 'user-agent': this.#userAgent, ...headersOf(request, credential, sent) },
           ...(request.signal && { signal: request.signal }),
         });
         timer = setTimeout(() => outgoing.destroy(new Error(`no answer in ${this.#answerWithinMs} ms`)), this.#answerWithinMs);
@@ -165,7 +169,6 @@ function authorizationOf({ basic, token }: Credential): Record<string, string> {
 function headersOf(request: ApiRequest, credential: Credential, sent: Buffer | undefined): Record<string, string | number> {
   return {
     accept: request.accept ?? 'application/json',
-    'user-agent': 'sluice',
     ...authorizationOf(credential),
     // Node sends a body with DELETE only where its length is given.
     ...(sent && { 'content-type': request.contentType ?? 'application/json', 'content-length': sent.length }),

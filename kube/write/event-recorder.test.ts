@@ -68,22 +68,23 @@ describe('EventRecorder', () => {
     });
   });
 
-  test('tells the same once, however many find it, and again while it lasts', async () => {
+  test('tells the same by one Event, however many find it, and again while it lasts', async () => {
     const { clock, events, recorder, leadership } = scene();
     for (const instance of ['sluice-0', 'sluice-1']) {
       const one = recorder(instance);
       one.resume(leadership);
       for (let times = 0; times < 3; times += 1) one.sync([found('web')]);
+      await clock.pass(0);
     }
     await clock.pass(29 * 60_000);
     assert.deepEqual(
       Array.from(events.values(), ({ series }) => series),
-      [undefined],
+      [{ count: 2, lastObservedTime: '2026-01-02T03:04:05.000000Z' }],
     );
     await clock.pass(60_000);
     assert.deepEqual(
       Array.from(events.values(), ({ series }) => series),
-      [{ count: 3, lastObservedTime: '2026-01-02T03:34:05.000000Z' }],
+      [{ count: 4, lastObservedTime: '2026-01-02T03:34:05.000000Z' }],
     );
     events.clear();
     await clock.pass(30 * 60_000);

@@ -146,7 +146,9 @@ export class EventRecorder {
   async #tell(told: Told, leadership: Leadership): Promise<void> {
     const signal = AbortSignal.any([leadership.signal, AbortSignal.timeout(TIMEOUT_MS)]);
     try {
-      if (told.toldAt === undefined || !(await this.#tellAgain(told.draft, signal))) await this.#create(told.draft, signal);
+      const isThere = told.toldAt !== undefined && (await this.#tellAgain(told.draft, signal));
+      // An Event that another replica told, or this one before the finding went away for a while, is told again too.
+      if (!isThere && !(await this.#create(told.draft, signal))) await this.#tellAgain(told.draft, signal);
       this.#remember(told);
     } catch (error) {
       this.#failed(told, error);
@@ -158,14 +160,17 @@ export class EventRecorder {
     if (this.#present.has(keyOf(told))) this.#told.set(keyOf(told), told);
   }
 
-  async #create(draft: EventDraft, signal: AbortSignal): Promise<void> {
+  /** @returns false where there is such an Event already */
+  async #create(draft: EventDraft, signal: AbortSignal): Promise<boolean> {
     const now = this.#options.wallClock?.() ?? new Date();
     const body = eventManifest(draft, { controller: CONTROLLER, instance: this.#options.instance }, now);
     const path = collectionPath('Event', draft.ref.namespace) ?? '';
     try {
       await this.#options.client.request({ method: 'POST', path, body, signal });
+      return true;
     } catch (error) {
-      if (!(error instanceof ApiError && error.code === 'already-exists')) throw error;
+      if (error instanceof ApiError && error.code === 'already-exists') return false;
+      throw error;
     }
   }
 
