@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
+import { ingressManifest } from '../../testkit/manifest-objects.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { runToEnd } from './command.ts';
 import { Lab, type RunningLab } from './index.ts';
@@ -109,6 +110,28 @@ describe('the life of a lab', needs('cluster', 'root'), () => {
       [0, 0],
     );
     assert.match((await command('status', '--name', 'one')).stderr, /no lab named one is running/);
+  });
+
+  test('it can have Sluice in it, which a client outside of the cluster reaches', async () => {
+    const command = (...args: readonly string[]) =>
+      runToEnd([process.execPath, MAIN, '--state-dir', states.path, '--name', 'served', ...args], {});
+    const up = await command('up', '--with', 'sluice');
+    assert.deepEqual({ code: up.code, stderr: up.stderr }, { code: 0, stderr: '' });
+    try {
+      const lab = await Lab.find('served', states.path);
+      await lab.apply([ingressManifest('web', { rules: { 'a.test': 'a' } })]);
+      const address = await eventually(async () => {
+        const { stdout } = await command('exec', '--', ...lab.kubectlCommand('get', 'ingress', 'web', '-o', 'jsonpath={..ip}'));
+        assert.match(stdout, /^10\.250\./);
+        return stdout;
+      });
+      await eventually(async () => {
+        const { stdout } = await command('exec', '--', 'curl', '-s', '-m', '2', '-w', ' %{http_code}', `http://${address}/`);
+        assert.match(stdout, / 404$/);
+      });
+    } finally {
+      assert.equal((await command('down')).code, 0);
+    }
   });
 
   test('its processes can be killed and started again', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import yargs, { type Argv } from 'yargs';
-import { findLab, startLab } from './lab.ts';
+import { findLab, type LabOptions, startLab } from './lab.ts';
 import { LabError } from './lab-error.ts';
 import type { RunningLab } from './running-lab.ts';
 import { listLabs, stateRoot } from './state.ts';
@@ -65,14 +65,29 @@ function addUp(yargs: Argv<Shared>): Argv<Shared> {
     (command) =>
       command
         .option('nodes', { type: 'number', requiresArg: true, default: 1, describe: 'How many nodes' })
+        .option('with', {
+          choices: ['sluice', 'images'] as const,
+          requiresArg: true,
+          describe:
+            'sluice: this checkout, installed by manifests/install.yaml. images: only what the manifest names, built of this checkout',
+        })
         .example('$0 up --nodes 2', 'two nodes')
-        .example('$0 up --name other', 'beside the one that runs'),
-    async ({ name, nodes, stateDir = stateRoot() }) => {
+        .example('$0 up --name other', 'beside the one that runs')
+        .example('$0 up --with sluice', 'ready to serve Ingresses'),
+    async ({ name, nodes, with: extra, stateDir = stateRoot() }) => {
       const start = performance.now();
-      const lab = await startLab({ name, nodes, stateRoot: stateDir, outlives: true, report: (what) => console.log(what) });
+      const lab = await startWith(extra, { name, nodes, stateRoot: stateDir, outlives: true, report: (what) => console.log(what) });
       console.log(`lab ${name} is up after ${((performance.now() - start) / 1000).toFixed(1)} s\nexport KUBECONFIG=${lab.kubeconfig}`);
     },
   );
+}
+
+/** Modules that build images are loaded by those only who want some. */
+async function startWith(extra: 'sluice' | 'images' | undefined, options: LabOptions): Promise<RunningLab> {
+  if (extra === undefined) return await startLab(options);
+  const { sluiceImages, startLabWithSluice } = await import('./sluice.ts');
+  if (extra === 'sluice') return await startLabWithSluice(options);
+  return await startLab({ ...options, images: await sluiceImages(options.report) });
 }
 
 function addDown(yargs: Argv<Shared>): Argv<Shared> {
@@ -122,7 +137,7 @@ function addKubectl(yargs: Argv<Shared>): Argv<Shared> {
     (command) => command.positional('args', { type: 'string', array: true, default: [] }).example('$0 kubectl get pods -A', ''),
     async ({ name, args, '--': rest = [], stateDir = stateRoot() }) => {
       const lab = await findLab(name, stateDir);
-      await passOn(lab.kubectlCommand(...args, ...stringsOf(rest)), lab);
+      await passOn(lab.kubectlCommand(...args, ...stringsOf(rest)), lab.kubeconfig);
     },
   );
 }
@@ -140,7 +155,7 @@ function addExec(yargs: Argv<Shared>): Argv<Shared> {
         .example('$0 exec --where node-1 -- nft list ruleset', ''),
     async ({ name, args, '--': rest = [], where, mounts, stateDir = stateRoot() }) => {
       const lab = await findLab(name, stateDir);
-      await passOn(lab.command([...args, ...stringsOf(rest)], { where, mounts }), lab);
+      await passOn(lab.command([...args, ...stringsOf(rest)], { where, mounts }), lab.clientKubeconfig);
     },
   );
 }
@@ -150,8 +165,8 @@ function stringsOf(values: unknown): readonly string[] {
 }
 
 /** Runs a command in place of this process, as far as its streams and its status go. */
-async function passOn([program, ...args]: readonly [string, ...string[]], lab: RunningLab): Promise<void> {
-  const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, KUBECONFIG: lab.kubeconfig } });
+async function passOn([program, ...args]: readonly [string, ...string[]], kubeconfig: string): Promise<void> {
+  const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, KUBECONFIG: kubeconfig } });
   process.on('SIGINT', () => {});
   process.exitCode = await new Promise<number>((resolve, reject) => {
     child.on('error', reject).on('exit', (code) => resolve(code ?? 1));

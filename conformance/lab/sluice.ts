@@ -36,8 +36,8 @@ export async function untilInForce(lab: RunningLab): Promise<void> {
   if (code !== 0) throw new LabError('not-ready', `Sluice is not ready in lab ${lab.name}:\n${stdout}${stderr}`);
 }
 
-/** What a lab runs for the images that the manifest names. */
-async function sluiceImages(report: (what: string) => void): Promise<readonly ImageRow[]> {
+/** What a lab runs for the images that `manifests/install.yaml` names, built of this checkout. */
+export async function sluiceImages(report: (what: string) => void = () => {}): Promise<readonly ImageRow[]> {
   const built = await buildImages(TARGETS, { report });
   return [...built].map(([name, { root, config }]) => ({
     match: `sluice/${name}:*`,
