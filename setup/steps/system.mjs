@@ -13,6 +13,7 @@ export const EXTRAS = {
     nft: 'nftables',
     nsenter: 'util-linux',
     conntrack: 'conntrack',
+    curl: 'curl',
     debootstrap: 'debootstrap',
     'nc.openbsd': 'netcat-openbsd',
   },
