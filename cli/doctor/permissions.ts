@@ -27,7 +27,7 @@ export const CONTROLLER_PERMISSIONS: readonly Permission[] = [
   ...here('coordination.k8s.io', ['leases'], ['create']),
   ...here('coordination.k8s.io', ['leases'], ['get', 'update'], 'sluice-controller'),
   ...here('', ['secrets', 'configmaps'], ['create']),
-  ...here('', ['secrets'], ['get', 'update'], 'sluice-ca'),
+  ...here('', ['secrets'], ['update'], 'sluice-ca'),
   ...here('', ['configmaps'], ['get', 'patch'], 'sluice-ca'),
 ];
 
