@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { clusterPlacement } from '../ingress-controller/index.ts';
 import type { KubeObject, ObjectBatch, ObjectSource } from '../kube/index.ts';
-import { DEFAULT_SETTINGS } from '../settings/index.ts';
+import { DEFAULT_SETTINGS, type Settings } from '../settings/index.ts';
 import { eventually } from '../testkit/eventually.ts';
 import { PORTS } from '../testkit/ingress-world.ts';
 import { endpointSliceObject, ingressObject, secretObject, serviceObject } from '../testkit/kube-objects.ts';
@@ -9,12 +10,13 @@ import { makeCertificate } from '../testkit/make-certificate.ts';
 import { SnapshotCache } from '../xds-server/serve/index.ts';
 import { LISTENER, SECRET } from '../xds-server/translate/types.ts';
 import { type ChangedEvent, Controller } from './controller.ts';
-import { Pipeline } from './pipeline/pipeline.ts';
+import { Pipeline, type PipelineOptions } from './pipeline/pipeline.ts';
 
 /** Yields what it is given, and knows of no Secret until `knows` says so. */
 class ScriptedSource implements ObjectSource {
   readonly needed = new Set<string>();
   knows = false;
+  knowsNodes = false;
   taken = 0;
   #batches: ObjectBatch[] = [];
   #wake: (() => void) | undefined;
@@ -47,6 +49,10 @@ class ScriptedSource implements ObjectSource {
     for (const name of dropped) this.needed.delete(name);
     return this.knows || this.needed.size === 0;
   }
+
+  wantNodes(wanted: boolean): boolean {
+    return wanted && this.knowsNodes;
+  }
 }
 
 class Scene implements AsyncDisposable {
@@ -56,8 +62,8 @@ class Scene implements AsyncDisposable {
   readonly #ended = new AbortController();
   readonly #running: Promise<void>;
 
-  constructor() {
-    const pipeline = new Pipeline({ settings: DEFAULT_SETTINGS, ports: PORTS, asOf: new Date() });
+  constructor(options: Partial<PipelineOptions> = {}) {
+    const pipeline = new Pipeline({ settings: DEFAULT_SETTINGS, ports: PORTS, asOf: new Date(), ...options });
     const controller = new Controller({
       source: this.source,
       pipeline,
@@ -134,5 +140,22 @@ describe('a controller whose source brings Secrets when they are needed', () => 
     await eventually(() => assert.equal(scene.changes.length, 2));
     assert.equal(scene.cache.revision, 2);
     assert.equal(scene.isServing, false);
+  });
+});
+
+describe('a controller that is to serve some nodes only', () => {
+  test('serves nothing before it knows their labels', async () => {
+    const settings: Settings = {
+      ...DEFAULT_SETTINGS,
+      ingress: { ...DEFAULT_SETTINGS.ingress, nodes: { matchLabels: { edge: '' } } },
+    };
+    await using scene = new Scene({ settings, placement: (ingress) => clusterPlacement(ingress, 'sluice-system') });
+    scene.source.give(...WEB);
+    await eventually(() => assert.equal(scene.source.taken, 1));
+    assert.equal(scene.cache.isReady, false);
+    scene.source.knowsNodes = true;
+    scene.source.give(ingress('b'));
+    await eventually(() => assert.equal(scene.changes.length, 2));
+    assert.equal(scene.cache.revision, 1);
   });
 });

@@ -1,11 +1,13 @@
 import type { ObjectBatch, ObjectSource } from '../kube/index.ts';
 import { compareDiagnostics, type Diagnostic } from '../model/index.ts';
 import type { SnapshotCache } from '../xds-server/serve/cache.ts';
+import type { NodeViews } from '../xds-server/serve/node-views.ts';
 import type { Outcome } from '../xds-server/serve/outcome.ts';
 import type { ResourceChange } from '../xds-server/serve/resource.ts';
 import { ROUTES } from '../xds-server/translate/types.ts';
 import { HeldChanges } from './held-changes.ts';
 import { locateDiagnostic } from './locate.ts';
+import { NodeGrants } from './node-grants.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
 import { Rejections } from './rejections.ts';
 import { RouteQuarantine } from './route-quarantine.ts';
@@ -19,6 +21,8 @@ export interface ControllerOptions {
   readonly source: ObjectSource;
   readonly pipeline: Pipeline;
   readonly cache: SnapshotCache;
+  /** Which node may see what of it, where that is to follow the settings. */
+  readonly views?: NodeViews;
   readonly onEvent: (event: ControllerEvent) => void;
 }
 
@@ -51,6 +55,7 @@ export class Controller {
   readonly #options: ControllerOptions;
   readonly #rejections: Rejections;
   readonly #quarantine: RouteQuarantine;
+  readonly #grants: NodeGrants | undefined;
   /** What is not published yet, since it needs Secrets that nobody has looked for. */
   readonly #held = new HeldChanges();
   #taken: TakenBatch[] = [];
@@ -61,6 +66,8 @@ export class Controller {
     this.#options = options;
     this.#rejections = new Rejections(options.pipeline, options.cache);
     this.#quarantine = new RouteQuarantine(options.pipeline);
+    const { pipeline, views } = options;
+    this.#grants = views && new NodeGrants({ pipeline, views, onChange: (change) => this.#onNodes(change) });
   }
 
   /**
@@ -75,6 +82,7 @@ export class Controller {
     } finally {
       clearInterval(clock);
       clearTimeout(this.#overdue);
+      this.#grants?.close();
     }
   }
 
@@ -100,12 +108,16 @@ export class Controller {
 
   #take(batch: ObjectBatch): void {
     const { pipeline, source } = this.#options;
-    const change = pipeline.apply(batch);
+    const change = pipeline.apply(batch, source.wantNodes(pipeline.wantsNodes));
     const { needed, dropped } = pipeline.secretReferences;
+    const hasNodes = source.wantNodes(pipeline.wantsNodes);
     this.#held.add(change);
     this.#taken.push({ batch, change, timing: { readMs: batch.timing.readMs, ...pipeline.timing } });
     this.#sourceDiagnostics = batch.diagnostics;
-    if (source.want(needed, dropped)) this.#publishTaken();
+    const hasSecrets = source.want(needed, dropped);
+    // Later, nodes that were served before are, until it is known whether they are to be.
+    const isWhole = hasNodes || !pipeline.wantsNodes || this.#options.cache.isReady;
+    if (hasSecrets && isWhole) this.#publishTaken();
     else this.#wait();
   }
 
@@ -121,6 +133,8 @@ export class Controller {
     this.#taken = [];
     const startedAt = performance.now();
     cache.apply(this.#held.take());
+    // Nothing is sent before the event loop turns.
+    this.#grants?.update();
     const publishMs = performance.now() - startedAt;
     const { revision } = cache;
     for (const { batch, change, timing } of taken) onEvent({ kind: 'changed', batch, change, revision, timing: { ...timing, publishMs } });
@@ -130,6 +144,11 @@ export class Controller {
   #publish(change: ResourceChange): void {
     if (this.#taken.length === 0) this.#options.cache.apply(change);
     else this.#held.add(change);
+  }
+
+  #onNodes(change: ResourceChange): void {
+    this.#publish(change);
+    this.#options.onEvent({ kind: 'findings' });
   }
 
   #advance(): void {

@@ -17,6 +17,7 @@ export * from './source.ts';
 export { type Validation, validateObject } from './validate.ts';
 export type { Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls } from './views/ingress.ts';
 export type { IngressPoint } from './views/load-balancer.ts';
+export type { Node } from './views/node.ts';
 export type { Secret } from './views/secret.ts';
 export type { EndpointSlice, Service, ServicePort } from './views/service.ts';
 export type { Condition, SluiceSettings } from './views/sluice-settings.ts';

@@ -1,11 +1,12 @@
 import type { ObjectRef } from '../model/index.ts';
 import { type Ingress, type IngressClass, ingressClassView, ingressView } from './views/ingress.ts';
+import { type Node, nodeView } from './views/node.ts';
 import { type Secret, secretView } from './views/secret.ts';
 import { type EndpointSlice, endpointSliceView, type Service, serviceView } from './views/service.ts';
 import { type SluiceSettings, sluiceSettingsView } from './views/sluice-settings.ts';
 
 /** An object that Sluice reads, reduced to what it reads of it. */
-export type KubeObject = Ingress | IngressClass | Service | EndpointSlice | Secret | SluiceSettings;
+export type KubeObject = Ingress | IngressClass | Service | EndpointSlice | Secret | SluiceSettings | Node;
 
 export type Kind = KubeObject['kind'];
 
@@ -20,6 +21,7 @@ export const VIEWS = {
   'discovery.k8s.io/v1/EndpointSlice': endpointSliceView,
   'v1/Secret': secretView,
   'sluice.io/v1alpha1/SluiceSettings': sluiceSettingsView,
+  'v1/Node': nodeView,
 } as const;
 
 export function refOf(object: KubeObject): ObjectRef {

@@ -20,6 +20,12 @@ export interface ObjectSource {
    * @returns whether it is known of all that are needed if they exist; if not, a batch follows once it is, be it empty
    */
   want(needed: readonly string[], dropped: readonly string[]): boolean;
+  /**
+   * Says whether Nodes are needed from now on. A source that reads them anyway has nothing to do. The others bring them in later batches
+   * while they are needed, and take them away afterwards.
+   * @returns whether all of them are in the batches up to the last; if not, a batch follows once they are, be it empty
+   */
+  wantNodes(wanted: boolean): boolean;
 }
 
 /** A change of any number of objects, to be taken as one. */

@@ -19,7 +19,7 @@ const IGNORED: Validation = { result: 'ignored', findings: [] };
 
 const VIEW_BY_TYPE: ReadonlyMap<string, z.ZodType<KubeObject>> = new Map(Object.entries(VIEWS));
 
-const CLUSTER_KINDS: ReadonlySet<string> = new Set(['IngressClass', 'SluiceSettings']);
+const CLUSTER_KINDS: ReadonlySet<string> = new Set(['IngressClass', 'SluiceSettings', 'Node']);
 
 /** The API version to use instead, by `group/kind` of versions that are no longer served. */
 const PRESENT_VERSIONS: ReadonlyMap<string, string> = new Map([

@@ -61,7 +61,8 @@ describe('the rights of install.yaml', { ...needs('cluster', 'root', 'envoy'), t
   test('users are told what is wrong, and of their settings', async () => {
     await apply('lost', { rules: { 'lost.test': 'nowhere' } });
     await eventually(async () => assert.equal(await timesTold('lost', 'ServiceNotFound'), 1), WITHIN);
-    const spec = { ingress: { requestTimeout: '30s' } };
+    const everyNode = { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'Exists' }] };
+    const spec = { ingress: { requestTimeout: '30s', nodes: everyNode } };
     await lab.apply([{ apiVersion: 'sluice.io/v1alpha1', kind: 'SluiceSettings', metadata: { name: 'default' }, spec }]);
     await lab.kubectl('wait', '--for=condition=Applied', 'sluicesettings/default', '--timeout=30s');
   });

@@ -9,6 +9,7 @@ export {
   type SettingsProblem,
   type SettingsResult,
 } from './load.ts';
+export { matchesLabels, type NodeSelector } from './node-selector.ts';
 export { type OverlayResult, overlaySettings } from './overlay.ts';
 export { settingsResourceDefinition } from './resource-definition.ts';
 export { brokenRules, SETTINGS_RULES, type SettingsRule } from './rules.ts';

@@ -45,6 +45,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'ingress.defaultSecret': 'a/b',
   'ingress.requestTimeout': '1s',
   'ingress.loadBalancerMode': 'shared',
+  'ingress.nodes': { matchLabels: { edge: '' } },
   'ingress.hostNetwork.enabled': true,
   'ingress.hostNetwork.sharedListenerPort': 80,
   'ingress.service.type': 'NodePort',
@@ -70,7 +71,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
 
 test('every setting can be said by the object, and changes nothing else', () => {
   const names = settingsFields().map(({ path }) => path.join('.'));
-  const choices = ['upstream.sessionAffinity', 'upstream.retry', 'upstream.outlierDetection'];
+  const choices = ['ingress.nodes', 'upstream.sessionAffinity', 'upstream.retry', 'upstream.outlierDetection'];
   const single = names.filter((name) => !choices.some((choice) => name.startsWith(`${choice}.`)));
   assert.deepEqual(single.toSorted(), Object.keys(OTHERS).toSorted());
   for (const name of single) {
@@ -85,6 +86,22 @@ const WRONG: readonly (readonly [what: string, said: object, path: string, messa
   ['an unknown setting', { http: { loud: true } }, 'http.loud', /no such setting/],
   ['a duration of centuries', { ingress: { requestTimeout: '99999999h' } }, 'ingress.requestTimeout', /must be a duration/],
   ['a port twice', { ingress: { service: { insecureNodePort: 1, secureNodePort: 1 } } }, 'ingress.service.secureNodePort', /must differ/],
+  ['a selector of nothing', { ingress: { nodes: {} } }, 'ingress.nodes.matchLabels', /must ask for something/],
+  ['a selector in one word', { ingress: { nodes: { role: 'edge' } } }, 'ingress.nodes.role', /no such setting/],
+  ['a key that is none', { ingress: { nodes: { matchLabels: { 'a b': '' } } } }, 'ingress.nodes.matchLabels.a b', /key/],
+  ['a label that is none', { ingress: { nodes: { matchLabels: { a: 'b c' } } } }, 'ingress.nodes.matchLabels.a', /value of a label/],
+  [
+    'an operator without values',
+    { ingress: { nodes: { matchExpressions: [{ key: 'a', operator: 'In' }] } } },
+    'ingress.nodes.matchExpressions.values',
+    /need values/,
+  ],
+  [
+    'an unknown operator',
+    { ingress: { nodes: { matchExpressions: [{ key: 'a', operator: 'Gt', values: ['1'] }] } } },
+    'ingress.nodes.matchExpressions.0.operator',
+    /Invalid option/,
+  ],
   [
     'a class for what the file has',
     { ingress: { service: { loadBalancerClass: 'a/b' } } },

@@ -22,7 +22,9 @@ const jsonSchema = z.looseObject({
   minLength: z.number().optional(),
   minItems: z.number().optional(),
   required: z.array(z.string()).optional(),
-  additionalProperties: z.unknown().optional(),
+  get additionalProperties() {
+    return jsonSchema.or(z.boolean()).optional();
+  },
   get properties() {
     return z.record(z.string(), jsonSchema).optional();
   },
@@ -122,7 +124,12 @@ function structural(field: JsonSchema, path: readonly string[]): Structural {
   if (field.properties) return { ...described, ...section(field, field.properties, path) };
   switch (field.type) {
     case 'object':
-      return { ...described, type: 'object', maxProperties: MAX_ITEMS, additionalProperties: { type: 'string', maxLength: MAX_TEXT } };
+      return {
+        ...described,
+        type: 'object',
+        maxProperties: MAX_ITEMS,
+        additionalProperties: structural(valuesOf(field), path),
+      };
     case 'array':
       return { ...described, type: 'array', maxItems: MAX_ITEMS, ...kept(field, 'minItems'), items: structural(field.items ?? {}, path) };
     case 'integer':
@@ -135,6 +142,10 @@ function structural(field: JsonSchema, path: readonly string[]): Structural {
     default:
       throw new TypeError(`${path.join('.')}: a custom resource cannot hold ${JSON.stringify(field)}`);
   }
+}
+
+function valuesOf({ additionalProperties }: JsonSchema): JsonSchema {
+  return typeof additionalProperties === 'object' ? additionalProperties : {};
 }
 
 const DURATION_SCHEMA = { type: 'string', maxLength: MAX_DURATION, pattern: DURATION };

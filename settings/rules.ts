@@ -1,3 +1,4 @@
+import { asksForSomething, hasValuesWhereNeeded } from './node-selector.ts';
 import type { Settings } from './settings.ts';
 
 /** What no field says alone, twice: for the API server, which sees one object, and for us, who see what is in force. */
@@ -13,6 +14,7 @@ export interface SettingsRule {
 }
 
 const SERVICE = ['ingress', 'service'] as const;
+const NODES = ['ingress', 'nodes'] as const;
 
 export const SETTINGS_RULES: readonly SettingsRule[] = [
   {
@@ -42,6 +44,21 @@ export const SETTINGS_RULES: readonly SettingsRule[] = [
     message: 'only a Service of type LoadBalancer has a class',
     cel: "!has(self.type) || self.type == 'LoadBalancer' || !has(self.loadBalancerClass)",
     holds: ({ ingress: { service } }) => service.type === 'LoadBalancer' || service.loadBalancerClass === undefined,
+  },
+  {
+    section: NODES,
+    field: 'matchLabels',
+    message: 'a selector must ask for something; leave nodes out for all nodes',
+    cel: '(has(self.matchLabels) && self.matchLabels.size() > 0) || (has(self.matchExpressions) && self.matchExpressions.size() > 0)',
+    holds: ({ ingress: { nodes } }) => nodes === undefined || asksForSomething(nodes),
+  },
+  {
+    // Of each item of the list.
+    section: [...NODES, 'matchExpressions'],
+    field: 'values',
+    message: 'In and NotIn need values, and the others have none',
+    cel: "(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",
+    holds: ({ ingress: { nodes } }) => nodes === undefined || hasValuesWhereNeeded(nodes),
   },
 ];
 

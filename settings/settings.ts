@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
+import { nodeSelector } from './node-selector.ts';
 
 const http = z
   .strictObject({
@@ -69,6 +70,11 @@ const ingress = z
       .enum(['dedicated', 'shared'])
       .default('dedicated')
       .describe('In a cluster: whether Ingresses have a Service each or one together, unless the annotation loadbalancer-mode says.'),
+    nodes: nodeSelector
+      .optional()
+      .describe(
+        'In a cluster: the nodes that serve Ingresses, by their labels; absent for all. Others get nothing of them, no certificate either.',
+      ),
     hostNetwork,
     service,
   })

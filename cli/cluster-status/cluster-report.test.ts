@@ -62,6 +62,16 @@ describe('a report of a cluster', () => {
     );
   });
 
+  test('waits for no node that serves no Ingress', () => {
+    const idle = { ...LEADS, idleNodes: ['n-2'] };
+    const agents = [agent(), agent({ ready: false, notReady: 'Envoy does not run' }, 'n-2')];
+    const asked = { ...WELL, controllers: [controller({ cluster: idle })], agents, wantedAgents: 2, envoys: { wanted: 2, ready: 1 } };
+    const report = reportCluster(asked);
+    assert.equal(report.ready, true);
+    assert.match(formatClusterReport(report), /node +n-2, .*serves no Ingress, as ingress\.nodes says: Envoy does not run/);
+    assert.equal(reportCluster({ ...asked, envoys: { wanted: 2, ready: 0 } }).ready, false);
+  });
+
   const silent: AskedPod = { pod: 'a-n-2', node: 'n-2', status: undefined, silence: 'its container does not run: CrashLoopBackOff' };
   const rejected = [{ type: 'listener', name: 'http', message: 'no', sources: ['Ingress default/shop spec'] }];
   const failing = { ...LEADS, failingWrites: [{ what: 'apply Service/default/x', reason: 'forbidden' }] };

@@ -41,6 +41,8 @@ export interface NodeReport {
   /** Whether its Envoy has everything that the controller has for it. */
   readonly inSync: boolean;
   readonly ready: boolean;
+  /** Whether it serves no Ingress, by the setting `ingress.nodes`, so that nobody waits for it. */
+  readonly idle: boolean;
   readonly problem?: string;
 }
 
@@ -62,10 +64,11 @@ export interface ClusterReport {
 export function reportCluster(asked: AskedCluster): ClusterReport {
   const controllers = asked.controllers.map(reportController);
   const synced = syncedNodes(asked.controllers);
-  const nodes = asked.agents.map((agent) => reportNode(agent, synced));
-  const problems = findProblems(asked, controllers);
+  const idle = new Set(asked.controllers.flatMap(({ status }) => status?.cluster?.idleNodes ?? []));
+  const nodes = asked.agents.map((agent) => reportNode(agent, synced, idle));
+  const problems = findProblems(asked, controllers, nodes);
   const notProgrammed = findNotProgrammed(asked);
-  const isWhole = controllers.every(({ ready }) => ready) && nodes.every(({ ready, inSync }) => ready && inSync);
+  const isWhole = controllers.every(({ ready }) => ready) && nodes.every(({ ready, inSync, idle }) => idle || (ready && inSync));
   return {
     ready: isWhole && problems.length === 0 && notProgrammed.length === 0,
     controllers,
@@ -94,7 +97,7 @@ function syncedNodes(controllers: readonly AskedPod[]): ReadonlySet<string> {
   return new Set(clients.filter(({ synced }) => synced).map(({ node }) => node));
 }
 
-function reportNode({ pod, node, status, silence }: AskedPod, synced: ReadonlySet<string>): NodeReport {
+function reportNode({ pod, node, status, silence }: AskedPod, synced: ReadonlySet<string>, idle: ReadonlySet<string>): NodeReport {
   const inSync = synced.has(node);
   const problem = status ? (status.notReady ?? describeLag(status, inSync)) : silence;
   return {
@@ -104,6 +107,7 @@ function reportNode({ pod, node, status, silence }: AskedPod, synced: ReadonlySe
     ...(status?.envoy && { envoy: status.envoy.version }),
     inSync,
     ready: status?.ready === true,
+    idle: idle.has(node),
     ...(problem !== undefined && { problem }),
   };
 }
@@ -114,7 +118,12 @@ function describeLag({ relay }: Status, inSync: boolean): string | undefined {
   return `no controller: ${relay?.error ?? 'not connected yet'}; what was good is served`;
 }
 
-function findProblems({ controllers, agents, wantedAgents, envoys }: AskedCluster, reports: readonly ControllerReport[]): string[] {
+function findProblems(
+  { controllers, agents, wantedAgents, envoys }: AskedCluster,
+  reports: readonly ControllerReport[],
+  nodes: readonly NodeReport[],
+): string[] {
+  const spared = nodes.filter(({ idle, ready }) => idle && !ready).length;
   const problems: string[] = [];
   if (wantedAgents === undefined && controllers.length === 0 && agents.length === 0) return ['Sluice is not installed in this namespace'];
   if (controllers.length === 0) problems.push('no controller runs');
@@ -122,7 +131,7 @@ function findProblems({ controllers, agents, wantedAgents, envoys }: AskedCluste
   if (wantedAgents === undefined) problems.push('there is no DaemonSet sluice-agent');
   else if (agents.length < wantedAgents) problems.push(`${wantedAgents - agents.length} of ${wantedAgents} nodes have no agent`);
   if (envoys === undefined) problems.push('there is no DaemonSet sluice-envoy');
-  else if (envoys.ready < envoys.wanted) problems.push(`Envoy serves on ${envoys.ready} of ${envoys.wanted} nodes`);
+  else if (envoys.ready + spared < envoys.wanted) problems.push(`Envoy serves on ${envoys.ready} of ${envoys.wanted} nodes`);
   return problems;
 }
 

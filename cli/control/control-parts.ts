@@ -4,7 +4,7 @@ import { Pipeline, type PipelineOptions } from '../../controller/pipeline/pipeli
 import { resourceTypeOf } from '../../controller/render.ts';
 import type { ObjectSource } from '../../kube/index.ts';
 import { compareDiagnostics, type Diagnostic } from '../../model/index.ts';
-import { type ClientStatus, type Outcome, SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
+import { type ClientStatus, NodeViews, type Outcome, SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
 import type { Log } from '../log.ts';
 import type { Locate } from '../text/place.ts';
 import { readVersions } from '../version.ts';
@@ -20,6 +20,8 @@ const FINDINGS_SHARE = 0.05;
 export interface ControlOptions {
   readonly source: ObjectSource;
   readonly pipeline: Omit<PipelineOptions, 'asOf' | 'onFailure'>;
+  /** Whether clients are nodes that are known by their certificates, and see what their node serves; else they see everything. */
+  readonly servesNodes?: boolean;
   readonly log: Log;
   /** What this process' status says beyond its objects and clients. */
   readonly describeRole: (clients: readonly ClientStatus[]) => RoleStatus;
@@ -36,6 +38,8 @@ export interface ControlOptions {
 /** From objects to xDS clients, and the telling of it: what `sluice run` and `sluice controller` have in common. */
 export class ControlParts {
   readonly cache = new SnapshotCache();
+  /** Which node may see what of it; undefined where everybody sees everything. */
+  readonly views: NodeViews | undefined;
   readonly pipeline: Pipeline;
   readonly controller: Controller;
   readonly server: XdsServer;
@@ -57,14 +61,18 @@ export class ControlParts {
       asOf: new Date(),
       onFailure: (collection, key, error) => this.#tellMistake(`${collection} of ${key}`, error),
     });
+    this.views = options.servesNodes ? new NodeViews(this.cache, 'nothing') : undefined;
+    const views = this.views && { views: this.views };
     this.controller = new Controller({
       source,
       pipeline: this.pipeline,
       cache: this.cache,
+      ...views,
       onEvent: (event) => this.#onEvent(event),
     });
     this.server = new XdsServer({
       cache: this.cache,
+      ...views,
       onOutcome: (outcome) => this.#onOutcome(outcome),
       onSynced: (nodeId, revision) => {
         this.#narrator.synced(revision);

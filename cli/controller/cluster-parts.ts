@@ -36,6 +36,7 @@ export class ClusterParts {
         placement: (ingress) => clusterPlacement(ingress, namespace),
         ports: { address: ANY_ADDRESS, ...SHARED_NODE_PORTS, reserved: [] },
       },
+      servesNodes: true,
       log,
       describeRole: (clients) => this.#describeRole(clients),
       otherDiagnostics: () => this.duties.diagnostics(),
@@ -48,7 +49,7 @@ export class ClusterParts {
       podName,
       pipeline: this.control.pipeline,
       authority,
-      programmed: () => untilProgrammed(this.control.server, this.control.cache, this.control.pipeline.servingNodes()),
+      programmed: () => untilProgrammed(this.control),
       onDiagnostics: () => this.control.noteFindings(),
       log,
     });
@@ -80,10 +81,12 @@ export class ClusterParts {
 
   #describeCluster(): ClusterStatus {
     const { leader, isLeading, writes } = this.duties;
+    const idleNodes = this.control.pipeline.idleNodes();
     return {
       namespace: this.#options.namespace,
       ...(leader !== undefined && { leader }),
       isLeader: isLeading,
+      ...(idleNodes.length > 0 && { idleNodes: [...idleNodes] }),
       kinds: this.#source.state().map(({ kind, synced, error }) => ({ kind, synced, ...(error && { error: error.message }) })),
       pendingWrites: isLeading ? writes.pending : 0,
       failingWrites: writes.failing.map(({ action, reason }) => ({ what: `${action.kind} ${objectKey(action.ref)}`, reason })),

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
+import type { ControlParts } from '../control/control-parts.ts';
+
+type ProgrammedParts = Pick<ControlParts, 'server' | 'cache' | 'views' | 'pipeline'>;
 
 /** Nodes that take longer are not waited for: one that hangs must not hide an Ingress that all others serve. */
 const PATIENCE_MS = 2_000;
@@ -8,14 +10,13 @@ const ELSEWHERE_MS = 1_000;
 
 /**
  * Resolves when the Envoys of the nodes that are connected here have what is published now, and those that other replicas serve
- * had time for it, so that a status promises nothing that is not so. Never rejects.
- * @param serving the nodes that requests are sent to
+ * had time for it, so that a status promises nothing that is not so. Nodes that serve nothing are not waited for. Never rejects.
  */
-export async function untilProgrammed(server: XdsServer, cache: SnapshotCache, serving: ReadonlySet<string>): Promise<void> {
+export async function untilProgrammed({ server, cache, views, pipeline }: ProgrammedParts): Promise<void> {
   const { revision } = cache;
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const nodes = new Set(server.clients().map(({ nodeId }) => nodeId));
-  const here = [...nodes].map((node) => server.waitSynced(node, { revision, signal }));
-  const elsewhere = [...serving].every((node) => nodes.has(node)) ? [] : [sleep(ELSEWHERE_MS)];
+  const here = [...nodes].filter((node) => !views?.isNothing(node)).map((node) => server.waitSynced(node, { revision, signal }));
+  const elsewhere = [...pipeline.servingNodes()].every((node) => nodes.has(node)) ? [] : [sleep(ELSEWHERE_MS)];
   await Promise.allSettled([...here, ...elsewhere]);
 }

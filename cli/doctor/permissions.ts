@@ -18,6 +18,7 @@ export const CONTROLLER_PERMISSIONS: readonly Permission[] = [
   ...anywhere('discovery.k8s.io', ['endpointslices'], ['list', 'watch', 'create', 'patch', 'delete']),
   ...anywhere('', ['secrets'], ['get', 'list', 'watch']),
   ...anywhere('networking.k8s.io', ['ingresses/status'], ['patch']),
+  ...anywhere('', ['nodes'], ['list', 'watch']),
   ...anywhere('sluice.io', ['sluicesettings'], ['list', 'watch']),
   ...anywhere('sluice.io', ['sluicesettings/status'], ['patch']),
   ...anywhere('events.k8s.io', ['events'], ['create', 'get', 'patch']),

@@ -22,8 +22,9 @@ function describeController({ pod, node, version, leads, ready, problem }: Contr
   return [pod, `on ${node || 'no node'}`, version, state, leads ? 'leads' : undefined].filter((part) => part !== undefined).join(', ');
 }
 
-function describeNode({ node, version, envoy, ready, inSync, problem }: NodeReport): string {
-  const state = ready ? (inSync ? 'in sync' : 'serves, not in sync') : 'does not serve';
+function describeNode({ node, version, envoy, ready, inSync, idle, problem }: NodeReport): string {
+  const served = ready ? (inSync ? 'in sync' : 'serves, not in sync') : 'does not serve';
+  const state = idle ? 'serves no Ingress, as ingress.nodes says' : served;
   const what = version === undefined ? undefined : `agent ${version}${envoy === undefined ? '' : `, Envoy ${envoy}`}`;
   return [node || 'no node', what, `${state}${problem === undefined ? '' : `: ${problem}`}`]
     .filter((part) => part !== undefined)

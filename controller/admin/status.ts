@@ -43,6 +43,8 @@ const cluster = z.object({
   /** Who writes for all replicas, as the Lease has it; absent while nobody does. */
   leader: z.string().optional(),
   isLeader: z.boolean(),
+  /** Nodes that serve no Ingress, by the setting `ingress.nodes`; absent where there are none. */
+  idleNodes: z.array(z.string()).optional(),
   kinds: z.array(watchedKind),
   /** What the leader has to write and has not; 0 on the others. */
   pendingWrites: count,

@@ -15,6 +15,7 @@ import { objectKey } from '../../model/index.ts';
 import { ALL } from './ingress-sites.ts';
 import { type Inputs, inputKey, NOW } from './inputs.ts';
 import type { ModelStages } from './model.ts';
+import type { NodeScopeStages } from './node-scope.ts';
 import { settingsStatus } from './settings-status.ts';
 
 export interface ActionStages {
@@ -39,7 +40,7 @@ export function buildActions(
   graph: Graph,
   inputs: Inputs,
   { sites, settings, slicesOfServices }: Pick<ModelStages, 'sites' | 'settings' | 'slicesOfServices'>,
-  first: Placement,
+  { first, isServing }: { readonly first: Placement } & Pick<NodeScopeStages, 'isServing'>,
 ): ActionStages {
   if (first.kind === 'standalone') {
     return { outcomes: graph.input('cluster outcomes'), actions: graph.input('actions'), nodes: graph.input('nodes') };
@@ -49,7 +50,7 @@ export function buildActions(
       ? [[ALL, { ...slice, metadata }] as const]
       : [],
   );
-  const nodes = graph.derive('nodes', nodeSlices, (slices) => gatherNodes(slices));
+  const nodes = graph.derive('nodes', nodeSlices, (slices, _key, read) => gatherNodes(slices, (node) => isServing(read, node)));
   const none = gatherNodes([]);
   const objectsOf = (read: <V>(collection: Collection<V>, key: string) => V | undefined): ClusterObjects => ({
     service: (ref) => read(inputs.services, inputKey(ref)),

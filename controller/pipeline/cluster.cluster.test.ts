@@ -289,6 +289,30 @@ describe('what is done to a real API server', needs('cluster'), () => {
     }
   });
 
+  test('a headless Service, as of the host network mode of Cilium, is replaced by one that a load balancer serves', async () => {
+    await put('headless', {}, 'other');
+    const { metadata } = await get(`${INGRESSES}/headless`);
+    const owner = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', name: 'headless', uid: metadata.uid, controller: true };
+    const own = {
+      name: 'cilium-ingress-headless',
+      namespace: 'default',
+      labels: { 'cilium.io/ingress': 'true' },
+      ownerReferences: [owner],
+    };
+    const spec = { type: 'ClusterIP', clusterIP: 'None', ports: [{ name: 'http', port: 80, protocol: 'TCP' }] };
+    const made = await plane.request(SERVICES, { method: 'POST', body: { apiVersion: 'v1', kind: 'Service', metadata: own, spec } });
+    assert.equal(made.status, 201, made.body);
+    const asBalancer = { spec: { type: 'LoadBalancer' } };
+    const merge = { method: 'PATCH', body: asBalancer, contentType: 'application/merge-patch+json' };
+    assert.equal((await plane.request(`${SERVICES}/cilium-ingress-headless`, merge)).status, 422);
+    await put('headless');
+    await leader.until(async () => {
+      const { spec: now } = await get(`${SERVICES}/cilium-ingress-headless`);
+      assert.equal(now.type, 'LoadBalancer');
+      assert.match(now.clusterIP, /^\d/);
+    });
+  });
+
   const mirrored = async (): Promise<readonly { readonly name: string; readonly ports: readonly { readonly name: string }[] }[]> => {
     const selector = 'endpointslice.kubernetes.io/managed-by=endpointslicemirroring-controller.k8s.io';
     const { items } = await get(`${SLICES}/default/endpointslices?labelSelector=${encodeURIComponent(selector)}`);

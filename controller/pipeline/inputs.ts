@@ -1,7 +1,18 @@
 import type { Graph, Input } from '../../collection/index.ts';
-import type { EndpointSlice, Ingress, IngressClass, KubeObject, ObjectBatch, Secret, Service, SluiceSettings } from '../../kube/index.ts';
+import type {
+  EndpointSlice,
+  Ingress,
+  IngressClass,
+  KubeObject,
+  Node,
+  ObjectBatch,
+  Secret,
+  Service,
+  SluiceSettings,
+} from '../../kube/index.ts';
 import type { ObjectRef } from '../../model/index.ts';
 import type { Settings } from '../../settings/index.ts';
+import type { NodeScope } from './node-scope.ts';
 import type { QuarantinedHost } from './route-resources.ts';
 import type { SettingsVerdict } from './settings-in-force.ts';
 
@@ -15,6 +26,12 @@ export interface Inputs {
   /** One value, at the key {@link NOW}: the time that certificates are judged by. */
   readonly clock: Input<Date>;
   readonly settingsObjects: Input<SluiceSettings>;
+  /** Those of a cluster, while anybody needs to know their labels. */
+  readonly nodes: Input<Node>;
+  /** One value, at the key {@link NOW}: which nodes serve. */
+  readonly nodeScope: Input<NodeScope>;
+  /** Nodes that are to serve and that nothing is sent to yet. */
+  readonly preparing: Input<true>;
   /** One value, at the key {@link NOW}: the settings in force. */
   readonly settings: Input<Settings>;
   /** What was made of each settings object. */
@@ -34,6 +51,9 @@ export function createInputs(graph: Graph): Inputs {
     secrets: graph.input('secrets'),
     clock: graph.input('clock'),
     settingsObjects: graph.input('settings objects'),
+    nodes: graph.input('nodes of the cluster'),
+    nodeScope: graph.input('node scope'),
+    preparing: graph.input('nodes that are made ready'),
     settings: graph.input('settings'),
     verdicts: graph.input('verdicts on settings'),
     quarantine: graph.input('quarantine'),
@@ -71,6 +91,9 @@ function upsert(inputs: Inputs, object: KubeObject): void {
     case 'SluiceSettings':
       inputs.settingsObjects.set(key, object);
       break;
+    case 'Node':
+      inputs.nodes.set(key, object);
+      break;
   }
 }
 
@@ -86,7 +109,15 @@ export function findInput(inputs: Inputs, ref: ObjectRef): KubeObject | undefine
 function inputOf(
   inputs: Inputs,
   kind: string,
-): Input<Ingress> | Input<IngressClass> | Input<Service> | Input<EndpointSlice> | Input<Secret> | Input<SluiceSettings> | undefined {
+):
+  | Input<Ingress>
+  | Input<IngressClass>
+  | Input<Service>
+  | Input<EndpointSlice>
+  | Input<Secret>
+  | Input<SluiceSettings>
+  | Input<Node>
+  | undefined {
   switch (kind) {
     case 'Ingress':
       return inputs.ingresses;
@@ -100,6 +131,8 @@ function inputOf(
       return inputs.secrets;
     case 'SluiceSettings':
       return inputs.settingsObjects;
+    case 'Node':
+      return inputs.nodes;
     default:
       return undefined;
   }

@@ -2,7 +2,7 @@ import { type Collection, Graph, type OnFailure } from '../../collection/index.t
 import { type ListenPorts, type Placement, STANDALONE } from '../../ingress-controller/index.ts';
 import type { Action, ObjectBatch } from '../../kube/index.ts';
 import type { Certificate, Cluster, Diagnostic, EndpointSet, FieldRef, Listener, ObjectRef, VirtualHost } from '../../model/index.ts';
-import type { Settings } from '../../settings/index.ts';
+import type { NodeSelector, Settings } from '../../settings/index.ts';
 import type { Resource, ResourceChange, ResourceName } from '../../xds-server/serve/resource.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, SECRET } from '../../xds-server/translate/types.ts';
 import type { EncodedVirtualHost } from '../../xds-server/translate/virtual-hosts.ts';
@@ -12,6 +12,7 @@ import { Findings } from './findings.ts';
 import { ALL } from './ingress-sites.ts';
 import { createInputs, findInput, type Inputs, NOW, takeBatch } from './inputs.ts';
 import { buildModel, type IngestedIngress, type ModelStages } from './model.ts';
+import { buildNodeScope, NodeScopeInForce, type NodeScopeStages } from './node-scope.ts';
 import { buildResources, type ResourceStage } from './resources.ts';
 import { buildRouteResources, type QuarantinedHost, type RouteStages } from './route-resources.ts';
 import { SettingsInForce, takeSettings } from './settings-in-force.ts';
@@ -40,6 +41,14 @@ export interface SecretReferences {
   readonly dropped: readonly string[];
 }
 
+/** Nodes of the cluster, by name. */
+export interface ServedNodes {
+  /** Those that Ingresses are for. */
+  readonly serving: 'all' | ReadonlySet<string>;
+  /** Those whose labels are known. */
+  readonly known: readonly string[];
+}
+
 /** The model as it is at present. */
 export interface Model {
   readonly ingresses: Collection<IngestedIngress>;
@@ -65,6 +74,10 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #routes: RouteStages;
   readonly #secretReferences: Collection<readonly string[]>;
   readonly #nodes: ActionStages['nodes'];
+  readonly #nodeScope: NodeScopeStages;
+  readonly #scope = new NodeScopeInForce();
+  readonly #placementOf: (ingress: Settings['ingress']) => Placement;
+  #haveNodesChanged = true;
   readonly #stages: readonly ResourceStage[];
   readonly #findings = new Findings();
   readonly #changedActions = new Set<string>();
@@ -77,9 +90,13 @@ export class Pipeline implements QuarantinedRoutes {
     this.#settings = new SettingsInForce(settings);
     this.#inputs.settings.set(NOW, settings);
     const placementOf = typeof placement === 'function' ? placement : () => placement;
+    this.#placementOf = placementOf;
+    this.#scope.take(this.#inputs, this.#selector, false);
     this.#graph.beginStage('ingest');
     const stages = buildModel(this.#graph, this.#inputs, { placementOf, ports });
-    const actions = buildActions(this.#graph, this.#inputs, stages, placementOf(settings.ingress));
+    this.#nodeScope = buildNodeScope(this.#graph, this.#inputs);
+    const { isServing } = this.#nodeScope;
+    const actions = buildActions(this.#graph, this.#inputs, stages, { first: placementOf(settings.ingress), isServing });
     this.#secretReferences = stages.secretReferences;
     this.#nodes = actions.nodes;
     this.#graph.beginStage('translate');
@@ -116,15 +133,46 @@ export class Pipeline implements QuarantinedRoutes {
     return new Set([...IPv4, ...IPv6].flatMap(({ nodeName, ready }) => (ready && nodeName !== undefined ? [nodeName] : [])));
   }
 
+  /** Whether the labels of nodes make a difference. */
+  get wantsNodes(): boolean {
+    return this.#selector !== undefined;
+  }
+
+  /** Which nodes Ingresses are for; undefined where that is as it was when it was asked last. */
+  takeNodes(): ServedNodes | undefined {
+    if (!this.#haveNodesChanged) return undefined;
+    this.#haveNodesChanged = false;
+    const serving = this.#scope.isAll ? 'all' : new Set(this.#nodeScope.selected.keys());
+    return { serving, known: [...this.#inputs.nodes.keys()] };
+  }
+
+  /** The nodes whose labels are not those that are asked for. */
+  idleNodes(): readonly string[] {
+    if (this.#scope.isAll) return [];
+    return [...this.#inputs.nodes.keys()].filter((node) => !this.#nodeScope.selected.get(node)).sort();
+  }
+
+  /** Says which nodes are to serve and have not what they need yet, so that no requests are sent to them. */
+  prepare(nodes: ReadonlySet<string>): ResourceChange {
+    const { preparing } = this.#inputs;
+    for (const node of preparing.keys()) if (!nodes.has(node)) preparing.delete(node);
+    for (const node of nodes) preparing.set(node, true);
+    return this.#settle();
+  }
+
   /** The API server's name for an object that is read; undefined for one that is not there or comes from a file. */
   uidOf(ref: ObjectRef): string | undefined {
     return findInput(this.#inputs, ref)?.metadata.uid;
   }
 
-  /** Takes a batch in and says what it changed. */
-  apply(batch: Pick<ObjectBatch, 'upserts' | 'removals'>): ResourceChange {
+  /**
+   * Takes a batch in and says what it changed.
+   * @param knowsNodes whether all Nodes are in this batch and those before
+   */
+  apply(batch: Pick<ObjectBatch, 'upserts' | 'removals'>, knowsNodes = true): ResourceChange {
     takeBatch(this.#inputs, batch);
     takeSettings(this.#inputs, this.#settings, batch, new Date());
+    this.#scope.take(this.#inputs, this.#selector, knowsNodes);
     return this.#settle();
   }
 
@@ -194,12 +242,19 @@ export class Pipeline implements QuarantinedRoutes {
     return this.#settle();
   }
 
+  get #selector(): NodeSelector | undefined {
+    const { ingress } = this.#settings.current;
+    return this.#placementOf(ingress).kind === 'standalone' ? undefined : ingress.nodes;
+  }
+
   #settle(): ResourceChange {
     const stopwatch = new Stopwatch();
     this.#graph.settle((stage) => stopwatch.enter(stage));
     this.#timing = { ingestMs: stopwatch.total('ingest'), translateMs: stopwatch.total('translate') };
     this.#findings.refresh();
     for (const key of this.model.actions.changed) this.#changedActions.add(key);
+    const { selected } = this.#nodeScope;
+    if (selected.changed.size + this.#inputs.nodeScope.changed.size + this.#inputs.nodes.changed.size > 0) this.#haveNodesChanged = true;
     const upserts: Resource[] = [];
     const removals: ResourceName[] = [];
     for (const { typeUrl, resources } of this.#stages) {

@@ -29,6 +29,10 @@ export class SettingsInForce {
     this.#file = file;
   }
 
+  get current(): Settings {
+    return this.#lastGood?.settings ?? this.#file;
+  }
+
   /** Takes in what the object is now, or that there is none. */
   take(inputs: Pick<Inputs, 'settings' | 'verdicts'>, object: SluiceSettings | undefined, at: Date): void {
     if (object?.metadata.uid !== this.#lastGood?.uid) this.#lastGood = undefined;
@@ -37,7 +41,7 @@ export class SettingsInForce {
       this.#lastGood = undefined;
       inputs.verdicts.delete(NAME);
     }
-    inputs.settings.set(NOW, this.#lastGood?.settings ?? this.#file);
+    inputs.settings.set(NOW, this.current);
   }
 
   #judge({ metadata: { uid }, spec }: SluiceSettings): Pick<SettingsVerdict, 'findings' | 'needsRestart'> {

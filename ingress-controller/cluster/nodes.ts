@@ -24,9 +24,10 @@ const MAX_ENDPOINTS = 1_000;
  * Gathers the nodes from the slices of the agents' headless Service. Those that are neither ready nor still serving are left out; those
  * that are going away stay as such, so that open connections can end.
  * @param slices in any order
+ * @param serves whether Ingresses are served by a node, whose name is undefined where nobody says it; default: by all
  */
-export function gatherNodes(slices: readonly EndpointSlice[]): Nodes {
-  return { IPv4: gather(slices, 'IPv4'), IPv6: gather(slices, 'IPv6') };
+export function gatherNodes(slices: readonly EndpointSlice[], serves: (nodeName: string | undefined) => boolean = () => true): Nodes {
+  return { IPv4: gather(slices, 'IPv4', serves), IPv6: gather(slices, 'IPv6', serves) };
 }
 
 /** The addresses that serve now: of ready nodes. */
@@ -34,7 +35,11 @@ export function readyAddresses({ IPv4, IPv6 }: Nodes): readonly string[] {
   return [...IPv4, ...IPv6].filter(({ ready }) => ready).map(({ address }) => address);
 }
 
-function gather(slices: readonly EndpointSlice[], family: 'IPv4' | 'IPv6'): readonly NodeEndpoint[] {
+function gather(
+  slices: readonly EndpointSlice[],
+  family: 'IPv4' | 'IPv6',
+  serves: (nodeName: string | undefined) => boolean,
+): readonly NodeEndpoint[] {
   const found = new Map<string, NodeEndpoint>();
   for (const slice of slices) {
     if (slice.addressType !== family) continue;
@@ -42,7 +47,7 @@ function gather(slices: readonly EndpointSlice[], family: 'IPv4' | 'IPv6'): read
       const ready = conditions.ready ?? true;
       const serving = conditions.serving ?? ready;
       const [address] = addresses;
-      if (address === undefined || !(ready || serving) || found.get(address)?.ready) continue;
+      if (address === undefined || !(ready || serving) || found.get(address)?.ready || !serves(nodeName)) continue;
       found.set(address, { address, nodeName, ready, serving, terminating: conditions.terminating ?? false });
     }
   }

@@ -70,4 +70,41 @@ describe('a source of an API server', () => {
     assert.equal((await source.watch(AbortSignal.abort()).next()).done, true);
     assert.deepEqual(source.state(), []);
   });
+
+  test('Nodes are read while they are wanted, as metadata, and hold nothing else up', async () => {
+    const abort = new AbortController();
+    const asked: (string | undefined)[] = [];
+    let answer: () => Promise<unknown> = () => Promise.reject(new ApiError('forbidden', 'no'));
+    const client = clientOf(async () => ({}));
+    const source = new ApiServerSource({
+      ...client,
+      request: (request) => {
+        if (!request.path.endsWith('/nodes')) return client.request(request);
+        asked.push(request.accept);
+        return answer();
+      },
+    });
+    const batches = source.watch(abort.signal);
+    await batches.next();
+    assert.deepEqual([source.wantNodes(false), source.state().some(({ kind }) => kind === 'Node'), asked], [false, false, []]);
+    assert.equal(source.wantNodes(true), false);
+    assert.deepEqual(
+      (await batches.next()).value?.diagnostics.map(({ code }) => code),
+      ['KindUnreadable'],
+    );
+    assert.equal(source.want([], []), true);
+    answer = async () => ({ metadata: { resourceVersion: '1' }, items: [{ metadata: { name: 'n', uid: 'n', labels: { a: 'b' } } }] });
+    const batch = (await batches.next()).value;
+    assert.deepEqual([batch?.upserts[0]?.metadata.labels, batch?.diagnostics], [{ a: 'b' }, []]);
+    assert.equal(source.wantNodes(true), true);
+    assert.ok(asked.length >= 2 && asked.every((accept) => accept?.includes('PartialObjectMetadata')), asked.join());
+    assert.equal(source.wantNodes(false), false);
+    assert.deepEqual((await batches.next()).value?.removals, [{ kind: 'Node', namespace: '', name: 'n' }]);
+    answer = async () => ({ metadata: { resourceVersion: '1' }, items: [] });
+    assert.equal(source.wantNodes(true), false);
+    assert.deepEqual((await batches.next()).value?.upserts, []);
+    assert.equal(source.wantNodes(true), true);
+    abort.abort();
+    assert.equal((await batches.next()).done, true);
+  });
 });

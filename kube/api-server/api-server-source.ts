@@ -11,6 +11,7 @@ export class ApiServerSource implements ObjectSource {
   readonly #client: ApiClient;
   readonly #options: ApiServerSourceOptions;
   readonly #wanted = new Set<string>();
+  #wantsNodes = false;
   #watch: ApiServerWatch | undefined;
 
   constructor(client: ApiClient, options: ApiServerSourceOptions = {}) {
@@ -23,6 +24,7 @@ export class ApiServerSource implements ObjectSource {
     if (signal.aborted) return;
     const watch = new ApiServerWatch(this.#client, this.#wanted, this.#options, signal);
     this.#watch = watch;
+    watch.wantNodes(this.#wantsNodes);
     try {
       for (let batch = await watch.next(); batch; batch = await watch.next()) yield batch;
     } finally {
@@ -45,6 +47,11 @@ export class ApiServerSource implements ObjectSource {
       this.#watch?.secrets.want(key);
     }
     return this.#watch?.complete() ?? false;
+  }
+
+  wantNodes(wanted: boolean): boolean {
+    this.#wantsNodes = wanted;
+    return this.#watch?.wantNodes(wanted) ?? false;
   }
 
   /** Of the watch that began last; empty before there is one. */

@@ -4,7 +4,7 @@ import type { ApiError } from './api-error.ts';
 import { describeUnreadable } from './describe-unreadable.ts';
 import { ObjectCache } from './object-cache.ts';
 import { Reflector, type ReflectorEvent, type ReflectorSink } from './reflector.ts';
-import { WATCHED_RESOURCES, type WatchedResource } from './resources.ts';
+import { NODES, WATCHED_RESOURCES, type WatchedResource } from './resources.ts';
 import { WantedSecrets } from './wanted-secrets.ts';
 
 export interface ApiServerSourceOptions {
@@ -32,10 +32,13 @@ export class ApiServerWatch {
   readonly secrets: WantedSecrets;
   readonly #cache = new ObjectCache();
   readonly #states = new Map<string, KindState>();
+  readonly #client: ApiClient;
   readonly #options: ApiServerSourceOptions;
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
-  readonly #runs: Promise<void>;
+  readonly #runs: Promise<unknown>[];
+  /** Ends the reading of Nodes, while they are wanted. */
+  #nodes: AbortController | undefined;
   #failure: { readonly error: unknown } | undefined;
   #hasBegun = false;
   #owed = false;
@@ -59,14 +62,8 @@ export class ApiServerWatch {
     this.#signal = own;
     const resources = options.resources ?? WATCHED_RESOURCES;
     for (const { kind } of resources) this.#states.set(kind, { kind, synced: false, heardAt: undefined, error: undefined });
-    const runs = resources.map((resource) => new Reflector(client, resource, this.#sinkOf(resource), options.relistAfterMs).run(own));
-    this.#runs = Promise.all(runs).then(
-      () => {},
-      (error: unknown) => {
-        if (!own.aborted) this.#failure = { error };
-        this.#wake.resolve();
-      },
-    );
+    this.#client = client;
+    this.#runs = resources.map((resource) => this.#follow(resource, own));
   }
 
   /** The next batch; undefined after the abort. */
@@ -83,7 +80,7 @@ export class ApiServerWatch {
 
   async end(): Promise<void> {
     this.#abort.abort();
-    await this.#runs;
+    await Promise.all(this.#runs);
   }
 
   /** Whether all that is wanted is known; if not, a batch will follow once it is. */
@@ -92,6 +89,23 @@ export class ApiServerWatch {
     const complete = this.#isSynced() && this.secrets.isComplete && this.#cache.isTaken;
     this.#owed ||= !complete;
     return complete;
+  }
+
+  /** Begins to read Nodes, or stops. @returns whether all of them are in the batches up to the last */
+  wantNodes(wanted: boolean): boolean {
+    const { kind } = NODES;
+    if (wanted && !this.#nodes) {
+      this.#nodes = new AbortController();
+      this.#states.set(kind, { kind, synced: false, heardAt: undefined, error: undefined });
+      this.#runs.push(this.#follow(NODES, AbortSignal.any([this.#signal, this.#nodes.signal])));
+    } else if (!wanted && this.#nodes) {
+      this.#nodes.abort();
+      this.#nodes = undefined;
+      this.#states.delete(kind);
+      this.#cache.removeKind(kind);
+      this.#wake.resolve();
+    }
+    return this.#states.get(kind)?.synced === true && this.#cache.isTaken;
   }
 
   state(): readonly KindState[] {
@@ -110,11 +124,21 @@ export class ApiServerWatch {
   }
 
   #isSynced(): boolean {
-    return this.#states.values().every(({ synced }) => synced);
+    return this.#states.values().every(({ kind, synced }) => synced || kind === NODES.kind);
   }
 
-  #sinkOf({ kind, apiVersion, onWant }: WatchedResource): ReflectorSink {
-    const event = (event: ReflectorEvent) => this.#tell(event);
+  #follow(resource: WatchedResource, signal: AbortSignal): Promise<void> {
+    const reflector = new Reflector(this.#client, resource, this.#sinkOf(resource, signal), this.#options.relistAfterMs);
+    return reflector.run(signal).catch((error: unknown) => {
+      if (!signal.aborted) this.#failure = { error };
+      this.#wake.resolve();
+    });
+  }
+
+  #sinkOf({ kind, apiVersion, onWant }: WatchedResource, signal: AbortSignal): ReflectorSink {
+    const event = (event: ReflectorEvent) => {
+      if (!signal.aborted) this.#tell(event);
+    };
     const heard = () => this.#hear(kind);
     if (onWant) {
       return {
@@ -131,10 +155,12 @@ export class ApiServerWatch {
     }
     return {
       put: (object) => {
+        if (signal.aborted) return;
         this.#cache.put(kind, apiVersion, object);
         heard();
       },
       remove: (namespace, name) => {
+        if (signal.aborted) return;
         this.#cache.remove({ kind, namespace, name });
         heard();
       },
@@ -153,6 +179,8 @@ export class ApiServerWatch {
     const lost = event.type === 'lost';
     if (state) {
       const synced = state.synced || event.type === 'listed' || event.type === 'absent';
+      // Whoever waits for Nodes waits for a batch, also where there are none.
+      if (event.kind === NODES.kind && synced && !state.synced) this.#owed = true;
       this.#states.set(event.kind, { ...state, synced, error: event.error, heardAt: lost ? state.heardAt : performance.now() });
     }
     this.#wake.resolve();

@@ -56,6 +56,15 @@ export class ObjectCache {
     if (this.#diagnostics.delete(key)) this.#touched = true;
   }
 
+  /** Takes all objects of a kind away. */
+  removeKind(kind: Kind): void {
+    for (const { kind: each, metadata } of this.#objects.values()) {
+      if (each === kind) this.remove({ kind, namespace: metadata.namespace, name: metadata.name });
+    }
+    const prefix = objectKey({ kind, namespace: '', name: '' });
+    for (const key of this.#diagnostics.keys()) if (key.startsWith(prefix) && this.#diagnostics.delete(key)) this.#touched = true;
+  }
+
   /** Whether nothing is known of objects that was not taken. */
   get isTaken(): boolean {
     return !this.#delivered.isTouched;

@@ -194,7 +194,8 @@ export class Reflector {
   }
 
   #accept(suffix: 'List' | ''): string {
-    return this.#resource.onWant ? `application/json;as=${METADATA}${suffix};g=meta.k8s.io;v=v1` : 'application/json';
+    const { onWant, metadataOnly } = this.#resource;
+    return onWant || metadataOnly ? `application/json;as=${METADATA}${suffix};g=meta.k8s.io;v=v1` : 'application/json';
   }
 }
 

@@ -10,6 +10,8 @@ export interface WatchedResource {
   readonly fieldSelector?: string;
   /** Only the metadata is watched; the contents come of those that are wanted. */
   readonly onWant?: boolean;
+  /** Only the metadata is watched; nothing else is read. */
+  readonly metadataOnly?: boolean;
   /** A server that has no such kind is as good as one without objects of it; it is asked again now and then. */
   readonly optional?: boolean;
 }
@@ -30,6 +32,9 @@ export const WATCHED_RESOURCES: readonly WatchedResource[] = [
   },
   { kind: 'SluiceSettings', apiVersion: 'sluice.io/v1alpha1', plural: 'sluicesettings', optional: true },
 ];
+
+/** Read while they are wanted. */
+export const NODES: WatchedResource = { kind: 'Node', apiVersion: 'v1', plural: 'nodes', metadataOnly: true };
 
 /** `/apis/networking.k8s.io/v1` */
 export function groupPath(apiVersion: string): string {

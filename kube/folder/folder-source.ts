@@ -55,4 +55,8 @@ export class FolderSource implements ObjectSource {
   want(): boolean {
     return true;
   }
+
+  wantNodes(): boolean {
+    return true;
+  }
 }
