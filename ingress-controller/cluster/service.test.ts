@@ -120,6 +120,14 @@ describe('a Service that is there', () => {
   }
 });
 
+it('a Service without an address, which cannot get one, is deleted, whatever is wanted', () => {
+  const headless = actual({ type: 'ClusterIP', clusterIP: 'None', externalTrafficPolicy: undefined });
+  for (const type of ['LoadBalancer', 'ClusterIP'] as const) {
+    const action = compareService(wanted({ type }), headless);
+    assert.deepEqual([action?.kind, action?.uid], ['delete', 's1'], type);
+  }
+});
+
 describe('the class of a load balancer', () => {
   const old = actual({ loadBalancerClass: 'a/old' });
   const cases: readonly (readonly [

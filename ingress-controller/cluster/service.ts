@@ -1,9 +1,12 @@
 import type { Action, Manifest, Service } from '../../kube/index.ts';
 import type { ServiceOptions } from '../annotations/service-options.ts';
+import { deletion } from './deletion.ts';
 import { INGRESS_LABEL, MANAGED_BY_LABEL, MANAGER } from './names.ts';
 
 /** Names the keys of labels and annotations that were copied, so that those can be told that are no longer there. */
 const COPIED_ANNOTATION = 'ingress.sluice.io/copied';
+
+const HEADLESS = 'None';
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -25,10 +28,12 @@ export function copiedTexts(texts: Texts, prefixes: readonly string[]): Texts {
 
 /**
  * What has to be done to a Service: to apply it, or nothing. What others put there, such as cluster addresses, node ports that nobody asked
- * for or a class that was defaulted, makes no difference.
+ * for or a class that was defaulted, makes no difference. A headless one, such as Cilium makes for its host network mode, can never get an
+ * address, so it is deleted, and made anew when it is gone.
  * @param actual the one in the API server if it is ours, undefined if there is none
  */
 export function compareService(wanted: WantedService, actual: Service | undefined): Action | undefined {
+  if (actual?.spec.clusterIP === HEADLESS) return deletion(actual);
   if (actual && isAsWanted(wanted, actual)) return undefined;
   const { namespace, name } = wanted;
   const uid = actual?.metadata.uid;

@@ -31,6 +31,7 @@ export const serviceView = z.object({
     .object({
       type: z.enum(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']).default('ClusterIP'),
       externalName: text,
+      clusterIP: text,
       ports: list(servicePort),
       ipFamilies: list(z.enum(['IPv4', 'IPv6'])),
       sessionAffinity: z.enum(['None', 'ClientIP']).optional(),
