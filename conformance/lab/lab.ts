@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../../testkit/eventually.ts';
 import { freePort } from '../../testkit/ports.ts';
@@ -17,8 +17,8 @@ export interface LabOptions {
   readonly nodes?: number;
   /** Default: one that no other lab has. */
   readonly name?: string;
-  /** Images beside those that every lab has, which they take precedence over. */
-  readonly images?: readonly ImageRow[];
+  /** Images beside those that every lab has, which they take precedence over; or what makes them, told a folder that ends with the lab. */
+  readonly images?: readonly ImageRow[] | ((folder: string) => Promise<readonly ImageRow[]>);
   /** Where state folders are. Default: {@link stateRoot}. */
   readonly stateRoot?: string;
   /** Whether the lab goes on after this process. Default: false. */
@@ -49,7 +49,7 @@ export async function startLab(options: LabOptions = {}): Promise<RunningLab> {
   const nodes = Array.from({ length: count }, (_, index) => nodeAddresses(index + 1));
   const folder = claimState(options.stateRoot ?? stateRoot(), name);
   const port = await freePort();
-  const credentials = await prepareState(folder, { name, nodes, images, port });
+  const credentials = await prepareState(folder, { name, nodes, images: await rowsOf(images, folder), port });
   const keeper = startKeeper(binary, folder, options.outlives ?? false);
   const record = { name, nodes: count, port, keeper: identityOf(keeper.process.pid ?? 0) };
   writeRecord(folder, record);
@@ -62,6 +62,13 @@ export async function startLab(options: LabOptions = {}): Promise<RunningLab> {
     await lab.down();
     throw reason;
   }
+}
+
+async function rowsOf(images: NonNullable<LabOptions['images']>, folder: string): Promise<readonly ImageRow[]> {
+  if (typeof images !== 'function') return images;
+  const own = join(folder, 'images');
+  mkdirSync(own);
+  return await images(own);
 }
 
 interface Keeper {

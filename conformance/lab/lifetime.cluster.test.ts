@@ -115,7 +115,7 @@ describe('the life of a lab', needs('cluster', 'root'), () => {
   test('it can have Sluice in it, which a client outside of the cluster reaches', async () => {
     const command = (...args: readonly string[]) =>
       runToEnd([process.execPath, MAIN, '--state-dir', states.path, '--name', 'served', ...args], {});
-    const up = await command('up', '--with', 'sluice');
+    const up = await command('up', '--sluice');
     assert.deepEqual({ code: up.code, stderr: up.stderr }, { code: 0, stderr: '' });
     try {
       const lab = await Lab.find('served', states.path);

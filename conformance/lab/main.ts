@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import yargs, { type Argv } from 'yargs';
-import { findLab, type LabOptions, startLab } from './lab.ts';
+import { findLab } from './lab.ts';
 import { LabError } from './lab-error.ts';
-import type { RunningLab } from './running-lab.ts';
+import { startLabWithImages, startLabWithSluice } from './sluice.ts';
 import { listLabs, stateRoot } from './state.ts';
 
 const DEFAULT_NAME = 'default';
@@ -65,29 +65,17 @@ function addUp(yargs: Argv<Shared>): Argv<Shared> {
     (command) =>
       command
         .option('nodes', { type: 'number', requiresArg: true, default: 1, describe: 'How many nodes' })
-        .option('with', {
-          choices: ['sluice', 'images'] as const,
-          requiresArg: true,
-          describe:
-            'sluice: this checkout, installed by manifests/install.yaml. images: only what the manifest names, built of this checkout',
-        })
+        .option('sluice', { type: 'boolean', default: false, describe: 'With this checkout, installed by manifests/install.yaml' })
         .example('$0 up --nodes 2', 'two nodes')
         .example('$0 up --name other', 'beside the one that runs')
-        .example('$0 up --with sluice', 'ready to serve Ingresses'),
-    async ({ name, nodes, with: extra, stateDir = stateRoot() }) => {
+        .example('$0 up --sluice', 'ready to serve Ingresses'),
+    async ({ name, nodes, sluice, stateDir = stateRoot() }) => {
       const start = performance.now();
-      const lab = await startWith(extra, { name, nodes, stateRoot: stateDir, outlives: true, report: (what) => console.log(what) });
+      const options = { name, nodes, stateRoot: stateDir, outlives: true, report: (what: string) => console.log(what) };
+      const lab = await (sluice ? startLabWithSluice(options) : startLabWithImages(options));
       console.log(`lab ${name} is up after ${((performance.now() - start) / 1000).toFixed(1)} s\nexport KUBECONFIG=${lab.kubeconfig}`);
     },
   );
-}
-
-/** Modules that build images are loaded by those only who want some. */
-async function startWith(extra: 'sluice' | 'images' | undefined, options: LabOptions): Promise<RunningLab> {
-  if (extra === undefined) return await startLab(options);
-  const { sluiceImages, startLabWithSluice } = await import('./sluice.ts');
-  if (extra === 'sluice') return await startLabWithSluice(options);
-  return await startLab({ ...options, images: await sluiceImages(options.report) });
 }
 
 function addDown(yargs: Argv<Shared>): Argv<Shared> {
