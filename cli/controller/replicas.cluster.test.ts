@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type AuditEvent, readAuditLog } from '../../testkit/audit-log.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { ClusterWorld } from '../../testkit/cluster-world.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import type { Load } from '../../testkit/load/load.ts';
+import { ingressManifest } from '../../testkit/manifest-objects.ts';
 import { enterOwnNetwork } from '../../testkit/own-network.ts';
 import type { ClusterProcess } from '../../testkit/plain-cluster.ts';
 
@@ -17,6 +18,10 @@ const TAKES_OVER_MS = LEASE_MS + 2 * 4_400;
 /** More than the lease: another one leads when the stopped one goes on. */
 const STOPPED_MS = 26_000;
 const MOVES = 10;
+const WRITTEN_AT_STOP = 20;
+/** Of leadership, and of objects other than the Lease, in all that happens here. */
+const MIN_TERMS = 4;
+const MIN_WRITES = 40;
 
 describe('replicas of the controller', needs('cluster', 'envoy', 'root'), () => {
   let world: ClusterWorld;
@@ -77,11 +82,15 @@ describe('replicas of the controller', needs('cluster', 'envoy', 'root'), () => 
 
   test('a graceful stop hands over at once', async (t) => {
     const leader = await world.leader();
+    // What it is writing is not finished when it is told to stop.
+    const names = Array.from({ length: WRITTEN_AT_STOP }, (_, index) => `at-stop-${index}`);
+    await world.apply(...names.map((name) => ingressManifest(name, { rules: { [`${name}.test`]: 'one' } })));
     const startedAt = performance.now();
     await leader.end('SIGTERM');
     await eventually(async () => assert.ok((await other(leader).status()).cluster?.isLeader));
     const took = Math.round(performance.now() - startedAt);
     assert.ok(took < 8_000, `took ${took} ms`);
+    for (const name of names) await world.portOf(name);
     leader.startAgain();
     await leader.untilReady();
     noFailures(t, `handed over in ${took} ms`);
@@ -118,24 +127,41 @@ describe('replicas of the controller', needs('cluster', 'envoy', 'root'), () => 
     assert.deepEqual(twice, [], 'something was written twice');
     noFailures(t, `stopped and went on`);
   });
+
+  test('at any time only the one wrote that held the Lease', (t) => {
+    const events = readAuditLog(world.cluster.plane.auditLog).filter(isByReplica);
+    const terms = events.filter(({ objectRef, responseStatus }) => objectRef?.resource === 'leases' && responseStatus.code < 300);
+    const others = events.filter(({ objectRef }) => objectRef?.resource !== 'leases');
+    const changes = terms.filter(({ userAgent }, index) => userAgent !== terms[index - 1]?.userAgent);
+    const wrong = others.filter(({ userAgent, requestReceivedTimestamp: at }) => {
+      // A Lease that is written is in force before its writer knows.
+      const lease = terms.findLast(({ stageTimestamp }) => stageTimestamp <= at);
+      return lease?.userAgent !== userAgent;
+    });
+    t.diagnostic(
+      `${others.length} writes by ${new Set(others.map(({ userAgent }) => userAgent)).size} replicas in ${changes.length} terms`,
+    );
+    assert.ok(changes.length >= MIN_TERMS && others.length >= MIN_WRITES, `${changes.length} terms, ${others.length} writes`);
+    assert.equal(new Set(others.map(({ userAgent }) => userAgent)).size, 2, 'only one replica ever wrote');
+    assert.deepEqual(wrong.map(describeWrite), []);
+  });
 });
 
 async function connectedNodes(controller: ClusterProcess): Promise<readonly string[]> {
   return (await controller.status()).clients.map(({ node }) => node);
 }
 
-interface AuditEvent {
-  readonly verb: string;
-  readonly requestURI: string;
-  readonly objectRef?: { readonly resource: string; readonly name?: string; readonly subresource?: string };
-}
-
 /** What was written with our field manager, in order. */
 function writes(world: ClusterWorld): readonly string[] {
-  const lines = readFileSync(world.cluster.plane.auditLog, 'utf8').trimEnd().split('\n');
-  return lines.flatMap((line) => {
-    const { verb, requestURI, objectRef }: AuditEvent = JSON.parse(line);
-    const isOurs = verb === 'patch' && /fieldManager=sluice\b/.test(requestURI);
-    return isOurs ? [`${objectRef?.resource}/${objectRef?.name}/${objectRef?.subresource ?? ''}`] : [];
-  });
+  return readAuditLog(world.cluster.plane.auditLog)
+    .filter(({ verb, requestURI }) => verb === 'patch' && /fieldManager=sluice\b/.test(requestURI))
+    .map(({ objectRef }) => `${objectRef?.resource}/${objectRef?.name}/${objectRef?.subresource}`);
+}
+
+function isByReplica({ verb, userAgent }: AuditEvent): boolean {
+  return ['create', 'update', 'patch', 'delete'].includes(verb) && userAgent.startsWith('sluice-controller/');
+}
+
+function describeWrite({ verb, requestURI, userAgent, requestReceivedTimestamp }: AuditEvent): string {
+  return `${userAgent}: ${verb} ${requestURI} at ${new Date(requestReceivedTimestamp).toISOString()}`;
 }
