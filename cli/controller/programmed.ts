@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { NodeViews } from '../../xds-server/serve/index.ts';
 import type { ControlParts } from '../control/control-parts.ts';
 
-type ProgrammedParts = Pick<ControlParts, 'server' | 'cache' | 'views' | 'pipeline'>;
+export interface ProgrammedParts {
+  readonly server: Pick<ControlParts['server'], 'clients' | 'waitSynced'>;
+  readonly cache: Pick<ControlParts['cache'], 'revision'>;
+  readonly pipeline: Pick<ControlParts['pipeline'], 'servingNodes'>;
+  /** Undefined where everybody sees everything. */
+  readonly views: Pick<NodeViews, 'isNothing'> | undefined;
+}
 
 /** Nodes that take longer are not waited for: one that hangs must not hide an Ingress that all others serve. */
 const PATIENCE_MS = 2_000;
