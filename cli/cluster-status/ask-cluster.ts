@@ -10,6 +10,10 @@ const PARTS = { controller: { container: 'controller', port: 15_000 }, agent: { 
 
 type Part = keyof typeof PARTS;
 
+const ASKED_AT_ONCE = 16;
+/** So that `node-10` comes after `node-9`. */
+const { compare: inOrder } = new Intl.Collator('en', { numeric: true });
+
 const podList = z.object({
   items: z.array(
     z.object({
@@ -52,12 +56,24 @@ const diagnosticList = z.array(
 export async function askCluster(client: ApiServerClient, namespace: string): Promise<AskedCluster> {
   const selector = 'app.kubernetes.io/name=sluice';
   const answer = await client.request({ path: `/api/v1/namespaces/${namespace}/pods`, query: { labelSelector: selector } });
-  const pods = podList.parse(answer).items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const present = podList.parse(answer).items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const pods = present.sort((a, b) => inOrder(a.spec.nodeName, b.spec.nodeName) || inOrder(a.metadata.name, b.metadata.name));
   const ofPart = (part: Part) => pods.filter(({ metadata }) => metadata.labels['app.kubernetes.io/component'] === part);
-  const ask = (part: Part) => Promise.all(ofPart(part).map((pod) => askPod(client, namespace, part, pod)));
+  const ask = (part: Part) => askAll(ofPart(part), (pod) => askPod(client, namespace, part, pod));
   const count = (part: string) => countPods(client, namespace, `sluice-${part}`);
   const [controllers, agents, counted, envoys] = await Promise.all([ask('controller'), ask('agent'), count('agent'), count('envoy')]);
   return { controllers, agents, wantedAgents: counted?.wanted, envoys, diagnostics: await askDiagnostics(client, namespace, controllers) };
+}
+
+/** Some at a time: each is a connection through the API server and a kubelet. */
+async function askAll(pods: readonly Pod[], ask: (pod: Pod) => Promise<AskedPod>): Promise<readonly AskedPod[]> {
+  const answers: AskedPod[] = [];
+  const rest = pods.entries();
+  const askOn = async () => {
+    for (const [index, pod] of rest) answers[index] = await ask(pod);
+  };
+  await Promise.all(Array.from({ length: ASKED_AT_ONCE }, askOn));
+  return answers;
 }
 
 async function askPod(client: ApiServerClient, namespace: string, part: Part, pod: Pod): Promise<AskedPod> {
