@@ -8,6 +8,7 @@ export { type ExecOptions, type ExecResult, execInPod } from './api-server/exec-
 export { type OpenApiClientOptions, openApiClient } from './api-server/open-api-client.ts';
 export type { ReflectorEvent } from './api-server/reflector.ts';
 export { WATCHED_RESOURCES, type WatchedResource } from './api-server/resources.ts';
+export { type Clock, MONOTONIC_CLOCK } from './clock.ts';
 export { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.ts';
 export * from './folder/index.ts';
 export { LeaderElection, type LeaderElectionOptions } from './leader/leader-election.ts';

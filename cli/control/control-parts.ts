@@ -27,6 +27,8 @@ export interface ControlOptions {
   readonly describeRole: (clients: readonly ClientStatus[]) => RoleStatus;
   /** What else is wrong, beyond what the objects say. */
   readonly otherDiagnostics?: () => readonly Diagnostic[];
+  /** What of all that is not to be told yet. */
+  readonly holdsBack?: (diagnostic: Diagnostic) => boolean;
   /** Told after each published change, and when findings may have changed. */
   readonly onEvent?: (event: ControllerEvent) => void;
   /** Told all that is wrong, now and then, when it may have changed. */
@@ -100,7 +102,9 @@ export class ControlParts {
 
   /** All that is wrong at present, sorted. */
   diagnostics(): Diagnostic[] {
-    return [...this.controller.diagnostics(), ...(this.#options.otherDiagnostics?.() ?? [])].sort(compareDiagnostics);
+    const { otherDiagnostics, holdsBack } = this.#options;
+    const all = [...this.controller.diagnostics(), ...(otherDiagnostics?.() ?? [])];
+    return all.filter((diagnostic) => !holdsBack?.(diagnostic)).sort(compareDiagnostics);
   }
 
   /** Tells what is wrong and was not told yet, at once. */

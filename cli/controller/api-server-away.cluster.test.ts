@@ -31,6 +31,7 @@ describe('an API server that comes and goes', needs('cluster', 'envoy', 'root'),
     await Promise.all([plane.kill('kube-apiserver'), plane.kill('etcd')]);
     await sleep(AWAY_MS);
     for (const controller of world.controllers) {
+      assert.doesNotMatch(controller.command.stderr, /NoNodes/, 'missing nodes were told when there could be none yet');
       const { ready, cluster } = await controller.status();
       assert.equal(ready, true, 'a replica stopped serving');
       assert.equal(cluster?.isLeader, false, 'a replica leads without a lease');

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { ClusterStatus } from '../../controller/admin/status.ts';
 import { clusterPlacement, SHARED_NODE_PORTS } from '../../ingress-controller/index.ts';
-import { ApiServerSource, type ReflectorEvent } from '../../kube/index.ts';
+import { ApiServerSource, MONOTONIC_CLOCK, type ReflectorEvent } from '../../kube/index.ts';
 import { objectKey } from '../../model/index.ts';
 import type { Authority } from '../../pki/index.ts';
 import type { ClientStatus } from '../../xds-server/serve/index.ts';
@@ -9,6 +9,7 @@ import { ControlParts } from '../control/control-parts.ts';
 import type { RoleStatus } from '../control/control-view.ts';
 import type { LogEntry } from '../log.ts';
 import { LeaderDuties } from './leader-duties.ts';
+import { NodesGrace } from './nodes-grace.ts';
 import { untilProgrammed } from './programmed.ts';
 import type { ControllerRunOptions } from './run-controller.ts';
 
@@ -19,10 +20,10 @@ const ANY_ADDRESS = '::';
 export class ClusterParts {
   readonly control: ControlParts;
   readonly duties: LeaderDuties;
-  /** Whether nodes can connect. */
-  isListening = false;
+  #isListening = false;
   readonly #options: ControllerRunOptions;
   readonly #source: ApiServerSource;
+  readonly #grace = new NodesGrace({ clock: MONOTONIC_CLOCK, onOver: () => this.control.noteFindings() });
 
   /** @param authority who signs for nodes, once it is known */
   constructor(options: ControllerRunOptions, authority: () => Promise<Authority>) {
@@ -40,7 +41,11 @@ export class ClusterParts {
       log,
       describeRole: (clients) => this.#describeRole(clients),
       otherDiagnostics: () => this.duties.diagnostics(),
-      onEvent: () => this.duties.takeActions(),
+      holdsBack: (diagnostic) => this.#grace.holdsBack(diagnostic),
+      onEvent: () => {
+        if (this.control.pipeline.servingNodes().size > 0) this.#grace.end();
+        this.duties.takeActions();
+      },
       onFindings: (diagnostics) => this.duties.takeFindings(diagnostics),
     });
     this.duties = new LeaderDuties({
@@ -53,6 +58,12 @@ export class ClusterParts {
       onDiagnostics: () => this.control.noteFindings(),
       log,
     });
+  }
+
+  /** From now on nodes can connect. */
+  noteListening(): void {
+    this.#isListening = true;
+    this.#grace.begin();
   }
 
   /** Resolves once there is something to serve. @throws the signal's reason */
@@ -73,7 +84,7 @@ export class ClusterParts {
   }
 
   #obstacle(): string | undefined {
-    if (this.isListening) return undefined;
+    if (this.#isListening) return undefined;
     const unread = this.#source.state().find(({ synced }) => !synced);
     if (unread) return `${unread.kind} is not read yet${unread.error ? `: ${unread.error.message}` : ''}`;
     return this.control.cache.isReady ? 'there is no authority yet to make certificates' : 'Secrets are not read yet';

@@ -47,7 +47,7 @@ export async function runController(options: ControllerRunOptions, stop: StopSig
     serving.resolve(identity);
     await parts.untilPublished(ended.signal);
     await parts.control.server.listen({ ...xds, credentials: identity.credentials, identify: identifyNode });
-    parts.isListening = true;
+    parts.noteListening();
     log({ level: 'info', event: 'ready', text: `nodes are served on port ${xds.port}, admin http://127.0.0.1:${admin.port}` });
   };
   const stopRequested = whenAborted(stop.graceful);
