@@ -28,6 +28,12 @@ export interface ApiConnection {
   readonly tls: ConnectionOptions;
 }
 
+interface Attempt {
+  readonly answer: IncomingMessage;
+  /** As which it was made. */
+  readonly credential: Credential;
+}
+
 const KEEP_ALIVE_MS = 15_000;
 
 /** An API server over HTTPS. Connections are kept and reused; a 401 makes it read its credentials again and try once more. */
@@ -77,11 +83,11 @@ export class ApiServerClient implements ApiClient {
 
   /** An answer that is 2xx. */
   async #send(request: ApiRequest): Promise<IncomingMessage> {
-    const first = await this.#attempt(request);
-    if (first.statusCode !== 401) return await this.#accepted(request, first);
-    first.resume();
-    this.#access.refresh();
-    return await this.#accepted(request, await this.#attempt(request));
+    const { answer, credential } = await this.#attempt(request);
+    if (answer.statusCode !== 401) return await this.#accepted(request, answer);
+    answer.resume();
+    this.#access.refresh(credential);
+    return await this.#accepted(request, (await this.#attempt(request)).answer);
   }
 
   async #accepted(request: ApiRequest, answer: IncomingMessage): Promise<IncomingMessage> {
@@ -100,14 +106,14 @@ export class ApiServerClient implements ApiClient {
     }
   }
 
-  async #attempt(request: ApiRequest): Promise<IncomingMessage> {
+  async #attempt(request: ApiRequest): Promise<Attempt> {
     request.signal?.throwIfAborted();
     const { cluster, credential } = await this.#identity();
     const sent = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     let timer: NodeJS.Timeout | undefined;
     try {
       // Certificates that cannot be read are thrown, not told as an event.
-      return await new Promise<IncomingMessage>((resolve, reject) => {
+      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
         const outgoing = httpsRequest(urlOf(cluster.server, request), {
           method: request.method ?? 'GET',
           agent: this.#agentFor(cluster, credential),
@@ -117,6 +123,7 @@ export class ApiServerClient implements ApiClient {
         timer = setTimeout(() => outgoing.destroy(new Error(`no answer in ${this.#answerWithinMs} ms`)), this.#answerWithinMs);
         outgoing.on('response', resolve).on('error', reject).end(sent);
       });
+      return { answer, credential };
     } catch (cause) {
       throw failureOf(request, cause);
     } finally {

@@ -25,8 +25,8 @@ export interface Access {
   cluster(): Cluster;
   /** Read for each request. @throws CredentialsError */
   credential(): Promise<Credential>;
-  /** What `credential` gave was refused: the next must not come from memory. */
-  refresh(): void;
+  /** What `credential` gave was refused: the next must not come from memory, unless it is another one already. */
+  refresh(refused: Credential): void;
   /** Sent with each request: impersonation. */
   readonly headers: Readonly<Record<string, string | string[]>>;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { ManualClock } from '../../testkit/manual-clock.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { ExecCredential } from './exec-credential.ts';
 import type { KubeconfigExec } from './kubeconfig.ts';
@@ -29,9 +30,59 @@ describe('a credential plugin', () => {
     const credential = new ExecCredential(plugin(folder, { token: 'token-COUNT' }), CLUSTER);
     assert.deepEqual(await Promise.all([credential.get(), credential.get()]), [{ token: 'token-1' }, { token: 'token-1' }]);
     assert.deepEqual(await credential.get(), { token: 'token-1' });
-    credential.forget();
+    credential.refuse({ token: 'token-1' });
     assert.deepEqual(await credential.get(), { token: 'token-2' });
     assert.equal(runsOf(folder).length, 2);
+    // Somebody else's request was answered late.
+    credential.refuse({ token: 'token-1' });
+    assert.deepEqual(await credential.get(), { token: 'token-2' });
+  });
+
+  for (const [what, expirationTimestamp] of [
+    ['refused', undefined],
+    ['over before it is given', new Date(0).toISOString()],
+  ] as const) {
+    test(`is left alone for longer and longer where everything that it gives is ${what}`, async () => {
+      using folder = new TemporaryFolder();
+      const clock = new ManualClock();
+      const credential = new ExecCredential(plugin(folder, { token: 'token-COUNT', expirationTimestamp }), CLUSTER, clock);
+      const runs: number[] = [];
+      for (let second = 0; second < 200; second += 1) {
+        const given = await credential.get();
+        if (expirationTimestamp === undefined) credential.refuse(given);
+        runs.push(runsOf(folder).length);
+        await clock.pass(1_000);
+      }
+      assert.deepEqual(
+        runs.flatMap((count, second) => (count === runs[second - 1] ? [] : [second])),
+        [0, 1, 2, 4, 8, 16, 32, 64, 124, 184],
+      );
+    });
+  }
+
+  test('that fails is left alone too, and says the same again', async () => {
+    using folder = new TemporaryFolder();
+    const clock = new ManualClock();
+    const credential = new ExecCredential(plugin(folder, { token: 'token' }, { fails: true }), CLUSTER, clock);
+    for (let attempt = 0; attempt < 5; attempt += 1) await assert.rejects(credential.get(), { code: 'plugin-failed' });
+    assert.equal(runsOf(folder).length, 2);
+    await clock.pass(1_000);
+    await assert.rejects(credential.get(), { code: 'plugin-failed' });
+    assert.equal(runsOf(folder).length, 3);
+  });
+
+  test('runs at once when what served for long is refused, however often it ran before', async () => {
+    using folder = new TemporaryFolder();
+    const clock = new ManualClock();
+    const credential = new ExecCredential(plugin(folder, { token: 'token-COUNT' }), CLUSTER, clock);
+    for (let refusal = 0; refusal < 4; refusal += 1) {
+      credential.refuse(await credential.get());
+      await clock.pass(10_000);
+    }
+    const { token } = await credential.get();
+    await clock.pass(61_000);
+    credential.refuse({ token: token ?? '' });
+    assert.notDeepEqual(await credential.get(), { token });
   });
 
   test('runs again when what it gave is about to expire', async () => {

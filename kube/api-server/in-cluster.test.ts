@@ -32,10 +32,10 @@ describe('the access of a pod', () => {
     const access = inClusterAccess(ENVIRONMENT, folder.path);
     writeFileSync(folder.join('token'), 'second\n');
     assert.deepEqual(await access?.credential(), { token: 'first' });
-    access?.refresh();
+    access?.refresh({});
     assert.deepEqual(await access?.credential(), { token: 'second' });
     rmSync(folder.join('token'));
-    access?.refresh();
+    access?.refresh({});
     assert.deepEqual(await access?.credential(), { token: 'second' });
   });
 });

@@ -35,8 +35,8 @@ export function kubeconfigAccess({ cluster: raw, user }: KubeconfigChoice): Acce
   return {
     cluster,
     credential: async () => (plugin ? { ...fixed(), ...(await plugin.get()) } : fixed()),
-    refresh: () => {
-      plugin?.forget();
+    refresh: (refused) => {
+      plugin?.refuse(refused);
       for (const file of files) file?.forget();
     },
     headers: impersonation(user),

@@ -108,7 +108,7 @@ describe('the access that a kubeconfig gives', () => {
     const access = kubeconfigAccess(chooseFromKubeconfigs([{ path: folder.join('config'), text }]));
     writeFileSync(folder.join('token'), 'second\n');
     assert.deepEqual(await access.credential(), { token: 'first' });
-    access.refresh();
+    access.refresh({ token: 'first' });
     assert.deepEqual(await access.credential(), { token: 'second' });
   });
 
