@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { settingsSchema } from './settings.ts';
+import { type JsonSchema, jsonSchema, settingsJsonSchema } from './json-schema.ts';
 
 /** A setting as documentation shows it. */
 export interface SettingsField {
@@ -12,36 +11,6 @@ export interface SettingsField {
   readonly description: string;
   /** Whether the field stands inside something that is absent by default, or is one of several forms. */
   readonly dependent: boolean;
-}
-
-const jsonSchema = z.looseObject({
-  type: z.string().optional(),
-  title: z.string().optional(),
-  description: z.string().optional(),
-  default: z.unknown().optional(),
-  enum: z.array(z.string()).optional(),
-  const: z.unknown().optional(),
-  minimum: z.number().optional(),
-  maximum: z.number().optional(),
-  get properties() {
-    return z.record(z.string(), jsonSchema).optional();
-  },
-  get items() {
-    return jsonSchema.optional();
-  },
-  get anyOf() {
-    return z.array(jsonSchema).optional();
-  },
-  get oneOf() {
-    return z.array(jsonSchema).optional();
-  },
-});
-
-type JsonSchema = z.output<typeof jsonSchema>;
-
-/** The JSON Schema of what a settings file may hold, for editors. */
-export function settingsJsonSchema(): Record<string, unknown> {
-  return { ...z.toJSONSchema(settingsSchema, { io: 'input' }), title: 'sluice.yaml' };
 }
 
 /** Every setting, in the order of the schema; a section stands before what is in it only where it is itself a choice. */

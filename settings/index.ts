@@ -1,6 +1,7 @@
-export { type SettingsField, settingsFields, settingsJsonSchema } from './describe.ts';
+export { type SettingsField, settingsFields } from './describe.ts';
 export { settingsDefaults, settingsTable } from './document.ts';
 export { parseDuration } from './duration.ts';
+export { settingsJsonSchema } from './json-schema.ts';
 export {
   formatSettingsProblem,
   loadSettings,

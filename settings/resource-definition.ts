@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { settingsJsonSchema } from './describe.ts';
+import { type JsonSchema, jsonSchema, settingsJsonSchema } from './json-schema.ts';
 import { SETTINGS_RULES } from './rules.ts';
 
 /** Beside what is checked by patterns: the API server refuses rules that could become expensive. */
@@ -10,36 +9,6 @@ const MAX_ITEMS = 64;
 const DURATION = String.raw`^(0|\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(h|m|s|ms|us|µs|μs|ns))+)$`;
 const LABELS = { 'app.kubernetes.io/name': 'sluice', 'app.kubernetes.io/part-of': 'sluice' };
 
-const jsonSchema = z.looseObject({
-  type: z.string().optional(),
-  title: z.string().optional(),
-  description: z.string().optional(),
-  enum: z.array(z.string()).optional(),
-  const: z.unknown().optional(),
-  pattern: z.string().optional(),
-  minimum: z.number().optional(),
-  maximum: z.number().optional(),
-  minLength: z.number().optional(),
-  minItems: z.number().optional(),
-  required: z.array(z.string()).optional(),
-  get additionalProperties() {
-    return jsonSchema.or(z.boolean()).optional();
-  },
-  get properties() {
-    return z.record(z.string(), jsonSchema).optional();
-  },
-  get items() {
-    return jsonSchema.optional();
-  },
-  get anyOf() {
-    return z.array(jsonSchema).optional();
-  },
-  get oneOf() {
-    return z.array(jsonSchema).optional();
-  },
-});
-
-type JsonSchema = z.output<typeof jsonSchema>;
 type Structural = Readonly<Record<string, unknown>>;
 
 /**
