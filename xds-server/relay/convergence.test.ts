@@ -7,7 +7,7 @@ import { ModelClient } from '../../testkit/xds/model-client.ts';
 import { modelResource } from '../../testkit/xds/model-resources.ts';
 import { RelayScene } from '../../testkit/xds/relay-scene.ts';
 import type { XdsStream } from '../../testkit/xds/xds-connection.ts';
-import { CLUSTER_TYPE, ENDPOINTS_TYPE, type Resource, ROUTES_TYPE, SCOPED_ROUTES_TYPE } from '../serve/index.ts';
+import { CLUSTER_TYPE, ENDPOINTS_TYPE, NodeViews, type Resource, ROUTES_TYPE, SCOPED_ROUTES_TYPE, SnapshotCache } from '../serve/index.ts';
 
 const RUNS = Number(process.env['SLUICE_PROPERTY_RUNS'] ?? 20);
 const TYPES = [CLUSTER_TYPE, ENDPOINTS_TYPE, ROUTES_TYPE, SCOPED_ROUTES_TYPE];
@@ -18,6 +18,7 @@ const site = fc.record({ id: fc.nat(3), version: fc.nat(3), bad: fc.boolean() })
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ sites: fc.uniqueArray(site, { selector: ({ id }) => id, maxLength: 4 }) }) },
   { weight: 4, arbitrary: fc.record({ turns: fc.nat(40) }) },
+  { weight: 1, arbitrary: fc.record({ seen: fc.option(fc.subarray([0, 1, 2, 3])) }) },
   { weight: 2, arbitrary: fc.record({ breaks: fc.constantFrom('client', 'client-restart', 'relay', 'controller' as const) }) },
 );
 
@@ -69,17 +70,23 @@ async function disturb(scene: RelayScene, client: ReturningClient, what: string)
   else await client.reconnect(what === 'client-restart');
 }
 
-function published({ controller: { cache } }: RelayScene): Resource[] {
-  return TYPES.flatMap((typeUrl) => [...cache.ofType(typeUrl).values()].map(({ resource }) => resource));
+/** What the node is to have: with each site that it may see all that is of it; null for all sites. */
+function published({ controller: { cache } }: RelayScene, seen: readonly number[] | null): Resource[] {
+  const isSeen = ({ name }: Resource) => seen === null || seen.some((id) => name === `s${id}`);
+  return TYPES.flatMap((typeUrl) => [...cache.ofType(typeUrl).values()].map(({ resource }) => resource)).filter(isSeen);
+}
+
+function grantOf(seen: readonly number[] | null) {
+  return seen === null ? 'everything' : seen.map((id) => ({ typeUrl: SCOPED_ROUTES_TYPE, name: `s${id}` }));
 }
 
 function wordsOf(resources: Iterable<Resource>): string[] {
   return Array.from(resources, ({ typeUrl, name, version }) => `${typeUrl} ${name}@${version}`).sort();
 }
 
-function assertConverged(scene: RelayScene, { model }: ReturningClient): void {
+function assertConverged(scene: RelayScene, { model }: ReturningClient, expected: readonly Resource[]): void {
   for (const typeUrl of TYPES) {
-    const wanted = [...scene.controller.cache.ofType(typeUrl).values()].map(({ resource }) => `${resource.name}@${resource.version}`);
+    const wanted = expected.filter((each) => each.typeUrl === typeUrl).map(({ name, version }) => `${name}@${version}`);
     const has = [...model.resources(typeUrl).values()].map(({ name, version }) => `${name}@${version}`);
     assert.deepEqual(has.sort(), wanted.sort());
   }
@@ -88,24 +95,31 @@ function assertConverged(scene: RelayScene, { model }: ReturningClient): void {
 }
 
 describe('through a relay', () => {
-  test('any run of changes, refusals, and restarts of all three ends with the client at the snapshot', async () => {
+  test('any run of changes, refusals, other views, and restarts of all three ends with the client at the snapshot', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 15 }), async (steps) => {
-        await using scene = await RelayScene.open();
+        const cache = new SnapshotCache();
+        const views = new NodeViews(cache, 'everything');
+        await using scene = await RelayScene.open({}, { cache, views });
+        let seen: readonly number[] | null = null;
         const client = new ReturningClient(scene);
         for (const each of steps) {
           if ('sites' in each) scene.controller.publish(...each.sites.flatMap(resourcesOf));
-          else if ('turns' in each) for (let count = 0; count < each.turns; count++) await turn();
+          else if ('seen' in each) {
+            seen = each.seen;
+            views.grant(new Map([['node-0', grantOf(seen)]]));
+          } else if ('turns' in each) for (let count = 0; count < each.turns; count++) await turn();
           else await disturb(scene, client, each.breaks);
         }
         scene.controller.publish(...[0, 1, 2].flatMap((id) => resourcesOf({ id, version: 9, bad: false })));
-        await eventually(() => assertConverged(scene, client));
+        const expected = published(scene, seen);
+        await eventually(() => assertConverged(scene, client, expected));
         const accepted = new Set(
           scene.outcomes.flatMap(({ typeUrl, name, version, outcome }) => (outcome === 'nack' ? [] : [`${typeUrl} ${name}@${version}`])),
         );
         const claimed = scene.controller.outcomes.filter(({ outcome, removed }) => outcome !== 'nack' && !removed);
         for (const { typeUrl, name, version } of claimed) assert.ok(accepted.has(`${typeUrl} ${name}@${version}`), `${name}@${version}`);
-        await eventually(() => assert.deepEqual(wordsOf(scene.store.resources()), wordsOf(published(scene))));
+        await eventually(() => assert.deepEqual(wordsOf(scene.store.resources()), wordsOf(expected)));
         client.isOver = true;
       }),
       { numRuns: RUNS, endOnFailure: process.env['SLUICE_PROPERTY_SHRINK'] === '0' },
