@@ -31,7 +31,8 @@ export function reconcileShared(situation: SharedSituation, objects: ClusterObje
   const agents = { kind: 'Service', namespace, name: NODES_SERVICE };
   const found = () => [...noNodes, ...report.diagnostics];
   const areNone = readyAddresses(nodes).length === 0;
-  const noNodes = areNone ? [diagnose(agents, [], 'NoNodes', 'no agent is ready on any node, so no Ingress is served')] : [];
+  const selected = situation.settings.nodes ? ' that the setting ingress.nodes selects' : '';
+  const noNodes = areNone ? [diagnose(agents, [], 'NoNodes', `no agent is ready on any node${selected}, so no Ingress is served`)] : [];
   const service = objects.service({ namespace, name: SHARED_NAME });
   const ownership = ownershipByLabel(service);
   if (placement.kind === 'host-network') return { actions: withdrawShared(namespace, objects), diagnostics: found() };
