@@ -136,7 +136,7 @@ export const DIAGNOSTIC_CODES = {
     severity: 'error',
     meaning: 'Ports 20002 to 29999 of the nodes are all taken by other Ingresses. The Ingress is not served.',
   },
-  NoNodes: { severity: 'error', meaning: 'No agent is ready on any node, so nothing serves.' },
+  NoNodes: { severity: 'error', meaning: 'No agent is ready on any node that is to serve, so nothing serves.' },
 } as const satisfies Record<string, DiagnosticCodeEntry>;
 
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES;
