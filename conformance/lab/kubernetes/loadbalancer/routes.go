@@ -18,13 +18,40 @@ type routes struct {
 	nodes map[netip.Addr][]netip.Addr
 }
 
-// newRoutes takes away what another process of this controller has left.
+// newRoutes takes over what another process of this controller has left: traffic goes on until it is known what is wanted.
 func newRoutes(pool netip.Prefix) *routes {
+	r := &routes{pool: pool, nodes: map[netip.Addr][]netip.Addr{}}
 	left, _ := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Protocol: protocol}, netlink.RT_FILTER_PROTOCOL)
 	for _, route := range left {
-		netlink.RouteDel(&route)
+		if address, is := addressOfRoute(route); is {
+			r.nodes[address] = nodesOfRoute(route)
+		}
 	}
-	return &routes{pool: pool, nodes: map[netip.Addr][]netip.Addr{}}
+	return r
+}
+
+func addressOfRoute(route netlink.Route) (netip.Addr, bool) {
+	if route.Dst == nil {
+		return netip.Addr{}, false
+	}
+	address, is := netip.AddrFromSlice(route.Dst.IP)
+	return address.Unmap(), is
+}
+
+// nodesOfRoute are in order. The kernel tells of a single one in another place.
+func nodesOfRoute(route netlink.Route) []netip.Addr {
+	gateways := []net.IP{route.Gw}
+	for _, hop := range route.MultiPath {
+		gateways = append(gateways, hop.Gw)
+	}
+	var nodes []netip.Addr
+	for _, gateway := range gateways {
+		if node, is := netip.AddrFromSlice(gateway); is {
+			nodes = append(nodes, node.Unmap())
+		}
+	}
+	slices.SortFunc(nodes, netip.Addr.Compare)
+	return nodes
 }
 
 // set has each address lead to its nodes. One without nodes is unreachable, as are those that nobody has.
