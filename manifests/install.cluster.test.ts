@@ -9,6 +9,32 @@ import { needs } from '../testkit/capabilities.ts';
 import { eventually } from '../testkit/eventually.ts';
 
 const INSTALL = fileURLToPath(new URL('install.yaml', import.meta.url));
+const CONFIG_FOUND = 'CiliumEnvoyConfig default/cilium-ingress-default-web';
+/** As much of Cilium's own as is looked at. */
+const ENVOY_CONFIGS = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'ciliumenvoyconfigs.cilium.io' },
+  spec: {
+    group: 'cilium.io',
+    names: { kind: 'CiliumEnvoyConfig', plural: 'ciliumenvoyconfigs' },
+    scope: 'Namespaced',
+    versions: [
+      {
+        name: 'v2',
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+};
+
+function envoyConfig(name: string, service: string): object {
+  const spec = { services: [{ name: service, namespace: 'default' }], resources: [] };
+  return { apiVersion: 'cilium.io/v2', kind: 'CiliumEnvoyConfig', metadata: { name, namespace: 'default' }, spec };
+}
+
 const CLASS = { className: 'cilium', controllerName: 'cilium.io/ingress-controller' };
 
 describe('install.yaml', needs('cluster'), () => {
@@ -30,8 +56,9 @@ describe('install.yaml', needs('cluster'), () => {
 
   test('before it, the doctor says what is missing', async () => {
     const results = await ask();
-    assert.equal(results.size, 10);
-    for (const name of ['api-server', 'clock', 'cni', 'cilium-ingress', 'permissions']) assert.equal(results.get(name)?.result, 'ok', name);
+    assert.equal(results.size, 11);
+    for (const name of ['api-server', 'clock', 'cni', 'cilium-ingress', 'cilium-leftovers', 'permissions'])
+      assert.equal(results.get(name)?.result, 'ok', name);
     for (const name of ['ingress-class', 'controllers', 'agents', 'envoys', 'authority'])
       assert.equal(results.get(name)?.result, 'failed', name);
   });
@@ -86,5 +113,40 @@ describe('install.yaml', needs('cluster'), () => {
     assert.equal(results.get('ingress-class')?.result, 'ok');
     assert.equal(results.get('cilium-ingress')?.result, 'failed');
     assert.equal(results.get('controllers')?.found, '0 of 2 controllers are available');
+  });
+
+  test('the doctor sees what Cilium left, the worst of it first', async () => {
+    const labels = { 'cilium.io/ingress': 'true' };
+    const leftovers: readonly (readonly [objects: readonly object[], result: string, found: string])[] = [
+      [
+        [{ apiVersion: 'v1', kind: 'Endpoints', metadata: { name: 'cilium-ingress-web', namespace: 'default', labels }, subsets: [] }],
+        'warning',
+        'Endpoints default/cilium-ingress-web',
+      ],
+      [
+        [
+          {
+            apiVersion: 'v1',
+            kind: 'Service',
+            metadata: { name: 'cilium-ingress', namespace: 'kube-system', labels },
+            spec: { ports: [{ port: 80 }] },
+          },
+        ],
+        'warning',
+        'Service kube-system/cilium-ingress',
+      ],
+      [[envoyConfig('other', 'web'), envoyConfig('cilium-ingress-default-web', 'cilium-ingress-web')], 'failed', CONFIG_FOUND],
+    ];
+    assert.equal((await ask()).get('cilium-leftovers')?.result, 'ok');
+    await plane.apply([ENVOY_CONFIGS]);
+    await plane.kubectl('wait', '--for=condition=Established', 'crd/ciliumenvoyconfigs.cilium.io', '--timeout=30s');
+    for (const [objects, result, found] of leftovers) {
+      await plane.apply(objects);
+      // A kind that is new is not answered for at once.
+      await eventually(async () => {
+        const seen = (await ask()).get('cilium-leftovers');
+        assert.deepEqual([seen?.result, seen?.found], [result, found]);
+      });
+    }
   });
 });

@@ -3,9 +3,12 @@ import { release, totalmem } from 'node:os';
 import type { Argv } from 'yargs';
 import { EnvoyError, envoyVersion } from '../../agent/index.ts';
 import { CredentialsError, openApiClient } from '../../kube/index.ts';
+import type { Settings } from '../../settings/index.ts';
+import { userAgentOf } from '../api-client.ts';
 import { type CheckResult, failed, ok } from '../doctor/check.ts';
 import { checkCluster } from '../doctor/cluster.ts';
 import { checkEnvoy, checkMachine } from '../doctor/machine.ts';
+import { checkPorts } from '../doctor/ports.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 import { configOption } from '../options.ts';
 import { print, printJson } from '../output.ts';
@@ -38,8 +41,10 @@ export function addDoctor(yargs: Argv): Argv {
         .example('sluice doctor', 'exit code 0 unless a check failed')
         .example('sluice doctor --no-cluster', 'this machine alone'),
     async ({ cluster, kubeconfig, namespace, config, output }) => {
-      const results = [...checkMachine(machineFacts()), await askEnvoy()];
-      if (cluster) results.push(...(await askCluster(kubeconfig, namespace, config)));
+      const { ingress } = await requireSettings(config);
+      const facts = machineFacts();
+      const results = [...checkMachine(facts), ...checkPorts(facts, ingress), await askEnvoy()];
+      if (cluster) results.push(...(await askCluster(kubeconfig, namespace, ingress)));
       await (output === 'json' ? printJson({ checks: results }) : print(formatDoctor(results)));
       if (results.some(({ result }) => result === 'failed')) process.exitCode = 1;
     },
@@ -69,10 +74,17 @@ async function askEnvoy(): Promise<CheckResult> {
   }
 }
 
-async function askCluster(kubeconfig: string | undefined, namespace: string, config: string | undefined): Promise<readonly CheckResult[]> {
-  const { ingress } = await requireSettings(config);
+async function askCluster(
+  kubeconfig: string | undefined,
+  namespace: string,
+  ingress: Settings['ingress'],
+): Promise<readonly CheckResult[]> {
   try {
-    const client = openApiClient({ ...(kubeconfig !== undefined && { kubeconfig }), answerWithinMs: 5_000 });
+    const client = openApiClient({
+      ...(kubeconfig !== undefined && { kubeconfig }),
+      answerWithinMs: 5_000,
+      userAgent: userAgentOf('sluice'),
+    });
     try {
       return await checkCluster({ client, namespace, ...ingress, now: Date.now });
     } finally {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type ApiClient, ApiError } from '../../kube/index.ts';
 import { type CheckResult, failed, ok, warning } from './check.ts';
+import { checkCiliumIngress, checkCiliumLeftovers } from './cilium.ts';
 import { CONTROLLER_PERMISSIONS, describePermission, type Permission } from './permissions.ts';
 
 /** The first whose tokens name the node, see docs/decisions/cluster.md. */
@@ -15,7 +16,6 @@ const named = z.object({ metadata: z.object({ name: z.string(), namespace: z.str
 const list = z.object({ items: z.array(named) });
 const stamped = z.object({ metadata: z.object({ creationTimestamp: z.string() }) });
 const ingressClass = z.object({ spec: z.object({ controller: z.string().optional() }).optional() });
-const configMap = z.object({ data: z.record(z.string(), z.string()).optional() });
 const deployment = z.object({
   spec: z.object({ replicas: z.int().optional() }),
   status: z.object({ availableReplicas: z.int().optional() }).optional(),
@@ -39,6 +39,7 @@ export async function checkCluster(question: ClusterQuestion): Promise<readonly 
     guard('clock', () => checkClock(question)),
     guard('cni', () => checkCni(question.client)),
     guard('cilium-ingress', () => checkCiliumIngress(question.client)),
+    guard('cilium-leftovers', () => checkCiliumLeftovers(question.client, question.namespace)),
     guard('ingress-class', () => checkIngressClass(question)),
     guard('permissions', () => checkPermissions(question)),
     guard('controllers', () => checkControllers(question)),
@@ -97,14 +98,6 @@ async function checkCni(client: ApiClient): Promise<CheckResult> {
   const { items } = list.parse(await client.request({ path: '/apis/apps/v1/daemonsets' }));
   const known = [...CNIS].filter(([pattern]) => items.some(({ metadata }) => pattern.test(metadata.name))).map(([, name]) => name);
   return ok('cni', known.length === 0 ? 'none that is known by its DaemonSet; any will do' : known.join(', '));
-}
-
-async function checkCiliumIngress(client: ApiClient): Promise<CheckResult> {
-  const found = await maybe(client, '/api/v1/namespaces/kube-system/configmaps/cilium-config');
-  const isActive = found !== undefined && configMap.parse(found).data?.['enable-ingress-controller'] === 'true';
-  if (!isActive) return ok('cilium-ingress', found === undefined ? 'no Cilium in kube-system' : 'switched off in Cilium');
-  const todo = 'two controllers would write the same statuses and Services: set ingressController.enabled=false in Cilium';
-  return failed('cilium-ingress', "Cilium's own ingress controller is active", todo);
 }
 
 async function checkIngressClass({ client, className, controllerName }: ClusterQuestion): Promise<CheckResult> {
