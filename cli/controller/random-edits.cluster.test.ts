@@ -17,6 +17,8 @@ const EDITS_PER_SECOND = 100;
 const WORKERS = 8;
 /** What nodes have of shared tables in the form that is not in use, which no snapshot shows. */
 const SPARE = /^\{"type":"(?:listener|scope|route)","name":"(?:sluice\.scopes|listener-insecure)[/"]?/;
+/** Every node has all of these. */
+const WHOLE = /^\{"type":"(?:listener|cluster)"/;
 /** That the API server took; of the others some are invalid, and some delete what is not there. */
 const MIN_EDITS = 4_000;
 
@@ -57,6 +59,10 @@ test('after 100 edits a second, everything is as for a fresh start', needs('clus
     const has = resources(await world.agent.snapshot());
     const extra = has.filter((resource) => !wanted.has(resource) && !SPARE.test(resource));
     assert.deepEqual(extra, [], 'the node has what is published nowhere');
+    // Of other types it asks for what these lead to.
+    const held = new Set(has);
+    const missing = [...wanted].filter((resource) => WHOLE.test(resource) && !held.has(resource));
+    assert.deepEqual(missing, [], 'the node lacks what is published');
     assert.ok(has.length > 10, `the node has only ${has.length} resources`);
   });
   await theFreshOneWritesNothing(world, fresh);
