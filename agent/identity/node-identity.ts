@@ -57,6 +57,7 @@ export class NodeIdentity implements AsyncDisposable {
   #identity: KeyedCertificate | undefined;
   #renewAt = 0;
   #failures = 0;
+  /** By a clock that nobody sets. */
   #retryAt = 0;
   #problem: string | undefined;
 
@@ -103,7 +104,7 @@ export class NodeIdentity implements AsyncDisposable {
         });
       }
       const pause = sleep(bundleIntervalMs, undefined, { signal }).catch(() => {});
-      const due = Math.max(this.#renewAt, this.#retryAt) - this.#now();
+      const due = Math.max(this.#renewAt - this.#now(), this.#retryAt - performance.now());
       const wait = asking ?? sleep(Math.min(Math.max(due, 0) + 1, bundleIntervalMs), undefined, { signal }).catch(() => {});
       await Promise.race([pause, wait]);
     }
@@ -122,9 +123,8 @@ export class NodeIdentity implements AsyncDisposable {
 
   /** A certificate of an authority that nobody knows any more is as good as none. */
   #mustAsk(): boolean {
-    const now = this.#now();
-    if (now < this.#retryAt) return false;
-    if (!this.#identity || now >= this.#renewAt) return true;
+    if (performance.now() < this.#retryAt) return false;
+    if (!this.#identity || this.#now() >= this.#renewAt) return true;
     return this.#bundle !== '' && !isSignedByOne(this.#identity.certificate, this.#bundle);
   }
 
@@ -155,7 +155,7 @@ export class NodeIdentity implements AsyncDisposable {
 
   #delayNext(): void {
     const delay = (this.#options.retryMs ?? RETRY_MS) * 2 ** Math.min(this.#failures++, MAX_DOUBLINGS);
-    this.#retryAt = this.#now() + delay * (0.5 + Math.random());
+    this.#retryAt = performance.now() + delay * (0.5 + Math.random());
   }
 
   #settle(): void {

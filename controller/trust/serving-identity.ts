@@ -77,6 +77,7 @@ export class ServingIdentity implements AsyncDisposable {
       await sleep(Math.min(intervalMs, untilRenewal), undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       try {
+        if (this.#isDue()) await this.#renew();
         await this.#refresh(signal);
       } catch (error) {
         if (signal.aborted) return;
@@ -90,11 +91,20 @@ export class ServingIdentity implements AsyncDisposable {
     const stored = await this.#objects.read(signal);
     // Whoever deleted it wants another one, and has it soon; until then this one is better than none.
     if (!stored) throw new TrustError('no-authority', 'the Secret sluice-ca is gone');
-    if (stored.resourceVersion === this.#resourceVersion && nowOf(this.#options).getTime() < this.#renewAt) return;
-    const { identity, renewAt } = await issue(stored.state, this.#options);
-    this.credentials.replace(identity);
+    if (stored.resourceVersion === this.#resourceVersion) return;
+    await this.#renew(stored.state);
     this.#resourceVersion = stored.resourceVersion;
-    this.#state = stored.state;
+  }
+
+  #isDue(): boolean {
+    return nowOf(this.#options).getTime() >= this.#renewAt;
+  }
+
+  /** With the authority that is known, the API server need not be there: it may be away for longer than a certificate is good. */
+  async #renew(state = this.#state): Promise<void> {
+    const { identity, renewAt } = await issue(state, this.#options);
+    this.credentials.replace(identity);
+    this.#state = state;
     this.#renewAt = renewAt;
   }
 }

@@ -55,10 +55,11 @@ async function followOnce(client: ApiClient, { signerName, onRequest, signal }: 
     resourceVersion = page.metadata.resourceVersion;
     next = page.metadata.continue ?? '';
   } while (next !== '');
-  const query = { fieldSelector, watch: 'true', resourceVersion, timeoutSeconds: `${WATCH_SECONDS}` };
+  // Without bookmarks a watch on which nothing happens would be taken for dead.
+  const query = { fieldSelector, watch: 'true', allowWatchBookmarks: 'true', resourceVersion, timeoutSeconds: `${WATCH_SECONDS}` };
   for await (const line of client.stream({ path: CERTIFICATE_REQUESTS, query, signal })) {
     const { type, object } = event.parse(line);
     if (type === 'ERROR') return;
-    if (type !== 'DELETED') tell(object);
+    if (type !== 'DELETED' && type !== 'BOOKMARK') tell(object);
   }
 }
