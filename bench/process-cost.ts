@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 
 /** Of the kernel's clock for processes, on Linux. */
@@ -27,4 +27,22 @@ export function machineTimes(): { readonly busyMs: number; readonly idleMs: numb
   const times = cpus().map(({ times }) => times);
   const idleMs = times.reduce((sum, { idle }) => sum + idle, 0);
   return { busyMs: times.reduce((sum, { user, nice, sys, irq }) => sum + user + nice + sys + irq, 0), idleMs };
+}
+
+/** The process of a command whose arguments name a folder. @throws where there is none */
+export function pidOf(command: string, folder: string): number {
+  const pid = readdirSync('/proc')
+    .map(Number)
+    .find((candidate) => Number.isInteger(candidate) && runs(candidate, command, folder));
+  if (pid === undefined) throw new Error(`no process of ${command}`);
+  return pid;
+}
+
+function runs(pid: number, command: string, folder: string): boolean {
+  try {
+    const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return args.includes(command) && args.some((argument) => argument.includes(folder));
+  } catch {
+    return false; // It ended by itself.
+  }
 }

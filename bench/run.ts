@@ -1,12 +1,16 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { labBinary } from '../conformance/lab/binary.ts';
 import { Backend } from '../testkit/backend.ts';
 import { enterOwnNetwork } from '../testkit/own-network.ts';
 import { TemporaryFolder } from '../testkit/temporary-folder.ts';
 import { Asker, churn, measureEndpointChanges, measureRouteChanges } from './changes.ts';
 import { type CorpusBackends, type CorpusSize, writeCorpus } from './corpus.ts';
 import { distributionOf, formatDistribution } from './distribution.ts';
+import { progress } from './figures.ts';
 import { measureRouteTables } from './route-tables.ts';
 import { RunningSluice } from './running-sluice.ts';
 import { measureScale } from './scale.ts';
@@ -34,15 +38,24 @@ if (values.help) {
   console.log(`usage: npm run bench -- [medium|hosts|route-tables|scale]... [--samples 100]
 
 Measures the real command with a real Envoy and prints distributions: on a folder of manifests, and, where 'scale' is asked for, on a
-real API server, which takes ten minutes and root.`);
+real API server, which takes five minutes and root.`);
 } else {
   const asked = [...positionals, ...(values.only ?? [])];
   const wanted = asked.length > 0 ? asked : [...Object.keys(SIZES), 'route-tables'];
-  if (wanted.includes('scale')) enterOwnNetwork();
+  if (wanted.includes('scale')) await prepareScale();
   console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}\n`);
   for (const [name, size] of Object.entries(SIZES)) if (wanted.includes(name)) await measure(name, size, Number(values.samples));
   if (wanted.includes('route-tables')) await measureRouteTables();
   if (wanted.includes('scale')) await measureScale(Number(values.samples));
+}
+
+/** Installs and builds what a cluster needs, and goes on in a network namespace where its ports are free. */
+async function prepareScale(): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error("'scale' needs root: it runs in a network namespace of its own");
+  const setup = fileURLToPath(new URL('../setup/main.mjs', import.meta.url));
+  execFileSync(process.execPath, [setup, '--quiet', '--with', 'lab'], { stdio: 'inherit' });
+  await labBinary(progress);
+  enterOwnNetwork();
 }
 
 async function measure(name: string, size: CorpusSize, samples: number): Promise<void> {
