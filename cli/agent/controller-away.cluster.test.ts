@@ -7,11 +7,14 @@ import { needs } from '../../testkit/capabilities.ts';
 import { ClusterWorld } from '../../testkit/cluster-world.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { enterOwnNetwork } from '../../testkit/own-network.ts';
+import type { ClusterProcess } from '../../testkit/plain-cluster.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 
 enterOwnNetwork();
 
 const HOUR_MS = 3_600_000;
+/** Two thirds of the life of a certificate of a day, which began an hour before it was given. */
+const DUE_AFTER_MS = 17 * HOUR_MS;
 /** Less than what it waits for a type that nobody tells it of, 15 s. */
 const ENVOY_IS_BACK_MS = 3_000;
 const MAX_CHANGES = 20;
@@ -108,6 +111,39 @@ describe('a node whose controllers are away', needs('cluster', 'envoy', 'root'),
     }
   });
 
+  test('whose certificate is due while all are away serves on, and has a new one when they are back', async (t) => {
+    using folder = new TemporaryFolder();
+    const { plane } = world.cluster;
+    const [preload, ahead] = [folder.join('clock.mjs'), folder.join('ahead')];
+    writeFileSync(preload, shiftedClock(`Number(process.getBuiltinModule('node:fs').readFileSync(${JSON.stringify(ahead)}, 'utf8'))`));
+    writeFileSync(ahead, '0');
+    const env = { NODE_OPTIONS: `--import=${preload}` };
+    const agent = await world.cluster.startAgent('node-late', world.forwarder.port, { env });
+    await agent.untilReady();
+    const first = await eventually(() => certificateOf(agent));
+    await agent.end();
+    await controller().end();
+    await plane.kill('kube-apiserver');
+    writeFileSync(ahead, String(DUE_AFTER_MS));
+    agent.startAgain();
+    await agent.untilReady();
+    await agent.command.untilSaid(/no certificate yet/);
+    plane.start('kube-apiserver');
+    await plane.ready();
+    controller().startAgain();
+    await controller().untilReady();
+    const next = await eventually(
+      async () => {
+        const until = await certificateOf(agent);
+        assert.ok(until > first, 'it has the former one');
+        return until;
+      },
+      { withinMs: 90_000 },
+    );
+    t.diagnostic(`good until ${new Date(first).toISOString()}, then ${new Date(next).toISOString()}`);
+    await agent[Symbol.asyncDispose]();
+  });
+
   test('serves on with a full disk, says so, and recovers', async (t) => {
     using folder = new TemporaryFolder();
     const state = world.cluster.stateFolder('node-3');
@@ -138,13 +174,21 @@ describe('a node whose controllers are away', needs('cluster', 'envoy', 'root'),
   });
 });
 
-/** Moves what a process takes for the time of day. */
-function shiftedClock(offsetMs: number): string {
+/** Until when the certificate of a node is good that is connected, in milliseconds since 1970. */
+async function certificateOf(agent: ClusterProcess): Promise<number> {
+  const { relay } = await agent.status();
+  assert.ok(relay?.controller && relay.certificateUntil, relay?.error);
+  return Date.parse(relay.certificateUntil);
+}
+
+/** Moves what a process takes for the time of day. @param offset milliseconds, or what evaluates to them when it starts */
+function shiftedClock(offset: number | string): string {
   return `
 const { now } = Date;
-Date.now = () => now() + ${offsetMs};
+const offset = ${offset};
+Date.now = () => now() + offset;
 globalThis.Date = new Proxy(Date, {
-  construct: (target, args, newTarget) => Reflect.construct(target, args.length === 0 ? [now() + ${offsetMs}] : args, newTarget),
+  construct: (target, args, newTarget) => Reflect.construct(target, args.length === 0 ? [now() + offset] : args, newTarget),
 });
 `;
 }
