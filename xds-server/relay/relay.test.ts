@@ -79,8 +79,10 @@ describe('a relay', () => {
     assert.deepEqual([...scene.relay.cache.ofType(ENDPOINTS_TYPE).keys()].sort(), ['a', 'b']);
     peer.say({ typeUrl: ENDPOINTS_TYPE, resourceNamesUnsubscribe: ['b'] });
     await eventually(() => assert.deepEqual([...scene.relay.cache.ofType(ENDPOINTS_TYPE).keys()], ['a']));
-    const asked = scene.controller.server.interest().get(ENDPOINTS_TYPE);
-    assert.deepEqual([...(asked?.names ?? [])].sort(), ['a', 'absent']);
+    await eventually(() => {
+      const asked = scene.controller.server.interest().get(ENDPOINTS_TYPE);
+      assert.deepEqual([...(asked?.names ?? [])].sort(), ['a', 'absent']);
+    });
   });
 
   test('stands by without a client: it is up to date, and the controller is told of nothing', async () => {

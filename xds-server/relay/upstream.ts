@@ -3,6 +3,7 @@ import {
   type ChannelOptions,
   Client,
   type ClientDuplexStream,
+  connectivityState,
   Metadata,
   type StatusObject,
   status,
@@ -19,7 +20,10 @@ export interface UpstreamAddress {
   readonly credentials: ChannelCredentials;
   /** Added to the channel's options. */
   readonly channel?: ChannelOptions;
-  /** Bounds of the wait before a stream is opened again, in milliseconds. Default 400 and 5000. */
+  /**
+   * Bounds of the wait before a stream is opened again, in milliseconds. Default 400 and 5000. Where no controller can be reached, it is
+   * also over when one can.
+   */
   readonly backOff?: { readonly firstMs: number; readonly maxMs: number };
 }
 
@@ -57,6 +61,8 @@ export class Upstream {
   #call: Call | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
+  /** Whether a connection is waited for. */
+  #isWatching = false;
 
   constructor({ target, credentials, channel, backOff }: UpstreamAddress, events: UpstreamEvents) {
     this.#client = new Client(target, credentials, { ...CHANNEL, ...channel });
@@ -121,6 +127,19 @@ export class Upstream {
     this.#call = undefined;
     const retryMs = this.#backOff.next();
     this.#timer = setTimeout(() => this.open(), retryMs).unref();
+    this.#openOnceConnected();
     this.#events.onClose(ended, retryMs);
+  }
+
+  /** The channel tries to connect by itself, and at more than one controller. */
+  #openOnceConnected(): void {
+    const channel = this.#client.getChannel();
+    const unreachable = connectivityState.TRANSIENT_FAILURE;
+    if (this.#isWatching || channel.getConnectivityState(true) !== unreachable) return;
+    this.#isWatching = true;
+    channel.watchConnectivityState(unreachable, Number.POSITIVE_INFINITY, () => {
+      this.#isWatching = false;
+      if (!this.#call && !this.#isClosed) this.open();
+    });
   }
 }
