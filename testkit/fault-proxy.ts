@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Credentials } from '../conformance/lab/credentials.ts';
 import type { ApiClientOptions, ApiServerClient } from '../kube/index.ts';
 import { apiClientOf } from './api-client.ts';
-import { HttpsServer } from './https-server.ts';
+import { HttpsServer, type HttpsServerOptions } from './https-server.ts';
 import { answerStatus } from './scripted-api-server.ts';
 
 /** What happens to one request. */
@@ -16,6 +16,8 @@ export type Fault =
   | { readonly kind: 'delay'; readonly delayMs: number }
   /** As a load balancer does whose servers are away for a moment. */
   | { readonly kind: 'hold'; readonly until: Promise<unknown> }
+  /** Each event of a watch waits so long for the one before it to have gone. */
+  | { readonly kind: 'slow'; readonly delayMs: number }
   /** Each event of a watch comes twice. */
   | { readonly kind: 'duplicate' }
   /** Each two events of a watch that come together change places. */
@@ -39,7 +41,13 @@ const EXPIRED = {
 /** So long a line waits for another to change places with. */
 const COMPANION_WITHIN_MS = 50;
 
-/** Stands before an API server, as an administrator, and does to requests what a test asks for. */
+/** An API server, and who asks it: without a certificate, whoever asks the proxy. */
+export interface ProxyTarget {
+  readonly url: string;
+  readonly credentials: Pick<Credentials, 'authority'> & Partial<Credentials>;
+}
+
+/** Stands before an API server, and does to requests what a test asks for. */
 export class FaultProxy implements AsyncDisposable {
   readonly #https: HttpsServer;
   readonly #upstream: Agent;
@@ -53,8 +61,9 @@ export class FaultProxy implements AsyncDisposable {
 
   /** @param decide is asked for each request; undefined lets it pass */
   static async start(
-    target: { readonly url: string; readonly credentials: Credentials },
+    target: ProxyTarget,
     decide: (request: ProxiedRequest) => Fault | undefined,
+    options: HttpsServerOptions = {},
   ): Promise<FaultProxy> {
     const { authority: ca, certificate: cert, privateKey: key } = target.credentials;
     const upstream = new Agent({ ca, cert, key, keepAlive: true });
@@ -64,13 +73,18 @@ export class FaultProxy implements AsyncDisposable {
       const fault = decide({ method: incoming.method ?? '', path: url.pathname, isWatch: url.searchParams.has('watch') });
       if (fault) faults.set(fault.kind, (faults.get(fault.kind) ?? 0) + 1);
       void proxy(incoming, response, url, upstream, fault);
-    });
+    }, options);
     return new FaultProxy(https, upstream, faults);
   }
 
   /** How often what was done. */
   get faults(): ReadonlyMap<string, number> {
     return this.#faults;
+  }
+
+  /** Breaks what is open, so that faults befall what is asked again. */
+  dropConnections(): void {
+    this.#https.dropConnections();
   }
 
   client(options?: ApiClientOptions): ApiServerClient {
@@ -123,6 +137,7 @@ async function passLines(answer: IncomingMessage, response: ServerResponse, faul
       return;
     }
     passed += 1;
+    if (fault.kind === 'slow') await sleep(fault.delayMs);
     response.write(fault.kind === 'duplicate' ? `${line}\n${line}\n` : `${line}\n`);
   }
   response.end();

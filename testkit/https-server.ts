@@ -4,29 +4,46 @@ import { createServer, type Server } from 'node:https';
 import { makeCertificate } from './make-certificate.ts';
 import { freePort } from './ports.ts';
 
-/** A server on a free port of 127.0.0.1, whose certificate is of its own making. What it has open ends with it. */
+export interface HttpsServerOptions {
+  /** Default 127.0.0.1. */
+  readonly address?: string;
+  /** Default: one that is free. */
+  readonly port?: number;
+  /** In PEM; default: one of its own making, for `localhost`, which trusts itself. */
+  readonly certificate?: { readonly certificate: string; readonly privateKey: string };
+}
+
+/** A server of HTTP/1.1 over TLS. What it has open ends with it. */
 export class HttpsServer implements AsyncDisposable {
-  /** `https://127.0.0.1:PORT` */
+  /** `https://ADDRESS:PORT` */
   readonly url: string;
-  /** Of its certificate, which trusts itself, in PEM. */
+  /** Its certificate, in PEM. */
   readonly authority: string;
   /** The name in it. */
   readonly serverName = 'localhost';
   readonly #server: Server;
 
-  private constructor(server: Server, port: number, authority: string) {
-    this.url = `https://127.0.0.1:${port}`;
+  private constructor(server: Server, url: string, authority: string) {
+    this.url = url;
     this.authority = authority;
     this.#server = server;
   }
 
-  static async start(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<HttpsServer> {
-    const { certificate, privateKey } = makeCertificate({ names: ['localhost'] });
+  static async start(
+    handle: (request: IncomingMessage, response: ServerResponse) => void,
+    options: HttpsServerOptions = {},
+  ): Promise<HttpsServer> {
+    const { certificate, privateKey } = options.certificate ?? makeCertificate({ names: ['localhost'] });
     const server = createServer({ cert: certificate, key: privateKey }, handle);
-    const port = await freePort();
-    server.listen(port, '127.0.0.1');
+    const { address = '127.0.0.1', port = await freePort() } = options;
+    server.listen(port, address);
     await once(server, 'listening');
-    return new HttpsServer(server, port, certificate);
+    return new HttpsServer(server, `https://${address}:${port}`, certificate);
+  }
+
+  /** Breaks what is open. */
+  dropConnections(): void {
+    this.#server.closeAllConnections();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

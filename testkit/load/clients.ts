@@ -22,6 +22,7 @@ export interface LoadClient {
 
 /** Much shorter than any server keeps a connection that is idle or asked to end, so that client and server never close at the same time. */
 const IDLE_MS = 500;
+const LOOPBACK = '127.0.0.1';
 
 /** @param ca PEM of every certificate that may be shown */
 export function http1Client(name: string, ca: readonly string[], { keepAlive }: { readonly keepAlive: boolean }): LoadClient {
@@ -29,8 +30,8 @@ export function http1Client(name: string, ca: readonly string[], { keepAlive }: 
   const https = new HttpsAgent({ keepAlive, timeout: IDLE_MS, ca: [...ca] });
   return {
     name,
-    async send({ scheme, port, host, path }) {
-      const options = { host: '127.0.0.1', port, path, headers: { host } };
+    async send({ scheme, address = LOOPBACK, port, host, path }) {
+      const options = { host: address, port, path, headers: { host } };
       const request =
         scheme === 'http' ? httpRequest({ ...options, agent: http }) : httpsRequest({ ...options, agent: https, servername: host });
       const [response]: IncomingMessage[] = await once(request.end(), 'response');
@@ -48,11 +49,11 @@ export function http1Client(name: string, ca: readonly string[], { keepAlive }: 
 export function http2Client(name: string, ca: readonly string[]): LoadClient {
   const sessions = new Map<string, ClientHttp2Session>();
 
-  function sessionFor({ scheme, port, host }: TargetAddress): ClientHttp2Session {
-    const key = scheme === 'http' ? `${port}` : `${port} ${host}`;
+  function sessionFor({ scheme, address = LOOPBACK, port, host }: TargetAddress): ClientHttp2Session {
+    const key = scheme === 'http' ? `${address} ${port}` : `${address} ${port} ${host}`;
     const known = sessions.get(key);
     if (known) return known;
-    const session = connect(`${scheme}://127.0.0.1:${port}`, { ca: [...ca], servername: host });
+    const session = connect(`${scheme}://${address}:${port}`, { ca: [...ca], servername: host });
     const leave = () => {
       if (sessions.get(key) === session) sessions.delete(key);
     };

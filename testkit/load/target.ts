@@ -3,6 +3,8 @@ const GRACE_MS = 1_000;
 
 export interface TargetAddress {
   readonly scheme: 'http' | 'https';
+  /** Default 127.0.0.1. */
+  readonly address?: string;
   readonly port: number;
   readonly host: string;
   readonly path: string;
