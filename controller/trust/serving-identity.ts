@@ -72,8 +72,10 @@ export class ServingIdentity implements AsyncDisposable {
 
   async #follow(signal: AbortSignal): Promise<void> {
     const { intervalMs = INTERVAL_MS, onError } = this.#options;
+    // What an authority signs that is nearly over is to be renewed at once, again and again.
+    const shortestMs = Math.min(intervalMs, FIRST_INTERVAL_MS);
     for (;;) {
-      const untilRenewal = Math.max(0, this.#renewAt - nowOf(this.#options).getTime());
+      const untilRenewal = Math.max(shortestMs, this.#renewAt - nowOf(this.#options).getTime());
       await sleep(Math.min(intervalMs, untilRenewal), undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       try {
