@@ -60,6 +60,8 @@ export function http2Client(name: string, ca: readonly string[]): LoadClient {
     sessions.set(key, session);
     session.on('goaway', leave).on('close', leave).on('error', leave);
     session.setTimeout(IDLE_MS, () => {
+      // On a busy machine that takes a while; the request that it is for would fail.
+      if (session.connecting) return;
       leave();
       session.close();
     });
