@@ -1,0 +1,23 @@
+import { z } from 'zod';
+
+const fault = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('answer'), status: z.int(), retryAfterSeconds: z.int().optional() }),
+  z.object({ kind: z.literal('slow'), delayMs: z.int() }),
+  z.object({ kind: z.literal('duplicate') }),
+  z.object({ kind: z.literal('reorder') }),
+]);
+/** Of all requests, or where it is about events, of watches. */
+export type ApiFault = z.infer<typeof fault>;
+
+const request = z.discriminatedUnion('kind', [
+  /** From now on, also for what was asked before: all connections are broken. */
+  z.object({ kind: z.literal('begin'), fault }),
+  /** The same for no fault. */
+  z.object({ kind: z.literal('end') }),
+  /** Answered with how many requests had this fault. */
+  z.object({ kind: z.literal('count'), of: z.string() }),
+]);
+
+/** What a test asks {@link file://./proxy-program.ts} for. */
+export type ProxyRequest = z.infer<typeof request>;
+export const proxyRequest = z.object({ id: z.int(), request });
