@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { ManualClock } from '../../testkit/manual-clock.ts';
+import { answerStatus, ScriptedApiServer } from '../../testkit/scripted-api-server.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
+import { ApiServerClient } from './api-server-client.ts';
 import { ExecCredential } from './exec-credential.ts';
-import type { KubeconfigExec } from './kubeconfig.ts';
+import { chooseFromKubeconfigs, type KubeconfigExec } from './kubeconfig.ts';
+import { kubeconfigAccess } from './kubeconfig-access.ts';
 
 const V1 = 'client.authentication.k8s.io/v1';
 const V1BETA1 = 'client.authentication.k8s.io/v1beta1';
@@ -59,6 +62,28 @@ describe('a credential plugin', () => {
       );
     });
   }
+
+  test('does not run for each request that a server refuses', async () => {
+    using folder = new TemporaryFolder();
+    await using server = await ScriptedApiServer.start((_, response) => answerStatus(response, 401, 'Unauthorized'));
+    const { url, authority, serverName } = server.https;
+    const cluster = { server: url, 'certificate-authority-data': btoa(authority), 'tls-server-name': serverName };
+    const user = { exec: plugin(folder, { token: 'token-COUNT' }) };
+    const config = {
+      clusters: [{ name: 'main', cluster }],
+      users: [{ name: 'me', user }],
+      contexts: [{ name: 'it', context: { cluster: 'main', user: 'me' } }],
+      'current-context': 'it',
+    };
+    const access = kubeconfigAccess(chooseFromKubeconfigs([{ path: folder.join('config'), text: JSON.stringify(config) }]));
+    const client = new ApiServerClient(access);
+    const startedAt = performance.now();
+    for (let index = 0; index < 20; index += 1) await assert.rejects(client.request({ path: '/version' }), { code: 'unauthorized' });
+    await client.close();
+    const seconds = (performance.now() - startedAt) / 1_000;
+    assert.equal(server.requests.length, 40);
+    assert.ok(runsOf(folder).length <= 2 + Math.log2(1 + seconds) + 1, `${runsOf(folder).length} runs in ${seconds} s`);
+  });
 
   test('that fails is left alone too, and says the same again', async () => {
     using folder = new TemporaryFolder();
