@@ -101,6 +101,8 @@ describe('the life of a lab', needs('cluster', 'root'), () => {
     await command('kubectl', '--name', 'one', '--', 'create', 'namespace', 'only-here');
     assert.equal((await command('kubectl', '--name', 'one', '--', 'get', 'namespace', 'only-here')).code, 0);
     assert.equal((await command('kubectl', '--name', 'two', '--', 'get', 'namespace', 'only-here')).code, 1);
+    const dashes = await command('kubectl', '--name', 'two', 'get', 'namespace', '--', '--nobody');
+    assert.match(dashes.stderr, /namespaces "--nobody" not found/);
     assert.match((await command('status', '--name', 'two')).stdout, /kubelet-node-1 +node-1 +running/);
     const exec = await command('exec', '--name', 'two', '--where', 'node-1', '--', 'sh', '-c', 'ip -4 -o address show dev eth0; exit 3');
     assert.deepEqual({ code: exec.code, stderr: exec.stderr }, { code: 3, stderr: '' });

@@ -125,7 +125,7 @@ function addKubectl(yargs: Argv<Shared>): Argv<Shared> {
     (command) => command.positional('args', { type: 'string', array: true, default: [] }).example('$0 kubectl get pods -A', ''),
     async ({ name, args, '--': rest = [], stateDir = stateRoot() }) => {
       const lab = await findLab(name, stateDir);
-      await passOn(lab.kubectlCommand(...args, ...stringsOf(rest)), lab.kubeconfig);
+      await passOn(lab.kubectlCommand(...args, ...afterDashes(args, rest)), lab.kubeconfig);
     },
   );
 }
@@ -146,6 +146,12 @@ function addExec(yargs: Argv<Shared>): Argv<Shared> {
       await passOn(lab.command([...args, ...stringsOf(rest)], { where, mounts }), lab.clientKubeconfig);
     },
   );
+}
+
+/** What came after `--`, with it where it is kubectl's own: `kubectl exec POD -- COMMAND`, and not `kubectl -- get pods`. */
+function afterDashes(before: readonly unknown[], rest: unknown): readonly string[] {
+  const strings = stringsOf(rest);
+  return before.length > 0 && strings.length > 0 ? ['--', ...strings] : strings;
 }
 
 function stringsOf(values: unknown): readonly string[] {
