@@ -6,6 +6,7 @@ import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { CredentialsError } from './credentials.ts';
 import { chooseFromKubeconfigs, readKubeconfigs } from './kubeconfig.ts';
 import { kubeconfigAccess } from './kubeconfig-access.ts';
+import { openApiClient } from './open-api-client.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
@@ -77,6 +78,12 @@ describe('a kubeconfig', () => {
         }
       }),
     );
+  });
+
+  test('a kubeconfig that is asked for and does not exist is named', () => {
+    const refused = { name: 'CredentialsError', code: 'not-found', message: 'there is no kubeconfig at /nowhere/config' };
+    assert.throws(() => openApiClient({ kubeconfig: '/nowhere/config' }), refused);
+    assert.throws(() => openApiClient({ environment: { KUBECONFIG: '/nowhere/config' } }), refused);
   });
 
   test('files of KUBECONFIG that do not exist are left out', () => {

@@ -27,6 +27,9 @@ function findAccess({ kubeconfig, context, environment = process.env }: OpenApiC
   const inCluster = named || context !== undefined ? undefined : inClusterAccess(environment);
   if (inCluster) return inCluster;
   const texts = readKubeconfigs(named ? { KUBECONFIG: named } : {});
-  if (texts.length === 0) throw new CredentialsError('not-found', 'there is neither a kubeconfig nor a service account');
+  if (texts.length === 0) {
+    const message = named ? `there is no kubeconfig at ${named}` : 'there is neither a kubeconfig nor a service account';
+    throw new CredentialsError('not-found', message);
+  }
   return kubeconfigAccess(chooseFromKubeconfigs(texts, context));
 }
