@@ -41,7 +41,7 @@ export async function parseCommandLine(args: readonly string[]): Promise<void> {
 function base(args: readonly string[]): Argv {
   return yargs([...args])
     .scriptName('sluice')
-    .usage('Usage: $0 <command>\n\nKubernetes Ingress on a stock Envoy, from a folder of manifests.')
+    .usage('Usage: $0 <command>\n\nKubernetes Ingress on a stock Envoy, from a cluster or a folder of manifests.')
     .epilogue('`sluice <command> --help` shows examples. Documentation: docs/cli.md')
     .demandCommand(1, 'a command is missing')
     .strict()

@@ -82,7 +82,7 @@ describe('a report of a cluster', () => {
       /not installed in this namespace/,
     ],
     ['nobody leads', { ...WELL, controllers: [controller({ cluster: { ...LEADS, isLeader: false } })] }, /no controller leads/],
-    ['no controller runs', { ...WELL, controllers: [] }, /problem +no controller runs/],
+    ['no controller runs', { ...WELL, controllers: [] }, /problem +no controller runs\n.*\nfindings +not known: no controller tells\n/s],
     ['a node has no agent', { ...WELL, wantedAgents: 3, envoys: { wanted: 3, ready: 3 } }, /2 of 3 nodes have no agent/],
     [
       'an agent does not run',

@@ -125,7 +125,8 @@ function findProblems(
 ): string[] {
   const spared = nodes.filter(({ idle, ready }) => idle && !ready).length;
   const problems: string[] = [];
-  if (wantedAgents === undefined && controllers.length === 0 && agents.length === 0) return ['Sluice is not installed in this namespace'];
+  if (wantedAgents === undefined && controllers.length === 0 && agents.length === 0)
+    return ['Sluice is not installed in this namespace; another one is named by --namespace'];
   if (controllers.length === 0) problems.push('no controller runs');
   else if (!reports.some(({ leads }) => leads)) problems.push('no controller leads, so nothing is written');
   if (wantedAgents === undefined) problems.push('there is no DaemonSet sluice-agent');

@@ -3,13 +3,14 @@ import { countSeverities, describeDiagnostic, formatCounts } from './diagnostics
 
 /** One line a part, and one for each thing that is not as it should be. */
 export function formatClusterReport({ ready, controllers, nodes, problems, notProgrammed, diagnostics }: ClusterReport): string {
+  const isTold = controllers.some(({ version }) => version !== undefined);
   const lines = [
     `sluice      ${ready ? 'ready: everything is in force' : 'not ready'}`,
     ...problems.map((problem) => `problem     ${problem}`),
     ...controllers.map((controller) => `controller  ${describeController(controller)}`),
     ...nodes.map((node) => `node        ${describeNode(node)}`),
     ...notProgrammed.map(({ what, why }) => `missing     ${what}: ${why}`),
-    `findings    ${formatCounts(countSeverities(diagnostics))}`,
+    `findings    ${isTold ? formatCounts(countSeverities(diagnostics)) : 'not known: no controller tells'}`,
     ...diagnostics
       .filter(({ severity }) => severity === 'error')
       .map((found) => `            ${describeDiagnostic(found)}  [${found.code}]`),
