@@ -46,6 +46,9 @@ function describeTour({ manifests, authority }: DemoFolder, { httpPort, httpsPor
   const tls = `curl --cacert ${formatFile(authority)}`;
   const shop = formatFile(join(manifests, 'shop.yaml'));
   const port = adminPort === DEFAULT_PORTS.admin ? '' : ` --admin-port ${adminPort}`;
+  const ports =
+    (httpPort === DEFAULT_PORTS.http ? '' : ` --http-port ${httpPort}`) +
+    (httpsPort === DEFAULT_PORTS.https ? '' : ` --https-port ${httpsPort}`);
   return `
 Try these in another terminal:
 
@@ -56,7 +59,7 @@ Try these in another terminal:
   # the api backend, by its path
   ${tls} ${https}/api/orders
   # why it goes there
-  npx sluice explain ${https}/api/orders --manifests ${formatFile(manifests)}
+  npx sluice explain ${https}/api/orders --manifests ${formatFile(manifests)}${ports}
   # how everything is
   npx sluice status${port}
 
