@@ -47,16 +47,22 @@ export interface ProxyTarget {
   readonly credentials: Pick<Credentials, 'authority'> & Partial<Credentials>;
 }
 
+interface ToldEvents {
+  otherwise: number;
+}
+
 /** Stands before an API server, and does to requests what a test asks for. */
 export class FaultProxy implements AsyncDisposable {
   readonly #https: HttpsServer;
   readonly #upstream: Agent;
   readonly #faults: Map<string, number>;
+  readonly #told: ToldEvents;
 
-  private constructor(https: HttpsServer, upstream: Agent, faults: Map<string, number>) {
+  private constructor(https: HttpsServer, upstream: Agent, faults: Map<string, number>, told: ToldEvents) {
     this.#https = https;
     this.#upstream = upstream;
     this.#faults = faults;
+    this.#told = told;
   }
 
   /** @param decide is asked for each request; undefined lets it pass */
@@ -68,18 +74,24 @@ export class FaultProxy implements AsyncDisposable {
     const { authority: ca, certificate: cert, privateKey: key } = target.credentials;
     const upstream = new Agent({ ca, cert, key, keepAlive: true });
     const faults = new Map<string, number>();
+    const told = { otherwise: 0 };
     const https = await HttpsServer.start((incoming, response) => {
       const url = new URL(incoming.url ?? '/', target.url);
       const fault = decide({ method: incoming.method ?? '', path: url.pathname, isWatch: url.searchParams.has('watch') });
       if (fault) faults.set(fault.kind, (faults.get(fault.kind) ?? 0) + 1);
-      void proxy(incoming, response, url, upstream, fault);
+      void proxy(incoming, response, url, upstream, fault, told);
     }, options);
-    return new FaultProxy(https, upstream, faults);
+    return new FaultProxy(https, upstream, faults, told);
   }
 
   /** How often what was done. */
   get faults(): ReadonlyMap<string, number> {
     return this.#faults;
+  }
+
+  /** How many events came late, twice, or after a later one. */
+  get eventsToldOtherwise(): number {
+    return this.#told.otherwise;
   }
 
   /** Breaks what is open, so that faults befall what is asked again. */
@@ -98,7 +110,14 @@ export class FaultProxy implements AsyncDisposable {
   }
 }
 
-async function proxy(incoming: IncomingMessage, response: ServerResponse, url: URL, agent: Agent, fault: Fault | undefined): Promise<void> {
+async function proxy(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+  agent: Agent,
+  fault: Fault | undefined,
+  told: ToldEvents,
+): Promise<void> {
   if (fault?.kind === 'answer') {
     const headers = fault.retryAfterSeconds === undefined ? undefined : { 'retry-after': String(fault.retryAfterSeconds) };
     answerStatus(response, fault.status, 'a fault that a test asked for', headers);
@@ -120,14 +139,14 @@ async function proxy(incoming: IncomingMessage, response: ServerResponse, url: U
     response.writeHead(answer.statusCode ?? 502, whole && length !== undefined ? { ...kept, 'content-length': length } : kept);
     response.flushHeaders();
     if (whole) answer.on('error', () => response.destroy()).pipe(response);
-    else passLines(answer, response, fault).catch(() => response.destroy());
+    else passLines(answer, response, fault, told).catch(() => response.destroy());
   });
   incoming.pipe(outgoing);
 }
 
-async function passLines(answer: IncomingMessage, response: ServerResponse, fault: Fault): Promise<void> {
+async function passLines(answer: IncomingMessage, response: ServerResponse, fault: Fault, told: ToldEvents): Promise<void> {
   if (fault.kind === 'reorder') {
-    await passReordered(answer, response);
+    await passReordered(answer, response, told);
     return;
   }
   let passed = 0;
@@ -137,6 +156,7 @@ async function passLines(answer: IncomingMessage, response: ServerResponse, faul
       return;
     }
     passed += 1;
+    if (fault.kind === 'slow' || fault.kind === 'duplicate') told.otherwise += 1;
     if (fault.kind === 'slow') await sleep(fault.delayMs);
     response.write(fault.kind === 'duplicate' ? `${line}\n${line}\n` : `${line}\n`);
   }
@@ -150,7 +170,7 @@ function disturb(kind: Fault['kind'], line: string, response: ServerResponse): v
   else response.end();
 }
 
-async function passReordered(answer: IncomingMessage, response: ServerResponse): Promise<void> {
+async function passReordered(answer: IncomingMessage, response: ServerResponse, told: ToldEvents): Promise<void> {
   let held: string | undefined;
   let timer: NodeJS.Timeout | undefined;
   const release = () => {
@@ -165,6 +185,7 @@ async function passReordered(answer: IncomingMessage, response: ServerResponse):
     } else {
       // Both at once, so that no break of the connection can come between them.
       response.write(`${line}\n${held}\n`);
+      told.otherwise += 1;
       held = undefined;
     }
   }

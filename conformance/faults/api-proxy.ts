@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import { z } from 'zod';
 import type { RunningLab } from '../lab/index.ts';
 import { LabChild } from './lab-child.ts';
-import type { ApiFault, ProxyRequest } from './proxy-messages.ts';
+import { type ApiFault, type ProxyCounts, type ProxyRequest, proxyCountsView } from './proxy-messages.ts';
 
 const ADDRESS = '10.240.0.1';
 const API_SERVER = `https://${ADDRESS}:6443`;
@@ -28,9 +27,8 @@ export class ApiProxy implements AsyncDisposable {
     await this.#child.ask({ kind: 'end' });
   }
 
-  /** How many requests had faults of a kind. */
-  async count(of: ApiFault['kind']): Promise<number> {
-    return z.int().parse(await this.#child.ask({ kind: 'count', of }));
+  async counts(): Promise<ProxyCounts> {
+    return proxyCountsView.parse(await this.#child.ask({ kind: 'counts' }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -10,6 +10,7 @@ import { FaultScene } from './scene.ts';
 const LASTS_MS = 180_000;
 const EVERY_MS = 5_000;
 const MIN_KILLS = 30;
+const KINDS = 12;
 /** Of those that are asked for in that time, a third. */
 const MIN_SENT = 6_000;
 /** Requests that were under way when Envoy was killed are over then. */
@@ -20,7 +21,8 @@ const READY_WITHIN_MS = 120_000;
 /** Something to kill. */
 interface Victim {
   readonly kind: string;
-  readonly kill: () => Promise<void>;
+  /** Resolves with the process that it killed. */
+  readonly kill: () => Promise<number>;
   /** Whose Envoy it is or takes with it: failures until that answers again are its own. */
   readonly envoyOf?: string;
 }
@@ -35,6 +37,10 @@ describe('kill -9 of everything in turn', needs('cluster', 'envoy', 'root'), () 
   });
   after(() => cleanUp.disposeAsync());
 
+  const signal = async (pid: number) => {
+    await scene.lab.signal(pid, 'SIGKILL');
+    return pid;
+  };
   /** Processes of the lab are started again after half a second, as a machine's init does. */
   const labProcess = (name: string): Victim => ({
     kind: name.replace(/-node-\d+$/, ''),
@@ -44,30 +50,30 @@ describe('kill -9 of everything in turn', needs('cluster', 'envoy', 'root'), () 
         assert.ok(found && found.pid > 0, `${name} does not run`);
         return found.pid;
       });
-      await scene.lab.signal(pid, 'SIGKILL');
+      return await signal(pid);
     },
   });
   const controller = (index: number): Victim => ({
     kind: 'controller',
     kill: async () => {
       const pods = await eventually(() => scene.pods('controller'));
-      await scene.lab.signal(await scene.firstProcess(pods[index]?.name ?? '', 'controller'), 'SIGKILL');
+      return await signal(await scene.firstProcess(pods[index]?.name ?? '', 'controller'));
     },
   });
   const agent = (node: string): Victim => ({
     kind: 'agent',
-    kill: async () => await scene.lab.signal(await scene.firstProcess(await scene.podOn(node, 'agent'), 'agent'), 'SIGKILL'),
+    kill: async () => await signal(await scene.firstProcess(await scene.podOn(node, 'agent'), 'agent')),
   });
   const envoy = (node: string): Victim => ({
     kind: 'Envoy',
     envoyOf: node,
-    kill: async () => await scene.lab.signal(await scene.envoyProcess(await scene.podOn(node, 'envoy')), 'SIGKILL'),
+    kill: async () => await signal(await scene.envoyProcess(await scene.podOn(node, 'envoy'))),
   });
   /** With it goes Envoy, and the kubelet starts both: so late that it is done once for a node. */
   const supervisor = (node: string): Victim => ({
     kind: 'supervisor of Envoy',
     envoyOf: node,
-    kill: async () => await scene.lab.signal(await scene.firstProcess(await scene.podOn(node, 'envoy'), 'envoy'), 'SIGKILL'),
+    kill: async () => await signal(await scene.firstProcess(await scene.podOn(node, 'envoy'), 'envoy')),
   });
 
   const victims = (): readonly Victim[] => {
@@ -76,7 +82,7 @@ describe('kill -9 of everything in turn', needs('cluster', 'envoy', 'root'), () 
     // Envoy takes its configuration from its agent, which the kubelet starts again after ten seconds and more: not one upon the other.
     const ofNodes = nodes.map((name) => [envoy(name), agent(name), labProcess(`kubelet-${name}`), labProcess(`kube-proxy-${name}`)]);
     const round = [controller(0), ...(ofNodes[0] ?? []), ...control, controller(1), ...(ofNodes[1] ?? [])];
-    return [...round, ...nodes.map(supervisor), ...round];
+    return [...round, ...nodes.map(supervisor), ...round, ...nodes.map((name) => labProcess(`kube-proxy-${name}`))];
   };
   const addressOf = (node: string) => scene.lab.nodes.find(({ name }) => name === node)?.address ?? '';
 
@@ -89,13 +95,14 @@ describe('kill -9 of everything in turn', needs('cluster', 'envoy', 'root'), () 
     const turn = async ({ kind, kill, envoyOf }: Victim) => {
       await client.note(`kill of ${kind}`);
       const before = (await client.counts()).failed;
-      await kill();
+      const pid = await kill();
       const killedAt = performance.now();
       killed.set(kind, (killed.get(kind) ?? 0) + 1);
       let ofEnvoy = 0;
       if (envoyOf !== undefined) {
         await client.untilAnswered(addressOf(envoyOf), port, 'web.test');
         away.set(kind, [...(away.get(kind) ?? []), Math.round(performance.now() - killedAt)]);
+        assert.notEqual(await scene.envoyProcess(await scene.podOn(envoyOf, 'envoy')), pid, 'it was not killed');
         await sleep(AFTERMATH_MS);
         ofEnvoy = (await client.counts()).failed - before;
         forgiven += ofEnvoy;
@@ -112,7 +119,7 @@ describe('kill -9 of everything in turn', needs('cluster', 'envoy', 'root'), () 
     t.diagnostic(`${kills} kills: ${describeCounts(killed)}; ${failed} requests failed, ${forgiven} of them with Envoy`);
     for (const [kind, times] of away) t.diagnostic(`away after the kill of the ${kind}: ${times.join(', ')} ms`);
     assert.deepEqual(spoilt, [], failures.join('\n'));
-    assert.ok(kills >= MIN_KILLS, `only ${kills} kills`);
+    assert.ok(kills >= MIN_KILLS && killed.size === KINDS, `only ${kills} kills of ${killed.size} kinds`);
     assert.ok(sent >= MIN_SENT, `only ${sent} requests`);
     const envoyAway = away.get('Envoy') ?? [];
     assert.ok(envoyAway.length > 2 && Math.max(...envoyAway) < ENVOY_AWAY_MS, `Envoy was away for ${envoyAway.join(', ')} ms`);

@@ -14,10 +14,16 @@ const request = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('begin'), fault }),
   /** The same for no fault. */
   z.object({ kind: z.literal('end') }),
-  /** Answered with how many requests had this fault. */
-  z.object({ kind: z.literal('count'), of: z.string() }),
+  z.object({ kind: z.literal('counts') }),
 ]);
 
 /** What a test asks {@link file://./proxy-program.ts} for. */
 export type ProxyRequest = z.infer<typeof request>;
+export const proxyCountsView = z.object({
+  /** How many requests had a fault. */
+  requests: z.int(),
+  /** How many events came late, twice, or after a later one. */
+  events: z.int(),
+});
+export type ProxyCounts = z.infer<typeof proxyCountsView>;
 export const proxyRequest = z.object({ id: z.int(), request });

@@ -32,7 +32,7 @@ function answer(request: ProxyRequest): unknown {
     case 'end':
       present = undefined;
       return proxy.dropConnections();
-    case 'count':
-      return proxy.faults.get(request.of) ?? 0;
+    case 'counts':
+      return { requests: proxy.faults.values().reduce((sum, count) => sum + count, 0), events: proxy.eventsToldOtherwise };
   }
 }

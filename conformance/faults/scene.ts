@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { eventually } from '../../testkit/eventually.ts';
 import { ingressManifest, type ManifestObject, serviceManifest } from '../../testkit/manifest-objects.ts';
 import type { RunningLab } from '../lab/index.ts';
-import { startLabWithSluice } from '../lab/sluice.ts';
+import { type LabWithSluiceOptions, startLabWithSluice } from '../lab/sluice.ts';
 import { Client } from './client.ts';
 
 const NAMESPACE = 'sluice-system';
@@ -40,8 +40,8 @@ export class FaultScene implements AsyncDisposable {
     this.backends = lab.nodes.map(({ name }) => `web-on-${name}`);
   }
 
-  static async start(): Promise<FaultScene> {
-    const scene = new FaultScene(await startLabWithSluice({ nodes: 2 }));
+  static async start(options: LabWithSluiceOptions = {}): Promise<FaultScene> {
+    const scene = new FaultScene(await startLabWithSluice({ nodes: 2, ...options }));
     try {
       const { nodes } = scene.lab;
       await scene.lab.apply(nodes.map(({ name }, index) => backendPod(scene.backends[index] ?? '', 'web', name)));
@@ -69,6 +69,14 @@ export class FaultScene implements AsyncDisposable {
   /** Adds a dedicated Ingress for `NAME.test` or changes it. */
   async applyIngress(name: string, service: string): Promise<void> {
     await this.lab.apply([ingressManifest(name, { rules: { [`${name}.test`]: service } })]);
+  }
+
+  /** Makes an Ingress that is there one of another Service, as quickly as can be. */
+  async moveIngress(name: string, service: string): Promise<void> {
+    const body = { spec: { rules: [{ host: `${name}.test`, http: { paths: [pathTo(service)] } }] } };
+    const path = `/apis/networking.k8s.io/v1/namespaces/default/ingresses/${name}`;
+    const answer = await this.lab.request(path, { method: 'PATCH', body, contentType: 'application/merge-patch+json' });
+    assert.equal(answer.status, 200, answer.body);
   }
 
   /** Resolves with the address of an Ingress once all of the backends answer there, and nobody else does. */
@@ -158,6 +166,10 @@ export class FaultScene implements AsyncDisposable {
     assert.equal(status, 200, body);
     return JSON.parse(body);
   }
+}
+
+function pathTo(service: string): object {
+  return { path: '/', pathType: 'Prefix', backend: { service: { name: service, port: { number: 80 } } } };
 }
 
 function serviceOf(name: string): ManifestObject {
