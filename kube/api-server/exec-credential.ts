@@ -120,11 +120,15 @@ export class ExecCredential {
     return { credential, expiresAt, wasGood: Date.now() < expiresAt - MARGIN_MS, isRefused: false };
   }
 
-  #output(): Promise<string> {
+  async #output(): Promise<string> {
     const { command, args, env } = this.#exec;
     const own = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]));
     const environment = { ...process.env, ...own, KUBERNETES_EXEC_INFO: JSON.stringify(this.#info()) };
-    return new Promise((resolve, reject) => {
+    // What a process cannot be given is quoted in what is thrown.
+    if ([command, ...(args ?? []), ...Object.entries(own).flat()].some((text) => text.includes('\0'))) {
+      throw new CredentialsError('invalid', 'the credential plugin has a zero byte in its command, arguments or environment');
+    }
+    return await new Promise((resolve, reject) => {
       execFile(command, args ?? [], { env: environment, timeout: WITHIN_MS, killSignal: 'SIGKILL' }, (error, output) => {
         // The error's own message holds the arguments and what the plugin wrote.
         if (error) reject(new CredentialsError('plugin-failed', `the credential plugin ${command} failed: ${error.code ?? error.signal}`));

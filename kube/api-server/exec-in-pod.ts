@@ -71,22 +71,43 @@ async function converse(socket: WebSocket, path: string): Promise<ExecResult> {
   return await new Promise<ExecResult>((resolve, reject) => {
     socket.on('unexpected-response', (_request, { statusCode = 0 }) => reject(errorOfStatus(statusCode, undefined, path)));
     socket.on('error', (cause) => reject(new ApiError('unreachable', `${path}: ${cause.message}`, { cause })));
+    let bytes = 0;
     socket.on('message', (data: Buffer) => {
+      bytes += data.length;
+      if (bytes > MAX_BYTES) {
+        reject(new ApiError('server-error', `${path}: the command wrote more than ${MAX_BYTES} bytes`));
+        return socket.terminate();
+      }
       const [channel = 0] = data;
-      heard.set(channel, [...(heard.get(channel) ?? []), data.subarray(1)]);
+      const parts = heard.get(channel) ?? [];
+      heard.set(channel, parts);
+      parts.push(data.subarray(1));
     });
     socket.on('close', () => {
       const textOf = (channel: number) => Buffer.concat(heard.get(channel) ?? []).toString('utf8');
       const status = textOf(CHANNELS.status);
       if (status === '') return reject(new ApiError('unreachable', `${path}: the connection ended before the command did`));
-      resolve(resultOf(textOf(CHANNELS.stdout), textOf(CHANNELS.stderr), status));
+      const result = resultOf(textOf(CHANNELS.stdout), textOf(CHANNELS.stderr), status);
+      if (result) resolve(result);
+      else reject(new ApiError('server-error', `${path}: how the command ended is not told in a way that can be read`));
     });
   });
 }
 
-function resultOf(stdout: string, stderr: string, text: string): ExecResult {
-  const { status, message = '', details } = execStatus.parse(JSON.parse(text));
+/** @returns undefined where the text is no Status */
+function resultOf(stdout: string, stderr: string, text: string): ExecResult | undefined {
+  const read = execStatus.safeParse(decode(text));
+  if (!read.success) return undefined;
+  const { status, message = '', details } = read.data;
   if (status === 'Success') return { stdout, stderr, exitCode: 0 };
   const code = details?.causes?.find(({ reason }) => reason === 'ExitCode')?.message;
   return code === undefined ? { stdout, stderr: `${stderr}${message}`, exitCode: undefined } : { stdout, stderr, exitCode: Number(code) };
+}
+
+function decode(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

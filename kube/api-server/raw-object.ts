@@ -15,7 +15,8 @@ export function readRawObject(raw: unknown): RawObject {
   const name = field(metadata, 'name');
   if (typeof raw !== 'object' || raw === null || typeof name !== 'string') throw new ApiError('server-error', 'the answer holds no object');
   const namespace = field(metadata, 'namespace');
-  const version = `${String(field(metadata, 'uid'))} ${resourceVersionOf(raw)}`;
+  const uid = field(metadata, 'uid');
+  const version = `${typeof uid === 'string' ? uid : ''} ${resourceVersionOf(raw)}`;
   return { namespace: typeof namespace === 'string' ? namespace : '', name, version, raw };
 }
 

@@ -177,7 +177,10 @@ export class Reflector {
   }
 
   #follow(type: unknown, raw: unknown): void {
-    if (type === 'ERROR') throw errorOfStatus(Number(field(raw, 'code')) || 500, raw, this.#path);
+    if (type === 'ERROR') {
+      const code = field(raw, 'code');
+      throw errorOfStatus(typeof code === 'number' ? code : 500, raw, this.#path);
+    }
     const version = resourceVersionOf(raw);
     // No API server does this, and what such a watch leaves out cannot be known.
     if (isOlder(version, this.#resourceVersion)) throw new ApiError('gone', `${this.#path}: events came out of their order`);
@@ -201,7 +204,8 @@ export class Reflector {
 
 /** Go writes an empty list of metadata as null. */
 function itemsOf(page: unknown, path: string): readonly unknown[] {
-  const items = field(page, 'items') ?? (String(field(page, 'kind')).endsWith('List') ? [] : undefined);
+  const kind = field(page, 'kind');
+  const items = field(page, 'items') ?? (typeof kind === 'string' && kind.endsWith('List') ? [] : undefined);
   if (!Array.isArray(items)) throw new ApiError('server-error', `${path}: the answer is no list`);
   return items;
 }
