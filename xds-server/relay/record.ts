@@ -63,7 +63,12 @@ function decodeRecord(logId: string, bytes: Buffer, at: number): { readonly reco
   if (end > bytes.length) return undefined;
   const payload = bytes.subarray(start, end);
   if (!digestOf(logId, payload).equals(bytes.subarray(at + MAGIC.length + LENGTH, start))) return undefined;
-  return { record: decodePayload(payload), end };
+  try {
+    return { record: decodePayload(payload), end };
+  } catch {
+    // Whole, but not as this version writes it.
+    return undefined;
+  }
 }
 
 function digestOf(logId: string, payload: Uint8Array): Buffer {
