@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { issueWithKey, makeAuthority, makeSigningRequest, nodeProfile, PkiError, readCertificate, readSigningRequest } from './index.ts';
+import {
+  isSignedByOne,
+  issueWithKey,
+  makeAuthority,
+  makeSigningRequest,
+  nodeProfile,
+  PkiError,
+  readCertificate,
+  readSigningRequest,
+} from './index.ts';
 
 const RUNS = Number(process.env['SLUICE_PROPERTY_RUNS'] ?? 500);
 const label = 'CERTIFICATE REQUEST';
@@ -60,6 +69,23 @@ test('text is never read', async () => {
     fc.asyncProperty(fc.string({ maxLength: 500 }), async (text) => {
       assert.throws(() => readCertificate(text), PkiError);
       await assert.rejects(readSigningRequest(text), PkiError);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test('what stands beside an authority in a bundle takes nothing from it', async () => {
+  const authority = await makeAuthority();
+  const { certificate } = await issueWithKey(authority, nodeProfile('a'));
+  const der = Buffer.from(authority.certificate.replace(/-----.*-----/g, ''), 'base64');
+  const neighbour = fc.oneof(
+    fc.string({ maxLength: 60 }),
+    mutations.map((mutation) => `-----BEGIN CERTIFICATE-----\n${mutate(der, mutation).toString('base64')}\n-----END CERTIFICATE-----\n`),
+  );
+  fc.assert(
+    fc.property(neighbour, neighbour, (before, after) => {
+      assert.ok(isSignedByOne(certificate, `${before}\n${authority.certificate}${after}`));
+      isSignedByOne(before, after);
     }),
     { numRuns: RUNS },
   );

@@ -42,12 +42,14 @@ export function splitBundle(bundle: string): readonly string[] {
 
 /** Whether one of the authorities of a bundle signed the certificate; their times do not matter. Takes any text. */
 export function isSignedByOne(certificate: string, bundle: string): boolean {
+  return splitBundle(bundle).some((block) => isSignedBy(certificate, block));
+}
+
+/** What cannot be read signed nothing, and takes nothing from its neighbours in a bundle. */
+function isSignedBy(certificate: string, block: string): boolean {
   try {
-    const leaf = new NodeCertificate(certificate);
-    return splitBundle(bundle).some((block) => {
-      const authority = new NodeCertificate(block);
-      return leaf.checkIssued(authority) && leaf.verify(authority.publicKey);
-    });
+    const [leaf, authority] = [new NodeCertificate(certificate), new NodeCertificate(block)];
+    return leaf.checkIssued(authority) && leaf.verify(authority.publicKey);
   } catch {
     return false;
   }
