@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, statSync } from 'node:fs';
+import { lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { create } from '@bufbuild/protobuf';
@@ -91,6 +91,18 @@ describe('an Envoy that its supervisor starts', needs('envoy'), () => {
       events.map(({ kind }) => kind),
       ['ready', 'ready', 'replacing', 'ready'],
     );
+  });
+
+  test('what its pod left in the folder does not lead what is written elsewhere', async () => {
+    using folder = new TemporaryFolder();
+    const [precious, link] = [folder.join('precious'), folder.join('bootstrap.json.new')];
+    writeFileSync(precious, 'as it was');
+    symlinkSync(precious, link);
+    await using envoy = externalEnvoy(folder, []);
+    envoy.start();
+    assert.equal(readFileSync(precious, 'utf8'), 'as it was');
+    const written = lstatSync(folder.join('bootstrap.json'));
+    assert.deepEqual([written.isFile(), written.mode & 0o777], [true, 0o640]);
   });
 
   test('ends with its supervisor, which ends in good order with and without it', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, fchmodSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clone } from '@bufbuild/protobuf';
@@ -103,8 +103,15 @@ export class ExternalEnvoy implements AsyncDisposable {
   /** Whole or not at all, and readable by Envoy's pod whatever the umask is. */
   #write(name: string, text: string): void {
     const path = join(this.#options.folder, name);
-    writeFileSync(`${path}.new`, text, { mode: GROUP_READS });
-    chmodSync(`${path}.new`, GROUP_READS);
+    // Envoy's pod can write to the folder too, and a link that it left there must lead nowhere.
+    rmSync(`${path}.new`, { force: true });
+    const file = openSync(`${path}.new`, 'wx', GROUP_READS);
+    try {
+      fchmodSync(file, GROUP_READS);
+      writeFileSync(file, text);
+    } finally {
+      closeSync(file);
+    }
     renameSync(`${path}.new`, path);
   }
 

@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isPair, type KeyedCertificate, splitBundle } from '../../pki/index.ts';
+import { isPair, type KeyedCertificate, PkiError, readCertificate, splitBundle } from '../../pki/index.ts';
 
 const FILE = 'identity.pem';
 const PRIVATE_KEY = /-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n?/;
@@ -20,14 +20,16 @@ export class IdentityFile {
     const text = this.#text();
     const [certificate] = splitBundle(text);
     const [privateKey] = PRIVATE_KEY.exec(text) ?? [];
-    if (certificate === undefined || privateKey === undefined || !isPair(certificate, privateKey)) return undefined;
+    if (certificate === undefined || privateKey === undefined || !isOfUse(certificate, privateKey)) return undefined;
     return { certificate, privateKey };
   }
 
   write({ certificate, privateKey }: KeyedCertificate): void {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     const temporary = `${this.#path}.new`;
-    writeFileSync(temporary, `${certificate.trimEnd()}\n${privateKey}`, { mode: 0o600 });
+    // A file that is there already would keep its mode, and a link lead elsewhere.
+    rmSync(temporary, { force: true });
+    writeFileSync(temporary, `${certificate.trimEnd()}\n${privateKey}`, { mode: 0o600, flag: 'wx' });
     renameSync(temporary, this.#path);
   }
 
@@ -37,5 +39,17 @@ export class IdentityFile {
     } catch {
       return '';
     }
+  }
+}
+
+/** A file that was damaged may still be a pair to OpenSSL. */
+function isOfUse(certificate: string, privateKey: string): boolean {
+  if (!isPair(certificate, privateKey)) return false;
+  try {
+    readCertificate(certificate);
+    return true;
+  } catch (error) {
+    if (error instanceof PkiError) return false;
+    throw error;
   }
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { statSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect as connectTcp } from 'node:net';
 import { describe, test } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { status } from '@grpc/grpc-js';
@@ -148,7 +150,7 @@ describe('between a node and a controller', () => {
     });
   }
 
-  test('who has no certificate, one of another authority or one that is over is not let in', async () => {
+  test('who has no certificate, or one of another authority, that is over or that is for servers, is not let in', async () => {
     const [authority, other] = await Promise.all([makeAuthority(), makeAuthority()]);
     await using controller = await Controller.start(authority);
     const long = new Date(Date.now() - 48 * HOUR_MS);
@@ -161,7 +163,8 @@ describe('between a node and a controller', () => {
     const stranger = await issueWithKey(other, nodeProfile('node-1'));
     assert.match(await endingOf(controller.port, undefined), /ALERT_CERTIFICATE_REQUIRED/);
     // Node looks at what a certificate is worth after the handshake, and hangs up.
-    for (const identity of [stranger, expired]) assert.match(await endingOf(controller.port, identity), /^(closed|ECONNRESET)$/);
+    const server = await issueWithKey(authority, { ...nodeProfile('node-1'), usage: 'server' });
+    for (const identity of [stranger, expired, server]) assert.match(await endingOf(controller.port, identity), /^(closed|ECONNRESET)$/);
     assert.deepEqual(controller.nodes, []);
     await using node = new Node(
       authority.certificate,
@@ -169,6 +172,58 @@ describe('between a node and a controller', () => {
     );
     using connection = new XdsConnection(controller.target, {}, node.identity.credentials);
     assert.deepEqual(wordsOf(await ask(connection).next()), ['+a@1']);
+  });
+
+  test('who shows no certificate in time is hung up on, and others are served meanwhile', async () => {
+    const authority = await makeAuthority();
+    const identity = { ...(await issueWithKey(authority, controllerProfile())), authorities: authority.certificate };
+    const cache = new SnapshotCache();
+    cache.replace([modelResource(CLUSTER_TYPE, 'a', '1')]);
+    const server = new XdsServer({ cache, drainMs: 0 });
+    const port = await server.listen({
+      host: '127.0.0.1',
+      port: 0,
+      credentials: new MutualTlsCredentials(identity, 200),
+      identify: identifyNode,
+    });
+    assert.ok(port !== undefined);
+    const silent = Array.from({ length: 50 }, () => connectTcp({ host: '127.0.0.1', port }).resume());
+    const closed = Promise.all(silent.map((socket) => once(socket, 'close')));
+    for (const socket of silent) socket.on('error', () => {});
+    await using node = new Node(
+      authority.certificate,
+      signer(() => authority, nodeProfile('node-1')),
+    );
+    using connection = new XdsConnection(`localhost:${port}`, {}, node.identity.credentials);
+    assert.deepEqual(wordsOf(await ask(connection).next()), ['+a@1']);
+    await closed;
+    await server.close(0);
+  });
+
+  test('an identity on disk that is damaged is asked for anew, and what is written goes where it belongs', async () => {
+    const authority = await makeAuthority();
+    const kept = await issueWithKey(authority, nodeProfile('node-1'));
+    const der = Buffer.from(kept.certificate.replace(/-----.*-----/g, ''), 'base64');
+    let asked = 0;
+    for (let at = 0; at < der.length; at += 7) {
+      const damaged = Buffer.from(der);
+      damaged.writeUInt8(der.readUInt8(at) ^ 0x55, at);
+      const certificate = `-----BEGIN CERTIFICATE-----\n${damaged.toString('base64')}\n-----END CERTIFICATE-----\n`;
+      await using node = new Node(
+        authority.certificate,
+        signer(() => authority, nodeProfile('node-1')),
+        { ...kept, certificate },
+      );
+      const precious = node.folder.join('precious');
+      writeFileSync(precious, 'as it was');
+      symlinkSync(precious, node.folder.join('identity.pem.new'));
+      await node.identity.ready();
+      await eventually(() => assert.deepEqual(readFileSync(node.folder.join('identity.pem'), 'utf8').includes(certificate), false));
+      assert.equal(readFileSync(precious, 'utf8'), 'as it was');
+      assert.deepEqual(node.errors, []);
+      asked += node.asked;
+    }
+    assert.ok(asked > 40, `${asked}`);
   });
 
   test('nothing older than TLS 1.3 is spoken', async () => {
