@@ -10,13 +10,17 @@ export interface ServerIdentity {
   readonly authorities: string;
 }
 
+/** Who has not shown a certificate by then holds a socket, and no more of it. */
+const HANDSHAKE_WITHIN_MS = 10_000;
+
 /**
  * Credentials for a listener whose clients must have a certificate, over TLS 1.3 at least. They can be replaced at any time:
  * connections made from then on see the new ones, and those that are open stay as they are.
  */
 export class MutualTlsCredentials extends ServerCredentials {
-  constructor(identity: ServerIdentity) {
-    super({ requestCert: true, rejectUnauthorized: true }, contextOf(identity));
+  /** @param handshakeWithinMs how long a client may take to show its certificate, in milliseconds. Default 10 s */
+  constructor(identity: ServerIdentity, handshakeWithinMs = HANDSHAKE_WITHIN_MS) {
+    super({ requestCert: true, rejectUnauthorized: true, handshakeTimeout: handshakeWithinMs }, contextOf(identity));
   }
 
   replace(identity: ServerIdentity): void {
