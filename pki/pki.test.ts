@@ -2,7 +2,13 @@ import 'reflect-metadata';
 import assert from 'node:assert/strict';
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
+import {
+  BasicConstraintsExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  Pkcs10CertificateRequestGenerator,
+  SubjectAlternativeNameExtension,
+} from '@peculiar/x509';
 import { makeCertificate } from '../testkit/make-certificate.ts';
 import {
   CONTROLLER_ID,
@@ -120,6 +126,27 @@ describe('a signing request', () => {
       await assert.rejects(readSigningRequest(request.toString('pem')), hasCode('unsuitable-key'));
     });
   }
+
+  test('that asks for names, usages and an authority gets none of them', async () => {
+    const signingAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+    const keys = await crypto.subtle.generateKey(signingAlgorithm, true, ['sign', 'verify']);
+    const extensions = [
+      new SubjectAlternativeNameExtension([
+        { type: 'url', value: CONTROLLER_ID },
+        { type: 'dns', value: 'sluice-controller' },
+      ]),
+      new BasicConstraintsExtension(true, 2, true),
+      new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true),
+    ];
+    const greedy = await Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm, name: 'CN=controller', extensions });
+    const authority = await makeAuthority();
+    const request = await readSigningRequest(greedy.toString('pem'));
+    const certificate = await issueCertificate(authority, request, nodeProfile('node-1'));
+    const { spiffeId, dnsNames } = readCertificate(certificate);
+    assert.deepEqual([spiffeId, dnsNames], [nodeId('node-1'), []]);
+    const { ca, keyUsage, subject } = new X509Certificate(certificate);
+    assert.deepEqual([ca, keyUsage, subject], [false, ['1.3.6.1.5.5.7.3.2'], undefined]);
+  });
 
   test('that somebody else signed is refused', async () => {
     const { request } = await makeSigningRequest();
