@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildImages } from '../../images/build-image.ts';
 import { runSluiceCommand } from '../../testkit/sluice-command.ts';
@@ -9,17 +9,34 @@ import { LabError } from './lab-error.ts';
 import type { RunningLab } from './running-lab.ts';
 
 const MANIFEST = new URL('../../manifests/install.yaml', import.meta.url);
+const PACKAGE = new URL('../../package.json', import.meta.url);
+/** Where images have what says their version. */
+const PACKAGE_IN_IMAGE = '/opt/sluice/package.json';
 const TARGETS = ['controller', 'agent', 'envoy'];
 const READY_WITHIN_S = 180;
 
 export interface LabWithSluiceOptions extends LabOptions {
   readonly images?: readonly ImageRow[];
+  /** Further versions that there are images of: the same programs, which call themselves so. */
+  readonly furtherVersions?: readonly string[];
 }
 
 /** Starts a lab that has the images which `manifests/install.yaml` names: the roots that `images/Dockerfile` makes of this checkout. */
 export async function startLabWithImages(options: LabWithSluiceOptions = {}): Promise<RunningLab> {
-  const { report = () => {}, images = [] } = options;
-  return await startLab({ ...options, images: async (folder) => [...images, ...(await sluiceImages(folder, report))] });
+  const { report = () => {}, images = [], furtherVersions = [] } = options;
+  return await startLab({
+    ...options,
+    images: async (folder) => {
+      const own = await sluiceImages(folder, report);
+      return [...images, ...furtherVersions.flatMap((version) => imagesOf(version, own, folder)), ...own];
+    },
+  });
+}
+
+/** The manifest that users apply, for the images of a version. Default: the one of this checkout. */
+export function installManifest(version?: string): string {
+  const text = readFileSync(MANIFEST, 'utf8');
+  return version === undefined ? text : text.replaceAll(/(image: sluice\/\w+):\S+/g, `$1:${version}`);
 }
 
 /**
@@ -30,7 +47,7 @@ export async function startLabWithSluice(options: LabWithSluiceOptions = {}): Pr
   const lab = await startLabWithImages(options);
   try {
     options.report?.('installing Sluice');
-    await lab.apply(readFileSync(MANIFEST, 'utf8'));
+    await lab.apply(installManifest());
     await untilInForce(lab);
     return lab;
   } catch (error) {
@@ -59,6 +76,16 @@ async function sluiceImages(folder: string, report: (what: string) => void): Pro
       workingDir: config.workingFolder,
     })),
   );
+}
+
+/** The same images as of another version. */
+function imagesOf(version: string, images: readonly ImageRow[], folder: string): readonly ImageRow[] {
+  const file = join(folder, `package-${version}.json`);
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(PACKAGE, 'utf8')), version }));
+  return images.map((image) => {
+    const hasVersion = existsSync(join(image.root ?? '/', PACKAGE_IN_IMAGE));
+    return { ...image, match: image.match.replace(/\*$/, version), ...(hasVersion && { files: { [PACKAGE_IN_IMAGE]: file } }) };
+  });
 }
 
 /** Links files, where the file system is one and the same. */
