@@ -7,10 +7,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"sluice.io/lab/kubernetes/namespace"
 	"sluice.io/lab/kubernetes/plan"
 )
+
+// init keeps the first thread for Main, so that no place is made of it: others find the router's namespaces by the process, which is where
+// its first thread is.
+func init() {
+	if len(os.Args) > 1 && os.Args[1] == "supervise" {
+		runtime.LockOSThread()
+	}
+}
 
 // Main runs as the first process of new mount, network, process, UTS and IPC namespaces, until it is killed.
 func Main() int {
