@@ -39,7 +39,9 @@ test('whatever a CertificateSigningRequest says, only an agent on one node is si
     { requiredKeys: [] },
   );
   const verdicts: Record<string, number> = { unread: 0, sign: 0, refuse: 0, leave: 0 };
-  const few = change.chain((all) => fc.subarray(Object.entries(all), { maxLength: 2 }).map((some) => Object.fromEntries(some)));
+  const few = fc
+    .tuple(change, fc.subarray([...Object.keys(right), 'status'], { maxLength: 2 }))
+    .map(([all, kept]) => Object.fromEntries(Object.entries(all).filter(([field]) => kept.includes(field))));
   await fc.assert(
     fc.asyncProperty(few, async ({ status, ...changes }) => {
       const object = {
