@@ -44,8 +44,8 @@ const CASES: readonly (readonly [what: string, text: string, expected: readonly 
   ['a list as the file', '- a\n', [/^s\.yaml:1:1: .*expected object/]],
   [
     'an item of a list',
-    'upstream:\n  retry:\n    on:\n      - 5xx\n      - 5\n',
-    [/^s\.yaml:5:9 upstream\.retry\.on\.1: .*expected string/],
+    'upstream:\n  retry:\n    on:\n      - 5xx\n      - 6xx\n',
+    [/^s\.yaml:5:9 upstream\.retry\.on\.1: .*expected one of "5xx"/],
   ],
   [
     'everything at once, in the order of the file',

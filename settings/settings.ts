@@ -80,9 +80,27 @@ const ingress = z
   })
   .prefault({});
 
+/** Those that take no further configuration: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#x-envoy-retry-on */
+const RETRY_CONDITIONS = [
+  '5xx',
+  'gateway-error',
+  'reset',
+  'reset-before-request',
+  'connect-failure',
+  'refused-stream',
+  'retriable-4xx',
+  'envoy-ratelimited',
+  'http3-post-connect-failure',
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
+] as const;
+
 const retry = z
   .strictObject({
-    on: z.array(z.string().min(1)).min(1).describe("Envoy's retry conditions, such as connect-failure, refused-stream, 5xx."),
+    on: z.array(z.enum(RETRY_CONDITIONS)).min(1).describe("Envoy's retry conditions, such as connect-failure, refused-stream, 5xx."),
     attempts: z.int().min(1).max(10).default(2).describe('Retries after the first try.'),
     perTryTimeout: duration.prefault('0s').describe('How long one try may take; 0s for the rest of the request timeout.'),
   })
