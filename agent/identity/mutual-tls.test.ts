@@ -174,6 +174,31 @@ describe('between a node and a controller', () => {
     assert.deepEqual(wordsOf(await ask(connection).next()), ['+a@1']);
   });
 
+  test('a node that has 16 streams gets no more until one ends, and others are served', async () => {
+    const authority = await makeAuthority();
+    await using controller = await Controller.start(authority);
+    const nodeOf = (name: string) =>
+      new Node(
+        authority.certificate,
+        signer(() => authority, nodeProfile(name)),
+      );
+    await using greedy = nodeOf('node-1');
+    await using other = nodeOf('node-2');
+    using connection = new XdsConnection(controller.target, {}, greedy.identity.credentials);
+    const peers = Array.from({ length: 16 }, () => ask(connection));
+    for (const peer of peers) assert.deepEqual(wordsOf(await peer.next()), ['+a@1']);
+    assert.equal((await ask(connection).stream.ended).code, status.RESOURCE_EXHAUSTED);
+    using another = new XdsConnection(controller.target, OWN_CONNECTION, greedy.identity.credentials);
+    assert.equal((await ask(another).stream.ended).code, status.RESOURCE_EXHAUSTED);
+    using ofOther = new XdsConnection(controller.target, {}, other.identity.credentials);
+    assert.deepEqual(wordsOf(await ask(ofOther).next()), ['+a@1']);
+
+    peers[0]?.stream.end();
+    await eventually(() => assert.equal(controller.nodes.length, 16));
+    assert.deepEqual(wordsOf(await ask(another).next()), ['+a@1']);
+    assert.equal((await ask(another).stream.ended).code, status.RESOURCE_EXHAUSTED);
+  });
+
   test('who shows no certificate in time is hung up on, and others are served meanwhile', async () => {
     const authority = await makeAuthority();
     const identity = { ...(await issueWithKey(authority, controllerProfile())), authorities: authority.certificate };

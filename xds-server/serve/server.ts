@@ -163,7 +163,7 @@ export class XdsServer {
     for (const method of STREAM_METHODS) {
       this.#grpc.addService(defineService(method), {
         serve: (call: Call) => {
-          const stream = new ClientStream(call, method, host, this.#peers.of(call));
+          const stream = new ClientStream(call, method, host, this.#peers.admit(call));
           this.#streams.add(stream);
           call.on('close', () => this.#streams.delete(stream));
         },
