@@ -33,6 +33,14 @@ export const manifestsOption = {
   describe: 'Folder of Kubernetes manifests, read with its subfolders',
 } as const;
 
+export const namespaceOption = {
+  alias: 'n',
+  type: 'string',
+  default: 'sluice-system',
+  requiresArg: true,
+  describe: 'Namespace that Sluice is installed in',
+} as const;
+
 export const configOption = {
   type: 'string',
   requiresArg: true,

@@ -113,6 +113,10 @@ describe('install.yaml', needs('cluster'), () => {
     assert.equal(results.get('ingress-class')?.result, 'ok');
     assert.equal(results.get('cilium-ingress')?.result, 'failed');
     assert.equal(results.get('controllers')?.found, '0 of 2 controllers are available');
+    const scale = ['-n', 'sluice-system', 'scale', 'deployment/sluice-controller'];
+    await plane.kubectl(...scale, '--replicas=0');
+    assert.match((await ask()).get('controllers')?.todo ?? '', /scale deployment sluice-controller --replicas=2/);
+    await plane.kubectl(...scale, '--replicas=2');
   });
 
   test('the doctor sees what Cilium left, the worst of it first', async () => {

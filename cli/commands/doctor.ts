@@ -10,7 +10,7 @@ import { checkCluster } from '../doctor/cluster.ts';
 import { checkEnvoy, checkMachine } from '../doctor/machine.ts';
 import { checkPorts } from '../doctor/ports.ts';
 import { envoyBinary } from '../envoy-binary.ts';
-import { configOption } from '../options.ts';
+import { configOption, kubeconfigOption, namespaceOption } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { requireSettings } from '../settings.ts';
 import { formatDoctor } from '../text/doctor.ts';
@@ -23,19 +23,8 @@ export function addDoctor(yargs: Argv): Argv {
     (command) =>
       command
         .option('cluster', { type: 'boolean', default: true, describe: 'Also ask the API server; --no-cluster for this machine alone' })
-        .option('kubeconfig', {
-          type: 'string',
-          requiresArg: true,
-          normalize: true,
-          describe: 'Default: KUBECONFIG, this pod, ~/.kube/config',
-        })
-        .option('namespace', {
-          alias: 'n',
-          type: 'string',
-          default: 'sluice-system',
-          requiresArg: true,
-          describe: 'Where Sluice is installed',
-        })
+        .option('kubeconfig', kubeconfigOption)
+        .option('namespace', namespaceOption)
         .option('config', configOption)
         .option('output', { alias: 'o', choices: ['text', 'json'] as const, default: 'text' as const, describe: 'Form of the answer' })
         .example('sluice doctor', 'exit code 0 unless a check failed')

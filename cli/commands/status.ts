@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import { type Status, statusSchema } from '../../controller/admin/status.ts';
 import { CliError } from '../cli-error.ts';
-import { adminPortOption, kubeconfigOption } from '../options.ts';
+import { adminPortOption, kubeconfigOption, namespaceOption } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { formatStatus } from '../text/status.ts';
 
@@ -15,7 +15,7 @@ export function addStatus(yargs: Argv): Argv {
       command
         .option('cluster', { type: 'boolean', default: false, describe: 'Ask every controller and node of a cluster' })
         .option('kubeconfig', kubeconfigOption)
-        .option('namespace', { type: 'string', requiresArg: true, default: 'sluice-system', describe: 'Namespace that Sluice runs in' })
+        .option('namespace', namespaceOption)
         .option('wait', { type: 'boolean', default: false, describe: 'Wait until it is ready' })
         .option('timeout', { type: 'number', default: 300, describe: 'How long to wait, in seconds', coerce: checkTimeout })
         .option('admin-port', adminPortOption)

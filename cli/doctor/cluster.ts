@@ -144,6 +144,8 @@ async function checkControllers({ client, namespace }: ClusterQuestion): Promise
   if (found === undefined) return failed('controllers', `no Deployment sluice-controller in ${namespace}`, INSTALL);
   const { spec, status } = deployment.parse(found);
   const [wanted, available] = [spec.replicas ?? 1, status?.availableReplicas ?? 0];
+  const scale = `kubectl -n ${namespace} scale deployment sluice-controller --replicas=2`;
+  if (wanted === 0) return failed('controllers', 'the Deployment sluice-controller is scaled to 0', scale);
   const said = `${available} of ${wanted} controllers are available`;
   const todo = `kubectl -n ${namespace} describe deployment sluice-controller; kubectl -n ${namespace} logs deployment/sluice-controller`;
   if (available === 0) return failed('controllers', said, todo);
