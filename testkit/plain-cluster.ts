@@ -47,18 +47,17 @@ export class ClusterProcess implements AsyncDisposable {
 
   /** What is published, or on a node what its Envoy is served, as JSON. */
   async snapshot(): Promise<string> {
-    return await (await fetch(`http://${LOOPBACK}:${this.adminPort}/snapshot`)).text();
+    return await (await this.#ask('/snapshot')).text();
   }
 
   async status(): Promise<Status> {
-    const response = await fetch(`http://${LOOPBACK}:${this.adminPort}/status`);
-    return statusSchema.parse(await response.json());
+    return statusSchema.parse(await (await this.#ask('/status')).json());
   }
 
   async untilReady(): Promise<void> {
     await eventually(
       async () => {
-        const { ready, notReady } = await this.status().catch((error: unknown) => ({ ready: false, notReady: String(error) }));
+        const { ready, notReady } = await this.status();
         if (!ready) throw new Error(`not ready: ${notReady}\n${this.command.stderr.slice(-4_000)}`);
       },
       { withinMs: 30_000 },
@@ -67,6 +66,14 @@ export class ClusterProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.command[Symbol.asyncDispose]();
+  }
+
+  async #ask(path: string): Promise<Response> {
+    try {
+      return await fetch(`http://${LOOPBACK}:${this.adminPort}${path}`);
+    } catch (cause) {
+      throw new Error(`does not answer; it said:\n${this.command.stderr.slice(-4_000)}`, { cause });
+    }
   }
 }
 
