@@ -19,6 +19,7 @@ import {
   readSigningRequest,
 } from '../../pki/index.ts';
 import { eventually } from '../../testkit/eventually.ts';
+import { TcpForwarder } from '../../testkit/tcp-forwarder.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { modelResource } from '../../testkit/xds/model-resources.ts';
 import { DeltaPeer, wordsOf } from '../../testkit/xds/scripted-peer.ts';
@@ -197,6 +198,25 @@ describe('between a node and a controller', () => {
     await eventually(() => assert.equal(controller.nodes.length, 16));
     assert.deepEqual(wordsOf(await ask(another).next()), ['+a@1']);
     assert.equal((await ask(another).stream.ended).code, status.RESOURCE_EXHAUSTED);
+  });
+
+  test('a node that loses its connection again and again has its streams back', async () => {
+    const authority = await makeAuthority();
+    await using controller = await Controller.start(authority);
+    await using node = new Node(
+      authority.certificate,
+      signer(() => authority, nodeProfile('node-1')),
+    );
+    await using forwarder = await TcpForwarder.start();
+    for (let count = 0; count < 40; count += 1) {
+      forwarder.setTargets(controller.port);
+      using connection = new XdsConnection(`localhost:${forwarder.port}`, OWN_CONNECTION, node.identity.credentials);
+      const peer = ask(connection);
+      assert.deepEqual(wordsOf(await peer.next()), ['+a@1']);
+      forwarder.setTargets();
+      assert.equal((await peer.stream.ended).code, status.UNAVAILABLE);
+    }
+    await eventually(() => assert.deepEqual(controller.nodes, []));
   });
 
   test('who shows no certificate in time is hung up on, and others are served meanwhile', async () => {

@@ -57,7 +57,10 @@ test('authorities follow one another while a stream stays open, and every new co
     bundleIntervalMs: 50,
   });
   const cache = new SnapshotCache();
+  await using cleanUp = new AsyncDisposableStack();
+  cleanUp.defer(() => stop.abort());
   const server = new XdsServer({ cache, drainMs: 0 });
+  cleanUp.defer(() => server.close(0));
   const port = await server.listen({ host: '127.0.0.1', port: 0, credentials: serving.credentials, identify: identifyNode });
   const followBundle = async () => {
     const { data } = JSON.parse((await plane.request(`/api/v1/namespaces/${NAMESPACE}/configmaps/sluice-ca`)).body);
@@ -68,19 +71,19 @@ test('authorities follow one another while a stream stays open, and every new co
   cache.replace([modelResource(CLUSTER_TYPE, 'a', '1')]);
   await identity.ready();
   const open = await ask(`localhost:${port}`, identity);
+  cleanUp.use(open.connection);
   let connections = 0;
   const end = Date.now() + 60_000;
   while (authorities.size < 3 && Date.now() < end) {
     await followBundle();
-    const { connection } = await ask(`localhost:${port}`, identity);
+    const { connection, peer } = await ask(`localhost:${port}`, identity);
+    peer.stream[Symbol.dispose]();
     connection[Symbol.dispose]();
     connections++;
     await sleep(50);
   }
   cache.replace([modelResource(CLUSTER_TYPE, 'a', '2')]);
   assert.deepEqual(wordsOf(await open.peer.nextAcked()), ['+a@2']);
-  open.connection[Symbol.dispose]();
-  await server.close(0);
   stop.abort();
   await keeping;
   assert.equal(authorities.size, 3);

@@ -1,7 +1,7 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { XdsError } from './error.ts';
 import { forgetProcess, type NodeMemory } from './node-memory.ts';
-import { type PeerIdentity, statusOf } from './peer.ts';
+import { type PeerRefusal, statusOf } from './peer.ts';
 import type { Request } from './protocol.ts';
 import type { StreamMethod } from './services.ts';
 import type { Session, SessionContext } from './session.ts';
@@ -14,8 +14,8 @@ export interface ClientStreamHost {
   /** Finds or makes what is remembered of a client, and counts this stream among its streams. */
   connect(nodeId: string): NodeMemory;
   open(context: Pick<SessionContext, 'node' | 'dialect' | 'role' | 'aggregated' | 'send'>, stream: ClientStream): Session;
-  /** Called once, when the stream is over, if it was opened. */
-  closed(session: Session, stream: ClientStream): void;
+  /** Called once, when the stream is over; without a session if it never said of which node it is. */
+  closed(session: Session | undefined, stream: ClientStream): void;
 }
 
 /** Types that one stream may ask for; all that Envoy has are far fewer. */
@@ -25,33 +25,33 @@ const MAX_TYPES = 64;
 export class ClientStream {
   readonly method: StreamMethod;
   readonly peer: string;
+  /** Which node it is; undefined where that is what it says. */
+  readonly identity: string | undefined;
   readonly connectedAt = new Date();
   readonly #call: Call;
   readonly #host: ClientStreamHost;
-  readonly #identity: PeerIdentity;
   #session: Session | undefined;
   #isOver = false;
 
-  constructor(call: Call, method: StreamMethod, host: ClientStreamHost, identity: PeerIdentity) {
+  constructor(call: Call, method: StreamMethod, host: ClientStreamHost, identity: string | undefined) {
     this.#call = call;
     this.method = method;
     this.peer = call.getPeer();
     this.#host = host;
-    this.#identity = identity;
+    this.identity = identity;
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
     call.on('end', () => {
       this.#close();
       call.end();
     });
     for (const event of ['cancelled', 'close', 'error']) call.on(event, () => this.#close());
-    if (typeof identity === 'object') this.end(statusOf(identity), identity.message);
   }
 
   /** Ends the stream with a gRPC status. */
   end(code: status, details: string): void {
     if (this.#isOver) return;
     this.#close();
-    this.#call.emit('error', Object.assign(new Error(details), { code, details }));
+    endCall(this.#call, code, details);
   }
 
   #receive(bytes: Buffer): void {
@@ -87,7 +87,7 @@ export class ClientStream {
 
   #sessionFor({ nodeId: claimedId, role, resumes }: Request): Session {
     if (this.#session) return this.#session;
-    const nodeId = typeof this.#identity === 'string' ? this.#identity : claimedId;
+    const nodeId = this.identity ?? claimedId;
     if (nodeId === '') throw new XdsError('malformed-request', 'the first request of a stream must name the node');
     const node = this.#host.connect(nodeId);
     const { protocol, typeUrl } = this.method;
@@ -119,8 +119,16 @@ export class ClientStream {
   #close(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    if (!this.#session) return;
-    this.#session.close();
+    this.#session?.close();
     this.#host.closed(this.#session, this);
   }
+}
+
+/** Ends a stream that is not served. */
+export function refuse(call: Call, refusal: PeerRefusal): void {
+  endCall(call, statusOf(refusal), refusal.message);
+}
+
+function endCall(call: Call, code: status, details: string): void {
+  call.emit('error', Object.assign(new Error(details), { code, details }));
 }

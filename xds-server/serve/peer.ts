@@ -1,12 +1,5 @@
 import type { PeerCertificate } from 'node:tls';
-import {
-  experimental,
-  type Metadata,
-  type ServerCredentials,
-  type ServerDuplexStream,
-  ServerInterceptingCall,
-  status,
-} from '@grpc/grpc-js';
+import { experimental, type Metadata, type ServerCredentials, ServerInterceptingCall, status } from '@grpc/grpc-js';
 
 /** Why a client is not served. */
 export interface PeerRefusal {
@@ -58,18 +51,18 @@ export class PeerIdentities {
     ]);
   }
 
-  /** Says who opened a stream, which is one of theirs until it closes; whoever has too many is refused another. */
-  admit(call: ServerDuplexStream<unknown, unknown>): PeerIdentity {
-    const identity = this.#identities.get(call.metadata);
+  /** Says who opened a stream, which is one of theirs until it is released; whoever has too many is refused another. */
+  admit({ metadata }: { readonly metadata: Metadata }): PeerIdentity {
+    const identity = this.#identities.get(metadata);
     if (typeof identity !== 'string') return identity;
     const open = this.#open.get(identity) ?? 0;
     if (open >= MAX_STREAMS) return { refused: 'resource-exhausted', message: `a node may have ${MAX_STREAMS} streams` };
     this.#open.set(identity, open + 1);
-    call.once('close', () => this.#release(identity));
     return identity;
   }
 
-  #release(identity: string): void {
+  /** To be called once for each stream that was admitted, when it is over. */
+  release(identity: string): void {
     const open = this.#open.get(identity) ?? 0;
     if (open > 1) this.#open.set(identity, open - 1);
     else this.#open.delete(identity);

@@ -1,7 +1,7 @@
 import { Server, status } from '@grpc/grpc-js';
 import type { PublishedChange, SnapshotCache } from './cache.ts';
 import { type ClientStatus, describeClient } from './client-status.ts';
-import { type Call, ClientStream, type ClientStreamHost } from './client-stream.ts';
+import { type Call, ClientStream, type ClientStreamHost, refuse } from './client-stream.ts';
 import { MONOTONIC_CLOCK } from './clock.ts';
 import { XdsError } from './error.ts';
 import { LastGood } from './last-good.ts';
@@ -163,9 +163,9 @@ export class XdsServer {
     for (const method of STREAM_METHODS) {
       this.#grpc.addService(defineService(method), {
         serve: (call: Call) => {
-          const stream = new ClientStream(call, method, host, this.#peers.admit(call));
-          this.#streams.add(stream);
-          call.on('close', () => this.#streams.delete(stream));
+          const identity = this.#peers.admit(call);
+          if (typeof identity === 'object') refuse(call, identity);
+          else this.#streams.add(new ClientStream(call, method, host, identity));
         },
       });
     }
@@ -190,7 +190,10 @@ export class XdsServer {
     return session;
   }
 
-  #closed(session: Session, stream: ClientStream): void {
+  #closed(session: Session | undefined, stream: ClientStream): void {
+    this.#streams.delete(stream);
+    if (stream.identity !== undefined) this.#peers.release(stream.identity);
+    if (!session) return;
     this.#sessions.delete(stream);
     this.#part(session);
     this.#toPump.delete(session);
