@@ -328,10 +328,7 @@ async function askForAWhile(stage: Stage, target: Target, remove: () => void): P
   await sleep(1_000);
   stage.load.remove(target);
   await sleep(700);
-  const inForce = stage.changes.begin(`${target} goes`);
-  remove();
-  await sleep(400);
-  inForce();
+  await stage.changeUntilGone('it goes', remove, target);
 }
 
 async function shownFingerprint({ address }: Target): Promise<string> {

@@ -12,6 +12,7 @@ import { Target } from './target.ts';
 const POLL_MS = 20;
 /** Far beyond what any change takes; one that takes longer never comes. */
 const MAX_WAIT_MS = 20_000;
+const CONNECTIONS = 8;
 
 export interface StageOptions {
   /** The folder that `sluice run` follows. */
@@ -93,10 +94,16 @@ export class Stage implements AsyncDisposable {
 
   /** The same for a target that is not there yet, so that answers on the way do not matter. */
   async changeUntilServed(text: string, write: () => string, target: Target): Promise<void> {
-    await this.changeUntil(text, write, target, async () => {
-      const answer = await this.#observer.send(target.address).catch(() => undefined);
-      return answer?.status === 200;
-    });
+    await this.changeUntil(text, write, target, () => this.#seenByAll(target, true));
+  }
+
+  /** The same for a target that is not to be there any more. What was not seen to go could be taken for what comes next. */
+  async changeUntilGone(text: string, remove: () => void, target: Target): Promise<void> {
+    const write = () => {
+      remove();
+      return 'removed';
+    };
+    await this.changeUntil(text, write, target, () => this.#seenByAll(target, false));
   }
 
   async changeUntil(text: string, write: () => string, target: Target, isSeen: () => Promise<boolean>): Promise<void> {
@@ -110,6 +117,15 @@ export class Stage implements AsyncDisposable {
       await sleep(POLL_MS);
     }
     inForce();
+  }
+
+  /** By so many new connections that each of Envoy's threads most likely had one: none is to follow later. */
+  async #seenByAll(target: Target, isServed: boolean): Promise<boolean> {
+    for (let count = 0; count < CONNECTIONS; count += 1) {
+      const answer = await this.#observer.send(target.address).catch(() => undefined);
+      if ((answer?.status === 200) !== isServed) return false;
+    }
+    return true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
