@@ -9,8 +9,8 @@ import { patiently } from './patience.ts';
 import type { ObjectName, Target } from './platform.ts';
 import type { World } from './world.ts';
 
-/** So many right answers in a row are taken as the state, and not as chance on the way to it. */
-const IN_A_ROW = 3;
+/** So many right answers in a row are taken as the state of every node, and not as chance on the way to it. */
+const IN_A_ROW = 12;
 
 /** An Ingress of a scenario, and what is asked of it. */
 export class ServedIngress {
@@ -82,16 +82,33 @@ export class ServedIngress {
     for (const [url, expected] of Object.entries(cases)) await this.answers(url, expected, ask);
   }
 
-  /** Asks until the answer is right three times in a row. @throws the last difference after 30 s */
+  /** Asks until the answer is right many times in a row. @throws the last difference after 30 s */
   async becomes(url: string, expected: Expected, ask: Ask = {}): Promise<void> {
     await patiently(async () => {
       for (let index = 0; index < IN_A_ROW; index += 1) await this.answers(url, expected, ask);
     });
   }
 
-  /** Asks until TLS or the connection is refused. */
+  /** Asks until TLS or the connection is refused many times in a row. */
   async becomesRefused(url: string, ask: Ask = {}): Promise<void> {
-    await patiently(async () => await this.refuses(url, ask));
+    await patiently(async () => {
+      for (let index = 0; index < IN_A_ROW; index += 1) await this.refuses(url, ask);
+    });
+  }
+
+  /** Asks until the certificate of a server name is this one, many times in a row, and each time for an answer, which must be right. */
+  async becomesCertified(serverName: string, fingerprint256: string, expected: Expected): Promise<void> {
+    let failure: unknown;
+    await patiently(async () => {
+      for (let index = 0; index < IN_A_ROW; index += 1) {
+        await this.answers(`https://${serverName}/`, expected).catch((error: unknown) => {
+          failure ??= error;
+        });
+        const presented = await this.certificate(serverName);
+        if (presented.fingerprint256 !== fingerprint256) throw new Error('the old certificate is still presented');
+      }
+    });
+    if (failure !== undefined) throw failure;
   }
 
   /** One request that fails before there is an answer. @throws if there is one */

@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { makeCertificate } from '../../../testkit/make-certificate.ts';
 import { secretManifest } from '../../../testkit/manifest-objects.ts';
-import { patiently } from '../patience.ts';
 import { REFERENCES, type Scenario } from '../scenario.ts';
 
 const area = 'tls';
@@ -83,7 +82,7 @@ export const TLS: readonly Scenario[] = [
     area,
     name: 'A changed Secret is the next certificate, without a failed request',
     reference,
-    requests: 10,
+    requests: 23,
     run: async (world) => {
       await world.services('a');
       await world.certificate('a-tls', 'a.test');
@@ -92,11 +91,7 @@ export const TLS: readonly Scenario[] = [
       await web.answers('https://a.test/', 'a');
       await world.apply(secretManifest('a-tls', next));
       const { fingerprint256 } = new X509Certificate(next.certificate);
-      await patiently(async () => {
-        await web.answers('https://a.test/', 'a');
-        const presented = await web.certificate('a.test');
-        if (presented.fingerprint256 !== fingerprint256) throw new Error('the old certificate is still presented');
-      });
+      await web.becomesCertified('a.test', fingerprint256, 'a');
       for (let index = 0; index < 10; index += 1) await web.answers('https://a.test/', 'a', { ca: next.certificate });
     },
   },
