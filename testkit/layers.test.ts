@@ -15,7 +15,7 @@ const PROTOS = '@sluice/envoy-protos/registry.js';
 /** "not under rootDir", "not listed in the project", "is not a module" (see forbidden-import.d.ts). */
 const REFUSALS = ['TS6059', 'TS6307', 'TS2306'];
 /** Layers that must not know Envoy's types. */
-const WITHOUT_PROTOS = ['model', 'yaml', 'collection', 'settings', 'pki', 'kube', 'ingress-controller'];
+const WITHOUT_PROTOS = ['bpf/libbpf-ts', 'model', 'yaml', 'collection', 'settings', 'pki', 'kube', 'ingress-controller'];
 
 interface Project {
   readonly include?: readonly string[];

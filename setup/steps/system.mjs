@@ -1,13 +1,18 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isOnPath, runCommand } from '../commands.mjs';
 import { SetupError } from '../errors.mjs';
 import { needsDownload } from './envoy.mjs';
 
 const PLATFORMS = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'darwin-x64'];
 
-/** Commands that only some tasks need, by the name to give to `--with`, and the Debian package of each. */
+/** Commands and files that only some tasks need, by the name to give to `--with`, and the Debian package of each. */
 export const EXTRAS = {
   bench: { wrk: 'wrk', h2load: 'nghttp2-client' },
+  bpf: {
+    clang: 'clang',
+    '/usr/include/linux/bpf.h': 'linux-libc-dev',
+    '/usr/include/bpf/bpf_helpers.h': 'libbpf-dev',
+  },
   lab: {
     ip: 'iproute2',
     nft: 'nftables',
@@ -41,7 +46,7 @@ export async function checkSystem(setup, report) {
   await runCommand('apt-get', ['update', '-q'], options);
   await runCommand('apt-get', ['install', '-q', '-y', '--no-install-recommends', ...missing], options);
   const still = await missingPackages(setup);
-  if (still.length > 0) throw new SetupError('system', `${still.join(', ')} installed, yet not found on the PATH`);
+  if (still.length > 0) throw new SetupError('system', `${still.join(', ')} installed, yet not found`);
   return { changed: true };
 }
 
@@ -52,9 +57,14 @@ async function missingPackages(setup) {
     else if (!(await hasPip())) missing.push('python3-pip');
   }
   for (const extra of setup.extras) {
-    for (const [command, debianPackage] of Object.entries(EXTRAS[extra])) if (!isOnPath(command)) missing.push(debianPackage);
+    for (const [needed, debianPackage] of Object.entries(EXTRAS[extra])) if (!isThere(needed)) missing.push(debianPackage);
   }
   return missing;
+}
+
+/** @param {string} needed a command, or the path of a file */
+function isThere(needed) {
+  return needed.startsWith('/') ? existsSync(needed) : isOnPath(needed);
 }
 
 async function hasPip() {

@@ -1,0 +1,215 @@
+import { type Codec, roundUp } from './codec.ts';
+import { BpfError } from './error.ts';
+import { PER_CPU_TYPES, READ_IN_BATCHES } from './map-type.ts';
+import { native } from './native.ts';
+import { checkOpen, type Owner } from './owner.ts';
+
+/** A map in the kernel, as it was made. */
+export interface MapInfo {
+  readonly name: string;
+  readonly fd: number;
+  /** As `enum bpf_map_type` has it, see `MapType`. */
+  readonly type: number;
+  /** In bytes. */
+  readonly keySize: number;
+  /** In bytes; of maps for each CPU, the value of one. */
+  readonly valueSize: number;
+  readonly maxEntries: number;
+}
+
+/** When `set` may write: `any` time, only a key that is `new`, or only one that is `present`. */
+export type SetMode = 'any' | 'new' | 'present';
+
+const FLAGS = { any: 0, new: 1, present: 2 } satisfies Record<SetMode, number>;
+const ENOENT = 2;
+const EEXIST = 17;
+const ENOSPC = 28;
+const BATCH = 1024;
+
+/**
+ * Reads and writes a map. Single operations are system calls and take less than a microsecond or two; batches run off the event loop.
+ * Of maps for each CPU, a value is what `perCpu` makes of one.
+ */
+export class BpfMap<K, V> {
+  readonly info: MapInfo;
+  readonly #owner: Owner;
+  readonly #key: Codec<K>;
+  readonly #value: Codec<V>;
+  readonly #keyBytes: Uint8Array;
+  readonly #valueBytes: Uint8Array;
+  readonly #keyView: DataView;
+  readonly #valueView: DataView;
+
+  /**
+   * @internal
+   * @throws BpfError `layout-mismatch`
+   */
+  constructor(info: MapInfo, key: Codec<K>, value: Codec<V>, owner: Owner) {
+    const valueSize = sizeOfValue(info);
+    if (key.size !== info.keySize || value.size !== valueSize) {
+      const has = `keys of ${info.keySize} and values of ${valueSize} bytes`;
+      throw new BpfError('layout-mismatch', `map ${info.name} has ${has}, not of ${key.size} and ${value.size}`);
+    }
+    this.info = info;
+    this.#owner = owner;
+    this.#key = key;
+    this.#value = value;
+    this.#keyBytes = new Uint8Array(info.keySize);
+    this.#valueBytes = new Uint8Array(valueSize);
+    this.#keyView = new DataView(this.#keyBytes.buffer);
+    this.#valueView = new DataView(this.#valueBytes.buffer);
+  }
+
+  /** @throws BpfError `closed` */
+  get fd(): number {
+    checkOpen(this.#owner);
+    return this.info.fd;
+  }
+
+  /** @throws BpfError `map-failed` or `closed` */
+  get(key: K): V | undefined {
+    this.#key.encode(key, this.#keyView, 0);
+    const result = native().lookup(this.fd, this.#keyBytes, this.#valueBytes);
+    return this.#found('read', result) ? this.#value.decode(this.#valueView, 0) : undefined;
+  }
+
+  /**
+   * Writes a value, if its key is as the mode says.
+   * @returns whether it was written
+   * @throws BpfError `map-failed`, with `E2BIG` where the map is full; `closed`
+   */
+  set(key: K, value: V, mode: SetMode = 'any'): boolean {
+    this.#key.encode(key, this.#keyView, 0);
+    this.#value.encode(value, this.#valueView, 0);
+    const result = native().update(this.fd, this.#keyBytes, this.#valueBytes, FLAGS[mode]);
+    if (result === -EEXIST && mode === 'new') return false;
+    if (result === -ENOENT && mode === 'present') return false;
+    this.#check('written', result);
+    return true;
+  }
+
+  /** @returns whether it was there */
+  delete(key: K): boolean {
+    this.#key.encode(key, this.#keyView, 0);
+    return this.#found('deleted', native().delete(this.fd, this.#keyBytes));
+  }
+
+  /** Reads a value and deletes it, at once. @throws BpfError `map-failed` where the kernel cannot do that for this type */
+  take(key: K): V | undefined {
+    this.#key.encode(key, this.#keyView, 0);
+    const result = native().lookupAndDelete(this.fd, this.#keyBytes, this.#valueBytes);
+    return this.#found('taken', result) ? this.#value.decode(this.#valueView, 0) : undefined;
+  }
+
+  /** What is in the map, in no order. What is written or deleted meanwhile may be there or not. */
+  *entries(): Generator<readonly [key: K, value: V]> {
+    yield* READ_IN_BATCHES.has(this.info.type) ? this.#readBatches() : this.#readSingly();
+  }
+
+  /**
+   * Writes many, off the event loop. Where it fails, some are written.
+   * @throws BpfError `map-failed` or `closed`
+   */
+  async setAll(entries: Iterable<readonly [key: K, value: V]>): Promise<void> {
+    const all = [...entries];
+    const keys = new Uint8Array(all.length * this.info.keySize);
+    const values = new Uint8Array(all.length * this.#value.size);
+    const [keyView, valueView] = [new DataView(keys.buffer), new DataView(values.buffer)];
+    for (const [index, [key, value]] of all.entries()) {
+      this.#key.encode(key, keyView, index * this.info.keySize);
+      this.#value.encode(value, valueView, index * this.#value.size);
+    }
+    await this.setAllBytes(keys, values);
+  }
+
+  /** The same with keys and values one after the other, as they are in memory. */
+  async setAllBytes(keys: Uint8Array, values: Uint8Array): Promise<void> {
+    const count = keys.byteLength / this.info.keySize;
+    if (!Number.isInteger(count) || values.byteLength !== count * this.#value.size) {
+      throw new BpfError(
+        'layout-mismatch',
+        `${keys.byteLength} bytes of keys and ${values.byteLength} of values are no entries of ${this.info.name}`,
+      );
+    }
+    if (count > 0) this.#check('written', await native().updateBatch(this.fd, keys, values, Uint32Array.of(count)));
+  }
+
+  /** Deletes many, off the event loop. Stops at one that is not there, which is an error. */
+  async deleteAll(keys: Iterable<K>): Promise<void> {
+    const all = [...keys];
+    const bytes = new Uint8Array(all.length * this.info.keySize);
+    const view = new DataView(bytes.buffer);
+    for (const [index, key] of all.entries()) this.#key.encode(key, view, index * this.info.keySize);
+    if (all.length > 0) this.#check('deleted', await native().deleteBatch(this.fd, bytes, Uint32Array.of(all.length)));
+  }
+
+  *#readBatches(): Generator<readonly [K, V]> {
+    const { keySize, name } = this.info;
+    const valueSize = this.#value.size;
+    let size = BATCH;
+    let from: Uint8Array | null = null;
+    for (;;) {
+      const to = new Uint8Array(Math.max(keySize, 4));
+      const [keys, values, count] = [new Uint8Array(size * keySize), new Uint8Array(size * valueSize), Uint32Array.of(size)];
+      const result = native().lookupBatch(this.fd, from, to, keys, values, count);
+      if (result === -ENOSPC) {
+        // More than that are in one bucket of a hash, which is read as a whole.
+        size *= 4;
+        continue;
+      }
+      if (result < 0 && result !== -ENOENT) throw new BpfError('map-failed', `map ${name} cannot be read`, { errno: -result });
+      const [keyView, valueView] = [new DataView(keys.buffer), new DataView(values.buffer)];
+      for (let index = 0; index < (count[0] ?? 0); index += 1) {
+        yield [this.#key.decode(keyView, index * keySize), this.#value.decode(valueView, index * valueSize)];
+      }
+      if (result === -ENOENT) return;
+      from = to;
+    }
+  }
+
+  *#readSingly(): Generator<readonly [K, V]> {
+    let before: Uint8Array | null = null;
+    for (;;) {
+      const key: Uint8Array = new Uint8Array(this.info.keySize);
+      if (!this.#found('read', native().nextKey(this.fd, before, key))) return;
+      const value = new Uint8Array(this.#value.size);
+      const result = native().lookup(this.fd, key, value);
+      if (this.#found('read', result)) yield [this.#key.decode(viewOf(key), 0), this.#value.decode(viewOf(value), 0)];
+      before = key;
+    }
+  }
+
+  #found(what: string, result: number): boolean {
+    if (result === -ENOENT) return false;
+    this.#check(what, result);
+    return true;
+  }
+
+  #check(what: string, result: number): void {
+    if (result < 0) throw new BpfError('map-failed', `map ${this.info.name} cannot be ${what}`, { errno: -result });
+  }
+}
+
+/** Of maps for each CPU: a value of each, by its number. */
+export function perCpu<V>(value: Codec<V>): Codec<readonly V[]> {
+  const cpus = native().possibleCpus();
+  const stride = roundUp(value.size, 8);
+  return {
+    size: stride * cpus,
+    alignment: 8,
+    encode(values, target, offset) {
+      if (values.length !== cpus) throw new RangeError(`${values.length} values for ${cpus} CPUs`);
+      for (const [cpu, one] of values.entries()) value.encode(one, target, offset + cpu * stride);
+    },
+    decode: (source, offset) => Array.from({ length: cpus }, (_, cpu) => value.decode(source, offset + cpu * stride)),
+  };
+}
+
+/** In bytes, as the kernel reads and writes it. */
+export function sizeOfValue({ type, valueSize }: MapInfo): number {
+  return PER_CPU_TYPES.has(type) ? roundUp(valueSize, 8) * native().possibleCpus() : valueSize;
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}

@@ -1,0 +1,57 @@
+import { getSystemErrorMap } from 'node:util';
+
+export type BpfErrorCode =
+  /** There is no libbpf 1.1 or newer on this machine. */
+  | 'library-missing'
+  /** The object is no eBPF object that libbpf understands. */
+  | 'open-failed'
+  /** A map or program was not taken by the kernel. */
+  | 'load-failed'
+  /** The object has no map or program of that name. */
+  | 'not-found'
+  /** Keys or values have another size than the map's. */
+  | 'layout-mismatch'
+  /** The kernel refused an operation on a map. */
+  | 'map-failed'
+  /** The kernel did not run a program. */
+  | 'run-failed'
+  /** What was asked for has been disposed of. */
+  | 'closed';
+
+export interface BpfErrorOptions {
+  /** As the C library has it, positive. */
+  readonly errno?: number;
+  /** The program that the kernel refused. */
+  readonly program?: string;
+  /** All that the verifier said of it. */
+  readonly verifierLog?: string;
+}
+
+/** Whatever this package throws. `message` is for people; programs look at `code` and `errnoName`. */
+export class BpfError extends Error {
+  readonly code: BpfErrorCode;
+  readonly errno: number | undefined;
+  /** Such as `EPERM`. */
+  readonly errnoName: string | undefined;
+  readonly program: string | undefined;
+  readonly verifierLog: string | undefined;
+
+  constructor(code: BpfErrorCode, message: string, { errno, program, verifierLog }: BpfErrorOptions = {}) {
+    const [name, text] = errno === undefined ? [] : describeErrno(errno);
+    super(name === undefined ? message : `${message}: ${text} (${name})`);
+    this.name = 'BpfError';
+    this.code = code;
+    this.errno = errno;
+    this.errnoName = name;
+    this.program = program;
+    this.verifierLog = verifierLog;
+  }
+}
+
+/** Of the kernel's own, which no C library names. */
+const ENOTSUPP = 524;
+
+function describeErrno(errno: number): readonly [name: string, text: string] {
+  if (errno === ENOTSUPP) return ['ENOTSUPP', 'operation is not supported'];
+  return getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, 'unknown error'];
+}
