@@ -13,6 +13,10 @@ export type BpfErrorCode =
   | 'layout-mismatch'
   /** The kernel refused an operation on a map. */
   | 'map-failed'
+  /** A program was not attached, or a link not changed. */
+  | 'attach-failed'
+  /** What is pinned has another layout than what is to be used. */
+  | 'pin-mismatch'
   /** The kernel did not run a program. */
   | 'run-failed'
   /** What was asked for has been disposed of. */

@@ -25,9 +25,7 @@ export class LoadedObject implements Disposable {
     const lib = native();
     this.name = name;
     this.#object = object;
-    const programs = [...each(object, lib.nextProgram)].map(
-      (program) => new Program(lib.programName(program), lib.programFd(program), this),
-    );
+    const programs = [...each(object, lib.nextProgram)].map((program) => new Program(lib.programName(program), program, this));
     this.programs = new Map(programs.map((program) => [program.name, program]));
     const maps = [...each(object, lib.nextMap)].map((map) => ({
       name: lib.mapName(map),

@@ -1,5 +1,4 @@
-import koffi, { type LibraryHandle } from 'koffi';
-import { BpfError } from './error.ts';
+import { bindLibbpf } from './bind-libbpf.ts';
 
 /** An address in this process. */
 export type Pointer = bigint;
@@ -17,6 +16,7 @@ export interface Native {
   mapKeySize(map: Pointer): number;
   mapValueSize(map: Pointer): number;
   mapMaxEntries(map: Pointer): number;
+  mapFlags(map: Pointer): number;
   setMapMaxEntries(map: Pointer, entries: number): number;
   mapFd(map: Pointer): number;
   mapInitialValue(map: Pointer): Uint8Array | undefined;
@@ -28,6 +28,25 @@ export interface Native {
   programFd(program: Pointer): number;
   setProgramAutoload(program: Pointer, isLoaded: boolean): number;
   setProgramLog(program: Pointer, buffer: Pointer, size: number): number;
+  /** Those that make a link give none where they fail, and `errno()` says why. */
+  attach(program: Pointer): Pointer | null;
+  attachCgroup(program: Pointer, cgroupFd: number): Pointer | null;
+  attachNetwork(program: Pointer, namespaceFd: number): Pointer | null;
+  linkOpen(path: string): Pointer | null;
+  linkPin(link: Pointer, path: string): number;
+  linkUpdate(link: Pointer, program: Pointer): number;
+  linkDestroy(link: Pointer): number;
+  /** Of traffic control; `-EEXIST` where there is a hook already. */
+  hookCreate(hook: TcHook): number;
+  hookAttach(hook: TcHook, filter: TcFilterOptions): number;
+  hookDetach(hook: TcHook, filter: TcFilterOptions): number;
+  /** Zero or more is the id of the program there. */
+  hookQuery(hook: TcHook, filter: TcFilterOptions): number;
+  setMapPinPath(map: Pointer, path: string): number;
+  /** Zero or more is a file descriptor. */
+  pinnedOpen(path: string): number;
+  describeMap(fd: number): MapLayout | undefined;
+  closeFd(fd: number): number;
   possibleCpus(): number;
   lookup(fd: number, key: Uint8Array, value: Uint8Array): number;
   lookupAndDelete(fd: number, key: Uint8Array, value: Uint8Array): number;
@@ -60,6 +79,26 @@ export interface SharedMemory extends Disposable {
   readonly buffer: ArrayBuffer;
 }
 
+export interface TcHook {
+  readonly ifindex: number;
+  readonly direction: 'ingress' | 'egress';
+}
+
+export interface TcFilterOptions {
+  readonly programFd: number;
+  readonly handle: number;
+  readonly priority: number;
+}
+
+/** Of a map, what must be so for a program that expects it. */
+export interface MapLayout {
+  readonly type: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  readonly flags: number;
+}
+
 export interface TestRunBuffers {
   readonly dataIn: Uint8Array | null;
   readonly dataOut: Uint8Array | null;
@@ -77,148 +116,15 @@ export interface TestRunOutcome {
   readonly durationNs: number;
 }
 
-const SONAME = 'libbpf.so.1';
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const MAP_SHARED = 1;
-const SC_PAGESIZE = 30;
-const MAP_FAILED = 2n ** 64n - 1n;
 let bound: Native | undefined;
 
 /** @throws BpfError `library-missing` */
 export function native(): Native {
-  bound ??= bind();
+  bound ??= bindLibbpf();
   return bound;
 }
 
 /** All that a function leads to from one to the next. */
 export function* each(object: Pointer, next: (object: Pointer, before: Pointer | null) => Pointer | null): Generator<Pointer> {
   for (let found = next(object, null); found !== null; found = next(object, found)) yield found;
-}
-
-type Done = (error: Error | null, result: number) => void;
-
-function off(start: (done: Done) => void): Promise<number> {
-  return new Promise((resolve, reject) => start((error, result) => (error ? reject(error) : resolve(result))));
-}
-
-function open(): LibraryHandle {
-  try {
-    return koffi.load(SONAME);
-  } catch (cause) {
-    throw new BpfError(
-      'library-missing',
-      `${SONAME} is not on this machine; its package is libbpf1 on Debian, libbpf on Fedora (${String(cause)})`,
-    );
-  }
-}
-
-function bind(): Native {
-  const lib = open();
-  const libc = koffi.load(null);
-  const mmap = libc.func('void *mmap(void *address, size_t size, int protection, int flags, int fd, int64_t offset)');
-  const sysconf = libc.func('long sysconf(int name)');
-  const munmap = libc.func('int munmap(void *address, size_t size)');
-  const openOptions = koffi.struct({ sz: 'size_t', object_name: 'const char *', rest: koffi.array('uint64_t', 6) });
-  const runOptions = koffi.struct({
-    sz: 'size_t',
-    data_in: 'void *',
-    data_out: 'void *',
-    data_size_in: 'uint32_t',
-    data_size_out: 'uint32_t',
-    ctx_in: 'void *',
-    ctx_out: 'void *',
-    ctx_size_in: 'uint32_t',
-    ctx_size_out: 'uint32_t',
-    retval: 'uint32_t',
-    repeat: 'int',
-    duration: 'uint32_t',
-    flags: 'uint32_t',
-    cpu: 'uint32_t',
-    batch_size: 'uint32_t',
-  });
-  const openMemory = lib.func('bpf_object__open_mem', 'void *', ['const void *', 'size_t', koffi.pointer(openOptions)]);
-  const load = lib.func('int bpf_object__load(void *object)');
-  const initialValue = lib.func('void *bpf_map__initial_value(void *map, _Out_ size_t *size)');
-  const updateMany = lib.func('int bpf_map_update_batch(int fd, const void *keys, const void *values, void *count, const void *opts)');
-  const deleteMany = lib.func('int bpf_map_delete_batch(int fd, const void *keys, void *count, const void *opts)');
-  const lookupMany = lib.func(
-    'int bpf_map_lookup_batch(int fd, void *from, void *to, void *keys, void *values, void *count, const void *opts)',
-  );
-  const setInitialValue = lib.func('int bpf_map__set_initial_value(void *map, const void *value, size_t size)');
-  const run = lib.func('bpf_prog_test_run_opts', 'int', ['int', koffi.inout(koffi.pointer(runOptions))]);
-  // What it has to say is in the errors.
-  lib.func('void *libbpf_set_print(void *print)')(null);
-  return {
-    objectOpen: (bytes, name) =>
-      openMemory(bytes, bytes.byteLength, { sz: koffi.sizeof(openOptions), object_name: name, rest: [0, 0, 0, 0, 0, 0] }),
-    objectLoad: (object) => off((done) => load.async(object, done)),
-    objectClose: lib.func('void bpf_object__close(void *object)'),
-    nextMap: lib.func('void *bpf_object__next_map(void *object, void *before)'),
-    mapName: lib.func('const char *bpf_map__name(void *map)'),
-    mapType: lib.func('int bpf_map__type(void *map)'),
-    mapKeySize: lib.func('uint32_t bpf_map__key_size(void *map)'),
-    mapValueSize: lib.func('uint32_t bpf_map__value_size(void *map)'),
-    mapMaxEntries: lib.func('uint32_t bpf_map__max_entries(void *map)'),
-    setMapMaxEntries: lib.func('int bpf_map__set_max_entries(void *map, uint32_t entries)'),
-    mapFd: lib.func('int bpf_map__fd(void *map)'),
-    mapInitialValue: (map) => {
-      const size = [0];
-      const at: Pointer | null = initialValue(map, size);
-      return at === null ? undefined : new Uint8Array(koffi.view(at, Number(size[0]))).slice();
-    },
-    setMapInitialValue: (map, value) => setInitialValue(map, value, value.byteLength),
-    nextProgram: lib.func('void *bpf_object__next_program(void *object, void *before)'),
-    programName: lib.func('const char *bpf_program__name(void *program)'),
-    programSection: lib.func('const char *bpf_program__section_name(void *program)'),
-    programType: lib.func('int bpf_program__type(void *program)'),
-    programFd: lib.func('int bpf_program__fd(void *program)'),
-    setProgramAutoload: lib.func('int bpf_program__set_autoload(void *program, bool autoload)'),
-    setProgramLog: lib.func('int bpf_program__set_log_buf(void *program, void *buffer, size_t size)'),
-    possibleCpus: lib.func('int libbpf_num_possible_cpus()'),
-    lookup: lib.func('int bpf_map_lookup_elem(int fd, const void *key, void *value)'),
-    lookupAndDelete: lib.func('int bpf_map_lookup_and_delete_elem(int fd, const void *key, void *value)'),
-    update: lib.func('int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags)'),
-    delete: lib.func('int bpf_map_delete_elem(int fd, const void *key)'),
-    nextKey: lib.func('int bpf_map_get_next_key(int fd, const void *key, void *next)'),
-    lookupBatch: (fd, from, to, keys, values, count) => lookupMany(fd, from, to, keys, values, count, null),
-    updateBatch: (fd, keys, values, count) => off((done) => updateMany.async(fd, keys, values, count, null, done)),
-    deleteBatch: (fd, keys, count) => off((done) => deleteMany.async(fd, keys, count, null, done)),
-    testRun: (fd, { dataIn, dataOut, contextIn, contextOut, repeat }) => {
-      const options = {
-        sz: koffi.sizeof(runOptions),
-        data_in: dataIn,
-        data_out: dataOut,
-        data_size_in: dataIn?.byteLength ?? 0,
-        data_size_out: dataOut?.byteLength ?? 0,
-        ctx_in: contextIn,
-        ctx_out: contextOut,
-        ctx_size_in: contextIn?.byteLength ?? 0,
-        ctx_size_out: contextOut?.byteLength ?? 0,
-        ...{ retval: 0, repeat, duration: 0, flags: 0, cpu: 0, batch_size: 0 },
-      };
-      const result: number = run(fd, options);
-      const { retval: returned, data_size_out: dataSize, ctx_size_out: contextSize, duration: durationNs } = options;
-      return { result, returned, dataSize, contextSize, durationNs };
-    },
-    share: (fd, offset, size, access) => {
-      const address: Pointer = mmap(null, size, access === 'read' ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
-      if (address === MAP_FAILED) return undefined;
-      return { buffer: koffi.view(address, size), [Symbol.dispose]: () => munmap(address, size) };
-    },
-    pageSize: () => Number(sysconf(SC_PAGESIZE)),
-    onReadable: (fd, callback) => {
-      const handle = koffi.node.poll(fd, { readable: true }, callback);
-      handle.unref();
-      return { [Symbol.dispose]: () => handle.close() };
-    },
-    allocate: (size) => koffi.alloc('uint8_t', size),
-    free: (memory) => koffi.free(memory),
-    clear: (memory) => koffi.encode(memory, 'uint8_t', 0),
-    textAt: (memory, size) => {
-      const bytes = new Uint8Array(koffi.view(memory, size));
-      return new TextDecoder().decode(bytes.slice(0, Math.max(0, bytes.indexOf(0))));
-    },
-    errno: () => koffi.errno(),
-  };
 }

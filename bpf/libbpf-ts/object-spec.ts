@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { BpfError } from './error.ts';
 import { LoadedObject } from './loaded-object.ts';
-import { each, native, type Pointer } from './native.ts';
+import { each, type MapLayout, native, type Pointer } from './native.ts';
 import { VerifierLogs } from './verifier-log.ts';
+
+const LAYOUT_FIELDS = ['type', 'keySize', 'valueSize', 'maxEntries', 'flags'] as const satisfies readonly (keyof MapLayout)[];
 
 /** A map as the object declares it. Its size may be changed until the object is loaded. */
 export class MapSpec {
@@ -15,6 +17,7 @@ export class MapSpec {
   /** In bytes; of maps for each CPU, the value of one. */
   readonly valueSize: number;
   readonly #map: Pointer;
+  #pinPath: string | undefined;
 
   /** @internal */
   constructor(map: Pointer) {
@@ -33,6 +36,30 @@ export class MapSpec {
   set maxEntries(entries: number) {
     const result = native().setMapMaxEntries(this.#map, entries);
     if (result < 0) throw new BpfError('load-failed', `map ${this.name} cannot have ${entries} entries`, { errno: -result });
+  }
+
+  /** Where the map is pinned, in a BPF file system: if there is a map, that is used, else this one is put there. Default: nowhere. */
+  get pinPath(): string | undefined {
+    return this.#pinPath;
+  }
+
+  set pinPath(path: string) {
+    const result = native().setMapPinPath(this.#map, path);
+    if (result < 0) throw new BpfError('load-failed', `map ${this.name} cannot be pinned at ${path}`, { errno: -result });
+    this.#pinPath = path;
+  }
+
+  /** @internal @throws BpfError `pin-mismatch` where there is a map that cannot take this one's place */
+  checkPinned(): void {
+    if (this.#pinPath === undefined) return;
+    const pinned = describePinned(this.#pinPath);
+    if (!pinned) return;
+    const { type, keySize, valueSize, maxEntries } = this;
+    const wanted: MapLayout = { type, keySize, valueSize, maxEntries, flags: native().mapFlags(this.#map) };
+    const differences = LAYOUT_FIELDS.filter((field) => pinned[field] !== wanted[field]);
+    if (differences.length === 0) return;
+    const told = differences.map((field) => `${field} ${pinned[field]}, not ${wanted[field]}`).join(', ');
+    throw new BpfError('pin-mismatch', `the map at ${this.#pinPath} is not as ${this.name} is to be: ${told}`);
   }
 
   /** The content of a section of variables, such as `.rodata`; undefined for other maps. */
@@ -105,11 +132,12 @@ export class ObjectSpec implements Disposable {
 
   /**
    * Loads maps and programs into the kernel, off the event loop. The spec is used up by that, whatever comes of it.
-   * @throws BpfError `load-failed`, with the program and all that the verifier said where that is why; `closed`
+   * @throws BpfError `pin-mismatch`, and the spec is not used up; `load-failed`, with the program and all that the verifier said where that is why; `closed`
    */
   async load(): Promise<LoadedObject> {
     const object = this.#object;
     if (object === undefined) throw new BpfError('closed', `${this.name} was loaded or disposed of`);
+    for (const map of this.maps.values()) map.checkPinned();
     this.#object = undefined;
     const lib = native();
     using logs = new VerifierLogs([...each(object, lib.nextProgram)]);
@@ -124,5 +152,17 @@ export class ObjectSpec implements Disposable {
   [Symbol.dispose](): void {
     if (this.#object !== undefined) native().objectClose(this.#object);
     this.#object = undefined;
+  }
+}
+
+/** The layout of the map at a path; undefined where there is none, or something else, which libbpf refuses itself. */
+function describePinned(path: string): MapLayout | undefined {
+  const lib = native();
+  const fd = lib.pinnedOpen(path);
+  if (fd < 0) return undefined;
+  try {
+    return lib.describeMap(fd);
+  } finally {
+    lib.closeFd(fd);
   }
 }

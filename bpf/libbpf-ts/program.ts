@@ -1,6 +1,9 @@
+import { closeSync, openSync } from 'node:fs';
 import { BpfError } from './error.ts';
-import { native } from './native.ts';
+import { Link } from './link.ts';
+import { native, type Pointer } from './native.ts';
 import { checkOpen, type Owner } from './owner.ts';
+import { TcFilter, type TcFilterPlace } from './tc-filter.ts';
 
 export interface TestRunOptions {
   /** As it is in memory, such as `struct __sk_buff`; in and out. */
@@ -27,12 +30,14 @@ const HEADROOM = 1024;
 export class Program {
   readonly name: string;
   readonly #fd: number;
+  readonly #program: Pointer;
   readonly #owner: Owner;
 
   /** @internal */
-  constructor(name: string, fd: number, owner: Owner) {
+  constructor(name: string, program: Pointer, owner: Owner) {
     this.name = name;
-    this.#fd = fd;
+    this.#program = program;
+    this.#fd = native().programFd(program);
     this.#owner = owner;
   }
 
@@ -40,6 +45,32 @@ export class Program {
   get fd(): number {
     checkOpen(this.#owner);
     return this.#fd;
+  }
+
+  /** @internal */
+  get pointer(): Pointer {
+    checkOpen(this.#owner);
+    return this.#program;
+  }
+
+  /** Attaches it to what its section names, such as `kprobe/tcp_close` or `tracepoint/sock/inet_sock_set_state`. @throws BpfError `attach-failed` */
+  attach(): Link {
+    return Link.of(this.name, native().attach(this.pointer));
+  }
+
+  /** Attaches it to a cgroup, by its folder, beside others that are there. @throws BpfError `attach-failed` */
+  attachToCgroup(folder: string): Link {
+    return withFile(folder, (fd) => Link.of(this.name, native().attachCgroup(this.pointer, fd)));
+  }
+
+  /** Attaches it to a network namespace, by its file, such as `/proc/self/ns/net`. @throws BpfError `attach-failed` */
+  attachToNetwork(file: string): Link {
+    return withFile(file, (fd) => Link.of(this.name, native().attachNetwork(this.pointer, fd)));
+  }
+
+  /** Attaches it to a device. @throws BpfError `attach-failed` */
+  attachToDevice(place: TcFilterPlace): TcFilter {
+    return TcFilter.attach(this, place);
   }
 
   /**
@@ -54,5 +85,14 @@ export class Program {
     const { result, returned, dataSize, contextSize, durationNs } = native().testRun(this.fd, run);
     if (result < 0) throw new BpfError('run-failed', `${this.name} was not run on ${packet.byteLength} bytes`, { errno: -result });
     return { returned, packet: dataOut.slice(0, dataSize), context: contextOut?.slice(0, contextSize) ?? new Uint8Array(), durationNs };
+  }
+}
+
+function withFile<T>(path: string, use: (fd: number) => T): T {
+  const fd = openSync(path, 'r');
+  try {
+    return use(fd);
+  } finally {
+    closeSync(fd);
   }
 }

@@ -1,0 +1,54 @@
+import { BpfError } from './error.ts';
+import { native, type Pointer } from './native.ts';
+import type { Program } from './program.ts';
+
+/**
+ * A program at work in the kernel. It ends when this is disposed of, unless it is pinned: then it ends when the file is
+ * removed, too. Another program can take its place with nothing in between.
+ */
+export class Link implements Disposable {
+  readonly name: string;
+  #link: Pointer | undefined;
+
+  private constructor(name: string, link: Pointer) {
+    this.name = name;
+    this.#link = link;
+  }
+
+  /** @internal */
+  static of(name: string, link: Pointer | null): Link {
+    if (link !== null) return new Link(name, link);
+    throw new BpfError('attach-failed', `${name} was not attached`, { errno: native().errno() });
+  }
+
+  /** Opens a link by its file. @throws BpfError `not-found` */
+  static openPinned(path: string): Link {
+    const link = native().linkOpen(path);
+    if (link !== null) return new Link(path, link);
+    throw new BpfError('not-found', `there is no link at ${path}`, { errno: native().errno() });
+  }
+
+  /** Lets it outlive this process, at a path in a BPF file system. @throws BpfError `attach-failed` */
+  pin(path: string): void {
+    this.#check(`pinned at ${path}`, native().linkPin(this.#open(), path));
+  }
+
+  /** Puts another program in its place, at once. @throws BpfError `attach-failed` */
+  update(program: Program): void {
+    this.#check(`replaced by ${program.name}`, native().linkUpdate(this.#open(), program.pointer));
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#link !== undefined) native().linkDestroy(this.#link);
+    this.#link = undefined;
+  }
+
+  #open(): Pointer {
+    if (this.#link !== undefined) return this.#link;
+    throw new BpfError('closed', `the link of ${this.name} was disposed of`);
+  }
+
+  #check(what: string, result: number): void {
+    if (result < 0) throw new BpfError('attach-failed', `the link of ${this.name} was not ${what}`, { errno: -result });
+  }
+}
