@@ -63,6 +63,8 @@ export function bindLibbpf(): Native {
     'int bpf_map_lookup_batch(int fd, void *from, void *to, void *keys, void *values, void *count, const void *opts)',
   );
   const describe = lib.func('int bpf_obj_get_info_by_fd(int fd, void *info, void *size)');
+  const probeProgram = lib.func('int libbpf_probe_bpf_prog_type(int type, const void *opts)');
+  const probeMap = lib.func('int libbpf_probe_bpf_map_type(int type, const void *opts)');
   const setInitialValue = lib.func('int bpf_map__set_initial_value(void *map, const void *value, size_t size)');
   const run = lib.func('bpf_prog_test_run_opts', 'int', ['int', koffi.inout(koffi.pointer(runOptions))]);
   // What it has to say is in the errors.
@@ -111,6 +113,10 @@ export function bindLibbpf(): Native {
       return { type, keySize, valueSize, maxEntries, flags };
     },
     closeFd: libc.func('int close(int fd)'),
+    probeProgramType: (type) => probeProgram(type, null),
+    probeMapType: (type) => probeMap(type, null),
+    programTypeName: lib.func('const char *libbpf_bpf_prog_type_str(int type)'),
+    mapTypeName: lib.func('const char *libbpf_bpf_map_type_str(int type)'),
     possibleCpus: lib.func('int libbpf_num_possible_cpus()'),
     lookup: lib.func('int bpf_map_lookup_elem(int fd, const void *key, void *value)'),
     lookupAndDelete: lib.func('int bpf_map_lookup_and_delete_elem(int fd, const void *key, void *value)'),

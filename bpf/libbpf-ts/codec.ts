@@ -15,6 +15,8 @@ const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 export const u8: Codec<number> = integer(1, 0, 0xff, 'Uint8');
 export const u16: Codec<number> = integer(2, 0, 0xffff, 'Uint16');
 export const u32: Codec<number> = integer(4, 0, 0xffff_ffff, 'Uint32');
+export const i8: Codec<number> = integer(1, -0x80, 0x7f, 'Int8');
+export const i16: Codec<number> = integer(2, -0x8000, 0x7fff, 'Int16');
 export const i32: Codec<number> = integer(4, -0x8000_0000, 0x7fff_ffff, 'Int32');
 
 export const u64: Codec<bigint> = {
@@ -27,11 +29,21 @@ export const u64: Codec<bigint> = {
   decode: (source, offset) => source.getBigUint64(offset, IS_LITTLE_ENDIAN),
 };
 
+export const i64: Codec<bigint> = {
+  size: 8,
+  alignment: 8,
+  encode(value, target, offset) {
+    if (BigInt.asIntN(64, value) !== value) throw new RangeError(`${value} is not an integer of 64 bits`);
+    target.setBigInt64(offset, value, IS_LITTLE_ENDIAN);
+  },
+  decode: (source, offset) => source.getBigInt64(offset, IS_LITTLE_ENDIAN),
+};
+
 /** So many bytes as they are, such as an address in network byte order. */
-export function bytes(size: number): Codec<Uint8Array> {
+export function bytes(size: number, alignment = 1): Codec<Uint8Array> {
   return {
     size,
-    alignment: 1,
+    alignment,
     encode(value, target, offset) {
       if (value.byteLength !== size) throw new RangeError(`${value.byteLength} bytes where there must be ${size}`);
       new Uint8Array(target.buffer, target.byteOffset + offset, size).set(value);
@@ -81,7 +93,9 @@ export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-function integer(size: number, min: number, max: number, kind: 'Uint8' | 'Uint16' | 'Uint32' | 'Int32'): Codec<number> {
+type IntegerKind = 'Uint8' | 'Uint16' | 'Uint32' | 'Int8' | 'Int16' | 'Int32';
+
+function integer(size: number, min: number, max: number, kind: IntegerKind): Codec<number> {
   return {
     size,
     alignment: size,

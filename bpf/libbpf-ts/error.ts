@@ -7,6 +7,8 @@ export type BpfErrorCode =
   | 'open-failed'
   /** A map or program was not taken by the kernel. */
   | 'load-failed'
+  /** The kernel could not be asked what it can do. */
+  | 'probe-failed'
   /** The object has no map or program of that name. */
   | 'not-found'
   /** Keys or values have another size than the map's. */
@@ -29,6 +31,8 @@ export interface BpfErrorOptions {
   readonly program?: string;
   /** All that the verifier said of it. */
   readonly verifierLog?: string;
+  /** What the object needs and this kernel does not have, such as `maps of the type ringbuf`. */
+  readonly missing?: readonly string[];
 }
 
 /** Whatever this package throws. `message` is for people; programs look at `code` and `errnoName`. */
@@ -39,8 +43,9 @@ export class BpfError extends Error {
   readonly errnoName: string | undefined;
   readonly program: string | undefined;
   readonly verifierLog: string | undefined;
+  readonly missing: readonly string[];
 
-  constructor(code: BpfErrorCode, message: string, { errno, program, verifierLog }: BpfErrorOptions = {}) {
+  constructor(code: BpfErrorCode, message: string, { errno, program, verifierLog, missing = [] }: BpfErrorOptions = {}) {
     const [name, text] = errno === undefined ? [] : describeErrno(errno);
     super(name === undefined ? message : `${message}: ${text} (${name})`);
     this.name = 'BpfError';
@@ -49,6 +54,7 @@ export class BpfError extends Error {
     this.errnoName = name;
     this.program = program;
     this.verifierLog = verifierLog;
+    this.missing = missing;
   }
 }
 

@@ -1,6 +1,8 @@
 export { BpfMap, type MapInfo, perCpu, type SetMode } from './bpf-map.ts';
-export { array, bytes, type Codec, i32, struct, u8, u16, u32, u64 } from './codec.ts';
+export { describeTypes } from './btf/describe-types.ts';
+export { array, bytes, type Codec, i8, i16, i32, i64, struct, u8, u16, u32, u64 } from './codec.ts';
 export { BpfError, type BpfErrorCode } from './error.ts';
+export { supportsMapType, supportsProgramType } from './features.ts';
 export { Link } from './link.ts';
 export { LoadedObject } from './loaded-object.ts';
 export { MapType } from './map-type.ts';

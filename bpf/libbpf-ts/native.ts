@@ -47,6 +47,11 @@ export interface Native {
   pinnedOpen(path: string): number;
   describeMap(fd: number): MapLayout | undefined;
   closeFd(fd: number): number;
+  /** 1 where the kernel has it, 0 where it has not. */
+  probeProgramType(type: number): number;
+  probeMapType(type: number): number;
+  programTypeName(type: number): string | null;
+  mapTypeName(type: number): string | null;
   possibleCpus(): number;
   lookup(fd: number, key: Uint8Array, value: Uint8Array): number;
   lookupAndDelete(fd: number, key: Uint8Array, value: Uint8Array): number;

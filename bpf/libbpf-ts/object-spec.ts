@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { basename } from 'node:path';
 import { BpfError } from './error.ts';
+import { missingFor } from './features.ts';
 import { LoadedObject } from './loaded-object.ts';
 import { each, type MapLayout, native, type Pointer } from './native.ts';
 import { VerifierLogs } from './verifier-log.ts';
@@ -145,8 +147,10 @@ export class ObjectSpec implements Disposable {
     if (result === 0) return new LoadedObject(this.name, object);
     const refused = logs.find();
     lib.objectClose(object);
-    const what = refused ? `the kernel refused the program ${refused.program} of ${this.name}` : `the kernel refused ${this.name}`;
-    throw new BpfError('load-failed', what, { errno: -result, ...refused });
+    const missing = missingFor([...this.programs.values()], [...this.maps.values()]);
+    const what = refused ? `the program ${refused.program} of ${this.name}` : this.name;
+    const why = missing.length > 0 ? `, which has no ${missing.join(', no ')}` : '';
+    throw new BpfError('load-failed', `Linux ${release()} refused ${what}${why}`, { errno: -result, missing, ...refused });
   }
 
   [Symbol.dispose](): void {
