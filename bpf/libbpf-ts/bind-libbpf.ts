@@ -1,7 +1,7 @@
 import koffi, { type LibraryHandle } from 'koffi';
 import { bindTrafficControl } from './bind-traffic-control.ts';
 import { BpfError } from './error.ts';
-import type { Native, Pointer } from './native.ts';
+import type { Native, Pointer, Watch } from './native.ts';
 
 const SONAME = 'libbpf.so.1';
 const PROT_READ = 1;
@@ -149,11 +149,7 @@ export function bindLibbpf(): Native {
       return { buffer: koffi.view(address, size), [Symbol.dispose]: () => munmap(address, size) };
     },
     pageSize: () => Number(sysconf(SC_PAGESIZE)),
-    onReadable: (fd, callback) => {
-      const handle = koffi.node.poll(fd, { readable: true }, callback);
-      handle.unref();
-      return { [Symbol.dispose]: () => handle.close() };
-    },
+    onReadable: watch,
     allocate: (size) => koffi.alloc('uint8_t', size),
     free: (memory) => koffi.free(memory),
     clear: (memory) => koffi.encode(memory, 'uint8_t', 0),
@@ -163,4 +159,23 @@ export function bindLibbpf(): Native {
     },
     errno: () => koffi.errno(),
   };
+}
+
+/** Called while Node is being torn down, a callback would end the process by a fault. */
+const watches = new Set<Watch>();
+process.once('exit', () => {
+  for (const open of watches) open[Symbol.dispose]();
+});
+
+function watch(fd: number, callback: () => void): Watch {
+  const handle = koffi.node.poll(fd, { readable: true }, callback);
+  handle.unref();
+  const open: Watch = {
+    keepProcess: (isKept) => (isKept ? handle.ref() : handle.unref()),
+    [Symbol.dispose]: () => {
+      if (watches.delete(open)) handle.close();
+    },
+  };
+  watches.add(open);
+  return open;
 }

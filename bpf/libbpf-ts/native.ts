@@ -68,8 +68,8 @@ export interface Native {
   share(fd: number, offset: number, size: number, access: 'read' | 'write'): SharedMemory | undefined;
   /** Bytes. */
   pageSize(): number;
-  /** Calls whenever there is something to read, until it is disposed of. Does not keep the process. */
-  onReadable(fd: number, callback: () => void): Disposable;
+  /** Calls whenever there is something to read, until it is disposed of. Does not keep the process, unless told to. */
+  onReadable(fd: number, callback: () => void): Watch;
   allocate(size: number): Pointer;
   free(memory: Pointer): void;
   /** Makes the text there empty. */
@@ -82,6 +82,10 @@ export interface Native {
 /** Not to be touched once it was disposed of: there is nothing then. */
 export interface SharedMemory extends Disposable {
   readonly buffer: ArrayBuffer;
+}
+
+export interface Watch extends Disposable {
+  keepProcess(isKept: boolean): void;
 }
 
 export interface TcHook {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { BpfError, type LoadedObject, ObjectSpec, struct, u16, u32, u64 } from './index.ts';
 import { CompiledPrograms, loads } from './testing/compiled-programs.ts';
@@ -79,6 +80,26 @@ describe('a ring buffer', loads(), () => {
       if (number >= 4n) break;
     }
     assert.deepEqual(read, [0n, 1n, 2n, 4n]);
+  });
+
+  test('keeps the process while somebody waits, and ends with it else', () => {
+    const run = (script: string) => {
+      const source = `import { ObjectSpec } from ${JSON.stringify(new URL('index.ts', import.meta.url).href)};
+        const loaded = await ObjectSpec.open(${JSON.stringify(path)}).load();
+        const events = loaded.ringBuffer('events');
+        const tell = () => loaded.program('tell_shortly').testRun(new Uint8Array(64));
+        ${script}`;
+      const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', source], { encoding: 'utf8' });
+      return { status, stdout, stderr };
+    };
+    const told = run('setTimeout(tell, 50).unref(); setTimeout(tell, 500); console.log((await events.next()).value.length);');
+    assert.deepEqual(told, { status: 0, stdout: '4\n', stderr: '' });
+    assert.deepEqual(run('tell(); while (events.length === 0) await new Promise(setImmediate); console.log(events.length);'), {
+      status: 0,
+      stdout: '1\n',
+      stderr: '',
+    });
+    assert.deepEqual(run('tell();'), { status: 0, stdout: '', stderr: '' });
   });
 
   test('is not every map', async () => {

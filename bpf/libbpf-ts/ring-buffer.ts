@@ -2,7 +2,7 @@ import type { MapInfo } from './bpf-map.ts';
 import type { Codec } from './codec.ts';
 import { BpfError } from './error.ts';
 import { MapType } from './map-type.ts';
-import { native, type SharedMemory } from './native.ts';
+import { native, type SharedMemory, type Watch } from './native.ts';
 import { checkOpen, type Owner } from './owner.ts';
 import { RingRecords } from './ring-records.ts';
 
@@ -28,7 +28,8 @@ export function readWith<T>(codec: Codec<T>): ReadRecord<T> {
 }
 
 /**
- * What programs tell, in their order. Reading begins at once, so that the programs have room, whether somebody asks or not.
+ * What programs tell, in their order. Reading begins at once, so that the programs have room, whether somebody asks or not. Who waits
+ * for a record keeps the process.
  *
  *     using events = loaded.ringBuffer('events', struct({ kind: u32, size: u32 }));
  *     for await (const { kind, size } of events) console.log(kind, size);
@@ -42,7 +43,7 @@ export class RingBuffer<T> implements AsyncIterableIterator<T>, Disposable {
   readonly #capacity: number;
   readonly #memory: readonly SharedMemory[];
   readonly #records: RingRecords;
-  readonly #watch: Disposable;
+  readonly #watch: Watch;
   readonly #waiting: ((result: IteratorResult<T>) => void)[] = [];
   /** An array and how much of it was read, since to shift an array is to move all of it. */
   #queue: IteratorYieldResult<T>[] = [];
@@ -73,6 +74,7 @@ export class RingBuffer<T> implements AsyncIterableIterator<T>, Disposable {
     const result = this.#shift();
     if (result) return Promise.resolve(result);
     if (this.#isClosed) return Promise.resolve({ done: true, value: undefined });
+    this.#watch.keepProcess(true);
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -109,6 +111,7 @@ export class RingBuffer<T> implements AsyncIterableIterator<T>, Disposable {
     }
     const result = { done: false, value: record.value } as const;
     const resolve = this.#waiting.shift();
+    if (this.#waiting.length === 0) this.#watch.keepProcess(false);
     if (resolve) resolve(result);
     else this.#queue.push(result);
   }
