@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { BpfError, Link, type LoadedObject, ObjectSpec, u32, u64 } from './index.ts';
+import { BpfError, Link, type LoadedObject, ObjectSpec, openMap, u32, u64 } from './index.ts';
+import { Cgroup } from './testing/cgroup.ts';
 import { CompiledPrograms, loads } from './testing/compiled-programs.ts';
 import { enterOwnNamespaces } from './testing/own-namespaces.ts';
 
@@ -46,27 +47,9 @@ async function arrives(): Promise<boolean> {
   return isThere;
 }
 
-/** A cgroup of version 2 of its own. */
-class Cgroup implements Disposable {
-  readonly folder: string;
-
-  constructor() {
-    const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
-    const root = mounts.map((line) => line.split(' ')).find(([, , type]) => type === 'cgroup2')?.[1];
-    assert.ok(root, 'no cgroup file system of version 2 is mounted');
-    this.folder = join(root, `libbpf-ts-${process.pid}`);
-    mkdirSync(this.folder);
-  }
-
-  /** What a connection to a port that nobody listens on says. */
-  connect(): string {
-    const script = 'echo $$ > "$0/cgroup.procs" && exec 3<>/dev/tcp/127.0.0.1/1';
-    return spawnSync('bash', ['-c', script, this.folder], { encoding: 'utf8' }).stderr;
-  }
-
-  [Symbol.dispose](): void {
-    rmdirSync(this.folder);
-  }
+/** What a connection out of a cgroup to a port that nobody listens on says. */
+function connectFrom(cgroup: Cgroup): string {
+  return spawnSync('bash', ['-c', cgroup.within('exec 3<>/dev/tcp/127.0.0.1/1')], { encoding: 'utf8' }).stderr;
 }
 
 describe('a program', loads(), () => {
@@ -115,14 +98,14 @@ describe('a program', loads(), () => {
 
   test('on a cgroup decides on connections, and is replaced at once', () => {
     using cgroup = new Cgroup();
-    assert.match(cgroup.connect(), /Connection refused/);
+    assert.match(connectFrom(cgroup), /Connection refused/);
     const link = object.program('connect_never').attachToCgroup(cgroup.folder);
-    assert.match(cgroup.connect(), /Operation not permitted/);
+    assert.match(connectFrom(cgroup), /Operation not permitted/);
     link.update(object.program('connect_always'));
-    assert.match(cgroup.connect(), /Connection refused/);
+    assert.match(connectFrom(cgroup), /Connection refused/);
     link.update(object.program('connect_never'));
     link[Symbol.dispose]();
-    assert.match(cgroup.connect(), /Connection refused/);
+    assert.match(connectFrom(cgroup), /Connection refused/);
     assert.throws(() => link.update(object.program('connect_always')), codeOf('closed'));
     assert.throws(() => object.program('drop_some').attachToCgroup(cgroup.folder), codeOf('attach-failed'));
   });
@@ -135,12 +118,12 @@ describe('a program', loads(), () => {
       link.pin(path);
       assert.throws(() => link.pin(path), codeOf('attach-failed'));
     }
-    assert.match(cgroup.connect(), /Operation not permitted/);
+    assert.match(connectFrom(cgroup), /Operation not permitted/);
     {
       using link = Link.openPinned(path);
       link.update(object.program('connect_always'));
     }
-    assert.match(cgroup.connect(), /Connection refused/);
+    assert.match(connectFrom(cgroup), /Connection refused/);
     rmSync(path);
     assert.throws(() => Link.openPinned(path), codeOf('not-found'));
   });
@@ -207,5 +190,40 @@ describe('a pinned map', loads(), () => {
     spec.map('counts').maxEntries = 100_000;
     using loaded = await spec.load();
     assert.equal(loaded.map('counts', u32, u64).get(1), 3n);
+  });
+
+  test('that is another one is migrated if that is asked for, and the path leads to one of them all the while', async () => {
+    const pinned = join(PINS, 'migrated');
+    const spec = (maxEntries: number) => {
+      const opened = ObjectSpec.open(path);
+      opened.map('counts').pinPath = pinned;
+      opened.map('counts').maxEntries = maxEntries;
+      return opened;
+    };
+    {
+      using first = spec(10);
+      using loaded = await first.load();
+      await loaded.map('counts', u32, u64).setAll(Array.from({ length: 10 }, (_, key) => [key, BigInt(key)] as const));
+    }
+    using tooSmall = spec(3);
+    tooSmall.map('counts').migrate = (key, value) => [key, value];
+    await assert.rejects(tooSmall.load(), codeOf('map-failed'));
+    assert.equal([...openMap(pinned).entries()].length, 10);
+
+    using larger = spec(20);
+    larger.map('counts').migrate = (key, value) => (key[0] === 3 ? undefined : [key, value.map((byte) => byte * 2)]);
+    using loaded = await larger.load();
+    const expected = [0, 1, 2, 4, 5, 6, 7, 8, 9].map((key) => [key, BigInt(key) * 2n]);
+    assert.deepEqual(new Map(loaded.map('counts', u32, u64).entries()), new Map(expected.map(([key, value]) => [key, value])));
+    using opened = openMap(pinned, u32, u64);
+    assert.equal(opened.info.maxEntries, 20);
+    opened.set(3, 9n);
+    assert.equal(loaded.map('counts', u32, u64).get(3), 9n);
+    assert.deepEqual(
+      readdirSync(PINS).filter((name) => name.includes('new')),
+      [],
+    );
+    assert.throws(() => openMap(join(PINS, 'none')), codeOf('not-found'));
+    assert.throws(() => openMap(pinned, u32, u32), codeOf('layout-mismatch'));
   });
 });

@@ -65,6 +65,22 @@ export function bindLibbpf(): Native {
   const describe = lib.func('int bpf_obj_get_info_by_fd(int fd, void *info, void *size)');
   const probeProgram = lib.func('int libbpf_probe_bpf_prog_type(int type, const void *opts)');
   const probeMap = lib.func('int libbpf_probe_bpf_map_type(int type, const void *opts)');
+  const attachToMap = lib.func('int bpf_prog_attach(int program, int map, int type, uint32_t flags)');
+  const createOptions = koffi.struct({
+    sz: 'size_t',
+    types: koffi.array('uint32_t', 4),
+    inner_map_fd: 'uint32_t',
+    map_flags: 'uint32_t',
+    rest: koffi.array('uint64_t', 2),
+  });
+  const createMap = lib.func('bpf_map_create', 'int', [
+    'int',
+    'const char *',
+    'uint32_t',
+    'uint32_t',
+    'uint32_t',
+    koffi.pointer(createOptions),
+  ]);
   const setInitialValue = lib.func('int bpf_map__set_initial_value(void *map, const void *value, size_t size)');
   const run = lib.func('bpf_prog_test_run_opts', 'int', ['int', koffi.inout(koffi.pointer(runOptions))]);
   // What it has to say is in the errors.
@@ -104,6 +120,16 @@ export function bindLibbpf(): Native {
     linkUpdate: lib.func('int bpf_link__update_program(void *link, void *program)'),
     linkDestroy: lib.func('int bpf_link__destroy(void *link)'),
     ...bindTrafficControl(lib),
+    mapCreate: ({ type, keySize, valueSize, maxEntries, flags }, name) =>
+      createMap(type, name, keySize, valueSize, maxEntries, {
+        sz: koffi.sizeof(createOptions),
+        types: [0, 0, 0, 0],
+        inner_map_fd: 0,
+        map_flags: flags,
+        rest: [0n, 0n],
+      }),
+    attachToMap: (programFd, mapFd, type) => attachToMap(programFd, mapFd, type, 0),
+    detachFromMap: lib.func('int bpf_prog_detach2(int program, int map, int type)'),
     setMapPinPath: lib.func('int bpf_map__set_pin_path(void *map, const char *path)'),
     pinnedOpen: lib.func('int bpf_obj_get(const char *path)'),
     describeMap: (fd) => {

@@ -60,7 +60,11 @@ export class BpfMap<K, V> {
     this.#valueView = new DataView(this.#valueBytes.buffer);
   }
 
-  /** @throws BpfError `closed` */
+  get isOpen(): boolean {
+    return !this.#owner.isClosed;
+  }
+
+  /** Also what stands for this map as a value in a map of maps. @throws BpfError `closed` */
   get fd(): number {
     checkOpen(this.#owner);
     return this.info.fd;

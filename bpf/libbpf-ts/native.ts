@@ -42,6 +42,11 @@ export interface Native {
   hookDetach(hook: TcHook, filter: TcFilterOptions): number;
   /** Zero or more is the id of the program there. */
   hookQuery(hook: TcHook, filter: TcFilterOptions): number;
+  /** Zero or more is a file descriptor. */
+  mapCreate(layout: MapLayout, name: string): number;
+  /** Of programs on maps of sockets. */
+  attachToMap(programFd: number, mapFd: number, type: number): number;
+  detachFromMap(programFd: number, mapFd: number, type: number): number;
   setMapPinPath(map: Pointer, path: string): number;
   /** Zero or more is a file descriptor. */
   pinnedOpen(path: string): number;

@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import type { BpfMap } from './bpf-map.ts';
 import { BpfError } from './error.ts';
 import { Link } from './link.ts';
 import { native, type Pointer } from './native.ts';
@@ -23,6 +24,8 @@ export interface TestRunResult {
   readonly durationNs: number;
 }
 
+/** As `enum bpf_attach_type` has it. */
+const SK_MSG_VERDICT = 7;
 /** Room for what a program puts before a packet and after it. */
 const HEADROOM = 1024;
 
@@ -66,6 +69,23 @@ export class Program {
   /** Attaches it to a network namespace, by its file, such as `/proc/self/ns/net`. @throws BpfError `attach-failed` */
   attachToNetwork(file: string): Link {
     return withFile(file, (fd) => Link.of(this.name, native().attachNetwork(this.pointer, fd)));
+  }
+
+  /**
+   * Attaches it to a map of sockets, whose messages it then judges. Disposing of what is returned detaches it.
+   * @throws BpfError `attach-failed`
+   */
+  attachToSockets<K, V>(map: BpfMap<K, V>): Disposable {
+    const [program, sockets] = [this.fd, map.fd];
+    const result = native().attachToMap(program, sockets, SK_MSG_VERDICT);
+    if (result < 0) throw new BpfError('attach-failed', `${this.name} was not attached to ${map.info.name}`, { errno: -result });
+    const owner = this.#owner;
+    return {
+      // A map that is gone has nothing attached.
+      [Symbol.dispose]: () => {
+        if (!owner.isClosed && map.isOpen) native().detachFromMap(program, sockets, SK_MSG_VERDICT);
+      },
+    };
   }
 
   /** Attaches it to a device. @throws BpfError `attach-failed` */

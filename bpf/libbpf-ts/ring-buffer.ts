@@ -41,6 +41,7 @@ export class RingBuffer<T> implements AsyncIterableIterator<T>, Disposable {
   malformed = 0;
   readonly #readRecord: ReadRecord<T>;
   readonly #capacity: number;
+  readonly #owner: Owner;
   readonly #memory: readonly SharedMemory[];
   readonly #records: RingRecords;
   readonly #watch: Watch;
@@ -56,6 +57,7 @@ export class RingBuffer<T> implements AsyncIterableIterator<T>, Disposable {
     if (info.type !== MapType.ringBuffer) throw new BpfError('layout-mismatch', `map ${info.name} is no ring buffer`);
     this.#readRecord = readRecord;
     this.#capacity = capacity;
+    this.#owner = owner;
     const { fd, maxEntries: size } = info;
     const pageSize = native().pageSize();
     const consumer = share(info, 0, pageSize, 'write');
@@ -73,7 +75,7 @@ export class RingBuffer<T> implements AsyncIterableIterator<T>, Disposable {
   next(): Promise<IteratorResult<T>> {
     const result = this.#shift();
     if (result) return Promise.resolve(result);
-    if (this.#isClosed) return Promise.resolve({ done: true, value: undefined });
+    if (this.#isClosed || this.#owner.isClosed) return Promise.resolve({ done: true, value: undefined });
     this.#watch.keepProcess(true);
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
