@@ -150,9 +150,18 @@ describe('a program', loads(), () => {
 
   test('is attached to what its section names', () => {
     const calls = object.map('calls', u32, u64);
-    assert.equal(calls.get(0), 0n);
-    using _link = object.program('count_calls').attach();
-    assert.ok((calls.get(0) ?? 0n) > 0n);
+    const countedBy = (program: string, work: () => void) => {
+      const counted = calls.get(0) ?? 0n;
+      using _link = object.program(program).attach();
+      work();
+      return (calls.get(0) ?? 0n) - counted;
+    };
+    assert.ok(countedBy('count_calls', () => {}) > 0n, 'no call was counted');
+    const connectToNobody = () => void spawnSync('bash', ['-c', 'exec 3<>/dev/tcp/127.0.0.1/1']);
+    assert.ok(countedBy('count_states', connectToNobody) > 0n, 'no state was counted');
+    const counted = calls.get(0);
+    connectToNobody();
+    assert.equal(calls.get(0), counted);
     assert.throws(() => object.program('drop_none').attach(), codeOf('attach-failed'));
   });
 });

@@ -54,15 +54,26 @@ int find_none(struct bpf_sk_lookup *lookup)
 	return lookup->local_port == refused_port ? SK_DROP : SK_PASS;
 }
 
+static __always_inline int count(void)
+{
+	__u32 key = 0;
+	__u64 *counted = bpf_map_lookup_elem(&calls, &key);
+
+	if (counted)
+		__sync_fetch_and_add(counted, 1);
+	return 0;
+}
+
 SEC("raw_tp/sys_enter")
 int count_calls(void *context)
 {
-	__u32 key = 0;
-	__u64 *count = bpf_map_lookup_elem(&calls, &key);
+	return count();
+}
 
-	if (count)
-		__sync_fetch_and_add(count, 1);
-	return 0;
+SEC("tracepoint/sock/inet_sock_set_state")
+int count_states(void *context)
+{
+	return count();
 }
 
 char LICENSE[] SEC("license") = "GPL";
