@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { BpfError, bytes, type LoadedObject, ObjectSpec, perCpu, struct, u8, u16, u32, u64 } from './index.ts';
+import { BpfError, bytes, createMap, type LoadedObject, MapType, ObjectSpec, perCpu, struct, u8, u16, u32, u64 } from './index.ts';
 import { CompiledPrograms, loads } from './testing/compiled-programs.ts';
 
 const MANY = 20_000;
@@ -131,5 +132,18 @@ describe('a map', loads(), () => {
     assert.throws(() => object.map('counts', u32, u64).set(1, 2n ** 64n), RangeError);
     assert.throws(() => object.map('counts').set(new Uint8Array(3), new Uint8Array(8)), RangeError);
     assert.throws(() => settings.delete(0), errno('EINVAL'));
+  });
+
+  test('that is disposed of while a batch is written is closed after it, and takes no other', async () => {
+    const open = () => readdirSync('/proc/self/fd').length;
+    const before = open();
+    const map = createMap({ type: MapType.hash, maxEntries: MANY }, u32, u32);
+    const [keys, values] = [new Uint32Array(MANY).map((_, key) => key), new Uint32Array(MANY)];
+    const written = map.setAllBytes(new Uint8Array(keys.buffer), new Uint8Array(values.buffer));
+    map[Symbol.dispose]();
+    await assert.rejects(map.setAll([[1, 1]]), (error) => error instanceof BpfError && error.code === 'closed');
+    assert.equal(open(), before + 1);
+    await written;
+    assert.equal(open(), before);
   });
 });

@@ -2,7 +2,7 @@ import { type Codec, roundUp } from './codec.ts';
 import { BpfError } from './error.ts';
 import { PER_CPU_TYPES, READ_IN_BATCHES } from './map-type.ts';
 import { native } from './native.ts';
-import { checkOpen, type Owner } from './owner.ts';
+import type { Owner } from './owner.ts';
 
 /** A map in the kernel, as it was made. */
 export interface MapInfo {
@@ -66,7 +66,7 @@ export class BpfMap<K, V> {
 
   /** Also what stands for this map as a value in a map of maps. @throws BpfError `closed` */
   get fd(): number {
-    checkOpen(this.#owner);
+    this.#owner.checkOpen();
     return this.info.fd;
   }
 
@@ -135,7 +135,9 @@ export class BpfMap<K, V> {
         `${keys.byteLength} bytes of keys and ${values.byteLength} of values are no entries of ${this.info.name}`,
       );
     }
-    if (count > 0) this.#check('written', await native().updateBatch(this.fd, keys, values, Uint32Array.of(count)));
+    if (count === 0) return;
+    using _open = this.#owner.use();
+    this.#check('written', await native().updateBatch(this.fd, keys, values, Uint32Array.of(count)));
   }
 
   /** Deletes many, off the event loop. Stops at one that is not there, which is an error. */
@@ -144,7 +146,9 @@ export class BpfMap<K, V> {
     const bytes = new Uint8Array(all.length * this.info.keySize);
     const view = new DataView(bytes.buffer);
     for (const [index, key] of all.entries()) this.#key.encode(key, view, index * this.info.keySize);
-    if (all.length > 0) this.#check('deleted', await native().deleteBatch(this.fd, bytes, Uint32Array.of(all.length)));
+    if (all.length === 0) return;
+    using _open = this.#owner.use();
+    this.#check('deleted', await native().deleteBatch(this.fd, bytes, Uint32Array.of(all.length)));
   }
 
   *#readBatches(): Generator<readonly [K, V]> {

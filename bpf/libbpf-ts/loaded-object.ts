@@ -2,11 +2,9 @@ import { BpfMap, type MapInfo, sizeOfValue } from './bpf-map.ts';
 import { bytes, type Codec } from './codec.ts';
 import { BpfError } from './error.ts';
 import { each, native, type Pointer } from './native.ts';
+import { Owner } from './owner.ts';
 import { Program } from './program.ts';
 import { type ReadRecord, RingBuffer, type RingBufferOptions, readBytes, readWith } from './ring-buffer.ts';
-
-/** Objects that nobody holds any more are given back; to dispose of them is sooner. */
-const forgotten = new FinalizationRegistry<Pointer>((object) => native().objectClose(object));
 
 /**
  * An object in the kernel: its maps and programs live as long as this is not disposed of, or longer where something else in the
@@ -18,14 +16,14 @@ export class LoadedObject implements Disposable {
   readonly #maps: ReadonlyMap<string, MapInfo>;
   /** They must not look at a file descriptor that is closed. */
   readonly #readers = new DisposableStack();
-  #object: Pointer | undefined;
+  readonly #owner: Owner;
 
   /** @internal */
   constructor(name: string, object: Pointer) {
     const lib = native();
     this.name = name;
-    this.#object = object;
-    const programs = [...each(object, lib.nextProgram)].map((program) => new Program(lib.programName(program), program, this));
+    this.#owner = Owner.of(name, object, lib.objectClose);
+    const programs = [...each(object, lib.nextProgram)].map((program) => new Program(lib.programName(program), program, this.#owner));
     this.programs = new Map(programs.map((program) => [program.name, program]));
     const maps = [...each(object, lib.nextMap)].map((map) => ({
       name: lib.mapName(map),
@@ -36,11 +34,6 @@ export class LoadedObject implements Disposable {
       maxEntries: lib.mapMaxEntries(map),
     }));
     this.#maps = new Map(maps.map((map) => [map.name, map]));
-    forgotten.register(this, object, this);
-  }
-
-  get isClosed(): boolean {
-    return this.#object === undefined;
   }
 
   get maps(): readonly string[] {
@@ -62,7 +55,7 @@ export class LoadedObject implements Disposable {
   map<K, V>(name: string, key: Codec<K>, value: Codec<V>): BpfMap<K, V>;
   map(name: string, key?: Codec<unknown>, value?: Codec<unknown>): BpfMap<unknown, unknown> {
     const info = this.#info(name);
-    return new BpfMap(info, key ?? bytes(info.keySize), value ?? bytes(sizeOfValue(info)), this);
+    return new BpfMap(info, key ?? bytes(info.keySize), value ?? bytes(sizeOfValue(info)), this.#owner);
   }
 
   /**
@@ -76,7 +69,7 @@ export class LoadedObject implements Disposable {
   }
 
   #open<T>(name: string, readRecord: ReadRecord<T>, options: RingBufferOptions): RingBuffer<T> {
-    return this.#readers.use(new RingBuffer(this.#info(name), readRecord, this, options));
+    return this.#readers.use(new RingBuffer(this.#info(name), readRecord, this.#owner, options));
   }
 
   #info(name: string): MapInfo {
@@ -85,11 +78,9 @@ export class LoadedObject implements Disposable {
     throw new BpfError('not-found', `${this.name} has no map ${name}; it has ${this.maps.join(', ') || 'none'}`);
   }
 
+  /** Batches that are under way are finished first. */
   [Symbol.dispose](): void {
-    if (this.#object === undefined) return;
     this.#readers.dispose();
-    forgotten.unregister(this);
-    native().objectClose(this.#object);
-    this.#object = undefined;
+    this.#owner[Symbol.dispose]();
   }
 }

@@ -3,7 +3,7 @@ import { bytes, type Codec } from './codec.ts';
 import { BpfError } from './error.ts';
 import { PER_CPU_TYPES } from './map-type.ts';
 import { native } from './native.ts';
-import type { Owner } from './owner.ts';
+import { Owner } from './owner.ts';
 
 export interface MapOptions {
   /** At most 15 letters, digits, `_` and `.`; default: none. */
@@ -13,28 +13,6 @@ export interface MapOptions {
   readonly maxEntries: number;
   /** Such as `BPF_F_NO_PREALLOC`, 1, which prefixes need. Default 0. */
   readonly flags?: number;
-}
-
-/** Maps that nobody holds any more are given back; to dispose of them is sooner. */
-const forgotten = new FinalizationRegistry<number>((fd) => native().closeFd(fd));
-
-class MapHandle implements Owner, Disposable {
-  readonly name: string;
-  readonly #fd: number;
-  isClosed = false;
-
-  constructor(name: string, fd: number) {
-    this.name = name;
-    this.#fd = fd;
-    forgotten.register(this, fd, this);
-  }
-
-  [Symbol.dispose](): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    forgotten.unregister(this);
-    native().closeFd(this.#fd);
-  }
 }
 
 /**
@@ -73,7 +51,8 @@ export function openMap(path: string, key?: Codec<unknown>, value?: Codec<unknow
 }
 
 function owned<K, V>(info: MapInfo, key: Codec<K>, value: Codec<V>): BpfMap<K, V> & Disposable {
-  const owner = new MapHandle(info.name, info.fd);
+  const { name, fd } = info;
+  const owner = Owner.of(name, fd, native().closeFd);
   try {
     const map = new BpfMap(info, key, value, owner);
     return Object.assign(map, { [Symbol.dispose]: () => owner[Symbol.dispose]() });

@@ -3,7 +3,7 @@ import type { BpfMap } from './bpf-map.ts';
 import { BpfError } from './error.ts';
 import { Link } from './link.ts';
 import { native, type Pointer } from './native.ts';
-import { checkOpen, type Owner } from './owner.ts';
+import type { Owner } from './owner.ts';
 import { TcFilter, type TcFilterPlace } from './tc-filter.ts';
 
 export interface TestRunOptions {
@@ -46,13 +46,13 @@ export class Program {
 
   /** @throws BpfError `closed` */
   get fd(): number {
-    checkOpen(this.#owner);
+    this.#owner.checkOpen();
     return this.#fd;
   }
 
   /** @internal */
   get pointer(): Pointer {
-    checkOpen(this.#owner);
+    this.#owner.checkOpen();
     return this.#program;
   }
 

@@ -3,7 +3,7 @@ import type { Codec } from './codec.ts';
 import { BpfError } from './error.ts';
 import { MapType } from './map-type.ts';
 import { native, type SharedMemory, type Watch } from './native.ts';
-import { checkOpen, type Owner } from './owner.ts';
+import type { Owner } from './owner.ts';
 import { RingRecords } from './ring-records.ts';
 
 export interface RingBufferOptions {
@@ -53,7 +53,7 @@ export class RingBuffer<T> implements AsyncIterableIterator<T>, Disposable {
 
   /** @internal */
   constructor(info: MapInfo, readRecord: ReadRecord<T>, owner: Owner, { capacity = 65_536 }: RingBufferOptions) {
-    checkOpen(owner);
+    owner.checkOpen();
     if (info.type !== MapType.ringBuffer) throw new BpfError('layout-mismatch', `map ${info.name} is no ring buffer`);
     this.#readRecord = readRecord;
     this.#capacity = capacity;
@@ -113,9 +113,12 @@ export class RingBuffer<T> implements AsyncIterableIterator<T>, Disposable {
     }
     const result = { done: false, value: record.value } as const;
     const resolve = this.#waiting.shift();
+    if (!resolve) {
+      this.#queue.push(result);
+      return;
+    }
     if (this.#waiting.length === 0) this.#watch.keepProcess(false);
-    if (resolve) resolve(result);
-    else this.#queue.push(result);
+    resolve(result);
   }
 
   #shift(): IteratorYieldResult<T> | undefined {

@@ -36,11 +36,8 @@ export class RingRecords {
     this.#records = new DataView(producer, pageSize, 2 * size);
   }
 
-  /**
-   * Takes at most so many records, and gives their room back.
-   * @returns whether there may be more
-   */
-  take(limit: number, take: TakeRecord): boolean {
+  /** Takes at most so many records, and gives their room back. */
+  take(limit: number, take: TakeRecord): void {
     const end = Number(Atomics.load(this.#produced, 0));
     let at = Number(Atomics.load(this.#consumed, 0));
     let taken = 0;
@@ -55,6 +52,5 @@ export class RingRecords {
       at += HEADER_BYTES + Math.ceil(size / 8) * 8;
     }
     Atomics.store(this.#consumed, 0, BigInt(at));
-    return taken === limit;
   }
 }
