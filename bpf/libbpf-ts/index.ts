@@ -12,3 +12,4 @@ export { ObjectSpec, type ProgramSpec } from './object-spec.ts';
 export { Program, type TestRunOptions, type TestRunResult } from './program.ts';
 export { RingBuffer, type RingBufferOptions } from './ring-buffer.ts';
 export { TcFilter, type TcFilterPlace } from './tc-filter.ts';
+export { VariableSpec } from './variable-spec.ts';

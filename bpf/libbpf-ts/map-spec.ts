@@ -1,5 +1,6 @@
 import { BpfError } from './error.ts';
 import { type MapLayout, native, type Pointer } from './native.ts';
+import type { Owner } from './owner.ts';
 
 export type MigrateEntry = (key: Uint8Array, value: Uint8Array) => readonly [key: Uint8Array, value: Uint8Array] | undefined;
 
@@ -13,12 +14,14 @@ export class MapSpec {
   /** In bytes; of maps for each CPU, the value of one. */
   readonly valueSize: number;
   readonly #map: Pointer;
+  readonly #owner: Owner;
   #pinPath: string | undefined;
 
   /** @internal */
-  constructor(map: Pointer) {
+  constructor(map: Pointer, owner: Owner) {
     const lib = native();
     this.#map = map;
+    this.#owner = owner;
     this.name = lib.mapName(map);
     this.type = lib.mapType(map);
     this.keySize = lib.mapKeySize(map);
@@ -26,11 +29,11 @@ export class MapSpec {
   }
 
   get maxEntries(): number {
-    return native().mapMaxEntries(this.#map);
+    return native().mapMaxEntries(this.#pointer);
   }
 
   set maxEntries(entries: number) {
-    const result = native().setMapMaxEntries(this.#map, entries);
+    const result = native().setMapMaxEntries(this.#pointer, entries);
     if (result < 0) throw new BpfError('load-failed', `map ${this.name} cannot have ${entries} entries`, { errno: -result });
   }
 
@@ -46,7 +49,7 @@ export class MapSpec {
 
   /** @internal Where it is put when it is loaded, if that is not where it is to be in the end. */
   pinAt(path: string): void {
-    const result = native().setMapPinPath(this.#map, path);
+    const result = native().setMapPinPath(this.#pointer, path);
     if (result < 0) throw new BpfError('load-failed', `map ${this.name} cannot be pinned at ${path}`, { errno: -result });
   }
 
@@ -59,17 +62,23 @@ export class MapSpec {
   /** @internal How it is to be. */
   get layout(): MapLayout {
     const { type, keySize, valueSize, maxEntries } = this;
-    return { type, keySize, valueSize, maxEntries, flags: native().mapFlags(this.#map) };
+    return { type, keySize, valueSize, maxEntries, flags: native().mapFlags(this.#pointer) };
   }
 
   /** The content of a section of variables, such as `.rodata`; undefined for other maps. */
   get initialValue(): Uint8Array | undefined {
-    return native().mapInitialValue(this.#map);
+    return native().mapInitialValue(this.#pointer);
   }
 
   /** @throws BpfError `layout-mismatch` where it has another size */
   set initialValue(value: Uint8Array) {
-    const result = native().setMapInitialValue(this.#map, value);
+    const result = native().setMapInitialValue(this.#pointer, value);
     if (result < 0) throw new BpfError('layout-mismatch', `${value.byteLength} bytes do not fit ${this.name}`, { errno: -result });
+  }
+
+  /** It is gone with the object. @throws BpfError `closed` */
+  get #pointer(): Pointer {
+    this.#owner.checkOpen();
+    return this.#map;
   }
 }

@@ -1,12 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { basename } from 'node:path';
+import { type ElfVariable, elfVariables } from './btf/elf.ts';
+import type { Codec } from './codec.ts';
 import { BpfError } from './error.ts';
 import { missingFor } from './features.ts';
 import { LoadedObject } from './loaded-object.ts';
 import { MapSpec } from './map-spec.ts';
 import { each, native, type Pointer } from './native.ts';
+import { Owner } from './owner.ts';
 import { PinMigrations } from './pin-migrations.ts';
+import { VariableSpec } from './variable-spec.ts';
 import { VerifierLogs } from './verifier-log.ts';
 
 /** A program as the object declares it. */
@@ -29,13 +33,18 @@ export class ObjectSpec implements Disposable {
   readonly name: string;
   readonly maps: ReadonlyMap<string, MapSpec>;
   readonly programs: ReadonlyMap<string, ProgramSpec>;
-  #object: Pointer | undefined;
+  readonly #bytes: Uint8Array;
+  #variables: readonly ElfVariable[] | undefined;
+  readonly #object: Pointer;
+  readonly #owner: Owner;
 
-  private constructor(name: string, object: Pointer) {
+  private constructor(name: string, object: Pointer, bytes: Uint8Array) {
     const lib = native();
+    this.#bytes = bytes;
     this.name = name;
     this.#object = object;
-    const maps = [...each(object, lib.nextMap)].map((map) => new MapSpec(map));
+    this.#owner = Owner.of(name, object, lib.objectClose);
+    const maps = [...each(object, lib.nextMap)].map((map) => new MapSpec(map, this.#owner));
     this.maps = new Map(maps.map((map) => [map.name, map]));
     const programs = [...each(object, lib.nextProgram)].map((program) => ({
       name: lib.programName(program),
@@ -55,7 +64,7 @@ export class ObjectSpec implements Disposable {
     const lib = native();
     const object = lib.objectOpen(bytes, name.replaceAll(/\W/g, '_'));
     if (object === null) throw new BpfError('open-failed', `${name} is no eBPF object`, { errno: lib.errno() });
-    return new ObjectSpec(name, object);
+    return new ObjectSpec(name, object, bytes);
   }
 
   /** @throws BpfError `not-found` */
@@ -66,14 +75,31 @@ export class ObjectSpec implements Disposable {
   }
 
   /**
+   * A global variable of the programs, which can be set until the object is loaded; those that are `const volatile` only until then.
+   * @throws BpfError `not-found`, or `layout-mismatch` where the codec has another size
+   */
+  variable<T>(name: string, codec: Codec<T>): VariableSpec<T> {
+    this.#variables ??= elfVariables(this.#bytes).filter(({ section }) => section !== '.maps');
+    const place = this.#variables.find((variable) => variable.name === name);
+    const map = place && [...this.maps.values()].find((candidate) => candidate.name.endsWith(place.section));
+    if (!place || !map) {
+      throw new BpfError(
+        'not-found',
+        `${this.name} has no variable ${name}; it has ${this.#variables.map((variable) => variable.name).join(', ') || 'none'}`,
+      );
+    }
+    return new VariableSpec(place, map, codec);
+  }
+
+  /**
    * Loads maps and programs into the kernel, off the event loop. The spec is used up by that, whatever comes of it.
    * @throws BpfError `pin-mismatch`, and the spec is not used up; `load-failed`, with the program and all that the verifier said where that is why; `closed`
    */
   async load(): Promise<LoadedObject> {
     const object = this.#object;
-    if (object === undefined) throw new BpfError('closed', `${this.name} was loaded or disposed of`);
+    this.#owner.checkOpen();
     using migrations = new PinMigrations([...this.maps.values()]);
-    this.#object = undefined;
+    this.#owner.disown();
     const lib = native();
     using logs = new VerifierLogs([...each(object, lib.nextProgram)]);
     const result = await lib.objectLoad(object);
@@ -93,7 +119,6 @@ export class ObjectSpec implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#object !== undefined) native().objectClose(this.#object);
-    this.#object = undefined;
+    this.#owner[Symbol.dispose]();
   }
 }

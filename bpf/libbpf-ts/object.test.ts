@@ -55,17 +55,13 @@ describe('an object', loads(), () => {
   test('is loaded once, with sizes and read-only variables that were set before', async () => {
     using spec = ObjectSpec.open(path);
     spec.map('settings').maxEntries = 3;
-    const rodata = [...spec.maps.values()].find(({ name }) => name.endsWith('.rodata'));
-    assert.ok(rodata?.initialValue);
-    const value = rodata.initialValue;
-    assert.deepEqual([...new Uint32Array(value.buffer, 0, 2)].sort(), [0, 7]);
-    new Uint32Array(value.buffer).forEach((word, index, all) => {
-      if (word === 7) all[index] = 42;
-    });
-    rodata.initialValue = value;
-    assert.throws(() => {
-      rodata.initialValue = value.slice(1);
-    }, codeOf('layout-mismatch'));
+    const mark = spec.variable('mark_to_set', u32);
+    assert.equal(mark.value, 7);
+    mark.value = 42;
+    assert.equal(spec.variable('mark_to_set', u32).value, 42);
+    assert.equal(spec.variable('port_to_drop', u32).value, 0);
+    assert.throws(() => spec.variable('mark_to_set', u64), codeOf('layout-mismatch'));
+    assert.throws(() => spec.variable('mark', u32), /has no variable mark; it has .*mark_to_set/);
     using loaded = await spec.load();
     const settings = loaded.map('settings', u32, u32);
     assert.equal(settings.set(2, 9), true);
@@ -73,6 +69,7 @@ describe('an object', loads(), () => {
     const { context } = loaded.program('count').testRun(packetFrom([10, 0, 0, 1]), { context: new Uint8Array(192) });
     assert.equal(new DataView(context.buffer).getUint32(8, true), 42, 'the mark is not the one that was set');
     await assert.rejects(spec.load(), codeOf('closed'));
+    assert.throws(() => mark.value, codeOf('closed'));
   });
 
   test('that the verifier refuses says which program, and all of why', async () => {
@@ -109,6 +106,14 @@ describe('an object', loads(), () => {
   });
 
   test('that was disposed of is used no more', async () => {
+    const unused = ObjectSpec.open(path);
+    const settings = unused.map('settings');
+    unused[Symbol.dispose]();
+    assert.throws(() => settings.maxEntries, codeOf('closed'));
+    assert.throws(() => {
+      settings.pinPath = '/sys/fs/bpf/none';
+    }, codeOf('closed'));
+    await assert.rejects(unused.load(), codeOf('closed'));
     using spec = ObjectSpec.open(path);
     const loaded: LoadedObject = await spec.load();
     const counts = loaded.map('counts', u32, u64);

@@ -31,7 +31,7 @@ export class Owner implements Disposable {
 
   /** @throws BpfError `closed` */
   checkOpen(): void {
-    if (this.#isClosed) throw new BpfError('closed', `${this.name} was disposed of`);
+    if (this.#isClosed) throw new BpfError('closed', `${this.name} was disposed of, or used up`);
   }
 
   /** Keeps it open for work on another thread, also where it is disposed of meanwhile. @throws BpfError `closed` */
@@ -44,6 +44,13 @@ export class Owner implements Disposable {
         if (this.#users === 0 && this.#isClosed) this.#close();
       },
     };
+  }
+
+  /** It is not closed by this any more: somebody else has the handle from now on. @throws BpfError `closed` */
+  disown(): void {
+    this.checkOpen();
+    this.#isClosed = true;
+    forgotten.unregister(this);
   }
 
   [Symbol.dispose](): void {

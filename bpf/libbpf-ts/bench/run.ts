@@ -85,8 +85,7 @@ try {
   using maps = await mapsSpec.load();
   await benchMaps(maps);
   using eventsSpec = ObjectSpec.open(programs.compile('events'));
-  const rodata = [...eventsSpec.maps.values()].find(({ name }) => name.endsWith('.rodata'));
-  if (rodata) rodata.initialValue = new Uint8Array(Uint32Array.of((EVENTS_A_PACKET * 4) / 3).buffer);
+  eventsSpec.variable('rounds', u32).value = (EVENTS_A_PACKET * 4) / 3;
   eventsSpec.map('events').maxEntries = 1 << 20;
   using events = await eventsSpec.load();
   await benchRing(events);

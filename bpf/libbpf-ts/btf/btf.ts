@@ -1,5 +1,5 @@
 import { BpfError } from '../error.ts';
-import { slice, textAt } from './elf-sections.ts';
+import { slice, textAt } from './elf.ts';
 
 export interface BtfMember {
   readonly name: string;

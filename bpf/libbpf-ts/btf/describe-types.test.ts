@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { BpfError, describeTypes, ObjectSpec } from '../index.ts';
 import { CompiledPrograms, loads } from '../testing/compiled-programs.ts';
+import { elfVariables } from './elf.ts';
 
 const COMMAND = fileURLToPath(new URL('../bin/libbpf-ts.ts', import.meta.url));
 const INDEX = new URL('../index.ts', import.meta.url).href;
@@ -84,6 +85,7 @@ describe('the types of an object', loads(), () => {
   test('of a damaged object are text or an error, and never anything else', () => {
     const whole = readFileSync(path);
     const outcomes = { text: 0, error: 0 };
+    let variables = 0;
     const damage = fc.oneof(
       fc.record({ cut: fc.nat(whole.byteLength) }),
       fc.record({ at: fc.nat(whole.byteLength - 1), byte: fc.nat(255) }),
@@ -97,6 +99,7 @@ describe('the types of an object', loads(), () => {
           else if (one.at < object.length) object[one.at] = one.byte;
         }
         try {
+          variables += elfVariables(object).length;
           assert.match(describeTypes(object), /^\/\/ Generated/);
           outcomes.text += 1;
         } catch (error) {
@@ -106,6 +109,7 @@ describe('the types of an object', loads(), () => {
       }),
       { numRuns: RUNS },
     );
+    assert.ok(variables > RUNS / 20, `${variables}`);
     assert.ok(outcomes.text > RUNS / 20 && outcomes.error > RUNS / 20, JSON.stringify(outcomes));
   });
 });

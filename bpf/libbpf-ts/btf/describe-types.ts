@@ -1,7 +1,7 @@
 import { MapType, PER_CPU_TYPES } from '../map-type.ts';
 import { type BtfType, readBtf, unaliased } from './btf.ts';
 import { CodecWriter } from './codec-writer.ts';
-import { elfSections } from './elf-sections.ts';
+import { elfSections } from './elf.ts';
 import { identifierOf } from './identifier.ts';
 
 /** Sections of variables, of which pointers to a struct make that struct known. */
@@ -23,8 +23,8 @@ interface DeclaredMap {
  * @throws BpfError `open-failed` where it is no object, or has no types
  */
 export function describeTypes(object: Uint8Array, from = 'libbpf-ts'): string {
-  const section = elfSections(object).get('.BTF') ?? new DataView(new ArrayBuffer(0));
-  const types = readBtf(section);
+  const section = elfSections(object).find(({ name }) => name === '.BTF');
+  const types = readBtf(section?.content ?? new DataView(new ArrayBuffer(0)));
   const writer = new CodecWriter(types);
   const maps = declaredMaps(types).map(({ name, type, key, value }) => {
     const ofValue = writer.codecOf(value);
