@@ -64,6 +64,24 @@ test('a signing request that was tampered with is refused, or is still for the s
   assert.ok(refused >= RUNS * 0.9, `${refused} of ${RUNS}`);
 });
 
+test('a signing request with any one byte replaced is refused, or is still for the same key', async () => {
+  const { request } = await makeSigningRequest();
+  const original = await readSigningRequest(request);
+  const der = Buffer.from(request.replace(/-----.*-----/g, ''), 'base64');
+  let refused = 0;
+  for (let at = 0; at < der.length; at += 1) {
+    for (const byte of [0x00, 0x06, 0x30, 0x32, 0xff]) {
+      const mutated = Buffer.from(der);
+      mutated[at] = byte;
+      const pem = `-----BEGIN ${label}-----\n${mutated.toString('base64')}\n-----END ${label}-----\n`;
+      const outcome = await readSigningRequest(pem).catch((error: unknown) => error);
+      if (outcome instanceof PkiError) refused += 1;
+      else assert.deepEqual(outcome, original, `byte ${at} as ${byte}`);
+    }
+  }
+  assert.ok(refused > 4 * der.length, `${refused}`);
+});
+
 test('text is never read', async () => {
   await fc.assert(
     fc.asyncProperty(fc.string({ maxLength: 500 }), async (text) => {

@@ -35,7 +35,7 @@ export async function makeSigningRequest(): Promise<MadeSigningRequest> {
  */
 export async function readSigningRequest(pem: string): Promise<SigningRequest> {
   const request = decode(pem);
-  const { asymmetricKeyType, asymmetricKeyDetails } = decodeKey(request.publicKey);
+  const { asymmetricKeyType, asymmetricKeyDetails } = decodeKey(request);
   if (asymmetricKeyType !== 'ec' || asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
     throw new PkiError('unsuitable-key', 'the key must be ECDSA on P-256');
   }
@@ -53,9 +53,10 @@ function decode(pem: string): Pkcs10CertificateRequest {
   }
 }
 
-function decodeKey({ rawData }: PublicKey) {
+/** The request reads its key only when it is asked for it. */
+function decodeKey(request: Pkcs10CertificateRequest) {
   try {
-    return createPublicKey({ key: Buffer.from(rawData), format: 'der', type: 'spki' });
+    return createPublicKey({ key: Buffer.from(request.publicKey.rawData), format: 'der', type: 'spki' });
   } catch {
     throw new PkiError('unsuitable-key', 'the key cannot be read');
   }
