@@ -20,6 +20,13 @@ const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
  * @see https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md
  */
 export function readCertificate(certificate: string | Uint8Array): CertificateContent {
+  const content = tryReadCertificate(certificate);
+  if (!content) throw new PkiError('malformed-certificate', 'not a certificate');
+  return content;
+}
+
+/** The same, with undefined for what is no certificate: what is thrown while TLS asks ends the process. */
+export function tryReadCertificate(certificate: string | Uint8Array): CertificateContent | undefined {
   try {
     // OpenSSL has the stricter eye, and is who verified the chain; what only one of the two can read is not read.
     const { raw } = new NodeCertificate(certificate);
@@ -31,7 +38,7 @@ export function readCertificate(certificate: string | Uint8Array): CertificateCo
     const [spiffeId] = uris.length === 1 ? uris.filter((uri) => uri.startsWith('spiffe://')) : [];
     return { dnsNames: names.filter(({ type }) => type === 'dns').map(({ value }) => value), spiffeId, notBefore, notAfter };
   } catch {
-    throw new PkiError('malformed-certificate', 'not a certificate');
+    return undefined;
   }
 }
 

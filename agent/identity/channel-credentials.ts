@@ -1,6 +1,6 @@
 import type { PeerCertificate } from 'node:tls';
 import { type ChannelCredentials, experimental } from '@grpc/grpc-js';
-import { CONTROLLER_ID, type KeyedCertificate, PkiError, readCertificate } from '../../pki/index.ts';
+import { CONTROLLER_ID, type KeyedCertificate, tryReadCertificate } from '../../pki/index.ts';
 
 type AuthorityListener = Parameters<experimental.CertificateProvider['addCaCertificateListener']>[0];
 type IdentityListener = Parameters<experimental.CertificateProvider['addIdentityCertificateListener']>[0];
@@ -52,16 +52,6 @@ export function nodeCredentials(certificates: ReplaceableCertificates): ChannelC
 
 /** Who a controller is does not depend on the name or address that it was reached by. */
 function checkController(_host: string, { raw }: PeerCertificate): Error | undefined {
-  const spiffeId = readSpiffeId(raw);
+  const spiffeId = tryReadCertificate(raw)?.spiffeId;
   return spiffeId === CONTROLLER_ID ? undefined : new Error(`the server is ${spiffeId ?? 'nobody'} and not a controller`);
-}
-
-/** What is thrown while TLS asks ends the process. */
-function readSpiffeId(der: Buffer): string | undefined {
-  try {
-    return readCertificate(der).spiffeId;
-  } catch (error) {
-    if (error instanceof PkiError) return undefined;
-    throw error;
-  }
 }

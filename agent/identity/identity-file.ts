@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isPair, type KeyedCertificate, PkiError, readCertificate, splitBundle } from '../../pki/index.ts';
+import { isPair, type KeyedCertificate, splitBundle, tryReadCertificate } from '../../pki/index.ts';
 
 const FILE = 'identity.pem';
 const PRIVATE_KEY = /-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n?/;
@@ -44,12 +44,5 @@ export class IdentityFile {
 
 /** A file that was damaged may still be a pair to OpenSSL. */
 function isOfUse(certificate: string, privateKey: string): boolean {
-  if (!isPair(certificate, privateKey)) return false;
-  try {
-    readCertificate(certificate);
-    return true;
-  } catch (error) {
-    if (error instanceof PkiError) return false;
-    throw error;
-  }
+  return isPair(certificate, privateKey) && tryReadCertificate(certificate) !== undefined;
 }

@@ -1,18 +1,9 @@
-import { nodeNameOf, PkiError, readCertificate } from '../../pki/index.ts';
+import { nodeNameOf, tryReadCertificate } from '../../pki/index.ts';
 import type { Identify } from '../../xds-server/serve/index.ts';
 
 /** A client is the node that its certificate names, and nobody else is served. */
 export const identifyNode: Identify = (certificate) => {
-  const spiffeId = certificate && readSpiffeId(certificate.raw);
+  const spiffeId = certificate && tryReadCertificate(certificate.raw)?.spiffeId;
   if (spiffeId === undefined) return { refused: 'unauthenticated', message: 'a certificate with a SPIFFE id is required' };
   return nodeNameOf(spiffeId) ?? { refused: 'permission-denied', message: `${spiffeId} is not a node` };
 };
-
-function readSpiffeId(der: Buffer): string | undefined {
-  try {
-    return readCertificate(der).spiffeId;
-  } catch (error) {
-    if (error instanceof PkiError) return undefined;
-    throw error;
-  }
-}
