@@ -1,5 +1,5 @@
 export type { ApiClient, ApiRequest } from './api-server/api-client.ts';
-export { ApiError, type ApiErrorCode } from './api-server/api-error.ts';
+export { ApiError, type ApiErrorCode, ifFound } from './api-server/api-error.ts';
 export { type ApiClientOptions, ApiServerClient } from './api-server/api-server-client.ts';
 export { ApiServerSource } from './api-server/api-server-source.ts';
 export type { ApiServerSourceOptions, KindState } from './api-server/api-server-watch.ts';

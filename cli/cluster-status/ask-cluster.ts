@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Status, statusSchema } from '../../controller/admin/status.ts';
-import { ApiError, type ApiServerClient, execInPod } from '../../kube/index.ts';
+import { type ApiServerClient, execInPod, ifFound } from '../../kube/index.ts';
 import type { Diagnostic } from '../../model/index.ts';
 import { describeFailure } from '../describe-failure.ts';
 import type { AskedCluster, AskedPod } from './cluster-report.ts';
@@ -108,12 +108,8 @@ async function askDiagnostics(client: ApiServerClient, namespace: string, contro
 }
 
 async function countPods(client: ApiServerClient, namespace: string, name: string): Promise<AskedCluster['envoys']> {
-  try {
-    const found = await client.request({ path: `/apis/apps/v1/namespaces/${namespace}/daemonsets/${name}` });
-    const { desiredNumberScheduled: wanted, numberReady: ready } = daemonSet.parse(found).status;
-    return { wanted, ready };
-  } catch (error) {
-    if (error instanceof ApiError && error.code === 'not-found') return undefined;
-    throw error;
-  }
+  const found = await ifFound(client.request({ path: `/apis/apps/v1/namespaces/${namespace}/daemonsets/${name}` }));
+  if (found === undefined) return undefined;
+  const { desiredNumberScheduled: wanted, numberReady: ready } = daemonSet.parse(found).status;
+  return { wanted, ready };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type ApiClient, ApiError } from '../../kube/index.ts';
+import { type ApiClient, ApiError, ifFound } from '../../kube/index.ts';
 import { type CheckResult, failed, ok, warning } from './check.ts';
 import { checkCiliumIngress, checkCiliumLeftovers } from './cilium.ts';
 import { CONTROLLER_PERMISSIONS, describePermission, type Permission } from './permissions.ts';
@@ -101,7 +101,7 @@ async function checkCni(client: ApiClient): Promise<CheckResult> {
 }
 
 async function checkIngressClass({ client, className, controllerName }: ClusterQuestion): Promise<CheckResult> {
-  const found = await maybe(client, `/apis/networking.k8s.io/v1/ingressclasses/${className}`);
+  const found = await ifFound(client.request({ path: `/apis/networking.k8s.io/v1/ingressclasses/${className}` }));
   if (found === undefined) return failed('ingress-class', `there is no IngressClass ${className}`, INSTALL);
   const controller = ingressClass.parse(found).spec?.controller;
   if (controller === controllerName) return ok('ingress-class', `${className}, of ${controllerName}`);
@@ -140,7 +140,7 @@ async function isAllowed({ client, namespace }: ClusterQuestion, permission: Per
 }
 
 async function checkControllers({ client, namespace }: ClusterQuestion): Promise<CheckResult> {
-  const found = await maybe(client, `/apis/apps/v1/namespaces/${namespace}/deployments/sluice-controller`);
+  const found = await ifFound(client.request({ path: `/apis/apps/v1/namespaces/${namespace}/deployments/sluice-controller` }));
   if (found === undefined) return failed('controllers', `no Deployment sluice-controller in ${namespace}`, INSTALL);
   const { spec, status } = deployment.parse(found);
   const [wanted, available] = [spec.replicas ?? 1, status?.availableReplicas ?? 0];
@@ -154,7 +154,7 @@ async function checkControllers({ client, namespace }: ClusterQuestion): Promise
 
 async function checkDaemonSet({ client, namespace }: ClusterQuestion, part: 'agent' | 'envoy'): Promise<CheckResult> {
   const name = `${part}s`;
-  const found = await maybe(client, `/apis/apps/v1/namespaces/${namespace}/daemonsets/sluice-${part}`);
+  const found = await ifFound(client.request({ path: `/apis/apps/v1/namespaces/${namespace}/daemonsets/sluice-${part}` }));
   if (found === undefined) return failed(name, `no DaemonSet sluice-${part} in ${namespace}`, INSTALL);
   const { desiredNumberScheduled: wanted, numberReady: ready } = daemonSet.parse(found).status;
   const said = `${part === 'agent' ? 'the agent is ready' : 'Envoy serves'} on ${ready} of ${wanted} nodes`;
@@ -163,16 +163,7 @@ async function checkDaemonSet({ client, namespace }: ClusterQuestion, part: 'age
 }
 
 async function checkAuthority({ client, namespace }: ClusterQuestion): Promise<CheckResult> {
-  const found = await maybe(client, `/api/v1/namespaces/${namespace}/configmaps/sluice-ca`);
+  const found = await ifFound(client.request({ path: `/api/v1/namespaces/${namespace}/configmaps/sluice-ca` }));
   if (found !== undefined) return ok('authority', `ConfigMap sluice-ca is published in ${namespace}`);
   return failed('authority', `no ConfigMap sluice-ca in ${namespace}`, 'the leading controller publishes it; see what it logs');
-}
-
-async function maybe(client: ApiClient, path: string): Promise<unknown> {
-  try {
-    return await client.request({ path });
-  } catch (error) {
-    if (error instanceof ApiError && error.code === 'not-found') return undefined;
-    throw error;
-  }
 }

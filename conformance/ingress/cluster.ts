@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { z } from 'zod';
-import { type ApiClient, ApiError } from '../../kube/index.ts';
+import { type ApiClient, ifFound } from '../../kube/index.ts';
 import type { ManifestObject } from '../../testkit/manifest-objects.ts';
 import { echoDeployment } from './echo-deployment.ts';
 import { objectOf } from './objects.ts';
@@ -124,7 +124,7 @@ class ClusterSite implements Site, ClusterAccess {
   }
 
   async remove(name: ObjectName): Promise<void> {
-    await orNothing(this.#client.request({ method: 'DELETE', path: pathOf(name) }));
+    await ifFound(this.#client.request({ method: 'DELETE', path: pathOf(name) }));
   }
 
   async deploy(deployment: Deployment): Promise<void> {
@@ -160,7 +160,7 @@ class ClusterSite implements Site, ClusterAccess {
   }
 
   async read(name: ObjectName): Promise<unknown> {
-    return await orNothing(this.#client.request({ path: pathOf(name) }));
+    return await ifFound(this.#client.request({ path: pathOf(name) }));
   }
 
   async list(apiVersion: string, kind: string, namespace: string): Promise<readonly unknown[]> {
@@ -204,15 +204,6 @@ function collectionOf({ apiVersion, kind, namespace }: Omit<ObjectName, 'name'>)
   const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const scope = namespace === '' ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
   return `${group}${scope}/${PLURALS[kind] ?? `${kind.toLowerCase()}s`}`;
-}
-
-async function orNothing(request: Promise<unknown>): Promise<unknown> {
-  try {
-    return await request;
-  } catch (error) {
-    if (error instanceof ApiError && error.code === 'not-found') return undefined;
-    throw error;
-  }
 }
 
 /** As many connections are made before an address counts as reachable, so that each way to it was most likely taken. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type ApiClient, ApiError } from '../../kube/index.ts';
+import { type ApiClient, ifFound } from '../../kube/index.ts';
 import { type AuthorityState, bundleOf, decodeAuthority, encodeAuthority } from './authority-state.ts';
 import { TrustError } from './trust-error.ts';
 
@@ -72,12 +72,7 @@ export class AuthorityObjects {
   }
 
   async #get(path: string, signal?: AbortSignal): Promise<unknown> {
-    try {
-      return await this.#client.request({ path, ...(signal && { signal }) });
-    } catch (error) {
-      if (error instanceof ApiError && error.code === 'not-found') return undefined;
-      throw error;
-    }
+    return await ifFound(this.#client.request({ path, ...(signal && { signal }) }));
   }
 }
 

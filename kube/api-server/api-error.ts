@@ -40,3 +40,13 @@ export class ApiError extends Error {
     this.retryAfterMs = options.retryAfterMs;
   }
 }
+
+/** What a request gives; undefined where there is no such object, or no such kind. @throws whatever else the request throws */
+export async function ifFound(request: Promise<unknown>): Promise<unknown> {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { z } from 'zod';
 import { type Clock, MONOTONIC_CLOCK } from '../clock.ts';
 import { type Cluster, type Credential, CredentialsError } from './credentials.ts';
+import { tryDecodeJson } from './json-lines.ts';
 import type { KubeconfigExec } from './kubeconfig.ts';
 
 const WITHIN_MS = 60_000;
@@ -103,7 +104,7 @@ export class ExecCredential {
 
   async #run(): Promise<Known> {
     const { command, apiVersion } = this.#exec;
-    const seen = answer.safeParse(decode(await this.#output()));
+    const seen = answer.safeParse(tryDecodeJson(await this.#output()));
     if (!seen.success || seen.data.apiVersion !== apiVersion) {
       throw new CredentialsError('invalid', `the credential plugin ${command} did not answer an ExecCredential of ${apiVersion}`);
     }
@@ -152,12 +153,4 @@ export class ExecCredential {
 
 function isExpired({ expiresAt }: Known): boolean {
   return Date.now() >= expiresAt - MARGIN_MS;
-}
-
-function decode(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

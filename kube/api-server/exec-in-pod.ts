@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { errorOfStatus } from './answer-error.ts';
 import { ApiError } from './api-error.ts';
 import type { ApiServerClient } from './api-server-client.ts';
+import { tryDecodeJson } from './json-lines.ts';
 
 export interface ExecOptions {
   readonly namespace: string;
@@ -96,18 +97,10 @@ async function converse(socket: WebSocket, path: string): Promise<ExecResult> {
 
 /** @returns undefined where the text is no Status */
 function resultOf(stdout: string, stderr: string, text: string): ExecResult | undefined {
-  const read = execStatus.safeParse(decode(text));
+  const read = execStatus.safeParse(tryDecodeJson(text));
   if (!read.success) return undefined;
   const { status, message = '', details } = read.data;
   if (status === 'Success') return { stdout, stderr, exitCode: 0 };
   const code = details?.causes?.find(({ reason }) => reason === 'ExitCode')?.message;
   return code === undefined ? { stdout, stderr: `${stderr}${message}`, exitCode: undefined } : { stdout, stderr, exitCode: Number(code) };
-}
-
-function decode(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -32,9 +32,16 @@ export async function* decodeJsonLines(chunks: AsyncIterable<Uint8Array>): Async
 
 /** @throws ApiError `server-error`; the message holds nothing of the text */
 export function decodeJson(text: string): unknown {
+  const value = tryDecodeJson(text);
+  if (value === undefined) throw new ApiError('server-error', 'the answer is no JSON');
+  return value;
+}
+
+/** A JSON value; undefined where the text is none, since the error of the language quotes it. */
+export function tryDecodeJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new ApiError('server-error', 'the answer is no JSON');
+    return undefined;
   }
 }
