@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type ApiClient, ApiError } from '../../kube/index.ts';
+import { type ApiClient, ifFound } from '../../kube/index.ts';
+import { someOf } from '../text/some-of.ts';
 import { type CheckResult, failed, ok, warning } from './check.ts';
 
 const CONFIG = '/api/v1/namespaces/kube-system/configmaps/cilium-config';
@@ -56,20 +57,20 @@ export async function checkCiliumLeftovers(client: ApiClient, namespace: string)
 }
 
 async function settingsOfCilium(client: ApiClient): Promise<Readonly<Record<string, string>> | undefined> {
-  const found = await maybe(client, CONFIG);
+  const found = await ifFound(client.request({ path: CONFIG }));
   return found === undefined ? undefined : (configMap.parse(found).data ?? {});
 }
 
 /** Those that are for a Service with a name as Cilium's ingress controller gives it, and Sluice after it. */
 async function redirectingConfigs(client: ApiClient): Promise<readonly string[]> {
-  const found = await maybe(client, '/apis/cilium.io/v2/ciliumenvoyconfigs');
+  const found = await ifFound(client.request({ path: '/apis/cilium.io/v2/ciliumenvoyconfigs' }));
   if (found === undefined) return [];
   const { items } = envoyConfigs.parse(found);
   return items.filter(({ spec }) => spec?.services?.some(({ name }) => /^cilium-ingress(-|$)/.test(name))).map(nameOf);
 }
 
 async function labelled(client: ApiClient, plural: string): Promise<readonly string[]> {
-  const found = await maybe(client, `/api/v1/${plural}`, { labelSelector: `${LABEL}=true`, limit: PAGE });
+  const found = await ifFound(client.request({ path: `/api/v1/${plural}`, query: { labelSelector: `${LABEL}=true`, limit: PAGE } }));
   return found === undefined ? [] : list.parse(found).items.map(nameOf);
 }
 
@@ -78,15 +79,5 @@ function nameOf({ metadata: { namespace = '', name } }: { readonly metadata: z.o
 }
 
 function listed(names: readonly string[]): string {
-  const rest = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : '';
-  return `${names.toSorted().slice(0, SHOWN).join(', ')}${rest}`;
-}
-
-async function maybe(client: ApiClient, path: string, query?: Readonly<Record<string, string>>): Promise<unknown> {
-  try {
-    return await client.request({ path, ...(query && { query }) });
-  } catch (error) {
-    if (error instanceof ApiError && error.code === 'not-found') return undefined;
-    throw error;
-  }
+  return someOf(names.toSorted(), SHOWN);
 }

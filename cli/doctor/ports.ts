@@ -1,4 +1,5 @@
 import type { Settings } from '../../settings/index.ts';
+import { someOf } from '../text/some-of.ts';
 import { type CheckResult, ok, warning } from './check.ts';
 import type { MachineFacts } from './machine.ts';
 
@@ -28,8 +29,11 @@ function checkFree({ read }: MachineFacts, wanted: readonly PortRange[]): CheckR
   const ports = [...new Set(taken.map(({ port }) => port))].sort((a, b) => a - b);
   const needed = wanted.map(describeRange).join(' and ');
   if (ports.length === 0) return ok('ports', `nobody else listens on ${needed}`);
-  const shown = `${ports.slice(0, SHOWN).join(', ')}${ports.length > SHOWN ? ` and ${ports.length - SHOWN} more` : ''}`;
-  return warning('ports', `others listen on ${shown}`, `on a node Sluice needs ${needed} for itself: ss -ltnp says who has them`);
+  return warning(
+    'ports',
+    `others listen on ${someOf(ports, SHOWN)}`,
+    `on a node Sluice needs ${needed} for itself: ss -ltnp says who has them`,
+  );
 }
 
 /** A connection of the node's own has the port that an Envoy is to listen on. */

@@ -2,6 +2,7 @@ import type { Explanation } from '../../controller/explain.ts';
 import type { Cluster, EndpointSet, FieldRef, Route, RouteAction, TlsChain } from '../../model/index.ts';
 import { plural } from './diagnostics.ts';
 import { formatSource, type Locate } from './place.ts';
+import { someOf } from './some-of.ts';
 
 const LABEL_WIDTH = 13;
 const MAX_SOURCES = 3;
@@ -83,8 +84,7 @@ function describeEndpoints({ discovery }: Cluster, set: EndpointSet | undefined)
     address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
   );
   if (endpoints.length === 0) return 'none: requests are answered with 503';
-  const more = endpoints.length - MAX_ENDPOINTS;
-  return more > 0 ? `${endpoints.slice(0, MAX_ENDPOINTS).join(', ')} and ${more} more` : endpoints.join(', ');
+  return someOf(endpoints, MAX_ENDPOINTS);
 }
 
 function describeOutcome({ outcome, listener, tlsChain, cluster, endpointSet }: Explanation): string {
