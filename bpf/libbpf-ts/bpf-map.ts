@@ -1,4 +1,4 @@
-import { type Codec, roundUp } from './codec.ts';
+import { array, type Codec, encodeAll, roundUp, viewOf } from './codec.ts';
 import { BpfError } from './error.ts';
 import { PER_CPU_TYPES, READ_IN_BATCHES } from './map-type.ts';
 import { native } from './native.ts';
@@ -56,8 +56,8 @@ export class BpfMap<K, V> {
     this.#value = value;
     this.#keyBytes = new Uint8Array(info.keySize);
     this.#valueBytes = new Uint8Array(valueSize);
-    this.#keyView = new DataView(this.#keyBytes.buffer);
-    this.#valueView = new DataView(this.#valueBytes.buffer);
+    this.#keyView = viewOf(this.#keyBytes);
+    this.#valueView = viewOf(this.#valueBytes);
   }
 
   get isOpen(): boolean {
@@ -116,13 +116,14 @@ export class BpfMap<K, V> {
    */
   async setAll(entries: Iterable<readonly [key: K, value: V]>): Promise<void> {
     const all = [...entries];
-    const keys = new Uint8Array(all.length * this.info.keySize);
-    const values = new Uint8Array(all.length * this.#value.size);
-    const [keyView, valueView] = [new DataView(keys.buffer), new DataView(values.buffer)];
-    for (const [index, [key, value]] of all.entries()) {
-      this.#key.encode(key, keyView, index * this.info.keySize);
-      this.#value.encode(value, valueView, index * this.#value.size);
-    }
+    const keys = encodeAll(
+      this.#key,
+      all.map(([key]) => key),
+    );
+    const values = encodeAll(
+      this.#value,
+      all.map(([, value]) => value),
+    );
     await this.setAllBytes(keys, values);
   }
 
@@ -143,9 +144,7 @@ export class BpfMap<K, V> {
   /** Deletes many, off the event loop. Stops at one that is not there, which is an error. */
   async deleteAll(keys: Iterable<K>): Promise<void> {
     const all = [...keys];
-    const bytes = new Uint8Array(all.length * this.info.keySize);
-    const view = new DataView(bytes.buffer);
-    for (const [index, key] of all.entries()) this.#key.encode(key, view, index * this.info.keySize);
+    const bytes = encodeAll(this.#key, all);
     if (all.length === 0) return;
     using _open = this.#owner.use();
     this.#check('deleted', await native().deleteBatch(this.fd, bytes, Uint32Array.of(all.length)));
@@ -166,7 +165,7 @@ export class BpfMap<K, V> {
         continue;
       }
       if (result < 0 && result !== -ENOENT) throw new BpfError('map-failed', `map ${name} cannot be read`, { errno: -result });
-      const [keyView, valueView] = [new DataView(keys.buffer), new DataView(values.buffer)];
+      const [keyView, valueView] = [viewOf(keys), viewOf(values)];
       for (let index = 0; index < (count[0] ?? 0); index += 1) {
         yield [this.#key.decode(keyView, index * keySize), this.#value.decode(valueView, index * valueSize)];
       }
@@ -201,23 +200,10 @@ export class BpfMap<K, V> {
 /** Of maps for each CPU: a value of each, by its number. */
 export function perCpu<V>(value: Codec<V>): Codec<readonly V[]> {
   const cpus = native().possibleCpus();
-  const stride = roundUp(value.size, 8);
-  return {
-    size: stride * cpus,
-    alignment: 8,
-    encode(values, target, offset) {
-      if (values.length !== cpus) throw new RangeError(`${values.length} values for ${cpus} CPUs`);
-      for (const [cpu, one] of values.entries()) value.encode(one, target, offset + cpu * stride);
-    },
-    decode: (source, offset) => Array.from({ length: cpus }, (_, cpu) => value.decode(source, offset + cpu * stride)),
-  };
+  return array(value, cpus, 8);
 }
 
 /** In bytes, as the kernel reads and writes it. */
 export function sizeOfValue({ type, valueSize }: MapInfo): number {
   return PER_CPU_TYPES.has(type) ? roundUp(valueSize, 8) * native().possibleCpus() : valueSize;
-}
-
-function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
-  return new DataView(buffer, byteOffset, byteLength);
 }

@@ -75,18 +75,31 @@ export function struct(members: Readonly<Record<string, Codec<unknown>>>): Codec
   };
 }
 
-/** So many values, one after the other. */
-export function array<T>(element: Codec<T>, length: number): Codec<readonly T[]> {
-  const stride = roundUp(element.size, element.alignment);
+/** So many values, one after the other. @param alignment where each begins; default: as C has it */
+export function array<T>(element: Codec<T>, length: number, alignment = element.alignment): Codec<readonly T[]> {
+  const stride = roundUp(element.size, alignment);
   return {
     size: stride * length,
-    alignment: element.alignment,
+    alignment,
     encode(values, target, offset) {
       if (values.length !== length) throw new RangeError(`${values.length} elements where there must be ${length}`);
       for (const [index, value] of values.entries()) element.encode(value, target, offset + index * stride);
     },
     decode: (source, offset) => Array.from({ length }, (_, index) => element.decode(source, offset + index * stride)),
   };
+}
+
+/** The bytes of an array, wherever it lies in its buffer. */
+export function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
+
+/** Values one after the other. */
+export function encodeAll<T>(codec: Codec<T>, values: readonly T[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * codec.size);
+  const view = viewOf(bytes);
+  for (const [index, value] of values.entries()) codec.encode(value, view, index * codec.size);
+  return bytes;
 }
 
 export function roundUp(value: number, multiple: number): number {

@@ -58,6 +58,13 @@ export class BpfError extends Error {
   }
 }
 
+/** Finds something by its name. @throws BpfError `not-found`, which tells what there is */
+export function requireNamed<T>(owner: string, kind: string, name: string, all: ReadonlyMap<string, T>): T {
+  const found = all.get(name);
+  if (found !== undefined) return found;
+  throw new BpfError('not-found', `${owner} has no ${kind} ${name}; it has ${[...all.keys()].join(', ') || 'none'}`);
+}
+
 /** Of the kernel's own, which no C library names. */
 const ENOTSUPP = 524;
 

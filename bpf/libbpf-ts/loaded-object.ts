@@ -1,6 +1,6 @@
 import { BpfMap, type MapInfo, sizeOfValue } from './bpf-map.ts';
 import { bytes, type Codec } from './codec.ts';
-import { BpfError } from './error.ts';
+import { requireNamed } from './error.ts';
 import { each, native, type Pointer } from './native.ts';
 import { Owner } from './owner.ts';
 import { Program } from './program.ts';
@@ -42,9 +42,7 @@ export class LoadedObject implements Disposable {
 
   /** @throws BpfError `not-found` */
   program(name: string): Program {
-    const program = this.programs.get(name);
-    if (program) return program;
-    throw new BpfError('not-found', `${this.name} has no program ${name}; it has ${[...this.programs.keys()].join(', ') || 'none'}`);
+    return requireNamed(this.name, 'program', name, this.programs);
   }
 
   /**
@@ -73,9 +71,7 @@ export class LoadedObject implements Disposable {
   }
 
   #info(name: string): MapInfo {
-    const info = this.#maps.get(name);
-    if (info) return info;
-    throw new BpfError('not-found', `${this.name} has no map ${name}; it has ${this.maps.join(', ') || 'none'}`);
+    return requireNamed(this.name, 'map', name, this.#maps);
   }
 
   /** Batches that are under way are finished first. */

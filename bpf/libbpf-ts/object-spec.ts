@@ -3,7 +3,7 @@ import { release } from 'node:os';
 import { basename } from 'node:path';
 import { type ElfVariable, elfVariables } from './btf/elf.ts';
 import type { Codec } from './codec.ts';
-import { BpfError } from './error.ts';
+import { BpfError, requireNamed } from './error.ts';
 import { missingFor } from './features.ts';
 import { LoadedObject } from './loaded-object.ts';
 import { MapSpec } from './map-spec.ts';
@@ -34,7 +34,7 @@ export class ObjectSpec implements Disposable {
   readonly maps: ReadonlyMap<string, MapSpec>;
   readonly programs: ReadonlyMap<string, ProgramSpec>;
   readonly #bytes: Uint8Array;
-  #variables: readonly ElfVariable[] | undefined;
+  #variables: ReadonlyMap<string, ElfVariable> | undefined;
   readonly #object: Pointer;
   readonly #owner: Owner;
 
@@ -69,9 +69,7 @@ export class ObjectSpec implements Disposable {
 
   /** @throws BpfError `not-found` */
   map(name: string): MapSpec {
-    const map = this.maps.get(name);
-    if (map) return map;
-    throw new BpfError('not-found', `${this.name} has no map ${name}; it has ${[...this.maps.keys()].join(', ') || 'none'}`);
+    return requireNamed(this.name, 'map', name, this.maps);
   }
 
   /**
@@ -79,15 +77,12 @@ export class ObjectSpec implements Disposable {
    * @throws BpfError `not-found`, or `layout-mismatch` where the codec has another size
    */
   variable<T>(name: string, codec: Codec<T>): VariableSpec<T> {
-    this.#variables ??= elfVariables(this.#bytes).filter(({ section }) => section !== '.maps');
-    const place = this.#variables.find((variable) => variable.name === name);
-    const map = place && [...this.maps.values()].find((candidate) => candidate.name.endsWith(place.section));
-    if (!place || !map) {
-      throw new BpfError(
-        'not-found',
-        `${this.name} has no variable ${name}; it has ${this.#variables.map((variable) => variable.name).join(', ') || 'none'}`,
-      );
-    }
+    this.#variables ??= new Map(
+      elfVariables(this.#bytes).flatMap((variable) => (variable.section === '.maps' ? [] : [[variable.name, variable]])),
+    );
+    const place = requireNamed(this.name, 'variable', name, this.#variables);
+    const map = [...this.maps.values()].find((candidate) => candidate.name.endsWith(place.section));
+    if (!map) throw new BpfError('not-found', `${name} is no variable of ${this.name} that can be set: it is in ${place.section}`);
     return new VariableSpec(place, map, codec);
   }
 

@@ -1,5 +1,5 @@
 import type { ElfVariable } from './btf/elf.ts';
-import type { Codec } from './codec.ts';
+import { type Codec, viewOf } from './codec.ts';
 import { BpfError } from './error.ts';
 import type { MapSpec } from './map-spec.ts';
 
@@ -38,8 +38,4 @@ export class VariableSpec<T> {
     if (section && offset + size <= section.byteLength) return section;
     throw new BpfError('layout-mismatch', `the variable ${this.name} is outside of its section`);
   }
-}
-
-function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
-  return new DataView(buffer, byteOffset, byteLength);
 }
