@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
-import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { FaultScene } from '../../conformance/faults/scene.ts';
 import type { RunningLab } from '../../conformance/lab/running-lab.ts';
-import { startLabWithSluice, untilInForce } from '../../conformance/lab/sluice.ts';
+import { untilInForce } from '../../conformance/lab/sluice.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
-import { ingressManifest, serviceManifest } from '../../testkit/manifest-objects.ts';
-import type { SteadyRequests } from '../../testkit/steady-requests.ts';
 
-const STEADY_REQUESTS = fileURLToPath(new URL('../../testkit/steady-requests.ts', import.meta.url));
 const WITHIN = { withinMs: 60_000 };
 const TURNS = 3;
 const MIN_SENT = 2_000;
@@ -22,26 +18,14 @@ const SETTINGS = {
   metadata: { name: 'default' },
   spec: { ingress: { nodes: { matchLabels: { edge: 'yes' } } } },
 };
-const ECHO = {
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
-  metadata: { name: 'web', namespace: 'default' },
-  spec: {
-    replicas: 2,
-    selector: { matchLabels: { app: 'web' } },
-    template: {
-      metadata: { labels: { app: 'web' } },
-      spec: { terminationGracePeriodSeconds: 0, containers: [{ name: 'main', image: 'lab/echo:1' }] },
-    },
-  },
-};
-
 describe('nodes that are labelled under load', { ...needs('cluster', 'root', 'envoy'), timeout: 500_000 }, () => {
+  let scene: FaultScene;
   let lab: RunningLab;
   before(async () => {
-    lab = await startLabWithSluice({ nodes: 2 });
+    scene = await FaultScene.start();
+    ({ lab } = scene);
   });
-  after(() => lab[Symbol.asyncDispose]());
+  after(() => scene[Symbol.asyncDispose]());
 
   const label = (node: string, edge: string) => lab.kubectl('label', '--overwrite', 'node', node, `edge=${edge}`);
   const servingNodes = async () =>
@@ -59,25 +43,10 @@ describe('nodes that are labelled under load', { ...needs('cluster', 'root', 'en
   };
 
   test('serve, do not, and serve again without a failed request', async (t) => {
-    await lab.apply([
-      ECHO,
-      serviceManifest('web', [{ port: 80, targetPort: 3_000 }], { selector: { app: 'web' } }),
-      ingressManifest('web', { rules: { 'web.test': 'web' } }),
-    ]);
-    await lab.kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
     for (const node of ['node-1', 'node-2']) await label(node, 'yes');
     await lab.apply([SETTINGS]);
     await untilInForce(lab);
-    const address = await eventually(async () => {
-      const found = await lab.kubectl('get', 'ingress', 'web', '-o', 'jsonpath={.status.loadBalancer.ingress[0].ip}');
-      assert.match(found, /^10\.250\./);
-      return found;
-    }, WITHIN);
-    const load = lab.spawn([process.execPath, STEADY_REQUESTS, `http://${address}/`, 'web.test', '100'], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    assert.ok(load.stdin && load.stdout);
-    const seen = text(load.stdout);
+    await using client = await scene.startClient();
     for (let turn = 0; turn < TURNS; turn += 1) {
       const before = await requestsAt('node-2');
       await eventually(async () => assert.ok((await requestsAt('node-2')) > before + MIN_SHARE), WITHIN);
@@ -88,10 +57,9 @@ describe('nodes that are labelled under load', { ...needs('cluster', 'root', 'en
       await label('node-2', 'yes');
       await eventually(async () => assert.deepEqual(await servingNodes(), ['node-1', 'node-2']), WITHIN);
     }
-    load.stdin.end();
-    const { sent, failures }: SteadyRequests = JSON.parse(await seen);
+    const { sent, failed, failures } = await client.stop();
     t.diagnostic(`${sent} requests while ${TURNS} times a node went and came`);
-    assert.deepEqual(failures, []);
+    assert.equal(failed, 0, failures.join('\n'));
     assert.ok(sent > MIN_SENT, `${sent} requests`);
   });
 });
