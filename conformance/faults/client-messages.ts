@@ -6,6 +6,8 @@ const request = z.discriminatedUnion('kind', [
   /** What just happened is told of with failures. */
   z.object({ kind: z.literal('note'), text: z.string() }),
   z.object({ kind: z.literal('counts') }),
+  /** What failed until now had to: it still counts, and is told of no more. */
+  z.object({ kind: z.literal('forgive') }),
   /** Answered when the last request is over. */
   z.object({ kind: z.literal('stop') }),
   /** Answered as soon as a backend answers there, with its name. */
@@ -19,7 +21,7 @@ export const clientRequest = z.object({ id: z.int(), request });
 export const countsView = z.object({
   sent: z.int(),
   failed: z.int(),
-  /** What failed, as people read it; of many, the first. */
+  /** What failed and was not forgiven, as people read it; of many, the first. */
   failures: z.array(z.string()),
   /** How many requests clients of each kind have sent. */
   byClient: z.record(z.string(), z.int()),

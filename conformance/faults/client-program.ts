@@ -32,6 +32,9 @@ async function answer(request: ClientRequest): Promise<unknown> {
       return undefined;
     case 'counts':
       return counts();
+    case 'forgive':
+      load?.failures.splice(0);
+      return counts();
     case 'stop':
       await load?.stop();
       return counts();

@@ -33,6 +33,11 @@ export class Client implements AsyncDisposable {
     return countsView.parse(await this.#child.ask({ kind: 'counts' }));
   }
 
+  /** What failed until now had to: it still counts, and is told of no more. */
+  async forgive(): Promise<Counts> {
+    return countsView.parse(await this.#child.ask({ kind: 'forgive' }));
+  }
+
   /** Resolves when the last request is over. */
   async stop(): Promise<Counts> {
     return countsView.parse(await this.#child.ask({ kind: 'stop' }));
