@@ -15,7 +15,19 @@ const PROTOS = '@sluice/envoy-protos/registry.js';
 /** "not under rootDir", "not listed in the project", "is not a module" (see forbidden-import.d.ts). */
 const REFUSALS = ['TS6059', 'TS6307', 'TS2306'];
 /** Layers that must not know Envoy's types. */
-const WITHOUT_PROTOS = ['bpf/libbpf-ts', 'model', 'yaml', 'collection', 'settings', 'pki', 'kube', 'ingress-controller'];
+const WITHOUT_PROTOS = [
+  'bpf/libbpf-ts',
+  'bpf/datapath',
+  'model',
+  'yaml',
+  'collection',
+  'settings',
+  'pki',
+  'kube',
+  'ingress-controller',
+  'policy',
+  'service-translation',
+];
 
 interface Project {
   readonly include?: readonly string[];
