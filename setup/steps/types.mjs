@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PROTOS } from '../protos/sources.mjs';
 import { readEnvoyVersion } from './envoy.mjs';
 
 /** What makes the types; a change in any of it makes them anew. */
-const GENERATOR = ['../protos/extract.mjs', '../protos/generate.mjs'];
+const GENERATOR = ['../protos/extract.mjs', '../protos/compile.mjs', '../protos/generate.mjs'];
+const PACKAGES = ['@bufbuild/protobuf', '@bufbuild/protoc-gen-es', '@bufbuild/buf'];
 const STAMP = 'envoy.json';
 
 /**
@@ -13,11 +15,12 @@ const STAMP = 'envoy.json';
  * @property {string} sha256 of the binary
  * @property {number} size of the binary, in bytes
  * @property {number} modified when the binary was last modified, in milliseconds
- * @property {string} generator hash of what generates
+ * @property {string} generator hash of what generates, and of this project's own messages
  */
 
 /**
- * Generates the package of Envoy's types from the binary at `.setup/envoy`, where it is not already made from that one.
+ * Generates the package of Envoy's types from the binary at `.setup/envoy`, and beside them those of this project's messages, where it is not
+ * already made from these.
  * @param {import('../setup.mjs').Setup} setup
  * @param {(phase: string) => void} report
  * @returns {Promise<import('../progress.mjs').Outcome>}
@@ -40,8 +43,9 @@ export async function generateEnvoyTypes({ root, folder }, report) {
   report('extracting descriptors');
   // Loaded now, since they need packages that the first step installs.
   const { extractDescriptors } = await import('../protos/extract.mjs');
+  const { compileProtos } = await import('../protos/compile.mjs');
   const { generateTypes } = await import('../protos/generate.mjs');
-  const files = extractDescriptors(bytes);
+  const files = [...extractDescriptors(bytes), ...compileProtos(root)];
   report(`generating from ${files.length}`);
   generateTypes(files, output, { [STAMP]: serialise(stamp) });
   return { changed: true };
@@ -54,7 +58,10 @@ function upToDate({ version }) {
 function generatorHash(root) {
   const hash = createHash('sha256');
   for (const source of GENERATOR) hash.update(readFileSync(new URL(source, import.meta.url)));
-  for (const name of ['protobuf', 'protoc-gen-es']) hash.update(readFileSync(join(root, `node_modules/@bufbuild/${name}/package.json`)));
+  for (const name of PACKAGES) hash.update(readFileSync(join(root, `node_modules/${name}/package.json`)));
+  const protos = join(root, PROTOS.folder);
+  for (const source of globSync(PROTOS.pattern, { cwd: protos }).sort())
+    hash.update(`\0${source}\0`).update(readFileSync(join(protos, source)));
   return hash.digest('hex');
 }
 

@@ -57,6 +57,26 @@ describe('generateEnvoyTypes', () => {
     assert.equal(stamp().version, '1.41.0');
   });
 
+  test("this project's own messages are generated too, and again when they change", async () => {
+    placeEnvoy('1.40.0');
+    await generate();
+    const write = (field: string) => {
+      mkdirSync(join(root, 'xds-server/proto/sluice'), { recursive: true });
+      writeFileSync(
+        join(root, 'xds-server/proto/sluice/own.proto'),
+        `syntax = "proto3"; package sluice; message Own { string ${field} = 1; }`,
+      );
+    };
+    for (const field of ['first', 'second']) {
+      write(field);
+      assert.deepEqual(await generate(), { changed: true });
+      assert.deepEqual(await generate(), { changed: false, detail: 'of 1.40.0' });
+      assert.match(readFileSync(join(root, 'xds-server/proto/gen/sluice/own_pb.d.ts'), 'utf8'), new RegExp(`${field}: string`));
+    }
+    writeFileSync(join(root, 'xds-server/proto/sluice/own.proto'), 'message');
+    await assert.rejects(generate(), { code: 'types', message: /own\.proto/ });
+  });
+
   test('makes good a stamp that is broken', async () => {
     placeEnvoy('1.40.0');
     await generate();

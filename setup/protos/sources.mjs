@@ -1,0 +1,2 @@
+/** Where messages of this project are defined. */
+export const PROTOS = { folder: 'xds-server/proto', pattern: 'sluice/**/*.proto' };
