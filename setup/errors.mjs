@@ -1,7 +1,7 @@
 /** A reason why a checkout cannot be set up, worded for who runs it: what is wrong, and the command or edit that mends it. */
 export class SetupError extends Error {
   /**
-   * @param {'system' | 'command' | 'node' | 'envoy-hash' | 'envoy-binary' | 'envoy-version' | 'types'} code
+   * @param {'system' | 'command' | 'node' | 'envoy-hash' | 'envoy-binary' | 'envoy-version' | 'types' | 'programs'} code
    * @param {string} message
    * @param {{ cause?: unknown }} [options]
    */

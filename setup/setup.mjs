@@ -8,6 +8,7 @@ import { createProgress } from './progress.mjs';
 import { installDependencies } from './steps/dependencies.mjs';
 import { installEnvoy } from './steps/envoy.mjs';
 import { pinNode } from './steps/node.mjs';
+import { compilePrograms } from './steps/programs.mjs';
 import { checkSystem, EXTRAS } from './steps/system.mjs';
 import { generateEnvoyTypes } from './steps/types.mjs';
 
@@ -64,6 +65,7 @@ async function runSteps(setup, progress) {
   await progress.step('Node 24', (report) => pinNode(setup, report));
   await progress.step(`Envoy ${setup.envoyVersion}`, (report) => installEnvoy(setup, report));
   await progress.step('Envoy types', (report) => generateEnvoyTypes(setup, report));
+  await progress.step('eBPF programs', (report) => compilePrograms(setup, report));
 }
 
 function readOptions(args) {

@@ -5,14 +5,16 @@ import { needsDownload } from './envoy.mjs';
 
 const PLATFORMS = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'darwin-x64'];
 
+/** What compiles eBPF programs, which is done on Linux only: commands and files, and the Debian package of each. */
+const COMPILER = {
+  clang: 'clang',
+  '/usr/include/linux/bpf.h': 'linux-libc-dev',
+  '/usr/include/bpf/bpf_helpers.h': 'libbpf-dev',
+};
+
 /** Commands and files that only some tasks need, by the name to give to `--with`, and the Debian package of each. */
 export const EXTRAS = {
   bench: { wrk: 'wrk', h2load: 'nghttp2-client' },
-  bpf: {
-    clang: 'clang',
-    '/usr/include/linux/bpf.h': 'linux-libc-dev',
-    '/usr/include/bpf/bpf_helpers.h': 'libbpf-dev',
-  },
   lab: {
     ip: 'iproute2',
     nft: 'nftables',
@@ -56,9 +58,8 @@ async function missingPackages(setup) {
     if (!isOnPath('python3')) missing.push('python3', 'python3-pip');
     else if (!(await hasPip())) missing.push('python3-pip');
   }
-  for (const extra of setup.extras) {
-    for (const [needed, debianPackage] of Object.entries(EXTRAS[extra])) if (!isThere(needed)) missing.push(debianPackage);
-  }
+  const tools = [...(process.platform === 'linux' ? [COMPILER] : []), ...setup.extras.map((extra) => EXTRAS[extra])];
+  for (const [needed, debianPackage] of tools.flatMap(Object.entries)) if (!isThere(needed)) missing.push(debianPackage);
   return missing;
 }
 

@@ -86,6 +86,18 @@ export class CodecWriter {
     return { text: this.use('bytes', alignment > 1 ? `(${size}, ${alignment})` : `(${size})`), size, alignment };
   }
 
+  /** What is looked at and not written needs nothing, unless it gives something. */
+  #look<T>(see: () => T | undefined): T | undefined {
+    const [used, structs] = [[...this.#used], [...this.#structs]];
+    const seen = see();
+    if (seen !== undefined) return seen;
+    this.#used.clear();
+    this.#structs.clear();
+    for (const name of used) this.#used.add(name);
+    for (const [name, text] of structs) this.#structs.set(name, text);
+    return undefined;
+  }
+
   #array(element: number, length: number): Layout {
     const { text, size, alignment } = this.#layoutOf(element);
     if (text === 'u8' || text === 'i8') return this.#bytes(length, 1);
@@ -94,7 +106,7 @@ export class CodecWriter {
 
   #struct(type: Aggregate): Layout {
     const alignment = this.#alignmentOf(type);
-    const fields = this.#fields(type);
+    const fields = this.#look(() => this.#fields(type));
     // Packed, or with bit fields.
     if (!fields) return this.#bytes(type.size, alignment);
     const text = this.use('struct', `({ ${fields.join(', ')} })`);
@@ -127,8 +139,14 @@ export class CodecWriter {
   }
 
   #alignmentOf({ members, size }: Aggregate): number {
-    const natural = Math.max(1, ...members.map(({ type }) => this.#layoutOf(type).alignment));
-    const isPacked = size % natural !== 0 || members.some(({ type, offset }) => (offset / 8) % this.#layoutOf(type).alignment !== 0);
-    return isPacked ? 1 : natural;
+    let alignment = 1;
+    this.#look(() => {
+      const alignments = members.map(({ type }) => this.#layoutOf(type).alignment);
+      const natural = Math.max(1, ...alignments);
+      const isPacked = size % natural !== 0 || members.some(({ offset }, index) => (offset / 8) % (alignments[index] ?? 1) !== 0);
+      alignment = isPacked ? 1 : natural;
+      return undefined;
+    });
+    return alignment;
   }
 }

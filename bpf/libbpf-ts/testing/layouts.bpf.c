@@ -8,6 +8,7 @@ enum verdict { ALLOW = 1, DENY = 2 };
 struct address {
 	union {
 		__u32 words[4];
+		__s16 halves[8];
 		__u8 bytes[16];
 	};
 };
