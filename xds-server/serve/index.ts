@@ -9,17 +9,24 @@ export type { Identify, PeerRefusal } from './peer.ts';
 export { type Refusal, readRefusal, writeRefusal } from './refusal.ts';
 export type { Resource, ResourceChange, ResourceName } from './resource.ts';
 export { featuresOf, type Role, readRequires } from './role.ts';
+export { RpcServer, type RpcServerOptions, type StreamHandler } from './rpc-server.ts';
+export { ScopedViews, type ScopedViewsOptions } from './scoped-views.ts';
 export { XdsServer, type XdsServerOptions } from './server.ts';
+export { NODE_METHODS, STREAM_METHODS } from './services.ts';
 export { type Interest, NO_INTEREST, type Standing } from './standing.ts';
 export type { SyncedCondition } from './synced.ts';
 export {
+  ADDRESS_TYPE,
   CLUSTER_TYPE,
   ENDPOINTS_TYPE,
   EXTENSION_CONFIG_TYPE,
+  IDENTITY_TYPE,
   LISTENER_TYPE,
+  NODE_ENDPOINTS_TYPE,
   ROUTES_TYPE,
   SCOPED_ROUTES_TYPE,
   SECRET_TYPE,
+  SUBJECT_POLICY_TYPE,
   traitsOf,
 } from './types.ts';
-export type { View } from './view.ts';
+export type { View, Views } from './view.ts';

@@ -1,6 +1,6 @@
 import type { SnapshotCache } from './cache.ts';
 import type { ResourceName } from './resource.ts';
-import { RootsView, type View } from './view.ts';
+import { RootsView, type View, type Views } from './view.ts';
 
 /** What a node is granted: all that there is, nothing, or names, mostly of listeners, with all that these require. */
 export type Grant = PlainGrant | readonly ResourceName[];
@@ -20,7 +20,7 @@ const NO_ROOTS: readonly ResourceName[] = [];
  * Which node may see what. Nodes that are granted the same share one view, so a change of the cache costs what it touches in each view,
  * however many nodes have it.
  */
-export class NodeViews {
+export class NodeViews implements Views {
   readonly #cache: SnapshotCache;
   readonly #granted = new Map<string, SharedView | 'everything'>();
   readonly #shared = new Map<string, SharedView>();

@@ -2,7 +2,16 @@ import type { Published } from './cache.ts';
 import type { NodeMemory } from './node-memory.ts';
 import type { ResourceName } from './resource.ts';
 import type { TypeState } from './type-state.ts';
-import { ENDPOINTS_TYPE, LISTENER_TYPE, mayRequire, precedes, ROUTES_TYPE, SCOPED_ROUTES_TYPE } from './types.ts';
+import {
+  ADDRESS_TYPE,
+  ENDPOINTS_TYPE,
+  LISTENER_TYPE,
+  mayRequire,
+  precedes,
+  ROUTES_TYPE,
+  SCOPED_ROUTES_TYPE,
+  SUBJECT_POLICY_TYPE,
+} from './types.ts';
 import type { View } from './view.ts';
 
 /** What the order of one stream's updates depends on. */
@@ -19,8 +28,16 @@ export interface StreamState {
 export function mustWait(stream: StreamState, state: TypeState, target: Published): boolean {
   const { resource, revision } = target;
   if (resource.requires.some((required) => precedes(required, state.typeUrl) && !isInPlace(stream, required, revision))) return true;
-  // Routes that leave one shard for another must be found in the new one before they are gone from the old one.
-  return state.typeUrl === ROUTES_TYPE && state.held.has(resource.name) && pointersPending(stream, revision);
+  switch (state.typeUrl) {
+    // Routes that leave one shard for another must be found in the new one before they are gone from the old one.
+    case ROUTES_TYPE:
+      return state.held.has(resource.name) && isPending(stream, POINTERS, revision);
+    // An address must not become somebody's before what is said about them is in place.
+    case ADDRESS_TYPE:
+      return isPending(stream, POLICIES, revision);
+    default:
+      return false;
+  }
 }
 
 /** Whether the client accepted the resource as it was at a revision or later, or cannot be expected to. */
@@ -38,8 +55,12 @@ export function isRejected({ node }: StreamState, { resource }: Published): bool
   return node.rejected.get(resource.typeUrl, resource.name)?.version === resource.version;
 }
 
-function pointersPending(stream: StreamState, revision: number): boolean {
-  return [LISTENER_TYPE, SCOPED_ROUTES_TYPE].some((typeUrl) => {
+const POINTERS = [LISTENER_TYPE, SCOPED_ROUTES_TYPE];
+const POLICIES = [SUBJECT_POLICY_TYPE];
+
+/** Whether the client has yet to answer a resource of these types that is no newer than a revision. */
+function isPending(stream: StreamState, typeUrls: readonly string[], revision: number): boolean {
+  return typeUrls.some((typeUrl) => {
     const state = stream.types.get(typeUrl);
     if (!state) return false;
     const isOlder = (name: string) => {

@@ -1,26 +1,29 @@
-import { Server, status } from '@grpc/grpc-js';
+import type { status } from '@grpc/grpc-js';
 import type { PublishedChange, SnapshotCache } from './cache.ts';
 import { type ClientStatus, describeClient } from './client-status.ts';
-import { type Call, ClientStream, type ClientStreamHost, refuse } from './client-stream.ts';
+import { type Call, ClientStream, type ClientStreamHost } from './client-stream.ts';
 import { MONOTONIC_CLOCK } from './clock.ts';
 import { XdsError } from './error.ts';
 import { LastGood } from './last-good.ts';
-import { type BoundAddress, type ListenAddress, listenOn } from './listen.ts';
+import type { ListenAddress } from './listen.ts';
 import { NodeMemories } from './node-memory.ts';
-import type { NodeViews } from './node-views.ts';
 import type { Outcome } from './outcome.ts';
-import { PeerIdentities } from './peer.ts';
 import type { Resource, ResourceName } from './resource.ts';
-import { defineService, STREAM_METHODS } from './services.ts';
+import { RpcServer, type RpcServerOptions, type StreamHandler } from './rpc-server.ts';
+import { STREAM_METHODS, type StreamMethod } from './services.ts';
 import { Session, type SessionOptions } from './session.ts';
 import { type Interest, interestOf, type Standing, standingOf, unknownTo } from './standing.ts';
 import { type SyncedCondition, SyncedWaiters } from './synced.ts';
-import type { View } from './view.ts';
+import type { View, Views } from './view.ts';
 
-export interface XdsServerOptions {
+export interface XdsServerOptions extends RpcServerOptions {
   readonly cache: SnapshotCache;
   /** What each node may see of the cache; default: everything. To be relied upon only where `listen` was told who is who. */
-  readonly views?: NodeViews;
+  readonly views?: Views;
+  /** What it serves by. Default: {@link STREAM_METHODS}. */
+  readonly methods?: readonly StreamMethod[];
+  /** Where others serve too; it is then they who listen and close. Default: a server of its own. */
+  readonly rpc?: RpcServer;
   /** Told what each client made of each resource; the resource is undefined for a removal. */
   readonly onOutcome?: (outcome: Outcome, resource: Resource | undefined) => void;
   /** Told when a client asks for more or less than before, comes or goes: `interest()` may have changed. */
@@ -37,10 +40,6 @@ export interface XdsServerOptions {
   readonly maxBatchBytes?: number;
   /** Names that one stream may ask for. Default 100 000. */
   readonly maxSubscriptions?: number;
-  /** Largest request. Default 64 MiB: a client that reconnects names all that it has. */
-  readonly maxRequestBytes?: number;
-  /** How often a silent connection is probed, in milliseconds. Default 30 000. */
-  readonly keepaliveMs?: number;
 }
 
 interface Audience {
@@ -56,21 +55,19 @@ const CLIENTS_A_TURN = 64;
  * nothing until `listen` is called.
  * @see https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
  */
-export class XdsServer {
+export class XdsServer implements StreamHandler {
   readonly #options: XdsServerOptions;
   readonly #sessionOptions: SessionOptions;
-  readonly #grpc: Server;
+  readonly #rpc: RpcServer;
   readonly #sessions = new Map<ClientStream, Session>();
   readonly #streams = new Set<ClientStream>();
   readonly #memories = new NodeMemories();
   readonly #lastGood = new LastGood();
   readonly #waiters = new SyncedWaiters();
-  readonly #peers = new PeerIdentities();
-  readonly #bound: BoundAddress[] = [];
   readonly #cleanUp = new DisposableStack();
   /** Those that sessions have, and their sessions. */
   readonly #audiences = new Map<View, Audience>();
-  #closing: Promise<void> | undefined;
+  readonly #host: ClientStreamHost;
   readonly #toPump = new Set<Session>();
 
   constructor(options: XdsServerOptions) {
@@ -81,13 +78,14 @@ export class XdsServer {
       settleMs: options.settleMs ?? 1_000,
       limits: { resources: options.maxBatchResources ?? 500, bytes: options.maxBatchBytes ?? 1024 * 1024 },
     };
-    this.#grpc = new Server({
-      'grpc.max_receive_message_length': options.maxRequestBytes ?? 64 * 1024 * 1024,
-      'grpc.max_send_message_length': -1,
-      'grpc.keepalive_time_ms': options.keepaliveMs ?? 30_000,
-      'grpc.keepalive_timeout_ms': 10_000,
-    });
-    this.#addServices();
+    this.#host = {
+      maxSubscriptions: options.maxSubscriptions ?? 100_000,
+      connect: (nodeId) => this.#memories.connect(nodeId),
+      open: (context, stream) => this.#open(context, stream),
+      closed: (session, stream) => this.#closed(session, stream),
+    };
+    this.#rpc = options.rpc ?? new RpcServer(options);
+    this.#rpc.add(options.methods ?? STREAM_METHODS, this);
     this.#cleanUp.defer(options.cache.watch((change) => this.#lastGood.forget(change, options.cache)));
     if (options.views) this.#cleanUp.defer(options.views.watch((nodes) => this.#onViews(nodes && new Set(nodes))));
   }
@@ -98,9 +96,7 @@ export class XdsServer {
    * @throws XdsError `address-in-use` or `listen-failed`
    */
   async listen(address: ListenAddress): Promise<number | undefined> {
-    const bound = await listenOn(this.#grpc, address, this.#peers);
-    this.#bound.push(bound);
-    return bound.port;
+    return await this.#rpc.listen(address);
   }
 
   /** The streams that are open and have named their node. */
@@ -137,38 +133,19 @@ export class XdsServer {
   }
 
   /** Ends all streams, so that clients look for another server, and cuts off after `graceMs` who does not let go. */
-  close(graceMs = 1_000): Promise<void> {
-    this.#closing ??= this.#close(graceMs);
-    return this.#closing;
+  close(graceMs?: number): Promise<void> {
+    return this.#rpc.close(graceMs);
   }
 
-  async #close(graceMs: number): Promise<void> {
+  serve(call: Call, method: StreamMethod, identity: string | undefined): void {
+    this.#streams.add(new ClientStream(call, method, this.#host, identity));
+  }
+
+  endStreams(code: status, details: string): void {
     this.#cleanUp.dispose();
     for (const { unwatch } of this.#audiences.values()) unwatch();
     this.#waiters.fail(new XdsError('closed', 'the server was closed'));
-    for (const stream of this.#streams) stream.end(status.UNAVAILABLE, 'the server shuts down');
-    const timer = setTimeout(() => this.#grpc.forceShutdown(), graceMs);
-    await new Promise<void>((done) => this.#grpc.tryShutdown(() => done()));
-    clearTimeout(timer);
-    await Promise.all(this.#bound.map((bound) => bound.release()));
-  }
-
-  #addServices(): void {
-    const host: ClientStreamHost = {
-      maxSubscriptions: this.#options.maxSubscriptions ?? 100_000,
-      connect: (nodeId) => this.#memories.connect(nodeId),
-      open: (context, stream) => this.#open(context, stream),
-      closed: (session, stream) => this.#closed(session, stream),
-    };
-    for (const method of STREAM_METHODS) {
-      this.#grpc.addService(defineService(method), {
-        serve: (call: Call) => {
-          const identity = this.#peers.admit(call);
-          if (typeof identity === 'object') refuse(call, identity);
-          else this.#streams.add(new ClientStream(call, method, host, identity));
-        },
-      });
-    }
+    for (const stream of this.#streams) stream.end(code, details);
   }
 
   #open(context: Parameters<ClientStreamHost['open']>[0], stream: ClientStream): Session {
@@ -192,7 +169,7 @@ export class XdsServer {
 
   #closed(session: Session | undefined, stream: ClientStream): void {
     this.#streams.delete(stream);
-    if (stream.identity !== undefined) this.#peers.release(stream.identity);
+    this.#rpc.release(stream.identity);
     if (!session) return;
     this.#sessions.delete(stream);
     this.#part(session);
@@ -221,6 +198,7 @@ export class XdsServer {
     if (!audience?.sessions.delete(session) || audience.sessions.size > 0) return;
     audience.unwatch();
     this.#audiences.delete(session.view);
+    this.#options.views?.release?.(session.view);
   }
 
   #onChange(sessions: Iterable<Session>, change: PublishedChange): void {

@@ -39,6 +39,11 @@ export const STREAM_METHODS: readonly StreamMethod[] = SERVICES.flatMap(({ servi
   { path: `/${service}/Delta${methods}`, protocol: DELTA_PROTOCOL, typeUrl },
 ]);
 
+/** By which agents are told what is not for their Envoy. */
+export const NODE_METHODS: readonly StreamMethod[] = [
+  { path: '/sluice.node.v1.NodeDiscoveryService/DeltaNodeResources', protocol: DELTA_PROTOCOL, typeUrl: undefined },
+];
+
 /**
  * The method as @grpc/grpc-js wants it. Messages pass as bytes: responses are encoded before, and what cannot be decoded
  * deserves a better status than that library gives.

@@ -7,6 +7,11 @@ export const EXTENSION_CONFIG_TYPE = 'type.googleapis.com/envoy.config.core.v3.T
 export const CLUSTER_TYPE = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
 export const ENDPOINTS_TYPE = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
 export const SECRET_TYPE = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
+/** What agents are told beside their Envoy: see the messages in `xds-server/proto/sluice/node/v1`. */
+export const ADDRESS_TYPE = 'type.googleapis.com/sluice.node.v1.Address';
+export const IDENTITY_TYPE = 'type.googleapis.com/sluice.node.v1.Identity';
+export const NODE_ENDPOINTS_TYPE = 'type.googleapis.com/sluice.node.v1.NodeEndpoints';
+export const SUBJECT_POLICY_TYPE = 'type.googleapis.com/sluice.node.v1.SubjectPolicy';
 
 interface TypeTraits {
   /** Upserts of a lower rank go first. */
@@ -25,6 +30,10 @@ const TRAITS: ReadonlyMap<string, TypeTraits> = new Map([
   [SCOPED_ROUTES_TYPE, { rank: 3, depth: 2, collection: true }],
   [ROUTES_TYPE, { rank: 4, depth: 3, collection: false }],
   [EXTENSION_CONFIG_TYPE, { rank: 4, depth: 4, collection: false }],
+  [SUBJECT_POLICY_TYPE, { rank: 0, depth: 2, collection: true }],
+  [IDENTITY_TYPE, { rank: 0, depth: 2, collection: true }],
+  [ADDRESS_TYPE, { rank: 1, depth: 2, collection: true }],
+  [NODE_ENDPOINTS_TYPE, { rank: 2, depth: 1, collection: true }],
 ]);
 
 /** A type that this server has no opinion on: it is served after all others and may require any of them. */

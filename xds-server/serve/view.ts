@@ -27,6 +27,15 @@ export interface View {
   watch(watcher: (change: PublishedChange) => void): () => void;
 }
 
+/** Which node may see what. */
+export interface Views {
+  of(nodeId: string): View;
+  /** Calls back when nodes, or any of them (undefined), may have another view than before. Returns how to stop it. */
+  watch(watcher: (nodes: readonly string[] | undefined) => void): () => void;
+  /** Told when no client has a view any longer; the next one of the node asks for it again. */
+  release?(view: View): void;
+}
+
 /** A view of roots, whether or not they exist, and of all that they require, in so many steps; of nothing where there are no roots. */
 export class RootsView implements View {
   readonly #cache: SnapshotCache;

@@ -1,0 +1,100 @@
+import type { Published, PublishedChange, SnapshotCache } from './cache.ts';
+import type { ResourceName } from './resource.ts';
+import { RootsView, type View, type Views } from './view.ts';
+
+export interface ScopedViewsOptions {
+  readonly cache: SnapshotCache;
+  /** Type URLs of which every node sees everything. */
+  readonly shared: ReadonlySet<string>;
+  /** What of the other types a node sees, with all that it requires. */
+  readonly rootOf: (nodeId: string) => ResourceName;
+}
+
+/** Views of nodes that have most in common, and each something of its own. A view lasts while there are clients that have it. */
+export class ScopedViews implements Views {
+  readonly #options: ScopedViewsOptions;
+  readonly #views = new Map<string, ScopedView>();
+
+  constructor(options: ScopedViewsOptions) {
+    this.#options = options;
+  }
+
+  of(nodeId: string): View {
+    const known = this.#views.get(nodeId);
+    if (known) return known;
+    const { cache, shared, rootOf } = this.#options;
+    const view = new ScopedView(cache, shared, new RootsView(cache, [rootOf(nodeId)]), () => this.#views.delete(nodeId));
+    this.#views.set(nodeId, view);
+    return view;
+  }
+
+  /** What a node may see never changes; what there is of it does. */
+  watch(): () => void {
+    return () => {};
+  }
+
+  release(view: View): void {
+    if (view instanceof ScopedView) view.close();
+  }
+}
+
+class ScopedView implements View {
+  readonly #cache: SnapshotCache;
+  readonly #shared: ReadonlySet<string>;
+  readonly #own: RootsView;
+  readonly #onClose: () => void;
+
+  constructor(cache: SnapshotCache, shared: ReadonlySet<string>, own: RootsView, onClose: () => void) {
+    this.#cache = cache;
+    this.#shared = shared;
+    this.#own = own;
+    this.#onClose = onClose;
+  }
+
+  get revision(): number {
+    return this.#cache.revision;
+  }
+
+  get isReady(): boolean {
+    return this.#cache.isReady;
+  }
+
+  published(typeUrl: string, name: string): Published | undefined {
+    return this.#viewOf(typeUrl).published(typeUrl, name);
+  }
+
+  ofType(typeUrl: string): ReadonlyMap<string, Published> {
+    return this.#viewOf(typeUrl).ofType(typeUrl);
+  }
+
+  grants(typeUrl: string, name: string): boolean {
+    return this.#viewOf(typeUrl).grants(typeUrl, name);
+  }
+
+  isUnknown(typeUrl: string, name: string): boolean {
+    return this.#viewOf(typeUrl).isUnknown(typeUrl, name);
+  }
+
+  knows(typeUrl: string): boolean {
+    return this.#cache.knows(typeUrl);
+  }
+
+  /** Calls back twice for a revision: with what is shared, and with what is not. */
+  watch(watcher: (change: PublishedChange) => void): () => void {
+    const tell = ({ revision, names }: PublishedChange, isShared: boolean) =>
+      watcher({ revision, names: names.filter(({ typeUrl }) => this.#shared.has(typeUrl) === isShared) });
+    const unwatch = [this.#cache.watch((change) => tell(change, true)), this.#own.watch((change) => tell(change, false))];
+    return () => {
+      for (const stop of unwatch) stop();
+    };
+  }
+
+  close(): void {
+    this.#own.close();
+    this.#onClose();
+  }
+
+  #viewOf(typeUrl: string): View {
+    return this.#shared.has(typeUrl) ? this.#cache : this.#own;
+  }
+}
