@@ -27,14 +27,15 @@ export interface UpstreamAddress {
   readonly backOff?: { readonly firstMs: number; readonly maxMs: number };
 }
 
+/** By which an Envoy's resources are asked for. */
+export const AGGREGATED_PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
+
 export interface UpstreamEvents {
   /** A stream was opened; what is to be said first is said now. */
   onOpen(): void;
   onMessage(bytes: Uint8Array): void;
   onClose(status: StatusObject, retryMs: number): void;
 }
-
-const PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
 
 const CHANNEL: ChannelOptions = {
   'grpc.max_receive_message_length': -1,
@@ -57,6 +58,7 @@ type Call = ClientDuplexStream<Uint8Array, Uint8Array>;
 export class Upstream {
   readonly #client: Client;
   readonly #events: UpstreamEvents;
+  readonly #path: string;
   readonly #backOff: BackOff;
   #call: Call | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -64,9 +66,11 @@ export class Upstream {
   /** Whether a connection is waited for. */
   #isWatching = false;
 
-  constructor({ target, credentials, channel, backOff }: UpstreamAddress, events: UpstreamEvents) {
+  /** @param path of the method, one of the delta variant */
+  constructor({ target, credentials, channel, backOff }: UpstreamAddress, events: UpstreamEvents, path = AGGREGATED_PATH) {
     this.#client = new Client(target, credentials, { ...CHANNEL, ...channel });
     this.#events = events;
+    this.#path = path;
     this.#backOff = new BackOff(backOff?.firstMs ?? 400, backOff?.maxMs ?? 5_000);
   }
 
@@ -85,7 +89,7 @@ export class Upstream {
     clearTimeout(this.#timer);
     this.#cancel();
     const call: Call = this.#client.makeBidiStreamRequest(
-      PATH,
+      this.#path,
       (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
       (bytes: Buffer): Uint8Array => bytes,
     );
