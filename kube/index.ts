@@ -16,9 +16,31 @@ export type { Leadership } from './leader/leadership.ts';
 export * from './object.ts';
 export * from './source.ts';
 export { type Validation, validateObject } from './validate.ts';
+export {
+  type CiliumCidrRule,
+  type CiliumClusterwideNetworkPolicy,
+  type CiliumEgressRule,
+  type CiliumIngressRule,
+  type CiliumNetworkPolicy,
+  type CiliumPolicySpec,
+  type CiliumPortRule,
+  type CiliumServicePeer,
+  ciliumPolicySpec,
+} from './views/cilium-network-policy.ts';
 export type { Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls } from './views/ingress.ts';
+export { type LabelSelectorSpec, labelSelector } from './views/label-selector.ts';
 export type { IngressPoint } from './views/load-balancer.ts';
+export type { Namespace } from './views/namespace.ts';
+export {
+  type NetworkPolicy,
+  type NetworkPolicyPeer,
+  type NetworkPolicyPort,
+  type NetworkPolicySpec,
+  networkPolicySpec,
+} from './views/network-policy.ts';
 export type { Node } from './views/node.ts';
+export type { NamedPort, Pod } from './views/pod.ts';
+export { readSpec, type SpecProblem, type SpecReading } from './views/read-spec.ts';
 export type { Secret } from './views/secret.ts';
 export type { EndpointSlice, Service, ServicePort } from './views/service.ts';
 export type { Condition, SluiceSettings } from './views/sluice-settings.ts';

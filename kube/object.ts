@@ -1,12 +1,33 @@
 import type { ObjectRef } from '../model/index.ts';
+import {
+  type CiliumClusterwideNetworkPolicy,
+  type CiliumNetworkPolicy,
+  ciliumClusterwideNetworkPolicyView,
+  ciliumNetworkPolicyView,
+} from './views/cilium-network-policy.ts';
 import { type Ingress, type IngressClass, ingressClassView, ingressView } from './views/ingress.ts';
+import { type Namespace, namespaceView } from './views/namespace.ts';
+import { type NetworkPolicy, networkPolicyView } from './views/network-policy.ts';
 import { type Node, nodeView } from './views/node.ts';
+import { type Pod, podView } from './views/pod.ts';
 import { type Secret, secretView } from './views/secret.ts';
 import { type EndpointSlice, endpointSliceView, type Service, serviceView } from './views/service.ts';
 import { type SluiceSettings, sluiceSettingsView } from './views/sluice-settings.ts';
 
 /** An object that Sluice reads, reduced to what it reads of it. */
-export type KubeObject = Ingress | IngressClass | Service | EndpointSlice | Secret | SluiceSettings | Node;
+export type KubeObject =
+  | Ingress
+  | IngressClass
+  | Service
+  | EndpointSlice
+  | Secret
+  | SluiceSettings
+  | Node
+  | Pod
+  | Namespace
+  | NetworkPolicy
+  | CiliumNetworkPolicy
+  | CiliumClusterwideNetworkPolicy;
 
 export type Kind = KubeObject['kind'];
 
@@ -22,6 +43,11 @@ export const VIEWS = {
   'v1/Secret': secretView,
   'sluice.io/v1alpha1/SluiceSettings': sluiceSettingsView,
   'v1/Node': nodeView,
+  'v1/Pod': podView,
+  'v1/Namespace': namespaceView,
+  'networking.k8s.io/v1/NetworkPolicy': networkPolicyView,
+  'cilium.io/v2/CiliumNetworkPolicy': ciliumNetworkPolicyView,
+  'cilium.io/v2/CiliumClusterwideNetworkPolicy': ciliumClusterwideNetworkPolicyView,
 } as const;
 
 export function refOf(object: KubeObject): ObjectRef {

@@ -19,7 +19,13 @@ const IGNORED: Validation = { result: 'ignored', findings: [] };
 
 const VIEW_BY_TYPE: ReadonlyMap<string, z.ZodType<KubeObject>> = new Map(Object.entries(VIEWS));
 
-const CLUSTER_KINDS: ReadonlySet<string> = new Set(['IngressClass', 'SluiceSettings', 'Node']);
+const CLUSTER_KINDS: ReadonlySet<string> = new Set([
+  'IngressClass',
+  'SluiceSettings',
+  'Node',
+  'Namespace',
+  'CiliumClusterwideNetworkPolicy',
+]);
 
 /** The API version to use instead, by `group/kind` of versions that are no longer served. */
 const PRESENT_VERSIONS: ReadonlyMap<string, string> = new Map([
@@ -29,6 +35,8 @@ const PRESENT_VERSIONS: ReadonlyMap<string, string> = new Map([
   ['discovery.k8s.io/EndpointSlice', 'discovery.k8s.io/v1'],
   ['/Service', 'v1'],
   ['/Secret', 'v1'],
+  ['networking.k8s.io/NetworkPolicy', 'networking.k8s.io/v1'],
+  ['extensions/NetworkPolicy', 'networking.k8s.io/v1'],
 ]);
 
 /**

@@ -45,7 +45,7 @@ describe('what is read', () => {
       ['a', 'b'],
     ],
     ['an empty List', { 'a.yaml': 'apiVersion: v1\nkind: List\nitems: null\n' }, []],
-    ['kinds of others', { 'a.yaml': 'apiVersion: apps/v1\nkind: Deployment\n---\napiVersion: v1\nkind: PodList\nitems: [{}]\n' }, []],
+    ['kinds of others', { 'a.yaml': 'apiVersion: apps/v1\nkind: Deployment\n---\napiVersion: v1\nkind: ConfigMapList\nitems: [{}]\n' }, []],
     ['an empty file', { 'a.yaml': '' }, []],
   ];
   for (const [what, files, names] of cases) {

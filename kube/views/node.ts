@@ -1,7 +1,18 @@
 import { z } from 'zod';
-import { clusterMetadata } from './metadata.ts';
+import { clusterMetadata, list, text } from './metadata.ts';
 
-/** Of Nodes their labels are read, and nothing else that changes. */
+const podNetwork = z
+  .object({ podCIDR: text, podCIDRs: list(z.string()) })
+  .prefault({})
+  .transform(({ podCIDR, podCIDRs }) => ({ podCIDRs: podCIDRs.length > 0 || !podCIDR ? podCIDRs : [podCIDR] }));
+
+const nodeStatus = z.object({ addresses: list(z.object({ type: z.string(), address: z.string() })) }).prefault({});
+
+/**
+ * Of Nodes their labels and addresses are read, and nothing else that changes. Where they are read as metadata alone they have no
+ * addresses.
+ * @see https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/node-v1/
+ */
 export const nodeView = z.object({
   apiVersion: z.literal('v1'),
   kind: z.literal('Node'),
@@ -11,6 +22,8 @@ export const nodeView = z.object({
       .optional()
       .transform((): Record<string, string> => ({})),
   }),
+  spec: podNetwork,
+  status: nodeStatus,
 });
 
 export type Node = z.output<typeof nodeView>;

@@ -31,6 +31,8 @@ export const serviceView = z.object({
     .object({
       type: z.enum(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']).default('ClusterIP'),
       externalName: text,
+      /** Of pods; absent where its EndpointSlices are made by somebody else. */
+      selector: z.record(z.string(), z.string()).optional(),
       clusterIP: text,
       ports: list(servicePort),
       ipFamilies: list(z.enum(['IPv4', 'IPv6'])),

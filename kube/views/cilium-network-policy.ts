@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import { labelSelector } from './label-selector.ts';
+import { clusterwidePolicyMetadata, policyMetadata } from './policy-metadata.ts';
+
+const unread = z.unknown().optional();
+const opaqueList = z.array(z.unknown()).optional();
+
+const port = z.strictObject({
+  port: z.string().min(1),
+  endPort: z.int().min(0).max(65535).optional(),
+  protocol: z.string().optional(),
+});
+
+/** The members besides `ports` need layer 7; who enforces them judges what stands in them. */
+const portRule = z.strictObject({
+  ports: z.array(port).max(40).optional(),
+  rules: z.record(z.string(), z.unknown()).optional(),
+  terminatingTLS: unread,
+  originatingTLS: unread,
+  serverNames: opaqueList,
+  listener: unread,
+});
+
+const icmp = z.strictObject({
+  fields: z
+    .array(
+      z.strictObject({
+        family: z.enum(['IPv4', 'IPv6', '']).optional(),
+        type: z.union([z.int().min(0).max(255), z.string().min(1)], { error: 'must be a type of ICMP, as a number (0 to 255) or a name' }),
+      }),
+    )
+    .max(40)
+    .optional(),
+});
+
+const cidrRule = z.strictObject({
+  cidr: z.string().optional(),
+  cidrGroupRef: z.string().optional(),
+  cidrGroupSelector: labelSelector.optional(),
+  except: z.array(z.string()).optional(),
+});
+
+const service = z.strictObject({
+  k8sService: z.strictObject({ serviceName: z.string().optional(), namespace: z.string().optional() }).optional(),
+  k8sServiceSelector: z.strictObject({ selector: labelSelector, namespace: z.string().optional() }).optional(),
+});
+
+const shared = {
+  toPorts: z.array(portRule).optional(),
+  icmps: z.array(icmp).optional(),
+  authentication: z.strictObject({ mode: z.string() }).optional(),
+};
+
+const ingressRule = z.strictObject({
+  ...shared,
+  fromEndpoints: z.array(labelSelector).optional(),
+  fromRequires: z.array(labelSelector).optional(),
+  fromCIDR: z.array(z.string()).optional(),
+  fromCIDRSet: z.array(cidrRule).optional(),
+  fromEntities: z.array(z.string()).optional(),
+  fromGroups: opaqueList,
+  fromNodes: z.array(labelSelector).optional(),
+});
+
+const egressRule = z.strictObject({
+  ...shared,
+  toEndpoints: z.array(labelSelector).optional(),
+  toRequires: z.array(labelSelector).optional(),
+  toCIDR: z.array(z.string()).optional(),
+  toCIDRSet: z.array(cidrRule).optional(),
+  toEntities: z.array(z.string()).optional(),
+  toServices: z.array(service).optional(),
+  toFQDNs: opaqueList,
+  toGroups: opaqueList,
+  toNodes: z.array(labelSelector).optional(),
+});
+
+/**
+ * One rule set of a policy. A field that is not known may narrow what a rule allows, so it is refused.
+ * @see https://docs.cilium.io/en/stable/security/policy/language/
+ */
+export const ciliumPolicySpec = z.strictObject({
+  endpointSelector: labelSelector.optional(),
+  nodeSelector: labelSelector.optional(),
+  ingress: z.array(ingressRule).optional(),
+  ingressDeny: z.array(ingressRule).optional(),
+  egress: z.array(egressRule).optional(),
+  egressDeny: z.array(egressRule).optional(),
+  enableDefaultDeny: z.strictObject({ ingress: z.boolean().optional(), egress: z.boolean().optional() }).optional(),
+  labels: unread,
+  description: unread,
+  log: unread,
+});
+
+const specs = { spec: z.unknown().optional(), specs: z.unknown().optional() } as const;
+
+/** What may stand in `spec` and `specs` is judged by whoever enforces it: a policy that is wrong still denies what it selects. */
+export const ciliumNetworkPolicyView = z.object({
+  apiVersion: z.literal('cilium.io/v2'),
+  kind: z.literal('CiliumNetworkPolicy'),
+  metadata: policyMetadata,
+  ...specs,
+});
+
+/** As a CiliumNetworkPolicy, for all namespaces. */
+export const ciliumClusterwideNetworkPolicyView = z.object({
+  apiVersion: z.literal('cilium.io/v2'),
+  kind: z.literal('CiliumClusterwideNetworkPolicy'),
+  metadata: clusterwidePolicyMetadata,
+  ...specs,
+});
+
+export type CiliumNetworkPolicy = z.output<typeof ciliumNetworkPolicyView>;
+export type CiliumClusterwideNetworkPolicy = z.output<typeof ciliumClusterwideNetworkPolicyView>;
+export type CiliumPolicySpec = z.output<typeof ciliumPolicySpec>;
+export type CiliumIngressRule = z.output<typeof ingressRule>;
+export type CiliumEgressRule = z.output<typeof egressRule>;
+export type CiliumPortRule = z.output<typeof portRule>;
+export type CiliumCidrRule = z.output<typeof cidrRule>;
+export type CiliumServicePeer = z.output<typeof service>;
