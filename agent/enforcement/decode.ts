@@ -1,0 +1,126 @@
+import { isIP } from 'node:net';
+import { fromBinary } from '@bufbuild/protobuf';
+import {
+  AddressSchema,
+  type DirectionPolicy as DirectionMessage,
+  type Endpoint as EndpointMessage,
+  IdentitySchema,
+  NodeEndpointsSchema,
+  type Source,
+  SubjectPolicySchema,
+  Verdict_Decision,
+  type Verdict as VerdictMessage,
+} from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
+import type {
+  AddressEntry,
+  Decision,
+  DirectionPolicy,
+  FieldPath,
+  FieldRef,
+  IdentityEntry,
+  PodEndpoint,
+  SubjectPolicy,
+  Verdict,
+} from '../../model/index.ts';
+import { EnforcementError } from './enforcement-error.ts';
+
+/** What a node enforces policy for. */
+export interface OwnEndpoints {
+  readonly endpoints: readonly PodEndpoint[];
+  readonly nodeAddresses: readonly string[];
+}
+
+/** @throws EnforcementError `malformed` */
+export function decodeAddress(name: string, body: Uint8Array): AddressEntry {
+  return decoded(name, () => ({ prefix: name, identity: fromBinary(AddressSchema, body).identity }));
+}
+
+/** @throws EnforcementError `malformed` */
+export function decodeIdentity(name: string, body: Uint8Array): IdentityEntry {
+  return decoded(name, () => ({ identity: identityOf(name), labels: fromBinary(IdentitySchema, body).labels }));
+}
+
+/** @throws EnforcementError `malformed` */
+export function decodeNodeEndpoints(node: string, body: Uint8Array): OwnEndpoints {
+  return decoded(node, () => {
+    const { endpoints, nodeAddresses } = fromBinary(NodeEndpointsSchema, body);
+    nodeAddresses.forEach(assertAddress);
+    return { endpoints: endpoints.map((endpoint) => endpointOf(node, endpoint)), nodeAddresses };
+  });
+}
+
+/** A decision that this version does not know denies. @throws EnforcementError `malformed` */
+export function decodeSubjectPolicy(name: string, body: Uint8Array): SubjectPolicy {
+  return decoded(name, () => {
+    const { ingress, egress, sources } = fromBinary(SubjectPolicySchema, body);
+    const refs = sources.map(sourceOf);
+    return { subject: identityOf(name), ingress: directionOf(ingress, refs), egress: directionOf(egress, refs) };
+  });
+}
+
+function decoded<T>(name: string, decode: () => T): T {
+  try {
+    return decode();
+  } catch (cause) {
+    throw new EnforcementError('malformed', `${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** The number that a resource's name is. */
+export function identityOf(name: string): number {
+  if (!/^\d{1,10}$/.test(name)) throw new RangeError('the name is no identity');
+  return Number(name);
+}
+
+function assertAddress(address: string): void {
+  if (isIP(address) === 0) throw new RangeError(`${JSON.stringify(address)} is no address`);
+}
+
+function endpointOf(node: string, { namespace, name, uid, addresses, identity }: EndpointMessage): PodEndpoint {
+  addresses.forEach(assertAddress);
+  return { pod: { kind: 'Pod', namespace, name }, uid, node, addresses, identity };
+}
+
+/** A direction that is missing denies everything. */
+function directionOf(message: DirectionMessage | undefined, sources: readonly FieldRef[]): DirectionPolicy {
+  if (!message) return { defaultDeny: true, verdicts: [] };
+  return { defaultDeny: message.defaultDeny, verdicts: message.verdicts.map((verdict) => verdictOf(verdict, sources)) };
+}
+
+function verdictOf(message: VerdictMessage, sources: readonly FieldRef[]): Verdict {
+  const { peer, protocol, port, portPrefixLength } = message;
+  if (protocol > 255 || port > 65_535 || portPrefixLength > 16) throw new RangeError('a verdict is out of range');
+  return {
+    peer,
+    protocol,
+    port,
+    portPrefixLength,
+    decision: decisionOf(message),
+    sources: message.sources.flatMap((index) => sources[index] ?? []),
+  };
+}
+
+function decisionOf({ decision, slot }: VerdictMessage): Decision {
+  switch (decision) {
+    case Verdict_Decision.ALLOW:
+      return { kind: 'allow' };
+    case Verdict_Decision.SLOT:
+      return { kind: 'slot', slot };
+    default:
+      return { kind: 'deny' };
+  }
+}
+
+function sourceOf({ kind, namespace, name, path }: Source): FieldRef {
+  return { object: { kind, namespace, name }, path: pathOf(path) };
+}
+
+/** Where a rule stands is for people; a path that cannot be read is left out. */
+function pathOf(text: string): FieldPath {
+  try {
+    const path: unknown = JSON.parse(text);
+    return Array.isArray(path) ? path.filter((step) => typeof step === 'string' || typeof step === 'number') : [];
+  } catch {
+    return [];
+  }
+}

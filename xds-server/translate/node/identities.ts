@@ -1,0 +1,42 @@
+import { create } from '@bufbuild/protobuf';
+import { AddressSchema, IdentitySchema, NodeEndpointsSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
+import type { AddressEntry, IdentityEntry, PodEndpoint } from '../../../model/index.ts';
+import type { Resource, ResourceName } from '../../serve/resource.ts';
+import { SUBJECT_POLICY_TYPE } from '../../serve/types.ts';
+import { encodeResource } from '../encode.ts';
+
+/** Named by the prefix. */
+export function translateAddress({ prefix, identity }: AddressEntry): Resource {
+  return encodeResource(AddressSchema, prefix, create(AddressSchema, { identity }));
+}
+
+/** Named by the number. */
+export function translateIdentity({ identity, labels }: IdentityEntry): Resource {
+  return encodeResource(IdentitySchema, String(identity), create(IdentitySchema, { labels: [...labels] }));
+}
+
+/** What one node enforces policy for. */
+export interface NodeEndpoints {
+  readonly node: string;
+  /** All of that node. */
+  readonly endpoints: readonly PodEndpoint[];
+  /** Addresses of the node itself. */
+  readonly nodeAddresses: readonly string[];
+}
+
+/** Named by the node; requires the policies of its endpoints' identities. */
+export function translateNodeEndpoints({ node, endpoints, nodeAddresses }: NodeEndpoints): Resource {
+  const message = create(NodeEndpointsSchema, {
+    endpoints: endpoints.map(({ pod: { namespace, name }, uid, addresses, identity }) => ({
+      namespace,
+      name,
+      uid,
+      addresses: [...addresses],
+      identity,
+    })),
+    nodeAddresses: [...nodeAddresses],
+  });
+  const identities = new Set(endpoints.map(({ identity }) => identity));
+  const requires = [...identities].map((identity): ResourceName => ({ typeUrl: SUBJECT_POLICY_TYPE, name: String(identity) }));
+  return encodeResource(NodeEndpointsSchema, node, message, requires);
+}
