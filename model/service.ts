@@ -29,6 +29,8 @@ export interface ServicePortTranslation {
   readonly frontends: readonly ServiceFrontend[];
   /** Of the same family as the frontends; sorted by address, then port. None: connections are refused. */
   readonly backends: readonly ServiceBackend[];
+  /** Those that serve, but are given to nobody new: what is connected to them may stay. Sorted as backends are. */
+  readonly draining: readonly ServiceBackend[];
   /** A client (its network namespace) keeps its backend for so long after it last connected; 0 for no affinity. */
   readonly affinitySeconds: number;
   /** Absent: it is translated at the socket. Else it has no backends. */
