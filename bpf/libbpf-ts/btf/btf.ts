@@ -10,6 +10,11 @@ export interface BtfMember {
   readonly bits: number;
 }
 
+export interface BtfEnumValue {
+  readonly name: string;
+  readonly value: bigint;
+}
+
 /** What types say, as far as the layout of memory and the declarations of maps need it. */
 export type BtfType =
   | { readonly kind: 'void' }
@@ -17,7 +22,13 @@ export type BtfType =
   | { readonly kind: 'pointer'; readonly type: number }
   | { readonly kind: 'array'; readonly element: number; readonly length: number }
   | { readonly kind: 'struct' | 'union'; readonly name: string; readonly size: number; readonly members: readonly BtfMember[] }
-  | { readonly kind: 'enum'; readonly name: string; readonly size: number; readonly isSigned: boolean }
+  | {
+      readonly kind: 'enum';
+      readonly name: string;
+      readonly size: number;
+      readonly isSigned: boolean;
+      readonly values: readonly BtfEnumValue[];
+    }
   /** Another name for a type, or a quality of it, such as `const`. */
   | { readonly kind: 'alias'; readonly name: string; readonly type: number }
   | { readonly kind: 'variable'; readonly name: string; readonly type: number }
@@ -30,6 +41,8 @@ const TYPE_BYTES = 12;
 const MEMBER_BYTES = 12;
 const SECTION_ENTRY_BYTES = 12;
 const PARAMETER_BYTES = 8;
+const ENUM_VALUE_BYTES = 8;
+const ENUM64_VALUE_BYTES = 12;
 
 /** As the kernel numbers them. */
 const KIND = {
@@ -130,8 +143,11 @@ function readType({ kind, name, length, flag, word, at }: Head, types: DataView,
       return { kind: kind === KIND.struct ? 'struct' : 'union', name, size: word, members };
     }
     case KIND.enum:
-    case KIND.enum64:
-      return { kind: 'enum', name, size: word, isSigned: flag };
+    case KIND.enum64: {
+      const read = kind === KIND.enum ? readEnumValue : readEnum64Value;
+      const values = Array.from({ length }, (_, index) => read(types, at, { index, texts, little, isSigned: flag }));
+      return { kind: 'enum', name, size: word, isSigned: flag, values };
+    }
     case KIND.typedef:
     case KIND.volatile:
     case KIND.const:
@@ -162,6 +178,25 @@ function readMember(
   return hasBits ? { name, type, offset: place & 0xff_ffff, bits: place >>> 24 } : { name, type, offset: place, bits: 0 };
 }
 
+interface EnumContext {
+  readonly index: number;
+  readonly texts: DataView;
+  readonly little: boolean;
+  readonly isSigned: boolean;
+}
+
+function readEnumValue(types: DataView, start: number, { index, texts, little, isSigned }: EnumContext): BtfEnumValue {
+  const at = start + index * ENUM_VALUE_BYTES;
+  const value = isSigned ? types.getInt32(at + 4, little) : types.getUint32(at + 4, little);
+  return { name: textAt(texts, types.getUint32(at, little)), value: BigInt(value) };
+}
+
+function readEnum64Value(types: DataView, start: number, { index, texts, little, isSigned }: EnumContext): BtfEnumValue {
+  const at = start + index * ENUM64_VALUE_BYTES;
+  const value = (BigInt(types.getUint32(at + 8, little)) << 32n) | BigInt(types.getUint32(at + 4, little));
+  return { name: textAt(texts, types.getUint32(at, little)), value: isSigned ? BigInt.asIntN(64, value) : value };
+}
+
 function bytesAfter({ kind, length }: Head): number {
   switch (kind) {
     case KIND.int:
@@ -174,11 +209,13 @@ function bytesAfter({ kind, length }: Head): number {
     case KIND.union:
       return length * MEMBER_BYTES;
     case KIND.enum:
+      return length * ENUM_VALUE_BYTES;
     case KIND.prototype:
       return length * PARAMETER_BYTES;
     case KIND.section:
-    case KIND.enum64:
       return length * SECTION_ENTRY_BYTES;
+    case KIND.enum64:
+      return length * ENUM64_VALUE_BYTES;
     case KIND.pointer:
     case KIND.forward:
     case KIND.typedef:

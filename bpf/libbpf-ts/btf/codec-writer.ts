@@ -9,6 +9,7 @@ interface Layout {
   readonly alignment: number;
 }
 
+type Enum = Extract<BtfType, { readonly kind: 'enum' }>;
 type Aggregate = Extract<BtfType, { readonly members: unknown }>;
 
 const POINTER_BYTES = 8;
@@ -20,7 +21,7 @@ const MAX_DEPTH = 32;
 export class CodecWriter {
   readonly #types: readonly BtfType[];
   readonly #used = new Set<string>();
-  readonly #structs = new Map<string, string>();
+  readonly #declarations = new Map<string, string>();
   #depth = 0;
 
   constructor(types: readonly BtfType[]) {
@@ -32,9 +33,9 @@ export class CodecWriter {
     return [...this.#used].sort();
   }
 
-  /** Declarations of the structs that were met, each after those that it needs. */
-  get structs(): readonly string[] {
-    return [...this.#structs.values()];
+  /** Declarations of the structs and enums that were met, each after those that it needs. */
+  get declarations(): readonly string[] {
+    return [...this.#declarations.values()];
   }
 
   /** An expression for the codec of a type. */
@@ -63,6 +64,7 @@ export class CodecWriter {
       case 'int':
         return this.#integer(type.size, type.isSigned);
       case 'enum':
+        this.#declareEnum(type);
         return this.#integer(type.size, type.isSigned);
       case 'pointer':
         return this.#integer(POINTER_BYTES, false);
@@ -77,6 +79,14 @@ export class CodecWriter {
     }
   }
 
+  #declareEnum({ name, values, size }: Enum): void {
+    if (name === '') return;
+    // As the codec of its size gives them.
+    const members = values.map((value) => `${identifierOf(value.name)}: ${value.value}${size === 8 ? 'n' : ''}`);
+    const identifier = this.#nameOf(name);
+    this.#declarations.set(identifier, `export const ${identifier} = { ${members.join(', ')} } as const;`);
+  }
+
   #integer(size: number, isSigned: boolean): Layout {
     if (![1, 2, 4, 8].includes(size)) return this.#bytes(size, Math.min(size, 16));
     return { text: this.use(`${isSigned ? 'i' : 'u'}${size * 8}`), size, alignment: size };
@@ -88,13 +98,13 @@ export class CodecWriter {
 
   /** What is looked at and not written needs nothing, unless it gives something. */
   #look<T>(see: () => T | undefined): T | undefined {
-    const [used, structs] = [[...this.#used], [...this.#structs]];
+    const [used, declarations] = [[...this.#used], [...this.#declarations]];
     const seen = see();
     if (seen !== undefined) return seen;
     this.#used.clear();
-    this.#structs.clear();
+    this.#declarations.clear();
     for (const name of used) this.#used.add(name);
-    for (const [name, text] of structs) this.#structs.set(name, text);
+    for (const [name, text] of declarations) this.#declarations.set(name, text);
     return undefined;
   }
 
@@ -112,7 +122,7 @@ export class CodecWriter {
     const text = this.use('struct', `({ ${fields.join(', ')} })`);
     if (type.name === '') return { text, size: type.size, alignment };
     const name = this.#nameOf(type.name);
-    this.#structs.set(name, `export const ${name} = ${text};`);
+    this.#declarations.set(name, `export const ${name} = ${text};`);
     return { text: name, size: type.size, alignment };
   }
 

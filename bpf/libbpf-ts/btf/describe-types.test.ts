@@ -16,6 +16,8 @@ const EXPECTED = `// Generated from the types of an eBPF object; see libbpf-ts.
 
 import { array, bytes, i32, i64, i8, perCpu, struct, u16, u32, u64, u8 } from 'libbpf-ts';
 
+export const verdict = { ALLOW: 1, DENY: 2 } as const;
+
 export const flow = struct({ packets: u64, balance: i32, verdict: u32, name: bytes(5), small: i8, port: u16, pointer: u64, inside: struct({ a: u8, b: u32 }) });
 
 export const address = struct({ anonymous0: bytes(16, 4) });

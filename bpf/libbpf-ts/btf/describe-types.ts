@@ -17,7 +17,7 @@ interface DeclaredMap {
 }
 
 /**
- * Writes TypeScript for the maps of an object, and for the structs that these and its variables name: a codec of each struct, and for
+ * Writes TypeScript for the maps of an object, and for the structs that these and its variables name: a codec of each struct, the values of each enum, and for
  * each map the codecs of its keys and values, for `loaded.map('flows', ...maps.flows)`.
  * @param from what the module imports the codecs from
  * @throws BpfError `open-failed` where it is no object, or has no types
@@ -31,7 +31,7 @@ export function describeTypes(object: Uint8Array, from = 'libbpf-ts'): string {
     return `  ${identifierOf(name)}: [${writer.codecOf(key)}, ${PER_CPU_TYPES.has(type) ? writer.use('perCpu', `(${ofValue})`) : ofValue}],`;
   });
   for (const type of pointees(types)) writer.codecOf(type);
-  const body = [...writer.structs, `export const maps = {\n${maps.join('\n')}\n} as const;`];
+  const body = [...writer.declarations, `export const maps = {\n${maps.join('\n')}\n} as const;`];
   const imports = writer.used.length > 0 ? [`import { ${writer.used.join(', ')} } from '${from}';`] : [];
   return `${['// Generated from the types of an eBPF object; see libbpf-ts.', ...imports].join('\n\n')}\n\n${body.join('\n\n')}\n`;
 }
