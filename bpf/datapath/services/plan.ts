@@ -1,0 +1,223 @@
+import type { ServicePortTranslation } from '../../../model/index.ts';
+import { encodeAddress, keyOf, type RawAddress } from './address.ts';
+import { ServiceDatapathError } from './error.ts';
+import { BACKEND_ACTIVE, BACKEND_DRAINING, type KernelBackend, type KernelService, type KernelState } from './state.ts';
+
+export interface ServiceRecord {
+  readonly id: bigint;
+  readonly table: bigint;
+  readonly backends: number;
+  readonly affinity_seconds: number;
+}
+
+export interface BackendRecord extends KernelBackend {
+  readonly service: bigint;
+}
+
+export interface SlotKey {
+  readonly table: bigint;
+  readonly index: number;
+  readonly pad: number;
+}
+
+/**
+ * What is to be written, in this order, so that whoever reads in between finds the old or the new: numbers before they are used,
+ * what is pointed at before what points at it, and for what is removed the other way round.
+ */
+export interface Writes {
+  readonly nextId: bigint;
+  readonly names: ReadonlyMap<bigint, string>;
+  readonly addresses: ReadonlyMap<string, RawAddress>;
+  readonly backends: readonly BackendRecord[];
+  readonly slots: readonly (readonly [SlotKey, backend: bigint])[];
+  readonly services: readonly ServiceRecord[];
+  readonly frontends: ReadonlyMap<string, { readonly address: RawAddress; readonly service: bigint }>;
+  /** Backends that get nothing new any more. */
+  readonly draining: readonly BackendRecord[];
+  readonly frontendsGone: readonly RawAddress[];
+  readonly servicesGone: readonly bigint[];
+  readonly slotsGone: readonly SlotKey[];
+  readonly backendsGone: readonly bigint[];
+  readonly namesGone: readonly bigint[];
+  readonly addressesGone: readonly RawAddress[];
+}
+
+/** As the map has room for it, in bytes of UTF-8, with a 0 at the end. */
+const MAX_NAME = 255;
+
+/** Works out how the maps come from one state to another. The state is changed along with it. */
+export class Plan {
+  readonly #state: KernelState;
+  readonly #names = new Map<bigint, string>();
+  readonly #addresses = new Map<string, RawAddress>();
+  readonly #backends: BackendRecord[] = [];
+  readonly #slots: [SlotKey, bigint][] = [];
+  readonly #services: ServiceRecord[] = [];
+  readonly #frontends = new Map<string, { address: RawAddress; service: bigint }>();
+  readonly #draining: BackendRecord[] = [];
+  readonly #frontendsGone = new Map<string, RawAddress>();
+  readonly #addressesGone = new Map<string, RawAddress>();
+  readonly #servicesGone: bigint[] = [];
+  readonly #slotsGone: SlotKey[] = [];
+  readonly #backendsGone: bigint[] = [];
+
+  constructor(state: KernelState) {
+    this.#state = state;
+  }
+
+  /** @throws ServiceDatapathError `invalid-translation`, and nothing of the state is changed */
+  set(translation: ServicePortTranslation): void {
+    const wanted = encode(translation);
+    const before = this.#state.services.get(translation.name) ?? this.#introduce(translation.name);
+    const backends = this.#setBackends(before, wanted);
+    const table = this.#setTable(before, wanted, backends);
+    this.#point(before, wanted.frontends);
+    this.#occupy(before, wanted.addresses);
+    this.#state.services.set(translation.name, {
+      id: before.id,
+      name: before.name,
+      table,
+      slots: wanted.active.size,
+      affinitySeconds: wanted.affinitySeconds,
+      backends,
+      frontends: wanted.frontends,
+      addresses: wanted.addresses,
+    });
+  }
+
+  remove(name: string): void {
+    const before = this.#state.services.get(name);
+    if (!before) return;
+    this.#point(before, new Map());
+    this.#occupy(before, new Map());
+    this.#servicesGone.push(before.id);
+    this.#dropTable(before);
+    for (const { id } of before.backends.values()) this.#backendsGone.push(id);
+    this.#state.services.delete(name);
+  }
+
+  finish(): Writes {
+    const { owners, addressOwners, nextId } = this.#state;
+    return {
+      nextId,
+      names: this.#names,
+      addresses: this.#addresses,
+      backends: this.#backends,
+      slots: this.#slots,
+      services: this.#services,
+      frontends: this.#frontends,
+      draining: this.#draining,
+      // What one Service gave up another may have taken since.
+      frontendsGone: [...this.#frontendsGone].filter(([key]) => !owners.has(key)).map(([, address]) => address),
+      servicesGone: this.#servicesGone,
+      slotsGone: this.#slotsGone,
+      backendsGone: this.#backendsGone,
+      namesGone: this.#servicesGone,
+      addressesGone: [...this.#addressesGone].filter(([key]) => !addressOwners.has(key)).map(([, address]) => address),
+    };
+  }
+
+  #introduce(name: string): KernelService {
+    const id = this.#nextId();
+    this.#names.set(id, name);
+    const none = new Map<string, never>();
+    return { id, name, table: undefined, slots: 0, affinitySeconds: 0, backends: none, frontends: none, addresses: none };
+  }
+
+  #setBackends(before: KernelService, wanted: Encoded): ReadonlyMap<string, KernelBackend> {
+    const backends = new Map<string, KernelBackend>();
+    const keep = (addresses: ReadonlyMap<string, RawAddress>, state: number, changes: BackendRecord[]) => {
+      for (const [key, address] of addresses) {
+        const known = before.backends.get(key);
+        const backend = known?.state === state ? known : { id: known?.id ?? this.#nextId(), address, state };
+        if (backend !== known) changes.push({ ...backend, service: before.id });
+        backends.set(key, backend);
+      }
+    };
+    keep(wanted.active, BACKEND_ACTIVE, this.#backends);
+    keep(wanted.draining, BACKEND_DRAINING, this.#draining);
+    for (const [key, { id }] of before.backends) if (!backends.has(key)) this.#backendsGone.push(id);
+    return backends;
+  }
+
+  #setTable(before: KernelService, wanted: Encoded, backends: ReadonlyMap<string, KernelBackend>): bigint {
+    const isActive = ({ state }: KernelBackend) => state === BACKEND_ACTIVE;
+    const now = [...backends.values()].filter(isActive);
+    const then = new Set([...before.backends.values()].filter(isActive).map(({ id }) => id));
+    const isSame = now.length === then.size && now.every(({ id }) => then.has(id));
+    const kept = isSame ? before.table : undefined;
+    if (kept !== undefined && wanted.affinitySeconds === before.affinitySeconds) return kept;
+    const table = kept ?? this.#nextId();
+    if (kept === undefined) {
+      for (const [index, { id }] of now.entries()) this.#slots.push([{ table, index, pad: 0 }, id]);
+      this.#dropTable(before);
+    }
+    this.#services.push({ id: before.id, table, backends: now.length, affinity_seconds: wanted.affinitySeconds });
+    return table;
+  }
+
+  #dropTable({ table, slots }: KernelService): void {
+    if (table !== undefined) for (let index = 0; index < slots; index += 1) this.#slotsGone.push({ table, index, pad: 0 });
+  }
+
+  /** Frontends lead to a Service, and others that it had do not. */
+  #point({ id, name, frontends }: KernelService, wanted: ReadonlyMap<string, RawAddress>): void {
+    const { owners } = this.#state;
+    for (const [key, address] of wanted) {
+      if (owners.get(key) === name) continue;
+      owners.set(key, name);
+      this.#frontends.set(key, { address, service: id });
+    }
+    for (const [key, address] of frontends) {
+      if (wanted.has(key) || owners.get(key) !== name) continue;
+      owners.delete(key);
+      this.#frontends.delete(key);
+      this.#frontendsGone.set(key, address);
+    }
+  }
+
+  #occupy({ name, addresses }: KernelService, wanted: ReadonlyMap<string, RawAddress>): void {
+    const { addressOwners } = this.#state;
+    for (const [key, address] of wanted) {
+      if (!addressOwners.has(key)) this.#addresses.set(key, address);
+      addressOwners.set(key, name);
+    }
+    for (const [key, address] of addresses) {
+      if (wanted.has(key) || addressOwners.get(key) !== name) continue;
+      addressOwners.delete(key);
+      this.#addresses.delete(key);
+      this.#addressesGone.set(key, address);
+    }
+  }
+
+  #nextId(): bigint {
+    const id = this.#state.nextId;
+    this.#state.nextId += 1n;
+    return id;
+  }
+}
+
+interface Encoded {
+  readonly affinitySeconds: number;
+  readonly active: ReadonlyMap<string, RawAddress>;
+  readonly draining: ReadonlyMap<string, RawAddress>;
+  readonly frontends: ReadonlyMap<string, RawAddress>;
+  readonly addresses: ReadonlyMap<string, RawAddress>;
+}
+
+function encode({ name, frontends, backends, draining, affinitySeconds, untranslated }: ServicePortTranslation): Encoded {
+  if (Buffer.byteLength(name) > MAX_NAME) throw new ServiceDatapathError('invalid-translation', `the name ${name} is too long`);
+  const protocol = frontends[0]?.protocol ?? 'TCP';
+  const keyed = (list: readonly { readonly address: string; readonly port: number }[]) =>
+    new Map(list.map((address) => encodeAddress(address, protocol)).map((raw) => [keyOf(raw), raw] as const));
+  const active = keyed(backends);
+  const addresses = keyed(frontends.filter(({ address }) => address !== '0.0.0.0' && address !== '::'));
+  const leaving = [...keyed(draining)].filter(([key]) => !active.has(key));
+  return {
+    affinitySeconds,
+    active,
+    draining: new Map(leaving),
+    frontends: untranslated === undefined ? keyed(frontends) : new Map(),
+    addresses,
+  };
+}

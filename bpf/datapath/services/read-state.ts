@@ -1,0 +1,131 @@
+import { setImmediate } from 'node:timers/promises';
+import type { BpfMap } from 'libbpf-ts';
+import { keyOf, type RawAddress } from './address.ts';
+import type { ServiceMaps } from './service-maps.ts';
+import { BACKEND_ACTIVE, emptyState, type KernelBackend, type KernelService, type KernelState } from './state.ts';
+
+/** Entries between which others may have their turn: some milliseconds. */
+const AT_A_TIME = 1_000;
+/** Of addresses that are there and led nowhere: those that are not translated have nothing else in the maps. */
+export const UNKNOWN_OWNER = '';
+
+/** The maps as they are, entry by entry, whatever is wrong with them. */
+export interface RawState {
+  readonly names: ReadonlyMap<bigint, string>;
+  readonly services: ReadonlyMap<bigint, { id: bigint; table: bigint; backends: number; affinity_seconds: number }>;
+  /** By table and index. */
+  readonly slots: ReadonlyMap<string, { readonly key: SlotKeyRead; readonly backend: bigint }>;
+  readonly backends: ReadonlyMap<bigint, KernelBackend & { readonly service: bigint; readonly isSound: boolean }>;
+  readonly frontends: ReadonlyMap<string, { readonly key: RawAddress; readonly service: bigint; readonly isSound: boolean }>;
+  readonly addresses: ReadonlyMap<string, RawAddress>;
+  readonly nextId: bigint;
+}
+
+interface SlotKeyRead {
+  readonly table: bigint;
+  readonly index: number;
+  readonly pad: number;
+}
+
+export async function readRawState(maps: ServiceMaps): Promise<RawState> {
+  return {
+    names: new Map(await all(maps.service_names, (id, { text }) => [id, decodeName(text)])),
+    services: new Map(await all(maps.services, (id, service) => [id, service])),
+    slots: new Map(await all(maps.service_slots, (key, backend) => [slotKey(key.table, key.index, key.pad), { key, backend }])),
+    backends: new Map(
+      await all(maps.service_backends, (id, { address, ...rest }) => [id, { ...rest, id, address, isSound: rest.id === id }]),
+    ),
+    frontends: new Map(
+      await all(maps.service_frontends, (key, { address, service }) => {
+        const text = keyOf(key);
+        return [text, { key, service, isSound: keyOf(address) === text }];
+      }),
+    ),
+    addresses: new Map(await all(maps.service_addresses, (key) => [keyOf(key), key])),
+    nextId: maps.service_next_id.get(0) ?? 0n,
+  };
+}
+
+/**
+ * What of the maps is right in itself, as a state to plan from. Where something of a Service does not fit together, its table is
+ * left out, so that it gets another. `isStray` tells of what nothing belongs to.
+ */
+export function assembleState(raw: RawState): KernelState {
+  const highest = [...raw.names.keys(), ...raw.backends.keys(), ...[...raw.services.values()].map(({ table }) => table)];
+  const state = emptyState(highest.reduce((next, id) => (id >= next ? id + 1n : next), raw.nextId > 0n ? raw.nextId : 1n));
+  const byId = new Map<bigint, string>();
+  for (const [id, name] of raw.names) {
+    if (!state.services.has(name)) state.services.set(name, emptyService(id, name));
+    if (state.services.get(name)?.id === id) byId.set(id, name);
+  }
+  const backends = backendsByService(raw);
+  const frontends = new Map<bigint, Map<string, RawAddress>>();
+  for (const [key, frontend] of raw.frontends) {
+    const name = byId.get(frontend.service);
+    if (!frontend.isSound || name === undefined) continue;
+    state.owners.set(key, name);
+    const own = frontends.get(frontend.service) ?? new Map<string, RawAddress>();
+    frontends.set(frontend.service, own.set(key, frontend.key));
+  }
+  for (const key of raw.addresses.keys()) state.addressOwners.set(key, state.owners.get(key) ?? UNKNOWN_OWNER);
+  for (const [id, name] of byId) {
+    const own = backends.get(id) ?? new Map<string, KernelBackend>();
+    const leading = frontends.get(id) ?? new Map<string, RawAddress>();
+    const addresses = new Map([...leading].filter(([key]) => raw.addresses.has(key)));
+    const service = readService(raw, id, own);
+    state.services.set(name, { ...emptyService(id, name), ...service, backends: own, frontends: leading, addresses });
+  }
+  return state;
+}
+
+function readService(
+  raw: RawState,
+  id: bigint,
+  backends: ReadonlyMap<string, KernelBackend>,
+): Partial<Pick<KernelService, 'table' | 'slots' | 'affinitySeconds'>> {
+  const record = raw.services.get(id);
+  if (record?.id !== id) return {};
+  const { table, backends: slots, affinity_seconds: affinitySeconds } = record;
+  const missing = new Set([...backends.values()].filter(({ state }) => state === BACKEND_ACTIVE).map((backend) => backend.id));
+  for (let index = 0; index < Math.min(slots, raw.slots.size); index += 1) {
+    const backend = raw.slots.get(slotKey(table, index, 0))?.backend;
+    // Each active one stands in one slot.
+    if (backend === undefined || !missing.delete(backend)) return {};
+  }
+  return missing.size === 0 && slots <= raw.slots.size ? { table, slots, affinitySeconds } : {};
+}
+
+function backendsByService(raw: RawState): ReadonlyMap<bigint, Map<string, KernelBackend>> {
+  const all = new Map<bigint, Map<string, KernelBackend>>();
+  for (const { id, service, address, state, isSound } of raw.backends.values()) {
+    if (!isSound) continue;
+    const own = all.get(service) ?? new Map<string, KernelBackend>();
+    all.set(service, own);
+    const key = keyOf(address);
+    if (!own.has(key)) own.set(key, { id, address, state });
+  }
+  return all;
+}
+
+function emptyService(id: bigint, name: string): KernelService {
+  const none = new Map<string, never>();
+  return { id, name, table: undefined, slots: 0, affinitySeconds: 0, backends: none, frontends: none, addresses: none };
+}
+
+export function slotKey(table: bigint, index: number, pad: number): string {
+  return `${table}/${index}/${pad}`;
+}
+
+export function decodeName(text: Uint8Array): string {
+  const end = text.indexOf(0);
+  return Buffer.from(text.subarray(0, end < 0 ? text.length : end)).toString('utf8');
+}
+
+async function all<K, V, T>(map: BpfMap<K, V>, read: (key: K, value: V) => T): Promise<T[]> {
+  const entries: T[] = [];
+  for (const [key, value] of map.entries()) {
+    entries.push(read(key, value));
+    if (entries.length % AT_A_TIME === 0) await setImmediate();
+  }
+  return entries;
+}
