@@ -64,7 +64,7 @@ async function askByTcp(address: string, port: number): Promise<Answer> {
 async function askManyTimes(address: string, port: number, times: number): Promise<Answer> {
   const counts: Record<string, number> = {};
   for (let turn = 0; turn < times; turn += 1) {
-    const answer = await askByTcp(address, port).catch((error) => ({ error: String(error.code) }));
+    const answer: Answer = await askByTcp(address, port).catch((error) => ({ error: String(error.code) }));
     const what = answer.error ?? answer.backend ?? '';
     counts[what] = (counts[what] ?? 0) + 1;
   }
