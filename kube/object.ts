@@ -12,6 +12,7 @@ import { type Node, nodeView } from './views/node.ts';
 import { type Pod, podView } from './views/pod.ts';
 import { type Secret, secretView } from './views/secret.ts';
 import { type EndpointSlice, endpointSliceView, type Service, serviceView } from './views/service.ts';
+import { type SluiceIdentity, sluiceIdentityView } from './views/sluice-identity.ts';
 import { type SluiceSettings, sluiceSettingsView } from './views/sluice-settings.ts';
 
 /** An object that Sluice reads, reduced to what it reads of it. */
@@ -22,6 +23,7 @@ export type KubeObject =
   | EndpointSlice
   | Secret
   | SluiceSettings
+  | SluiceIdentity
   | Node
   | Pod
   | Namespace
@@ -42,6 +44,7 @@ export const VIEWS = {
   'discovery.k8s.io/v1/EndpointSlice': endpointSliceView,
   'v1/Secret': secretView,
   'sluice.io/v1alpha1/SluiceSettings': sluiceSettingsView,
+  'sluice.io/v1alpha1/SluiceIdentity': sluiceIdentityView,
   'v1/Node': nodeView,
   'v1/Pod': podView,
   'v1/Namespace': namespaceView,
