@@ -45,6 +45,9 @@ export interface Writes {
 /** As the map has room for it, in bytes of UTF-8, with a 0 at the end. */
 const MAX_NAME = 255;
 
+/** Owner of frontends that lead to a Service whose name another has taken. */
+const RETIRED = '';
+
 /** Works out how the maps come from one state to another. The state is changed along with it. */
 export class Plan {
   readonly #state: KernelState;
@@ -56,6 +59,8 @@ export class Plan {
   readonly #frontends = new Map<string, { address: RawAddress; service: bigint }>();
   readonly #draining: BackendRecord[] = [];
   readonly #frontendsGone = new Map<string, RawAddress>();
+  /** Frontends of Services that were retired. */
+  readonly #ownerless = new Map<string, RawAddress>();
   readonly #addressesGone = new Map<string, RawAddress>();
   readonly #servicesGone: bigint[] = [];
   readonly #slotsGone: SlotKey[] = [];
@@ -65,9 +70,21 @@ export class Plan {
     this.#state = state;
   }
 
-  /** @throws ServiceDatapathError `invalid-translation`, and nothing of the state is changed */
-  set(translation: ServicePortTranslation): void {
-    const wanted = encode(translation);
+  /** Called once, before `remove`. @throws ServiceDatapathError `invalid-translation`, and the plan and the state are of no use */
+  set(translations: readonly ServicePortTranslation[]): void {
+    const all = translations.map((translation) => [translation, encode(translation)] as const);
+    const { owners, services } = this.#state;
+    const losing = new Set(
+      all.flatMap(([{ name }, { frontends }]) => [...frontends.keys()].map((key) => owners.get(key)).filter((owner) => owner !== name)),
+    );
+    for (const [{ name }] of all) {
+      const known = services.get(name);
+      if (known && losing.has(name)) this.#retire(known);
+    }
+    for (const [translation, wanted] of all) this.#setOne(translation, wanted);
+  }
+
+  #setOne(translation: ServicePortTranslation, wanted: Encoded): void {
     const before = this.#state.services.get(translation.name) ?? this.#introduce(translation.name);
     const backends = this.#setBackends(before, wanted);
     const table = this.#setTable(before, wanted, backends);
@@ -90,14 +107,16 @@ export class Plan {
     if (!before) return;
     this.#point(before, new Map());
     this.#occupy(before, new Map());
-    this.#servicesGone.push(before.id);
-    this.#dropTable(before);
-    for (const { id } of before.backends.values()) this.#backendsGone.push(id);
-    this.#state.services.delete(name);
+    this.#drop(before);
   }
 
   finish(): Writes {
     const { owners, addressOwners, nextId } = this.#state;
+    for (const [key, address] of this.#ownerless) {
+      if (owners.get(key) !== RETIRED) continue;
+      owners.delete(key);
+      this.#frontendsGone.set(key, address);
+    }
     return {
       nextId,
       names: this.#names,
@@ -115,6 +134,28 @@ export class Plan {
       namesGone: this.#servicesGone,
       addressesGone: [...this.#addressesGone].filter(([key]) => !addressOwners.has(key)).map(([, address]) => address),
     };
+  }
+
+  /**
+   * A Service that loses a frontend to another and changes as well would, for a moment, show that frontend's clients what they must not
+   * see. So it stays as it is until nothing leads to it any more, and another takes its name.
+   */
+  #retire(service: KernelService): void {
+    const { owners } = this.#state;
+    for (const [key, address] of service.frontends) {
+      if (owners.get(key) !== service.name) continue;
+      owners.set(key, RETIRED);
+      this.#ownerless.set(key, address);
+    }
+    this.#drop(service);
+    this.#state.services.set(service.name, { ...this.#introduce(service.name), addresses: service.addresses });
+  }
+
+  #drop(service: KernelService): void {
+    this.#servicesGone.push(service.id);
+    this.#dropTable(service);
+    for (const { id } of service.backends.values()) this.#backendsGone.push(id);
+    this.#state.services.delete(service.name);
   }
 
   #introduce(name: string): KernelService {

@@ -133,7 +133,7 @@ export class ServiceDatapath implements Disposable {
   async #write(state: KernelState, set: readonly ServicePortTranslation[], removed: readonly string[]): Promise<WriteCount> {
     this.#state = undefined;
     const plan = new Plan(state);
-    for (const translation of set) plan.set(translation);
+    plan.set(set);
     for (const name of removed) plan.remove(name);
     const count = await writePlan(this.#maps, plan.finish());
     this.#state = state;
