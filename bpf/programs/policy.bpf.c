@@ -1,17 +1,219 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* What stands at a pod's door: see docs/decisions/datapath.md. */
+/*
+ * What stands at a pod's door, and at the node's: see docs/decisions/datapath.md. A packet that passes is left to whatever else is at the
+ * same place (TC_ACT_UNSPEC). Checksums are the receiver's to verify. Multicast and broadcast are judged by their address, as everything is.
+ */
 #include <linux/bpf.h>
+#include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "service-addresses.h"
+#include "connections.h"
+#include "endpoint.h"
+#include "flow-events.h"
+#include "fragments.h"
+#include "identity.h"
+#include "judge.h"
+#include "link.h"
+#include "outcome.h"
+#include "packet.h"
+#include "verdict.h"
+
+static __always_inline bool is_tagged(const struct __sk_buff *skb)
+{
+	return skb->vlan_present || skb->protocol == bpf_htons(ETH_P_8021Q) || skb->protocol == bpf_htons(ETH_P_8021AD);
+}
+
+static __always_inline bool is_ip(const struct __sk_buff *skb)
+{
+	return skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6);
+}
+
+static __always_inline bool find_door(struct door *door, struct __sk_buff *skb, enum direction heading)
+{
+	__u32 only = 0;
+
+	door->skb = skb;
+	door->heading = heading;
+	door->ifindex = skb->ifindex;
+	door->now = bpf_ktime_get_ns();
+	door->configuration = bpf_map_lookup_elem(&configuration, &only);
+	door->endpoint = bpf_map_lookup_elem(&endpoints, &door->ifindex);
+	if (!door->configuration || !door->endpoint)
+		return false;
+	door->subject = bpf_map_lookup_elem(&subjects, &door->endpoint->identity);
+	return true;
+}
+
+/* What no verdict can name passes where nothing is closed. */
+static __always_inline enum outcome judge_unknown_protocol(const struct door *door)
+{
+	if (!door->subject)
+		return DROPPED_NO_POLICY;
+	return door->subject->default_deny[door->heading == EGRESS] ? DROPPED_UNKNOWN_PROTOCOL : PASSED_UNJUDGED;
+}
+
+static __always_inline enum outcome parse(struct door *door, struct packet *packet)
+{
+	enum outcome outcome = parse_packet(door->skb, packet, 0, 0);
+
+	if (is_drop(outcome))
+		return outcome;
+	if (packet->is_ipv6 != (door->skb->protocol == bpf_htons(ETH_P_IPV6)))
+		return DROPPED_MALFORMED;
+	if (packet->fragment != LATER_FRAGMENT)
+		return outcome;
+	return recall_fragment(door->ifindex, door->heading, packet, door->now) ? PASSED_KNOWN : DROPPED_FRAGMENT;
+}
+
+static __always_inline enum outcome judge_flow(struct door *door, struct packet *packet)
+{
+	enum outcome outcome = PASSED_UNJUDGED;
+
+	if (equals(packet->source, packet->destination))
+		return PASSED_ITSELF;
+	if (is_icmp_error(packet) && packet->fragment != LATER_FRAGMENT)
+		outcome = judge_error(door, packet);
+	if (outcome == PASSED_UNJUDGED)
+		outcome = judge_packet(door, packet);
+	if (packet->fragment == FIRST_FRAGMENT && !is_drop(outcome))
+		remember_fragment(door->ifindex, door->heading, packet, door->now);
+	return outcome;
+}
+
+static __always_inline enum outcome judge_from_pod(struct door *door, struct packet *packet)
+{
+	enum outcome outcome;
+
+	if (is_tagged(door->skb))
+		return DROPPED_VLAN;
+	if (door->skb->protocol == bpf_htons(ETH_P_ARP))
+		return judge_arp_of_pod(door->skb, door->ifindex);
+	if (!is_ip(door->skb))
+		return judge_unknown_protocol(door);
+	outcome = parse(door, packet);
+	if (is_drop(outcome))
+		return outcome;
+	outcome = judge_link_of_pod(door->skb, door->ifindex, packet);
+	if (outcome != PASSED_UNJUDGED)
+		return outcome;
+	if (!is_own_address(door->ifindex, packet->source))
+		return DROPPED_SPOOFED;
+	return judge_flow(door, packet);
+}
+
+static __always_inline enum outcome judge_to_pod(struct door *door, struct packet *packet)
+{
+	enum outcome outcome;
+
+	if (is_tagged(door->skb))
+		return DROPPED_VLAN;
+	if (door->skb->protocol == bpf_htons(ETH_P_ARP))
+		return PASSED_LINK;
+	if (!is_ip(door->skb))
+		return judge_unknown_protocol(door);
+	outcome = parse(door, packet);
+	if (is_drop(outcome))
+		return outcome;
+	outcome = judge_link_to_pod(packet);
+	if (outcome != PASSED_UNJUDGED)
+		return outcome;
+	if (is_martian_source(packet->source, packet->is_ipv6))
+		return DROPPED_MARTIAN;
+	if (!is_multicast(packet->destination) && !is_own_on_link(door->ifindex, packet->destination))
+		return DROPPED_OTHER_DESTINATION;
+	return judge_flow(door, packet);
+}
+
+/* Not inlined, as its part of the stack is then used only when it is done. */
+static __noinline int tell_drop(const struct door *door, const struct packet *packet, enum outcome outcome)
+{
+	struct connection_key key = {};
+	struct flow_event *event;
+
+	if (!door->configuration || !may_tell_drop(door->configuration, door->now))
+		return 0;
+	event = bpf_ringbuf_reserve(&flow_events, sizeof(*event), 0);
+	if (!event)
+		return 0;
+	__builtin_memset(event, 0, sizeof(*event));
+	key_connection(&key, door->ifindex, door->heading, packet);
+	event->time = door->now;
+	event->packets = 1;
+	event->bytes = door->skb->len;
+	event->ifindex = door->ifindex;
+	event->subject = door->endpoint ? door->endpoint->identity : IDENTITY_UNKNOWN;
+	event->peer = identity_of(key.remote_address);
+	if (door->heading == INGRESS && is_identity_mark(door->skb->mark))
+		event->peer = marked_identity(door->skb->mark);
+	copy_address(event->local_address, key.local_address);
+	copy_address(event->remote_address, key.remote_address);
+	event->local_port = key.local_port;
+	event->remote_port = key.remote_port;
+	event->protocol = key.protocol;
+	event->icmp_type = packet->layer4.icmp_type;
+	event->direction = door->heading;
+	event->kind = PACKET_DROPPED;
+	event->outcome = outcome;
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+static __always_inline int conclude(const struct door *door, const struct packet *packet, enum outcome outcome)
+{
+	count(door->heading, outcome, door->skb->len);
+	if (!is_drop(outcome))
+		return TC_ACT_UNSPEC;
+	tell_drop(door, packet, outcome);
+	return TC_ACT_SHOT;
+}
 
 SEC("tc")
 int from_pod(struct __sk_buff *skb)
 {
-	struct service_address key = { .port = (__u16)skb->len };
+	struct door door = {};
+	struct packet packet = {};
+	enum outcome outcome = DROPPED_NO_ENDPOINT;
 
-	return bpf_map_lookup_elem(&service_addresses, &key) ? TC_ACT_SHOT : TC_ACT_OK;
+	if (find_door(&door, skb, EGRESS)) {
+		outcome = judge_from_pod(&door, &packet);
+		/* Who it is may be masqueraded on the way to another pod of this node. */
+		mark(skb, door.endpoint->identity);
+	}
+	return conclude(&door, &packet, outcome);
+}
+
+SEC("tc")
+int to_pod(struct __sk_buff *skb)
+{
+	struct door door = {};
+	struct packet packet = {};
+	enum outcome outcome = DROPPED_NO_ENDPOINT;
+
+	if (find_door(&door, skb, INGRESS))
+		outcome = judge_to_pod(&door, &packet);
+	return conclude(&door, &packet, outcome);
+}
+
+/* Of devices that lead to other hosts, tunnels too: what comes through one of these is not from this node, whatever becomes of its address. */
+SEC("tc")
+int from_network(struct __sk_buff *skb)
+{
+	struct packet packet = {};
+	__u32 identity;
+
+	/* What is tagged comes by here again, on the device that its tag leads to. */
+	if (is_tagged(skb) || !is_ip(skb) || is_drop(parse_packet(skb, &packet, 0, 0)))
+		return TC_ACT_UNSPEC;
+	identity = identity_of(packet.source);
+	if (identity == IDENTITY_HOST) {
+		count(INGRESS, DROPPED_MARTIAN, skb->len);
+		return TC_ACT_SHOT;
+	}
+	mark(skb, identity);
+	count(INGRESS, PASSED_MARKED, skb->len);
+	return TC_ACT_UNSPEC;
 }
 
 /* The clock is for programs that say that they are under the GPL. */

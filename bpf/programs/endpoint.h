@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+#ifndef ENDPOINT_H
+#define ENDPOINT_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "address.h"
+
+/* A pod, known by the device that leads to it. Times are those of the monotonic clock, in nanoseconds. */
+struct endpoint {
+	/* When it last changed; what was judged before is to be judged again. */
+	__u64 changed;
+	__u32 identity;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct endpoint);
+} endpoints SEC(".maps");
+
+struct endpoint_address {
+	__u32 ifindex;
+	ADDRESS(address);
+};
+
+/* The addresses that are a pod's own; the value says nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, struct endpoint_address);
+	__type(value, __u8);
+} endpoint_addresses SEC(".maps");
+
+static __always_inline bool is_own_address(__u32 ifindex, const __u8 *address)
+{
+	struct endpoint_address key = { .ifindex = ifindex };
+
+	copy_address(key.address, address);
+	return bpf_map_lookup_elem(&endpoint_addresses, &key) != 0;
+}
+
+enum monitor_level {
+	MONITOR_NOTHING,
+	MONITOR_DROPS,
+	/* Drops, and connections that begin and end. */
+	MONITOR_CONNECTIONS,
+} __attribute__((packed));
+
+struct configuration {
+	/* When an address last got another identity. */
+	__u64 addresses_changed;
+	/* Drops that are told of in a second, for each CPU. */
+	__u32 drops_per_second;
+	enum monitor_level monitor;
+	__u8 pad[3];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct configuration);
+} configuration SEC(".maps");
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+#ifndef LINK_H
+#define LINK_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+
+#include "endpoint.h"
+#include "packet.h"
+
+#define ARP_ETHERNET 1
+
+/* RFC 826, for Ethernet and IPv4. */
+struct arp {
+	__be16 hardware;
+	__be16 protocol;
+	__u8 hardware_length;
+	__u8 protocol_length;
+	__be16 operation;
+	__u8 sender_hardware[ETH_ALEN];
+	__u8 sender[4];
+	__u8 target_hardware[ETH_ALEN];
+	__u8 target[4];
+} __attribute__((packed));
+
+/* What a pod may say by ARP: only who it is itself. A probe (RFC 5227) has no sender. */
+static __always_inline enum outcome judge_arp_of_pod(struct __sk_buff *skb, __u32 ifindex)
+{
+	struct arp arp;
+	__be32 sender;
+	ADDRESS(address);
+
+	if (!load(skb, 0, &arp, sizeof(arp)))
+		return DROPPED_TRUNCATED;
+	if (arp.hardware != bpf_htons(ARP_ETHERNET) || arp.protocol != bpf_htons(ETH_P_IP) || arp.hardware_length != ETH_ALEN ||
+	    arp.protocol_length != sizeof(sender))
+		return DROPPED_MALFORMED;
+	__builtin_memcpy(&sender, arp.sender, sizeof(sender));
+	if (sender == 0)
+		return PASSED_LINK;
+	map_ipv4(address, sender);
+	return is_own_address(ifindex, address) ? PASSED_LINK : DROPPED_SPOOFED_ARP;
+}
+
+static __always_inline bool is_neighbour_discovery(const struct packet *packet)
+{
+	__u8 type = packet->layer4.icmp_type;
+
+	return packet->is_ipv6 && packet->protocol == IPPROTO_ICMPV6 && type >= ND_ROUTER_SOLICITATION && type <= ND_REDIRECT;
+}
+
+/* Who is in which group, which is told to the link and no further. */
+static __always_inline bool is_group_membership(const struct packet *packet)
+{
+	__u8 type = packet->layer4.icmp_type;
+
+	if (!packet->is_ipv6)
+		return packet->protocol == IPPROTO_IGMP;
+	return packet->protocol == IPPROTO_ICMPV6 && ((type >= MLD_QUERY && type <= MLD_DONE) || type == MLD2_REPORT);
+}
+
+static __always_inline bool is_own_on_link(__u32 ifindex, const __u8 *address)
+{
+	return is_link_local(address) || is_own_address(ifindex, address);
+}
+
+/* RFC 4861; in a solicitation that looks for duplicates the source is :: (RFC 4862). PASSED_UNJUDGED: it is nothing of the link. */
+static __always_inline enum outcome judge_link_of_pod(struct __sk_buff *skb, __u32 ifindex, const struct packet *packet)
+{
+	bool is_own_source = is_own_on_link(ifindex, packet->source);
+	ADDRESS(target);
+
+	if (is_group_membership(packet))
+		return is_own_source || is_unspecified_ipv6(packet->source) ? PASSED_LINK : DROPPED_SPOOFED;
+	if (!is_neighbour_discovery(packet))
+		return PASSED_UNJUDGED;
+	if (packet->hop_limit != ND_HOP_LIMIT)
+		return DROPPED_MALFORMED;
+	switch (packet->layer4.icmp_type) {
+	case ND_ROUTER_SOLICITATION:
+	case ND_NEIGHBOUR_SOLICITATION:
+		return is_own_source || is_unspecified_ipv6(packet->source) ? PASSED_LINK : DROPPED_SPOOFED_NEIGHBOUR;
+	case ND_NEIGHBOUR_ADVERTISEMENT:
+		if (!load(skb, packet->layer4_at + sizeof(struct icmp_header), target, sizeof(target)))
+			return DROPPED_TRUNCATED;
+		return is_own_source && is_own_on_link(ifindex, target) ? PASSED_LINK : DROPPED_SPOOFED_NEIGHBOUR;
+	default:
+		return DROPPED_ROUTER;
+	}
+}
+
+/* PASSED_UNJUDGED: it is nothing of the link. */
+static __always_inline enum outcome judge_link_to_pod(const struct packet *packet)
+{
+	if (is_group_membership(packet))
+		return PASSED_LINK;
+	if (!is_neighbour_discovery(packet))
+		return PASSED_UNJUDGED;
+	return packet->hop_limit == ND_HOP_LIMIT ? PASSED_LINK : DROPPED_MALFORMED;
+}
+
+#endif

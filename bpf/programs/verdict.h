@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+#ifndef VERDICT_H
+#define VERDICT_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "identity.h"
+#include "outcome.h"
+#include "service-addresses.h"
+
+#define ANY_PEER 0
+
+/* In rising precedence. */
+enum decision {
+	DECISION_NONE,
+	DECISION_ALLOW,
+	DECISION_SLOT,
+	DECISION_DENY,
+} __attribute__((packed));
+
+/* Peer and direction are always exact; protocol and port are matched by their longest prefix. */
+struct verdict_key {
+	/* In bits, of all that follows. */
+	__u32 length;
+	__u32 peer;
+	enum direction direction;
+	__u8 protocol;
+	__be16 port;
+};
+
+#define VERDICT_KEY_BITS 64
+
+struct verdict {
+	/* Connections that it decided. */
+	__u64 decided;
+	__u32 slot;
+	enum decision decision;
+	/* As in its key. */
+	__u8 length;
+	__u16 pad;
+};
+
+/* So that the types of the object have them; the compiler leaves out what only a map inside of a map names. */
+const struct verdict_key *verdict_key_of __attribute__((unused));
+const struct verdict *verdict_of __attribute__((unused));
+
+struct subject_verdicts {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct verdict_key);
+	__type(value, struct verdict);
+};
+
+/* By subject identity. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__array(values, struct subject_verdicts);
+} verdicts SEC(".maps");
+
+/* What else holds for all endpoints of an identity. By direction where there are two. */
+struct subject {
+	__u64 changed;
+	/* Whether what no verdict matches is denied. */
+	__u8 default_deny[DIRECTIONS];
+	/* Whether policy says anything at all. */
+	__u8 is_policed[DIRECTIONS];
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct subject);
+} subjects SEC(".maps");
+
+/* Of the one for the peer and the one for any: the higher decision, then the longer match, then the peer's own. */
+static __always_inline struct verdict *prevailing(struct verdict *of_peer, struct verdict *of_any)
+{
+	if (!of_peer || !of_any)
+		return of_peer ? of_peer : of_any;
+	if (of_peer->decision != of_any->decision)
+		return of_peer->decision > of_any->decision ? of_peer : of_any;
+	return of_any->length > of_peer->length ? of_any : of_peer;
+}
+
+/* Who wants to reach what: a connection that `direction` says the opener of, as its subject sees it. */
+struct attempt {
+	__u32 peer;
+	enum direction direction;
+	__u8 protocol;
+	/* Of the destination, or the type of ICMP; host byte order. */
+	__u16 port;
+};
+
+static __always_inline enum outcome judge_attempt(__u32 identity, const struct subject *subject, const struct attempt *attempt)
+{
+	struct verdict_key key = {
+		.length = VERDICT_KEY_BITS,
+		.peer = attempt->peer,
+		.direction = attempt->direction,
+		.protocol = attempt->protocol,
+		.port = bpf_htons(attempt->port),
+	};
+	struct verdict *of_peer, *of_any, *verdict;
+	void *trie;
+
+	/* So that the kubelet's probes pass. */
+	if (attempt->direction == INGRESS && attempt->peer == IDENTITY_HOST)
+		return PASSED_HOST;
+	trie = bpf_map_lookup_elem(&verdicts, &identity);
+	if (!trie)
+		return DROPPED_NO_POLICY;
+	of_peer = bpf_map_lookup_elem(trie, &key);
+	key.peer = ANY_PEER;
+	of_any = bpf_map_lookup_elem(trie, &key);
+	verdict = prevailing(of_peer, of_any);
+	if (!verdict)
+		return subject->default_deny[attempt->direction == EGRESS] ? DROPPED_NOT_ALLOWED : PASSED_UNRESTRICTED;
+	__sync_fetch_and_add(&verdict->decided, 1);
+	if (verdict->decision == DECISION_ALLOW)
+		return PASSED_ALLOWED;
+	return verdict->decision == DECISION_SLOT ? DROPPED_SLOT : DROPPED_DENIED;
+}
+
+/* Whether a pod that policy holds for sends to what is only the name of its backends. */
+static __always_inline bool is_untranslated(const struct subject *subject, const __u8 *address, __u16 port, __u8 protocol)
+{
+	struct service_address key = { .port = port, .protocol = protocol };
+
+	if (!subject->is_policed[EGRESS])
+		return false;
+	copy_address(key.address, address);
+	return bpf_map_lookup_elem(&service_addresses, &key) != 0;
+}
+
+#endif
