@@ -1,4 +1,5 @@
 import koffi, { type LibraryHandle } from 'koffi';
+import { bindNetlink } from './bind-netlink.ts';
 import { bindTrafficControl } from './bind-traffic-control.ts';
 import { BpfError } from './error.ts';
 import type { Native, Pointer, Watch } from './native.ts';
@@ -7,6 +8,8 @@ const SONAME = 'libbpf.so.1';
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 const SC_PAGESIZE = 30;
 /** Of `struct bpf_map_info`, of which the first six are what there is to see. */
 const MAP_INFO_WORDS = 32;
@@ -35,6 +38,7 @@ export function bindLibbpf(): Native {
   const libc = koffi.load(null);
   const mmap = libc.func('void *mmap(void *address, size_t size, int protection, int flags, int fd, int64_t offset)');
   const sysconf = libc.func('long sysconf(int name)');
+  const flock = libc.func('int flock(int fd, int operation)');
   const munmap = libc.func('int munmap(void *address, size_t size)');
   const openOptions = koffi.struct({ sz: 'size_t', object_name: 'const char *', rest: koffi.array('uint64_t', 6) });
   const runOptions = koffi.struct({
@@ -120,6 +124,9 @@ export function bindLibbpf(): Native {
     linkUpdate: lib.func('int bpf_link__update_program(void *link, void *program)'),
     linkDestroy: lib.func('int bpf_link__destroy(void *link)'),
     ...bindTrafficControl(lib),
+    ...bindNetlink(libc),
+    pin: lib.func('int bpf_obj_pin(int fd, const char *path)'),
+    lock: (fd) => (flock(fd, LOCK_EX | LOCK_NB) < 0 ? -koffi.errno() : 0),
     mapCreate: ({ type, keySize, valueSize, maxEntries, flags }, name) =>
       createMap(type, name, keySize, valueSize, maxEntries, {
         sz: koffi.sizeof(createOptions),
@@ -135,8 +142,8 @@ export function bindLibbpf(): Native {
     describeMap: (fd) => {
       const info = new Uint32Array(MAP_INFO_WORDS);
       if (describe(fd, info, Uint32Array.of(info.byteLength)) < 0) return undefined;
-      const [type = 0, , keySize = 0, valueSize = 0, maxEntries = 0, flags = 0] = info;
-      return { type, keySize, valueSize, maxEntries, flags };
+      const [type = 0, id = 0, keySize = 0, valueSize = 0, maxEntries = 0, flags = 0] = info;
+      return { type, id, keySize, valueSize, maxEntries, flags };
     },
     closeFd: libc.func('int close(int fd)'),
     probeProgramType: (type) => probeProgram(type, null),

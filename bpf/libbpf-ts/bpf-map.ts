@@ -70,6 +70,16 @@ export class BpfMap<K, V> {
     return this.info.fd;
   }
 
+  /** What the kernel calls it, and what a map of maps has for it when it is read. @throws BpfError `closed` */
+  get id(): number {
+    return native().describeMap(this.fd)?.id ?? 0;
+  }
+
+  /** Lets it outlive this process, at a path in a BPF file system. @throws BpfError `map-failed` */
+  pin(path: string): void {
+    this.#check(`pinned at ${path}`, native().pin(this.fd, path));
+  }
+
   /** @throws BpfError `map-failed` or `closed` */
   get(key: K): V | undefined {
     this.#key.encode(key, this.#keyView, 0);

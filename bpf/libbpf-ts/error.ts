@@ -17,6 +17,10 @@ export type BpfErrorCode =
   | 'map-failed'
   /** A program was not attached, or a link not changed. */
   | 'attach-failed'
+  /** The kernel did not tell about devices. */
+  | 'netlink-failed'
+  /** Another process holds a lock. */
+  | 'locked'
   /** What is pinned has another layout than what is to be used. */
   | 'pin-mismatch'
   /** The kernel did not run a program. */

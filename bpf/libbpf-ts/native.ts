@@ -40,6 +40,8 @@ export interface Native {
   hookCreate(hook: TcHook): number;
   hookAttach(hook: TcHook, filter: TcFilterOptions): number;
   hookDetach(hook: TcHook, filter: TcFilterOptions): number;
+  /** Removes the queueing discipline of both directions, with all filters. */
+  hookDestroy(ifindex: number): number;
   /** Zero or more is the id of the program there. */
   hookQuery(hook: TcHook, filter: TcFilterOptions): number;
   /** Zero or more is a file descriptor. */
@@ -50,7 +52,17 @@ export interface Native {
   setMapPinPath(map: Pointer, path: string): number;
   /** Zero or more is a file descriptor. */
   pinnedOpen(path: string): number;
-  describeMap(fd: number): MapLayout | undefined;
+  /** Of what is open, puts it there. */
+  pin(fd: number, path: string): number;
+  describeMap(fd: number): (MapLayout & { readonly id: number }) | undefined;
+  /** Of a file or folder, which is locked until its descriptor is closed; without waiting. */
+  lock(fd: number): number;
+  /** Programs on a device that are no filters: how many, or what is negative; identifiers are in the array. */
+  queryTcx(hook: TcHook, ids: Uint32Array): number;
+  /** A socket to routing netlink; zero or more is a file descriptor. */
+  netlinkOpen(): number;
+  netlinkSend(fd: number, message: Uint8Array): number;
+  netlinkReceive(fd: number, buffer: Uint8Array): number;
   closeFd(fd: number): number;
   /** 1 where the kernel has it, 0 where it has not. */
   probeProgramType(type: number): number;

@@ -34,6 +34,13 @@ export class TcFilter implements Disposable {
     return new TcFilter(place, replace(program, place));
   }
 
+  /** A filter that is there already, such as one of a process that ended; undefined where there is none. */
+  static find({ ifindex, direction, priority = 1, handle = 1 }: TcFilterPlace): TcFilter | undefined {
+    const place = { ifindex, direction, priority, handle };
+    const programId = idAt(place);
+    return programId > 0 ? new TcFilter(place, programId) : undefined;
+  }
+
   /** Puts another program in its place, at once. @throws BpfError `attach-failed` */
   update(program: Program): void {
     if (this.#isDetached) throw new BpfError('closed', `the filter of device ${this.#place.ifindex} was disposed of`);

@@ -27,7 +27,8 @@ struct verdict_key {
 	__u32 peer;
 	enum direction direction;
 	__u8 protocol;
-	__be16 port;
+	/* In network byte order, the leading bits first. */
+	__u8 port[2];
 };
 
 #define VERDICT_KEY_BITS 64
@@ -107,7 +108,7 @@ static __always_inline enum outcome judge_attempt(__u32 identity, const struct s
 		.peer = attempt->peer,
 		.direction = attempt->direction,
 		.protocol = attempt->protocol,
-		.port = bpf_htons(attempt->port),
+		.port = { attempt->port >> 8, attempt->port & 0xff },
 	};
 	struct verdict *of_peer, *of_any, *verdict;
 	void *trie;
