@@ -73,13 +73,10 @@ export class Plan {
   /** Called once, before `remove`. @throws ServiceDatapathError `invalid-translation`, and the plan and the state are of no use */
   set(translations: readonly ServicePortTranslation[]): void {
     const all = translations.map((translation) => [translation, encode(translation)] as const);
-    const { owners, services } = this.#state;
-    const losing = new Set(
-      all.flatMap(([{ name }, { frontends }]) => [...frontends.keys()].map((key) => owners.get(key)).filter((owner) => owner !== name)),
-    );
-    for (const [{ name }] of all) {
-      const known = services.get(name);
-      if (known && losing.has(name)) this.#retire(known);
+    for (const [{ name }, wanted] of all) {
+      const known = this.#state.services.get(name);
+      const losesFrontends = known && [...known.frontends.keys()].some((key) => !wanted.frontends.has(key));
+      if (losesFrontends && !isServedBy(known, wanted)) this.#retire(known);
     }
     for (const [translation, wanted] of all) this.#setOne(translation, wanted);
   }
@@ -137,8 +134,8 @@ export class Plan {
   }
 
   /**
-   * A Service that loses a frontend to another and changes as well would, for a moment, show that frontend's clients what they must not
-   * see. So it stays as it is until nothing leads to it any more, and another takes its name.
+   * A Service that loses a frontend, to another perhaps, and has other backends as well would for a moment show that frontend's clients
+   * what they must not see. So it stays as it is until nothing leads to it any more, and another takes its name.
    */
   #retire(service: KernelService): void {
     const { owners } = this.#state;
@@ -182,18 +179,15 @@ export class Plan {
   }
 
   #setTable(before: KernelService, wanted: Encoded, backends: ReadonlyMap<string, KernelBackend>): bigint {
-    const isActive = ({ state }: KernelBackend) => state === BACKEND_ACTIVE;
-    const now = [...backends.values()].filter(isActive);
-    const then = new Set([...before.backends.values()].filter(isActive).map(({ id }) => id));
-    const isSame = now.length === then.size && now.every(({ id }) => then.has(id));
-    const kept = isSame ? before.table : undefined;
+    const kept = isServedBy(before, wanted) ? before.table : undefined;
     if (kept !== undefined && wanted.affinitySeconds === before.affinitySeconds) return kept;
     const table = kept ?? this.#nextId();
     if (kept === undefined) {
-      for (const [index, { id }] of now.entries()) this.#slots.push([{ table, index, pad: 0 }, id]);
+      const active = [...backends.values()].filter(isActive);
+      for (const [index, { id }] of active.entries()) this.#slots.push([{ table, index, pad: 0 }, id]);
       this.#dropTable(before);
     }
-    this.#services.push({ id: before.id, table, backends: now.length, affinity_seconds: wanted.affinitySeconds });
+    this.#services.push({ id: before.id, table, backends: wanted.active.size, affinity_seconds: wanted.affinitySeconds });
     return table;
   }
 
@@ -236,6 +230,16 @@ export class Plan {
     this.#state.nextId += 1n;
     return id;
   }
+}
+
+function isActive({ state }: KernelBackend): boolean {
+  return state === BACKEND_ACTIVE;
+}
+
+/** Whether its table can stay. */
+function isServedBy({ table, backends }: KernelService, { active }: Encoded): boolean {
+  const before = [...backends].filter(([, backend]) => isActive(backend));
+  return table !== undefined && before.length === active.size && before.every(([key]) => active.has(key));
 }
 
 interface Encoded {

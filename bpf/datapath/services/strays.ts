@@ -1,13 +1,12 @@
 import { type RawState, slotKey, UNKNOWN_OWNER } from './read-state.ts';
-import type { ServiceMaps } from './service-maps.ts';
 import type { KernelState } from './state.ts';
-import { drop } from './write-state.ts';
+import { drop, type WritableMaps } from './write-state.ts';
 
 /**
  * Deletes what was in the maps when they were read and belongs to nothing of what they are to be.
  * @returns how many entries that were
  */
-export async function deleteStrays(maps: ServiceMaps, raw: RawState, state: KernelState): Promise<number> {
+export async function deleteStrays(maps: WritableMaps, raw: RawState, state: KernelState): Promise<number> {
   const services = [...state.services.values()];
   const ids = new Set(services.map(({ id }) => id));
   const backends = new Set(services.flatMap((service) => [...service.backends.values()].map(({ id }) => id)));

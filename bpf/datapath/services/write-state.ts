@@ -13,11 +13,16 @@ export interface WriteCount {
   readonly deleted: number;
 }
 
+/** What of a map is used here. */
+export type WritableMap<K, V> = Pick<BpfMap<K, V>, 'info' | 'get' | 'set' | 'setAll' | 'delete'>;
+type Writable<M> = M extends BpfMap<infer K, infer V> ? WritableMap<K, V> : never;
+export type WritableMaps = { readonly [N in Exclude<keyof ServiceMaps, 'node_addresses' | 'service_counts'>]: Writable<ServiceMaps[N]> };
+
 /**
  * Writes what was planned, in the order that keeps every reader right.
  * @throws ServiceDatapathError `maps-full`, before anything leads to what could not be written; BpfError
  */
-export async function writePlan(maps: ServiceMaps, writes: Writes): Promise<WriteCount> {
+export async function writePlan(maps: WritableMaps, writes: Writes): Promise<WriteCount> {
   const backend = ({ id, service, address, state }: BackendRecord) => [id, { id, service, address, state }] as const;
   if (maps.service_next_id.get(0) !== writes.nextId) maps.service_next_id.set(0, writes.nextId);
   const written = [
@@ -53,7 +58,7 @@ export async function writePlan(maps: ServiceMaps, writes: Writes): Promise<Writ
 }
 
 /** Deletes keys, whether they are there or not; others have their turn in between. @returns how many were there */
-export async function drop<K, V>(map: BpfMap<K, V>, keys: readonly K[]): Promise<number> {
+export async function drop<K, V>(map: WritableMap<K, V>, keys: readonly K[]): Promise<number> {
   let deleted = 0;
   for (const [index, key] of keys.entries()) {
     if (map.delete(key)) deleted += 1;
@@ -64,7 +69,7 @@ export async function drop<K, V>(map: BpfMap<K, V>, keys: readonly K[]): Promise
 
 const FULL = new Set(['E2BIG', 'ENOSPC', 'ENOMEM']);
 
-async function put<K, V>(map: BpfMap<K, V>, entries: readonly (readonly [K, V])[]): Promise<number> {
+async function put<K, V>(map: WritableMap<K, V>, entries: readonly (readonly [K, V])[]): Promise<number> {
   try {
     await map.setAll(entries);
   } catch (error) {
