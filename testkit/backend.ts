@@ -130,9 +130,14 @@ class Arrivals {
   }
 }
 
+/**
+ * The first to close an idle connection is never the backend: a request may be on its way to it. One that has not had any yet is idle too, and
+ * Envoy keeps such connections for later.
+ */
+const NEVER_CLOSES = { keepAliveTimeout: 0, headersTimeout: 0, requestTimeout: 0 };
+
 function createServer({ protocol = 'http1', tls }: BackendOptions): AnyServer {
-  // The first to close an idle connection is never the backend: a request may be on its way to it.
-  if (protocol === 'http1') return createHttp1Server({ keepAliveTimeout: 0 });
+  if (protocol === 'http1') return createHttp1Server(NEVER_CLOSES);
   if (protocol === 'h2c') return createH2cServer();
   if (protocol === 'any') return createAnyServer();
   if (tls === undefined) throw new Error('a backend that speaks https needs a key and a certificate');
@@ -143,7 +148,7 @@ const HTTP2_PREFACE = 'PRI ';
 
 /** Without TLS there is no telling but by the first bytes. */
 function createAnyServer(): Server {
-  const server = createHttp1Server({ keepAliveTimeout: 0 });
+  const server = createHttp1Server(NEVER_CLOSES);
   const h2c = createH2cServer().on('request', (request, response) => void server.emit('request', request, response));
   const http1 = server.listeners('connection');
   server.removeAllListeners('connection').on('connection', (socket: Socket) => {
