@@ -5,7 +5,14 @@ import { type Capability, readRequired, skipUnless } from './capabilities.ts';
 const none = new Set<Capability>();
 
 function machine(missing: Partial<Record<Capability, string>>) {
-  return { envoy: () => missing.envoy, root: () => missing.root, ipv6: () => missing.ipv6, cluster: () => missing.cluster };
+  return {
+    envoy: () => missing.envoy,
+    root: () => missing.root,
+    ipv6: () => missing.ipv6,
+    cluster: () => missing.cluster,
+    bpf: () => missing.bpf,
+    netns: () => missing.netns,
+  };
 }
 
 describe('skipUnless', () => {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { whyNoLabBinary } from '../conformance/lab/binary.ts';
 import { envoyBinary } from './envoy-binary.ts';
 
@@ -10,6 +11,10 @@ const PROBES = {
   ipv6: () => (hasIpv6Loopback() ? undefined : 'no IPv6 loopback address'),
   /** Kubernetes, see conformance/lab. Tests that need it are `*.cluster.test.ts`. */
   cluster: whyNoLabBinary,
+  /** eBPF programs: the compiler, and a kernel with their file system. */
+  bpf: () => whyNotThere('clang', '/usr/include/bpf/bpf_helpers.h', '/sys/fs/bpf'),
+  /** Pods and nodes as network namespaces, see conformance/lab/netns. */
+  netns: () => whyNotThere('clang', 'ip', 'nft', 'nsenter', 'setpriv', 'unshare'),
 } satisfies Record<string, () => string | undefined>;
 
 export type Capability = keyof typeof PROBES;
@@ -70,6 +75,14 @@ export function skipUnless(
 
 function isCapability(name: string): name is Capability {
   return Object.hasOwn(PROBES, name);
+}
+
+/** @param needed commands, or absolute paths */
+function whyNotThere(...needed: readonly string[]): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(':');
+  const isThere = (each: string) => (each.startsWith('/') ? existsSync(each) : folders.some((folder) => existsSync(join(folder, each))));
+  const missing = needed.filter((each) => !isThere(each));
+  return missing.length === 0 ? undefined : `no ${missing.join(', no ')}`;
 }
 
 function hasIpv6Loopback(): boolean {
