@@ -12,7 +12,8 @@ struct endpoint {
 	/* When it last changed; what was judged before is to be judged again. */
 	__u64 changed;
 	__u32 identity;
-	__u32 pad;
+	/* As its key: an element that is replaced is used again at once, also while somebody reads it. */
+	__u32 ifindex;
 };
 
 struct {

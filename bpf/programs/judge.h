@@ -15,13 +15,14 @@
 struct door {
 	struct __sk_buff *skb;
 	const struct configuration *configuration;
-	const struct endpoint *endpoint;
-	/* None until the agent has said something of the identity. */
-	const struct subject *subject;
+	struct endpoint endpoint;
+	struct subject subject;
 	__u64 now;
 	__u32 ifindex;
 	/* Which way the packet goes. */
 	enum direction heading;
+	/* Whether the agent has said something of the identity. */
+	bool has_subject;
 };
 
 static __always_inline enum direction opposite(enum direction direction)
@@ -50,18 +51,18 @@ static __always_inline void find_peer(const struct door *door, const struct conn
 static __noinline int judge_connection(const struct door *door, const struct connection_key *key, bool may_be_marked,
 				       struct connection *connection)
 {
-	const struct subject *subject = door->subject;
+	const struct subject *subject = &door->subject;
 	struct attempt attempt = { .protocol = key->protocol, .port = connection->port, .direction = connection->opened };
 
 	find_peer(door, key, may_be_marked, connection);
 	attempt.peer = connection->peer;
 	connection->judged = door->now;
-	if (!subject)
+	if (!door->has_subject)
 		connection->outcome = DROPPED_NO_POLICY;
 	else if (attempt.direction == EGRESS && is_untranslated(subject, key->remote_address, key->remote_port, key->protocol))
 		connection->outcome = DROPPED_SERVICE;
 	else
-		connection->outcome = judge_attempt(door->endpoint->identity, subject, &attempt);
+		connection->outcome = judge_attempt(subject, &attempt);
 	return 0;
 }
 
@@ -70,7 +71,7 @@ static __always_inline bool stands(const struct door *door, const struct connect
 {
 	__u64 judged = connection->judged;
 
-	return door->subject && judged > door->subject->changed && judged > door->endpoint->changed &&
+	return door->has_subject && judged > door->subject.changed && judged > door->endpoint.changed &&
 	       judged > door->configuration->addresses_changed;
 }
 
@@ -115,7 +116,7 @@ static __always_inline void note_packet(const struct door *door, const struct co
 		return;
 	follow_tcp(connection, door->heading, packet->layer4.tcp_flags);
 	if (!was_closing && is_closing(connection) && door->configuration->monitor >= MONITOR_CONNECTIONS)
-		tell_connection(key, connection, door->endpoint->identity, CONNECTION_ENDED, door->now);
+		tell_connection(key, connection, door->endpoint.identity, CONNECTION_ENDED, door->now);
 }
 
 static __always_inline bool opens_tcp(const struct packet *packet)
@@ -162,10 +163,10 @@ static __always_inline enum outcome begin_connection(const struct door *door, co
 	connection.is_answered = connection.opened != door->heading;
 	follow_tcp(&connection, door->heading, packet->layer4.tcp_flags);
 	if (old && is_told && !is_drop(old->outcome) && !is_closing(old))
-		tell_connection(key, old, door->endpoint->identity, CONNECTION_ENDED, door->now);
+		tell_connection(key, old, door->endpoint.identity, CONNECTION_ENDED, door->now);
 	bpf_map_update_elem(&connections, key, &connection, BPF_ANY);
 	if (is_told)
-		tell_connection(key, &connection, door->endpoint->identity, CONNECTION_BEGUN, door->now);
+		tell_connection(key, &connection, door->endpoint.identity, CONNECTION_BEGUN, door->now);
 	return connection.outcome;
 }
 

@@ -30,6 +30,26 @@ static __always_inline bool is_ip(const struct __sk_buff *skb)
 	return skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6);
 }
 
+static __always_inline bool read_endpoint(struct door *door)
+{
+	struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &door->ifindex);
+
+	if (!endpoint)
+		return false;
+	door->endpoint = *endpoint;
+	return door->endpoint.ifindex == door->ifindex;
+}
+
+static __always_inline bool read_subject(struct door *door)
+{
+	struct subject *subject = bpf_map_lookup_elem(&subjects, &door->endpoint.identity);
+
+	if (!subject)
+		return false;
+	door->subject = *subject;
+	return door->subject.identity == door->endpoint.identity;
+}
+
 static __always_inline bool find_door(struct door *door, struct __sk_buff *skb, enum direction heading)
 {
 	__u32 only = 0;
@@ -39,19 +59,20 @@ static __always_inline bool find_door(struct door *door, struct __sk_buff *skb, 
 	door->ifindex = skb->ifindex;
 	door->now = bpf_ktime_get_ns();
 	door->configuration = bpf_map_lookup_elem(&configuration, &only);
-	door->endpoint = bpf_map_lookup_elem(&endpoints, &door->ifindex);
-	if (!door->configuration || !door->endpoint)
+	if (!door->configuration)
 		return false;
-	door->subject = bpf_map_lookup_elem(&subjects, &door->endpoint->identity);
+	if (!read_endpoint(door))
+		return false;
+	door->has_subject = read_subject(door);
 	return true;
 }
 
 /* What no verdict can name passes where nothing is closed. */
 static __always_inline enum outcome judge_unknown_protocol(const struct door *door)
 {
-	if (!door->subject)
+	if (!door->has_subject)
 		return DROPPED_NO_POLICY;
-	return door->subject->default_deny[door->heading == EGRESS] ? DROPPED_UNKNOWN_PROTOCOL : PASSED_UNJUDGED;
+	return denies_by_default(&door->subject, door->heading) ? DROPPED_UNKNOWN_PROTOCOL : PASSED_UNJUDGED;
 }
 
 static __always_inline enum outcome parse(struct door *door, struct packet *packet)
@@ -143,7 +164,7 @@ static __noinline int tell_drop(const struct door *door, const struct packet *pa
 	event->packets = 1;
 	event->bytes = door->skb->len;
 	event->ifindex = door->ifindex;
-	event->subject = door->endpoint ? door->endpoint->identity : IDENTITY_UNKNOWN;
+	event->subject = door->endpoint.identity;
 	event->peer = identity_of(key.remote_address);
 	if (door->heading == INGRESS && is_identity_mark(door->skb->mark))
 		event->peer = marked_identity(door->skb->mark);
@@ -179,7 +200,7 @@ int from_pod(struct __sk_buff *skb)
 	if (find_door(&door, skb, EGRESS)) {
 		outcome = judge_from_pod(&door, &packet);
 		/* Who it is may be masqueraded on the way to another pod of this node. */
-		mark(skb, door.endpoint->identity);
+		mark(skb, door.endpoint.identity);
 	}
 	return conclude(&door, &packet, outcome);
 }

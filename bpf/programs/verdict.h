@@ -71,7 +71,8 @@ struct subject {
 	__u8 default_deny[DIRECTIONS];
 	/* Whether policy says anything at all. */
 	__u8 is_policed[DIRECTIONS];
-	__u32 pad;
+	/* As its key, as with endpoints. */
+	__u32 identity;
 };
 
 struct {
@@ -81,6 +82,11 @@ struct {
 	__type(key, __u32);
 	__type(value, struct subject);
 } subjects SEC(".maps");
+
+static __always_inline bool denies_by_default(const struct subject *subject, enum direction direction)
+{
+	return direction == EGRESS ? subject->default_deny[EGRESS] : subject->default_deny[INGRESS];
+}
 
 /* Of the one for the peer and the one for any: the higher decision, then the longer match, then the peer's own. */
 static __always_inline struct verdict *prevailing(struct verdict *of_peer, struct verdict *of_any)
@@ -101,7 +107,7 @@ struct attempt {
 	__u16 port;
 };
 
-static __always_inline enum outcome judge_attempt(__u32 identity, const struct subject *subject, const struct attempt *attempt)
+static __always_inline enum outcome judge_attempt(const struct subject *subject, const struct attempt *attempt)
 {
 	struct verdict_key key = {
 		.length = VERDICT_KEY_BITS,
@@ -116,7 +122,7 @@ static __always_inline enum outcome judge_attempt(__u32 identity, const struct s
 	/* So that the kubelet's probes pass. */
 	if (attempt->direction == INGRESS && attempt->peer == IDENTITY_HOST)
 		return PASSED_HOST;
-	trie = bpf_map_lookup_elem(&verdicts, &identity);
+	trie = bpf_map_lookup_elem(&verdicts, &subject->identity);
 	if (!trie)
 		return DROPPED_NO_POLICY;
 	of_peer = bpf_map_lookup_elem(trie, &key);
@@ -124,7 +130,7 @@ static __always_inline enum outcome judge_attempt(__u32 identity, const struct s
 	of_any = bpf_map_lookup_elem(trie, &key);
 	verdict = prevailing(of_peer, of_any);
 	if (!verdict)
-		return subject->default_deny[attempt->direction == EGRESS] ? DROPPED_NOT_ALLOWED : PASSED_UNRESTRICTED;
+		return denies_by_default(subject, attempt->direction) ? DROPPED_NOT_ALLOWED : PASSED_UNRESTRICTED;
 	__sync_fetch_and_add(&verdict->decided, 1);
 	if (verdict->decision == DECISION_ALLOW)
 		return PASSED_ALLOWED;
