@@ -16,6 +16,8 @@ export interface LabelKey {
 
 export const KUBERNETES = 'k8s';
 export const RESERVED = 'reserved';
+/** Of addresses: the key is the prefix. */
+export const CIDR = 'cidr';
 /** Of selectors only: whatever the source. */
 export const ANY_SOURCE = 'any';
 
@@ -51,7 +53,7 @@ export function parseLabel(text: string): Label {
   return { source: source === ANY_SOURCE ? KUBERNETES : source, key, value: equals < 0 ? '' : text.slice(equals + 1) };
 }
 
-/** `k8s:app=web`, and `reserved:host` for a label without value that is reserved. */
+/** `k8s:app=web`, `reserved:host`, `cidr:10.0.0.0/8`: those of Kubernetes always have a value, be it empty. */
 export function formatLabel({ source, key, value }: Label): string {
-  return source === RESERVED && value === '' ? `${source}:${key}` : `${source}:${key}=${value}`;
+  return source === KUBERNETES || value !== '' ? `${source}:${key}=${value}` : `${source}:${key}`;
 }

@@ -1,0 +1,42 @@
+import type { DiagnosticCodeEntry } from '../model/index.ts';
+
+/**
+ * Every diagnostic that comes from policies, with what it means for traffic. docs/diagnostics.md repeats this table for users, and a
+ * test holds the two together.
+ */
+export const DIAGNOSTIC_CODES = {
+  InvalidPolicy: {
+    severity: 'error',
+    meaning: 'A field of a policy is wrong. None of it allows anything; what it selects is isolated in the directions that it has.',
+  },
+  NeedsLayer7: {
+    severity: 'error',
+    meaning: 'A rule needs layer 7 (rules, TLS, server names, a listener), which is not enforced yet. It allows nothing.',
+  },
+  PeerNotEnforced: {
+    severity: 'error',
+    meaning: 'A rule names peers that cannot be told yet (toFQDNs, groups, nodes). It allows nothing; one that denies, denies all such.',
+  },
+  AuthenticationNotEnforced: {
+    severity: 'error',
+    meaning: 'A rule asks for mutual authentication, which is not enforced yet. It allows nothing.',
+  },
+  HostPolicyNotEnforced: {
+    severity: 'error',
+    meaning: 'A policy selects nodes. Nodes have no endpoint here, so nothing of it is enforced.',
+  },
+  NamespaceIgnored: {
+    severity: 'warning',
+    meaning: 'The endpointSelector of a CiliumNetworkPolicy names a namespace. It selects in its own namespace all the same.',
+  },
+  HostNetworkNotEnforced: {
+    severity: 'warning',
+    meaning: 'A policy selects a pod of the host network. It has no endpoint of its own, so the policy does nothing for it.',
+  },
+  IdentitiesExhausted: {
+    severity: 'error',
+    meaning: 'There is no number left for the labels of a pod. It counts as `init`: policies that select or allow its labels do nothing.',
+  },
+} as const satisfies Record<string, DiagnosticCodeEntry>;
+
+export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES;

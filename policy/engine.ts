@@ -1,0 +1,173 @@
+import { equal } from '../collection/index.ts';
+import { type KubeObject, refOf } from '../kube/index.ts';
+import {
+  type AddressEntry,
+  compareDiagnostics,
+  type Diagnostic,
+  type Identity,
+  type IdentityEntry,
+  type ObjectRef,
+  objectKey,
+  type PodEndpoint,
+  type SubjectPolicy,
+} from '../model/index.ts';
+import { type IdentityAllocator, MemoryIdentityAllocator } from './identity/allocator.ts';
+import { IdentityTable } from './identity/identity-table.ts';
+import { RESERVED_FACTS } from './identity/reserved.ts';
+import { RuleVocabulary } from './identity/rule-vocabulary.ts';
+import { LabelFilter } from './labels/label-filter.ts';
+import { type IngestedPolicy, ingestNetworkPolicy } from './rules/ingest-network-policy.ts';
+import type { EnforcementMode } from './verdicts/compile-direction.ts';
+import { VerdictCompiler } from './verdicts/verdict-compiler.ts';
+
+export interface PolicyEngineOptions {
+  /** Where numbers come from; by default from memory. */
+  readonly allocator?: IdentityAllocator;
+  /** By default `default`: those are isolated whom a policy selects that isolates. */
+  readonly enforcement?: EnforcementMode;
+  /** Cilium's `cluster-name`; by default `default`. */
+  readonly cluster?: string;
+  /** Prefixes of pods' addresses that no Node tells, as some CNIs have it. An address of these that is no pod's is never the world's. */
+  readonly podNetworks?: readonly string[];
+  /** Expressions of Cilium's label filter, after the defaults. */
+  readonly labelFilter?: readonly string[];
+  /** Whether a namespace without object has no labels but its name, as in manifests; by default its pods are `init` until it is known. */
+  readonly impliesNamespaces?: boolean;
+}
+
+/** What is different from what was told before. Nothing is told twice, and what is equal is the same object. */
+export interface PolicyChange {
+  readonly identities: { readonly upserts: readonly IdentityEntry[]; readonly removals: readonly Identity[] };
+  /** Removals are the prefixes. */
+  readonly addresses: { readonly upserts: readonly AddressEntry[]; readonly removals: readonly string[] };
+  readonly endpoints: { readonly upserts: readonly PodEndpoint[]; readonly removals: readonly PodEndpoint[] };
+  /** One for each identity that an endpoint has. */
+  readonly policies: { readonly upserts: readonly SubjectPolicy[]; readonly removals: readonly Identity[] };
+  /** All that is wrong at present; undefined where nothing of it changed. */
+  readonly diagnostics: readonly Diagnostic[] | undefined;
+}
+
+/**
+ * Turns objects into identities and verdicts, in proportion to what changes. Objects are given one by one; what they come to is told
+ * by `flush`, at once for all of them.
+ */
+export class PolicyEngine {
+  readonly #vocabulary = new RuleVocabulary();
+  readonly #table: IdentityTable;
+  readonly #compiler: VerdictCompiler;
+  readonly #policies = new Map<string, IngestedPolicy>();
+  /** How many endpoints bear each identity. */
+  readonly #bearers = new Map<Identity, number>();
+  readonly #bearing = new Map<string, Identity>();
+  #diagnostics: readonly Diagnostic[] = [];
+  #toldReserved = false;
+
+  constructor(options: PolicyEngineOptions = {}) {
+    this.#table = new IdentityTable(this.#vocabulary, {
+      allocator: options.allocator ?? new MemoryIdentityAllocator(),
+      filter: new LabelFilter(options.labelFilter),
+      cluster: options.cluster ?? 'default',
+      podNetworks: options.podNetworks ?? [],
+      impliesNamespaces: options.impliesNamespaces ?? false,
+    });
+    this.#compiler = new VerdictCompiler(options.enforcement ?? 'default');
+    for (const facts of RESERVED_FACTS) this.#compiler.putIdentity(facts);
+  }
+
+  /** Takes an object that is new or has changed. Kinds that have no part in policy are ignored. */
+  put(object: KubeObject): void {
+    switch (object.kind) {
+      case 'Pod':
+        this.#table.putPod(object);
+        break;
+      case 'Namespace':
+        this.#table.setNamespace(object.metadata.name, object);
+        break;
+      case 'Node':
+        this.#table.setNode(object.metadata.name, object);
+        break;
+      case 'NetworkPolicy':
+        this.#setPolicy(objectKey(refOf(object)), ingestNetworkPolicy(object));
+        break;
+    }
+  }
+
+  delete(ref: ObjectRef): void {
+    switch (ref.kind) {
+      case 'Pod':
+        this.#table.deletePod(ref.namespace, objectKey(ref));
+        break;
+      case 'Namespace':
+        this.#table.setNamespace(ref.name, undefined);
+        break;
+      case 'Node':
+        this.#table.setNode(ref.name, undefined);
+        break;
+      case 'NetworkPolicy':
+        this.#setPolicy(objectKey(ref), undefined);
+        break;
+    }
+  }
+
+  /** Asks the allocator again for numbers that it had none of. */
+  retryIdentities(): void {
+    this.#table.retry();
+  }
+
+  /** As of the last flush. */
+  policy(subject: Identity): SubjectPolicy | undefined {
+    return this.#compiler.policy(subject);
+  }
+
+  /** What has become of everything that was given since the last flush. */
+  flush(): PolicyChange {
+    const { facts, entries, removals, addresses, endpoints } = this.#table.settle();
+    for (const identity of removals) this.#compiler.deleteIdentity(identity);
+    for (const each of facts) this.#compiler.putIdentity(each);
+    for (const endpoint of endpoints.removals) this.#bear(endpoint, undefined);
+    for (const endpoint of endpoints.upserts) this.#bear(endpoint, endpoint.identity);
+    const policies = this.#compiler.settle();
+    const reserved = this.#toldReserved ? [] : RESERVED_FACTS.map(({ identity, labels }) => ({ identity, labels: labels.texts }));
+    this.#toldReserved = true;
+    const upserts = [...reserved, ...entries].sort((a, b) => a.identity - b.identity);
+    return { identities: { upserts, removals }, addresses, endpoints, policies, diagnostics: this.#diagnose() };
+  }
+
+  #setPolicy(key: string, ingested: IngestedPolicy | undefined): void {
+    const before = this.#policies.get(key);
+    const units = new Map(ingested?.units.map((unit) => [unit.key, unit]));
+    for (const unit of before?.units ?? []) {
+      this.#vocabulary.remove(unit);
+      if (!units.has(unit.key)) this.#compiler.deleteUnit(unit.key);
+    }
+    for (const unit of units.values()) {
+      this.#vocabulary.add(unit);
+      this.#compiler.putUnit(unit);
+    }
+    if (ingested) this.#policies.set(key, ingested);
+    else this.#policies.delete(key);
+  }
+
+  #bear({ pod, uid }: PodEndpoint, identity: Identity | undefined): void {
+    const key = `${objectKey(pod)} ${uid}`;
+    const before = this.#bearing.get(key);
+    if (identity === before) return;
+    if (identity !== undefined) {
+      this.#bearing.set(key, identity);
+      this.#bearers.set(identity, (this.#bearers.get(identity) ?? 0) + 1);
+      this.#compiler.setSubject(identity, true);
+    } else this.#bearing.delete(key);
+    if (before === undefined) return;
+    const left = (this.#bearers.get(before) ?? 1) - 1;
+    if (left > 0) this.#bearers.set(before, left);
+    else this.#bearers.delete(before);
+    this.#compiler.setSubject(before, left > 0);
+  }
+
+  #diagnose(): readonly Diagnostic[] | undefined {
+    const diagnostics = [...this.#policies.values()].flatMap((policy) => policy.diagnostics).sort(compareDiagnostics);
+    if (equal(diagnostics, this.#diagnostics)) return undefined;
+    this.#diagnostics = diagnostics;
+    return diagnostics;
+  }
+}

@@ -1,0 +1,232 @@
+import { equal } from '../../collection/index.ts';
+import { type EndpointSlice, type Namespace, type Node, type Pod, refOf } from '../../kube/index.ts';
+import { type AddressEntry, type Identity, objectKey, type PodEndpoint, RESERVED_IDENTITIES } from '../../model/index.ts';
+import { formatAddress, formatPrefix, type Prefix, parseAddress } from '../addresses/prefix.ts';
+import type { LabelFilter } from '../labels/label-filter.ts';
+import type { IdentityAllocator } from './allocator.ts';
+import { type Claim, type Claimant, Claims } from './claim.ts';
+import { NO_FACETS } from './facts.ts';
+import { type IdentityChanges, IdentityGroups, type Member } from './identity-groups.ts';
+import { claimInfrastructure } from './infrastructure.ts';
+import { podLabels } from './pod-labels.ts';
+import { reservedLabels } from './reserved.ts';
+import type { RuleVocabulary } from './rule-vocabulary.ts';
+
+export interface IdentityTableOptions {
+  readonly allocator: IdentityAllocator;
+  readonly filter: LabelFilter;
+  /** The name of the cluster, as `io.cilium.k8s.policy.cluster` has it. */
+  readonly cluster: string;
+  /** Prefixes that pods have their addresses from, beside those that Nodes tell. */
+  readonly podNetworks: readonly string[];
+  /** Whether a namespace that there is no object for has no labels but its name; if not, its pods are `init`. */
+  readonly impliesNamespaces: boolean;
+}
+
+export interface IdentityTableChanges extends IdentityChanges {
+  readonly addresses: { readonly upserts: readonly AddressEntry[]; readonly removals: readonly string[] };
+  readonly endpoints: { readonly upserts: readonly PodEndpoint[]; readonly removals: readonly PodEndpoint[] };
+}
+
+/** Who has which identity: pods, nodes, and the addresses that rules name. */
+export class IdentityTable {
+  readonly #options: IdentityTableOptions;
+  readonly #vocabulary: RuleVocabulary;
+  readonly #groups: IdentityGroups;
+  readonly #claims = new Claims();
+  readonly #pods = new Map<string, Pod>();
+  readonly #podsOfNamespace = new Map<string, Set<string>>();
+  readonly #namespaces = new Map<string, Namespace>();
+  readonly #nodes = new Map<string, Node>();
+  readonly #apiServers = new Map<string, EndpointSlice>();
+  readonly #stalePods = new Set<string>();
+  #isInfrastructureStale = true;
+  readonly #addresses = new Map<string, Identity>();
+  readonly #endpoints = new Map<string, PodEndpoint>();
+  /** Pods by the keys of their members. */
+  readonly #podOfMember = new Map<string, string>();
+
+  constructor(vocabulary: RuleVocabulary, options: IdentityTableOptions) {
+    this.#vocabulary = vocabulary;
+    this.#options = options;
+    this.#groups = new IdentityGroups(options.allocator);
+  }
+
+  putPod(pod: Pod): void {
+    const key = objectKey(refOf(pod));
+    const { namespace } = pod.metadata;
+    this.#pods.set(key, pod);
+    const others = this.#podsOfNamespace.get(namespace);
+    if (others) others.add(key);
+    else this.#podsOfNamespace.set(namespace, new Set([key]));
+    this.#stalePods.add(key);
+  }
+
+  deletePod(namespace: string, key: string): void {
+    if (!this.#pods.delete(key)) return;
+    const others = this.#podsOfNamespace.get(namespace);
+    others?.delete(key);
+    if (others?.size === 0) this.#podsOfNamespace.delete(namespace);
+    this.#stalePods.add(key);
+  }
+
+  /** @param namespace undefined for one that is gone */
+  setNamespace(name: string, namespace: Namespace | undefined): void {
+    if (namespace) this.#namespaces.set(name, namespace);
+    else this.#namespaces.delete(name);
+    for (const key of this.#podsOfNamespace.get(name) ?? []) this.#stalePods.add(key);
+  }
+
+  /** @param node undefined for one that is gone */
+  setNode(name: string, node: Node | undefined): void {
+    if (node) this.#nodes.set(name, node);
+    else this.#nodes.delete(name);
+    this.#isInfrastructureStale = true;
+  }
+
+  /** @param slice of the Service `default/kubernetes`; undefined for one that is gone */
+  setApiServers(name: string, slice: EndpointSlice | undefined): void {
+    if (!slice && !this.#apiServers.has(name)) return;
+    if (slice) this.#apiServers.set(name, slice);
+    else this.#apiServers.delete(name);
+    this.#isInfrastructureStale = true;
+  }
+
+  /** Asks the allocator again for the numbers that it had none of. */
+  retry(): void {
+    this.#groups.retry();
+  }
+
+  /** The pods whose labels have no number. */
+  podsWithoutNumber(): Pod[] {
+    const keys = new Set(Array.from(this.#groups.withoutNumber(), (member) => this.#podOfMember.get(member) ?? ''));
+    return [...keys].sort().flatMap((key) => this.#pods.get(key) ?? []);
+  }
+
+  /** Pods of the host network that run, with their labels: they have neither identity nor endpoint of their own. */
+  *hostNetworkPods(): Iterable<{ readonly pod: Pod; readonly member: Member }> {
+    for (const pod of this.#pods.values()) {
+      if (pod.spec.hostNetwork && isRunning(pod)) yield { pod, member: this.#memberOf(pod, undefined) };
+    }
+  }
+
+  /** Takes in what changed, in rules also, since this was called last. */
+  settle(): IdentityTableChanges {
+    if (this.#vocabulary.takeChanged()) {
+      this.#isInfrastructureStale = true;
+      for (const key of this.#pods.keys()) this.#stalePods.add(key);
+    }
+    for (const key of this.#stalePods) this.#claimPod(key);
+    if (this.#isInfrastructureStale) this.#claimInfrastructure();
+    const changes = this.#groups.take();
+    for (const member of changes.members) {
+      this.#claims.touchMember(member);
+      const pod = this.#podOfMember.get(member);
+      if (pod !== undefined) this.#stalePods.add(pod);
+    }
+    const settled = { ...changes, addresses: this.#settleAddresses(), endpoints: this.#settleEndpoints() };
+    this.#stalePods.clear();
+    this.#isInfrastructureStale = false;
+    return settled;
+  }
+
+  #claimPod(key: string): void {
+    const pod = this.#pods.get(key);
+    const claims = pod && hasEndpoint(pod) ? addressesOf(pod).map((prefix) => ({ prefix, member: this.#memberOf(pod, prefix) })) : [];
+    this.#claim('pod', key, claims, key);
+  }
+
+  #claimInfrastructure(): void {
+    const { podNetworks } = this.#options;
+    const all = claimInfrastructure([...this.#nodes.values()], [...this.#apiServers.values()], podNetworks, this.#vocabulary);
+    const owners = new Set(all.map(({ owner }) => owner));
+    for (const owner of this.#claims.ownersOf('node')) if (!owners.has(owner)) this.#claim('node', owner, []);
+    for (const { kind, owner, claims } of all) this.#claim(kind, owner, claims);
+  }
+
+  #claim(kind: Claimant, owner: string, claims: readonly Claim[], pod?: string): void {
+    const { members, gone } = this.#claims.set(
+      kind,
+      owner,
+      claims.map(({ prefix }) => prefix),
+    );
+    for (const key of gone) {
+      this.#groups.delete(key);
+      this.#podOfMember.delete(key);
+    }
+    for (const { prefix, member } of claims) {
+      const key = members.get(formatPrefix(prefix));
+      if (key === undefined) continue;
+      this.#groups.set(key, member);
+      if (pod !== undefined) this.#podOfMember.set(key, pod);
+    }
+  }
+
+  #memberOf(pod: Pod, address: Prefix | undefined): Member {
+    const { filter, cluster, impliesNamespaces } = this.#options;
+    const namespace = this.#namespaces.get(pod.metadata.namespace)?.metadata ?? (impliesNamespaces ? { labels: {} } : undefined);
+    if (!namespace) return { labels: reservedLabels('init'), isWorld: false, facets: NO_FACETS };
+    const { identity, others } = podLabels(pod, namespace.labels, cluster, filter);
+    const labels = others.filter(({ key }) => this.#vocabulary.namesLabel(key));
+    const ports = pod.spec.ports.filter(({ name }) => this.#vocabulary.namesPort(name));
+    return { labels: identity, isWorld: false, facets: { labels, ports, prefix: address && this.#vocabulary.blocks.longest(address) } };
+  }
+
+  #settleAddresses(): IdentityTableChanges['addresses'] {
+    const upserts: AddressEntry[] = [];
+    const removals: string[] = [];
+    for (const prefix of [...this.#claims.takeTouched()].sort()) {
+      const holder = this.#claims.holder(prefix);
+      const identity = holder === undefined ? undefined : this.#groups.identityOf(holder);
+      if (identity === this.#addresses.get(prefix)) continue;
+      if (identity === undefined) {
+        this.#addresses.delete(prefix);
+        removals.push(prefix);
+      } else {
+        this.#addresses.set(prefix, identity);
+        upserts.push({ prefix, identity });
+      }
+    }
+    return { upserts, removals };
+  }
+
+  #settleEndpoints(): IdentityTableChanges['endpoints'] {
+    const upserts: PodEndpoint[] = [];
+    const removals: PodEndpoint[] = [];
+    for (const key of [...this.#stalePods].sort()) {
+      const before = this.#endpoints.get(key);
+      const now = this.#endpointOf(key);
+      if (equal(before, now)) continue;
+      if (now) {
+        this.#endpoints.set(key, now);
+        upserts.push(now);
+      } else this.#endpoints.delete(key);
+      if (before && before.uid !== now?.uid) removals.push(before);
+    }
+    return { upserts, removals };
+  }
+
+  #endpointOf(key: string): PodEndpoint | undefined {
+    const pod = this.#pods.get(key);
+    const addresses = pod && hasEndpoint(pod) ? addressesOf(pod) : [];
+    const [first] = addresses;
+    const node = pod?.spec.nodeName;
+    if (!pod || !first || node === undefined) return undefined;
+    const identity = this.#groups.identityOf(this.#claims.memberKey(key, first)) ?? RESERVED_IDENTITIES.init;
+    return { pod: refOf(pod), uid: pod.metadata.uid ?? '', node, addresses: addresses.map(formatAddress), identity };
+  }
+}
+
+/** A pod that has ended has given its addresses back. */
+function isRunning({ status }: Pod): boolean {
+  return status.phase !== 'Succeeded' && status.phase !== 'Failed';
+}
+
+function hasEndpoint(pod: Pod): boolean {
+  return isRunning(pod) && !pod.spec.hostNetwork;
+}
+
+function addressesOf({ status }: Pod): Prefix[] {
+  const prefixes = status.addresses.flatMap((address) => parseAddress(address) ?? []);
+  return [...new Map(prefixes.map((prefix) => [formatPrefix(prefix), prefix])).values()];
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { IP_PROTOCOLS } from '../model/index.ts';
+import { judge, type Packet } from './oracle/judge.ts';
+import type { PlainObject } from './oracle/objects.ts';
+import { podAt } from './oracle/parties.ts';
+import { compileAll, hostsOf } from './testing/compile.ts';
+import { packetsIn } from './testing/packets.ts';
+import { networkPolicy } from './testing/random-network-policy.ts';
+import { randomWorld } from './testing/random-world.ts';
+
+const SEED = Number(process.env['SLUICE_POLICY_SEED'] ?? Date.now() % 1_000_000);
+const RUNS = Number(process.env['SLUICE_POLICY_RUNS'] ?? 400);
+
+const PROTOCOLS: Readonly<Record<string, number>> = IP_PROTOCOLS;
+
+/** Packets of which the compiled verdicts say something else than the oracle does. */
+function disagreements(objects: readonly PlainObject[], enforcement: 'default' | 'always' | 'never' = 'default'): string[] {
+  const { compiled } = compileAll(objects, { enforcement });
+  const hosts = hostsOf(objects);
+  const found: string[] = [];
+  for (const packet of packetsIn(objects)) {
+    if (podAt(objects, packet.from) !== undefined && podAt(objects, packet.from) === podAt(objects, packet.to)) continue;
+    const expected = judge(objects, packet, { enforcement });
+    const actual = compiled.judge(packet.from, packet.to, PROTOCOLS[packet.protocol] ?? 0, packet.port, hosts);
+    if (actual !== expected) found.push(`${describePacket(packet)}: ${actual}, the oracle says ${expected}`);
+  }
+  return found;
+}
+
+function describePacket({ from, to, protocol, port }: Packet): string {
+  return `${from} → ${to} ${protocol}/${port}`;
+}
+
+describe(`random worlds, from seed ${SEED} (SLUICE_POLICY_SEED)`, () => {
+  test(`${RUNS} worlds with NetworkPolicies: each packet is judged as the oracle does`, { timeout: 600_000 }, () => {
+    const property = fc.property(randomWorld({ policy: networkPolicy }), ({ objects }) => {
+      assert.deepEqual(disagreements(objects).slice(0, 5), []);
+    });
+    fc.assert(property, { seed: SEED, numRuns: RUNS });
+  });
+});

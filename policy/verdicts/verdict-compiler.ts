@@ -1,0 +1,252 @@
+import { equal } from '../../collection/index.ts';
+import type { NamedPort } from '../../kube/index.ts';
+import { type Direction, type DirectionPolicy, type Identity, RESERVED_IDENTITIES, type SubjectPolicy } from '../../model/index.ts';
+import type { IdentityFacts } from '../identity/facts.ts';
+import type { PolicyUnit, Rule } from '../rules/rule.ts';
+import { compileDirection, type EnforcementMode } from './compile-direction.ts';
+import { type IdentitySet, IdentitySets } from './identity-sets.ts';
+
+const DIRECTIONS = ['ingress', 'egress'] as const satisfies readonly Direction[];
+
+/** A rule set that is in force. */
+interface Unit {
+  readonly id: number;
+  readonly content: PolicyUnit;
+  readonly subjects: IdentitySet;
+  /** Those whose identities its rules for a direction mean. */
+  readonly peers: Readonly<Record<Direction, ReadonlySet<IdentitySet>>>;
+  /** Names of ports in rules for what comes in. */
+  readonly portNames: ReadonlySet<string>;
+  /** What it is compiled into. */
+  readonly programs: Set<Program>;
+}
+
+/** What holds in a direction for all subjects that the same rule sets select. */
+interface Program {
+  readonly key: string;
+  readonly direction: Direction;
+  readonly units: readonly Unit[];
+  readonly isInit: boolean;
+  readonly ports: readonly NamedPort[];
+  readonly subjects: Set<Identity>;
+  policy: DirectionPolicy | undefined;
+}
+
+interface Subject {
+  programs: Readonly<Record<Direction, Program>> | undefined;
+  policy: SubjectPolicy | undefined;
+}
+
+export interface VerdictChanges {
+  readonly upserts: readonly SubjectPolicy[];
+  readonly removals: readonly Identity[];
+}
+
+/**
+ * Compiles rules for subjects. What the same rule sets select has the same policy, compiled once; it is compiled again when one of the
+ * sets of identities changes that its rules mean.
+ */
+export class VerdictCompiler {
+  readonly #mode: EnforcementMode;
+  readonly #sets = new IdentitySets();
+  readonly #units = new Map<string, Unit>();
+  readonly #unitsById = new Map<number, Unit>();
+  readonly #setsOfRule = new Map<Rule, readonly IdentitySet[]>();
+  readonly #subjects = new Map<Identity, Subject>();
+  readonly #programs = new Map<string, Program>();
+  readonly #staleSubjects = new Set<Identity>();
+  readonly #removals = new Set<Identity>();
+  #nextId = 1;
+
+  constructor(mode: EnforcementMode) {
+    this.#mode = mode;
+  }
+
+  putUnit(content: PolicyUnit): void {
+    this.deleteUnit(content.key);
+    const unit = this.#makeUnit(content);
+    this.#units.set(content.key, unit);
+    this.#unitsById.set(unit.id, unit);
+    for (const identity of unit.subjects.identities) this.#staleSubjects.add(identity);
+  }
+
+  deleteUnit(key: string): void {
+    const unit = this.#units.get(key);
+    if (!unit) return;
+    this.#units.delete(key);
+    this.#unitsById.delete(unit.id);
+    for (const identity of unit.subjects.identities) this.#staleSubjects.add(identity);
+    this.#sets.drop(unit.subjects, unit.id);
+    for (const direction of DIRECTIONS) {
+      for (const set of unit.peers[direction]) this.#sets.drop(set, unit.id);
+      for (const rule of unit.content[direction].rules) this.#setsOfRule.delete(rule);
+    }
+  }
+
+  /** Takes what rules now see of an identity. */
+  putIdentity(facts: IdentityFacts): void {
+    this.#staleSubjects.add(facts.identity);
+    this.#touch(this.#sets.put(facts));
+  }
+
+  deleteIdentity(identity: Identity): void {
+    this.#touch(this.#sets.delete(identity));
+  }
+
+  /** Says whether there are endpoints that bear an identity, so that its policy is needed. */
+  setSubject(identity: Identity, isNeeded: boolean): void {
+    const subject = this.#subjects.get(identity);
+    if (isNeeded === (subject !== undefined)) return;
+    if (isNeeded) {
+      this.#subjects.set(identity, { programs: undefined, policy: undefined });
+      this.#staleSubjects.add(identity);
+      return;
+    }
+    this.#subjects.delete(identity);
+    if (subject?.policy) this.#removals.add(identity);
+    for (const direction of DIRECTIONS) this.#leave(subject?.programs?.[direction], identity);
+  }
+
+  /** As of the last time that all was settled. */
+  policy(subject: Identity): SubjectPolicy | undefined {
+    return this.#subjects.get(subject)?.policy;
+  }
+
+  policies(): SubjectPolicy[] {
+    return Array.from(this.#subjects.values(), ({ policy }) => policy ?? []).flat();
+  }
+
+  /** What changed since this was called last. */
+  settle(): VerdictChanges {
+    const upserts: SubjectPolicy[] = [];
+    for (const identity of this.#staleSubjects) this.#assign(identity);
+    for (const identity of [...this.#staleSubjects].sort((a, b) => a - b)) upserts.push(...this.#refresh(identity));
+    const removals = [...this.#removals].filter((identity) => !this.#subjects.has(identity)).sort((a, b) => a - b);
+    this.#staleSubjects.clear();
+    this.#removals.clear();
+    return { upserts, removals };
+  }
+
+  #makeUnit(content: PolicyUnit): Unit {
+    const id = this.#nextId++;
+    const subjects = this.#sets.use({ kind: 'labels', selector: content.subject }, id);
+    const names = content.ingress.rules.flatMap(({ ports }) => (ports === 'any' ? [] : ports.filter((port) => port.kind === 'name')));
+    return {
+      id,
+      content,
+      subjects,
+      peers: { ingress: this.#peersOf(content.ingress.rules, id), egress: this.#peersOf(content.egress.rules, id) },
+      portNames: new Set(names.map(({ name }) => name)),
+      programs: new Set(),
+    };
+  }
+
+  #peersOf(rules: readonly Rule[], id: number): Set<IdentitySet> {
+    const all = new Set<IdentitySet>();
+    const use = (set: IdentitySet): IdentitySet => {
+      if (all.has(set)) this.#sets.drop(set, id);
+      all.add(set);
+      return set;
+    };
+    for (const rule of rules) {
+      const { direction, peers, ports } = rule;
+      if (peers !== 'any')
+        this.#setsOfRule.set(
+          rule,
+          peers.map((peer) => use(this.#sets.use(peer, id))),
+        );
+      else if (direction === 'egress' && ports !== 'any') {
+        for (const port of ports) if (port.kind === 'name') use(this.#sets.use({ kind: 'port', name: port.name }, id));
+      }
+    }
+    return all;
+  }
+
+  /** Whoever is selected, or allowed, by means of these sets has to be looked at again. */
+  #touch(sets: Iterable<IdentitySet>): void {
+    for (const set of sets) {
+      for (const id of set.users.keys()) {
+        const unit = this.#unitsById.get(id);
+        for (const program of unit?.programs ?? []) if (unit?.peers[program.direction].has(set)) this.#invalidate(program);
+      }
+    }
+  }
+
+  #invalidate(program: Program): void {
+    if (program.policy === undefined) return;
+    program.policy = undefined;
+    for (const identity of program.subjects) this.#staleSubjects.add(identity);
+  }
+
+  /** Finds which rule sets select a subject. */
+  #assign(identity: Identity): void {
+    const subject = this.#subjects.get(identity);
+    if (!subject) return;
+    const units: Unit[] = [];
+    for (const set of this.#sets.setsOf(identity)) {
+      for (const id of set.users.keys()) {
+        const unit = this.#unitsById.get(id);
+        if (unit?.subjects === set) units.push(unit);
+      }
+    }
+    units.sort((a, b) => (a.content.key < b.content.key ? -1 : 1));
+    const before = subject.programs;
+    subject.programs = { ingress: this.#join('ingress', units, identity), egress: this.#join('egress', units, identity) };
+    for (const direction of DIRECTIONS) if (before?.[direction] !== subject.programs[direction]) this.#leave(before?.[direction], identity);
+  }
+
+  #join(direction: Direction, selecting: readonly Unit[], identity: Identity): Program {
+    const units = selecting.filter(({ content }) => isAbout(content, direction));
+    const isInit = identity === RESERVED_IDENTITIES.init;
+    const named = direction === 'ingress' ? (this.#sets.facts(identity)?.ports ?? []) : [];
+    const ports = named.filter(({ name }) => units.some(({ portNames }) => portNames.has(name)));
+    const key = JSON.stringify([direction, isInit, units.map(({ id }) => id), ports]);
+    const program = this.#programs.get(key) ?? { key, direction, units, isInit, ports, subjects: new Set<Identity>(), policy: undefined };
+    this.#programs.set(key, program);
+    program.subjects.add(identity);
+    for (const unit of units) unit.programs.add(program);
+    return program;
+  }
+
+  #leave(program: Program | undefined, identity: Identity): void {
+    program?.subjects.delete(identity);
+    if (!program || program.subjects.size > 0) return;
+    this.#programs.delete(program.key);
+    for (const unit of program.units) unit.programs.delete(program);
+  }
+
+  #refresh(identity: Identity): SubjectPolicy[] {
+    const subject = this.#subjects.get(identity);
+    if (!subject?.programs) return [];
+    const before = subject.policy;
+    const ingress = this.#compile(subject.programs.ingress, before?.ingress);
+    const egress = this.#compile(subject.programs.egress, before?.egress);
+    if (before && before.ingress === ingress && before.egress === egress) return [];
+    subject.policy = { subject: identity, ingress, egress };
+    return [subject.policy];
+  }
+
+  /** @param before what is kept where it is equal */
+  #compile(program: Program, before: DirectionPolicy | undefined): DirectionPolicy {
+    const { direction, isInit, ports } = program;
+    const units = program.units.map(({ content }) => content);
+    program.policy ??= compileDirection({ direction, mode: this.#mode, units, isInit, ports }, this.#lookup);
+    if (before && before !== program.policy && equal(before, program.policy)) program.policy = before;
+    return program.policy;
+  }
+
+  readonly #lookup = {
+    peersOf: (rule: Rule): Iterable<Identity> => {
+      const [only, ...others] = this.#setsOfRule.get(rule) ?? [];
+      if (others.length === 0) return only?.identities ?? [];
+      return new Set([...(only?.identities ?? []), ...others.flatMap(({ identities }) => [...identities])]);
+    },
+    withPort: (name: string): Iterable<Identity> => this.#sets.find({ kind: 'port', name })?.identities ?? [],
+    portsOf: (peer: Identity): readonly NamedPort[] => this.#sets.facts(peer)?.ports ?? [],
+  };
+}
+
+function isAbout(content: PolicyUnit, direction: Direction): boolean {
+  const { isolates, closed, rules } = content[direction];
+  return isolates || closed || rules.length > 0;
+}
