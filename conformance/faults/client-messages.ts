@@ -6,8 +6,8 @@ const request = z.discriminatedUnion('kind', [
   /** What just happened is told of with failures. */
   z.object({ kind: z.literal('note'), text: z.string() }),
   z.object({ kind: z.literal('counts') }),
-  /** What failed until now had to: it still counts, and is told of no more. */
-  z.object({ kind: z.literal('forgive') }),
+  /** What failed had to, but for the first so many that are told of: it still counts, and is told of no more. */
+  z.object({ kind: z.literal('forgive'), except: z.int() }),
   /** Answered when the last request is over. */
   z.object({ kind: z.literal('stop') }),
   /** Answered as soon as a backend answers there, with its name. */

@@ -33,7 +33,7 @@ async function answer(request: ClientRequest): Promise<unknown> {
     case 'counts':
       return counts();
     case 'forgive':
-      load?.failures.splice(0);
+      load?.failures.splice(request.except);
       return counts();
     case 'stop':
       await load?.stop();

@@ -33,9 +33,9 @@ export class Client implements AsyncDisposable {
     return countsView.parse(await this.#child.ask({ kind: 'counts' }));
   }
 
-  /** What failed until now had to: it still counts, and is told of no more. */
-  async forgive(): Promise<Counts> {
-    return countsView.parse(await this.#child.ask({ kind: 'forgive' }));
+  /** What failed since some counts had to: it still counts, and is told of no more. */
+  async forgive(since: Counts): Promise<Counts> {
+    return countsView.parse(await this.#child.ask({ kind: 'forgive', except: since.failures.length }));
   }
 
   /** Resolves when the last request is over. */
