@@ -1,1 +1,12 @@
-export {};
+export type { AddressChanges, AddressTable } from './address-table.ts';
+export type { MonitorLevel } from './configuration.ts';
+export type { Connection } from './connections.ts';
+export { type Counter, isDrop, OUTCOMES, type Outcome } from './counters.ts';
+export { cleanUpDatapath, Datapath, type DatapathOptions, type TestRun } from './datapath.ts';
+export type { Endpoint, EndpointTable } from './endpoint-table.ts';
+export { DatapathError, type DatapathErrorCode } from './error.ts';
+export type { FlowEvent } from './flows.ts';
+export type { ProgramName } from './hooks.ts';
+export { type DatapathSizes, DEFAULT_SIZES } from './pins.ts';
+export type { Repair } from './repair.ts';
+export type { VerdictTable } from './verdict-table.ts';

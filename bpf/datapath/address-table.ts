@@ -1,0 +1,88 @@
+import type { BpfMap } from 'libbpf-ts';
+import type { AddressEntry, Identity } from '../../model/index.ts';
+import { now } from './clock.ts';
+import type { Configuration } from './configuration.ts';
+import { fullWhere } from './full.ts';
+import { decodePrefix, encodePrefix, type PrefixKey } from './prefix.ts';
+import { differenceOf, type Repair, type TableDifference } from './repair.ts';
+import { Turns } from './turns.ts';
+
+export interface AddressChanges {
+  /** New ones, or with another identity. */
+  readonly set?: Iterable<AddressEntry>;
+  /** Prefixes that are gone. */
+  readonly removed?: Iterable<string>;
+}
+
+/** Who is behind which address, in the kernel. An address of no prefix is of the identity `unknown`. */
+export class AddressTable {
+  readonly #map: BpfMap<PrefixKey, Identity>;
+  readonly #configuration: Configuration;
+  readonly #turns = new Turns();
+  /** By prefix in canonical form; first of all, what is there. */
+  #wanted: Map<string, Identity>;
+
+  /** @internal */
+  constructor(map: BpfMap<PrefixKey, Identity>, configuration: Configuration) {
+    this.#map = map;
+    this.#configuration = configuration;
+    this.#wanted = this.#read();
+  }
+
+  get size(): number {
+    return this.#wanted.size;
+  }
+
+  /** What was written last, and before that what was found. */
+  *entries(): Generator<AddressEntry> {
+    for (const [prefix, identity] of this.#wanted) yield { prefix, identity };
+  }
+
+  /**
+   * Writes changes. Connections whose peer got another identity by that are judged again with their next packet.
+   * @throws DatapathError `maps-full` or `invalid-address`; after the latter nothing was written
+   */
+  apply({ set = [], removed = [] }: AddressChanges): Promise<void> {
+    return this.#turns.take(async () => {
+      const wanted = new Map(this.#wanted);
+      for (const prefix of removed) wanted.delete(canonical(prefix));
+      for (const { prefix, identity } of set) wanted.set(canonical(prefix), identity);
+      await this.#write(differenceOf(this.#wanted, wanted), wanted);
+    });
+  }
+
+  /** Makes the table hold these and no others: the same as `apply` with the difference. @throws DatapathError as `apply` */
+  replace(all: Iterable<AddressEntry>): Promise<void> {
+    return this.#turns.take(async () => {
+      const wanted = new Map([...all].map(({ prefix, identity }) => [canonical(prefix), identity]));
+      await this.#write(differenceOf(this.#wanted, wanted), wanted);
+    });
+  }
+
+  /** Compares the kernel's table with what was written, and makes them the same again. */
+  repair(): Promise<Repair> {
+    return this.#turns.take(async () => {
+      const difference = differenceOf(this.#read(), this.#wanted);
+      await this.#write(difference, this.#wanted);
+      return { foreign: difference.remove, missing: [...difference.write.keys()] };
+    });
+  }
+
+  async #write({ write, remove }: TableDifference<Identity>, wanted: Map<string, Identity>): Promise<void> {
+    if (write.size === 0 && remove.length === 0) return;
+    // Whatever comes of it: what is in the kernel is compared with this by `repair`.
+    this.#wanted = wanted;
+    const entries = [...write].map(([prefix, identity]) => [encodePrefix(prefix), identity] as const);
+    await fullWhere('addresses', () => this.#map.setAll(entries));
+    for (const prefix of remove) this.#map.delete(encodePrefix(prefix));
+    this.#configuration.set({ addresses_changed: now() });
+  }
+
+  #read(): Map<string, Identity> {
+    return new Map(this.#map.entries().map(([key, identity]) => [decodePrefix(key), identity]));
+  }
+}
+
+function canonical(prefix: string): string {
+  return decodePrefix(encodePrefix(prefix));
+}

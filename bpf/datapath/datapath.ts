@@ -1,0 +1,181 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { BpfError, type BpfMap, type LoadedObject, ObjectSpec, u32 } from 'libbpf-ts';
+import { AddressTable } from './address-table.ts';
+import { AgentLock } from './agent-lock.ts';
+import { Configuration, MONITOR_LEVELS, type MonitorLevel } from './configuration.ts';
+import { type Connection, readConnections } from './connections.ts';
+import { type Counter, readCounters } from './counters.ts';
+import { EndpointTable } from './endpoint-table.ts';
+import { DatapathError } from './error.ts';
+import { decodeFlowEvent, type FlowEvent } from './flows.ts';
+import { maps as CODECS, flow_event } from './gen/policy.ts';
+import { detach, Hooks, listAttached, type ProgramName } from './hooks.ts';
+import { configureMaps, type DatapathSizes, DEFAULT_SIZES, makePinFolder, removePins, trieFolder } from './pins.ts';
+import { VerdictTable } from './verdict-table.ts';
+import { VerdictTries } from './verdict-tries.ts';
+
+const OBJECT = fileURLToPath(new URL('../programs/gen/policy.bpf.o', import.meta.url));
+
+export interface DatapathOptions {
+  /** A folder in a BPF file system, for this node alone; made if it is not there. */
+  readonly pinFolder: string;
+  /** Default: DEFAULT_SIZES. */
+  readonly sizes?: Partial<DatapathSizes>;
+  /** Default: `drops`. */
+  readonly monitor?: MonitorLevel;
+  /** Drops that are told of in a second, for each processor; all are counted. Default 100. */
+  readonly dropsPerSecond?: number;
+}
+
+export interface TestRun {
+  readonly isPassed: boolean;
+  /** As the program left it. */
+  readonly mark: number;
+  readonly durationNs: number;
+}
+
+/** `struct __sk_buff` */
+const CONTEXT_BYTES = 192;
+const MARK_AT = 8;
+const TC_ACT_SHOT = 2;
+
+/**
+ * What decides on pods' packets, in the kernel, on the devices of this process' network namespace. What is in its tables and what is
+ * attached outlives this; whoever opens it next goes on from there.
+ *
+ *     using datapath = await Datapath.open({ pinFolder: '/sys/fs/bpf/sluice' });
+ *     await datapath.addresses.replace(addresses);
+ *     await datapath.verdicts.replace(policies);
+ *     await datapath.endpoints.set(ifindex, { identity, addresses: ['10.0.1.7'] });
+ *     datapath.attachPod(ifindex); // last: now packets are judged by these programs and tables
+ */
+export class Datapath implements Disposable {
+  readonly addresses: AddressTable;
+  readonly verdicts: VerdictTable;
+  readonly endpoints: EndpointTable;
+  readonly #loaded: LoadedObject;
+  readonly #lock: AgentLock;
+  readonly #hooks: Hooks;
+  readonly #configuration: Configuration;
+  readonly #pinFolder: string;
+
+  private constructor(loaded: LoadedObject, lock: AgentLock, pinFolder: string, sizes: DatapathSizes) {
+    this.#loaded = loaded;
+    this.#lock = lock;
+    this.#pinFolder = pinFolder;
+    this.#hooks = new Hooks((name: ProgramName) => loaded.program(name));
+    this.#configuration = new Configuration(loaded.map('configuration', ...CODECS.configuration));
+    this.addresses = new AddressTable(loaded.map('addresses', ...CODECS.addresses), this.#configuration);
+    const outer: BpfMap<number, number> = loaded.map('verdicts', u32, u32);
+    const tries = new VerdictTries(outer, trieFolder(pinFolder), sizes.verdictsOfSubject);
+    this.verdicts = new VerdictTable(loaded.map('subjects', ...CODECS.subjects), tries);
+    const endpointAddresses = loaded.map('endpoint_addresses', ...CODECS.endpoint_addresses);
+    this.endpoints = new EndpointTable(loaded.map('endpoints', ...CODECS.endpoints), endpointAddresses);
+  }
+
+  /**
+   * Loads the programs, with the tables that are there from before. Programs that are attached stay until `attachPod` and
+   * `attachNetwork` put these in their place. Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.
+   * @throws DatapathError `locked`, `no-pins`, `not-compiled`, or `refused` with a BpfError as its cause
+   */
+  static async open({ pinFolder, sizes = {}, monitor = 'drops', dropsPerSecond = 100 }: DatapathOptions): Promise<Datapath> {
+    if (!existsSync(OBJECT)) throw new DatapathError('not-compiled', `there are no programs at ${OBJECT}; npm run setup makes them`);
+    makePinFolder(pinFolder);
+    using unfinished = new DisposableStack();
+    const lock = unfinished.use(await AgentLock.take(pinFolder));
+    const allSizes = { ...DEFAULT_SIZES, ...sizes };
+    const loaded = unfinished.use(await load(pinFolder, allSizes));
+    const datapath = new Datapath(loaded, lock, pinFolder, allSizes);
+    datapath.setMonitor(monitor, dropsPerSecond);
+    unfinished.move();
+    return datapath;
+  }
+
+  /** @param dropsPerSecond as in the options */
+  setMonitor(level: MonitorLevel, dropsPerSecond = 100): void {
+    this.#configuration.set({ monitor: MONITOR_LEVELS[level], drops_per_second: dropsPerSecond });
+  }
+
+  /**
+   * Judges what goes in and out by the device of a pod on this side, in place of what did so before with nothing in between.
+   * @throws DatapathError `hook-taken`, `no-device` or `refused`
+   */
+  attachPod(ifindex: number): void {
+    this.#hooks.attachPod(ifindex);
+  }
+
+  /** Knows what comes in by a device that leads to other hosts, such as the uplink and tunnels, as from outside. @throws as `attachPod` */
+  attachNetwork(ifindex: number): void {
+    this.#hooks.attachNetwork(ifindex);
+  }
+
+  /** Takes the programs off a device, whoever attached them. */
+  detach(ifindex: number): void {
+    detach(ifindex);
+  }
+
+  /** Devices of this network namespace that programs are on, also of a process before this one. */
+  attached(): ReadonlyMap<number, readonly ProgramName[]> {
+    return listAttached();
+  }
+
+  /**
+   * What a program would make of a packet that is seen on the loopback device, whose number is 1. It goes nowhere, but is counted and
+   * remembered as any other.
+   * @param packet from the Ethernet header on
+   * @param mark as Netfilter and routing know it
+   */
+  testRun(name: ProgramName, packet: Uint8Array, mark = 0): TestRun {
+    const context = new Uint8Array(CONTEXT_BYTES);
+    const view = new DataView(context.buffer);
+    view.setUint32(MARK_AT, mark, true);
+    const run = this.#loaded.program(name).testRun(packet, { context });
+    const left = new DataView(run.context.buffer, run.context.byteOffset);
+    return { isPassed: run.returned !== TC_ACT_SHOT, mark: left.getUint32(MARK_AT, true), durationNs: run.durationNs };
+  }
+
+  /** Since the tables were made. */
+  counters(): readonly Counter[] {
+    return readCounters(this.#loaded.map('counters', ...CODECS.counters));
+  }
+
+  connections(): Generator<Connection> {
+    return readConnections(this.#loaded.map('connections', ...CODECS.connections));
+  }
+
+  /** What happens from now on; for one reader. Who waits for the next keeps the process. */
+  async *flows(): AsyncGenerator<FlowEvent> {
+    using events = this.#loaded.ringBuffer('flow_events', flow_event);
+    for await (const event of events) yield decodeFlowEvent(event);
+  }
+
+  /** Takes the programs off all devices and removes what is pinned, so that nothing is left of it. It is then closed. */
+  cleanUp(): void {
+    this[Symbol.dispose]();
+    cleanUpDatapath(this.#pinFolder);
+  }
+
+  /** Lets go of it; the kernel goes on. */
+  [Symbol.dispose](): void {
+    this.#loaded[Symbol.dispose]();
+    this.#lock[Symbol.dispose]();
+  }
+}
+
+/** What `Datapath.cleanUp` does, where there is none. Folders that others have files in stay. */
+export function cleanUpDatapath(pinFolder: string): void {
+  for (const ifindex of listAttached().keys()) detach(ifindex);
+  if (existsSync(pinFolder)) removePins(pinFolder);
+}
+
+async function load(pinFolder: string, sizes: DatapathSizes): Promise<LoadedObject> {
+  try {
+    using spec = ObjectSpec.open(OBJECT);
+    configureMaps(spec, pinFolder, sizes);
+    return await spec.load();
+  } catch (cause) {
+    if (!(cause instanceof BpfError)) throw cause;
+    throw new DatapathError('refused', 'the kernel did not take the programs that judge packets', { cause });
+  }
+}

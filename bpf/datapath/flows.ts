@@ -1,0 +1,55 @@
+import type { Codec } from 'libbpf-ts';
+import type { Direction, Identity } from '../../model/index.ts';
+import { directionOf } from './connections.ts';
+import { type Outcome, outcomeOf } from './counters.ts';
+import { type flow_event, flow_event_kind } from './gen/policy.ts';
+import { decodeAddress } from './prefix.ts';
+
+type RawEvent = typeof flow_event extends Codec<infer T> ? T : never;
+
+/** That a connection began or ended, or that a packet was dropped. Drops are told of up to a limit in each second. */
+export interface FlowEvent {
+  readonly kind: 'begun' | 'ended' | 'dropped';
+  /** Nanoseconds of the monotonic clock. */
+  readonly time: bigint;
+  readonly ifindex: number;
+  readonly subject: Identity;
+  readonly peer: Identity;
+  /** Who opened the connection, as the pod sees it; of what was dropped, which way it went. */
+  readonly direction: Direction;
+  readonly outcome: Outcome;
+  readonly protocol: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly icmpType: number;
+  readonly packets: bigint;
+  readonly bytes: bigint;
+}
+
+const KINDS = {
+  [flow_event_kind.CONNECTION_BEGUN]: 'begun',
+  [flow_event_kind.CONNECTION_ENDED]: 'ended',
+  [flow_event_kind.PACKET_DROPPED]: 'dropped',
+} as const;
+
+export function decodeFlowEvent(raw: RawEvent): FlowEvent {
+  return {
+    kind: raw.kind === 0 || raw.kind === 1 ? KINDS[raw.kind] : 'dropped',
+    time: raw.time,
+    ifindex: raw.ifindex,
+    subject: raw.subject,
+    peer: raw.peer,
+    direction: directionOf(raw.direction),
+    outcome: outcomeOf(raw.outcome),
+    protocol: raw.protocol,
+    localAddress: decodeAddress(raw.local_address),
+    localPort: raw.local_port,
+    remoteAddress: decodeAddress(raw.remote_address),
+    remotePort: raw.remote_port,
+    icmpType: raw.icmp_type,
+    packets: raw.packets,
+    bytes: raw.bytes,
+  };
+}

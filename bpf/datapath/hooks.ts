@@ -1,0 +1,123 @@
+import { BpfError, listDevices, listFilters, listLinkedPrograms, type Program, removeUnusedHook, TcFilter } from 'libbpf-ts';
+import { DatapathError } from './error.ts';
+
+type Direction = 'ingress' | 'egress';
+
+/** As they are named in `bpf/programs`, and in what the kernel lists. */
+export type ProgramName = 'from_pod' | 'to_pod' | 'from_network';
+
+/** Before everything else that is there. */
+const PRIORITY = 1;
+/** By this and their names our filters are known. */
+const HANDLE = 0x51ce;
+const NAMES = new Set<string>(['from_pod', 'to_pod', 'from_network'] satisfies ProgramName[]);
+const NO_DEVICE = new Set(['ENODEV', 'ENXIO', 'ENOENT']);
+
+const POD_PROGRAMS = { ingress: 'from_pod', egress: 'to_pod' } as const;
+const NETWORK_PROGRAMS = { ingress: 'from_network' } as const;
+
+/** Puts the programs to work on devices of this process' network namespace. They stay when this process ends. */
+export class Hooks {
+  readonly #program: (name: ProgramName) => Program;
+
+  /** @param program one that is loaded */
+  constructor(program: (name: ProgramName) => Program) {
+    this.#program = program;
+  }
+
+  attachPod(ifindex: number): void {
+    this.#attach(ifindex, POD_PROGRAMS);
+  }
+
+  attachNetwork(ifindex: number): void {
+    this.#attach(ifindex, NETWORK_PROGRAMS);
+  }
+
+  /** All or none: what cannot stand at both sides of a door does not stand at one. */
+  #attach(ifindex: number, programs: Partial<Record<Direction, ProgramName>>): void {
+    const places = Object.entries(programs).map(
+      ([direction, name]) => ({ direction: direction === 'ingress' ? 'ingress' : 'egress', name }) as const,
+    );
+    for (const { direction } of places) refuseOthers(ifindex, direction);
+    const made: TcFilter[] = [];
+    try {
+      for (const { direction, name } of places) {
+        const isNew = ownFilter(ifindex, direction) === undefined;
+        const filter = this.#program(name).attachToDevice({ ifindex, direction, priority: PRIORITY, handle: HANDLE });
+        if (isNew) made.push(filter);
+      }
+    } catch (cause) {
+      for (const filter of made) filter[Symbol.dispose]();
+      throw attachError(ifindex, cause);
+    }
+  }
+}
+
+/** Takes our programs off a device, also those of a process that ended. One that is gone has none. */
+export function detach(ifindex: number): void {
+  try {
+    const directions = (['ingress', 'egress'] as const).filter((direction) => ownFilter(ifindex, direction) !== undefined);
+    for (const direction of directions) TcFilter.find({ ifindex, direction, priority: PRIORITY, handle: HANDLE })?.[Symbol.dispose]();
+    if (directions.length > 0) removeUnusedHook(ifindex);
+  } catch (error) {
+    if (!(error instanceof BpfError) || !NO_DEVICE.has(error.errnoName ?? '')) throw error;
+  }
+}
+
+/** Devices of this network namespace that our programs are on, and which. */
+export function listAttached(): ReadonlyMap<number, readonly ProgramName[]> {
+  const found = new Map<number, readonly ProgramName[]>();
+  for (const ifindex of listDevices()) {
+    const names = (['ingress', 'egress'] as const).flatMap((direction) => programAt(ifindex, direction) ?? []);
+    if (names.length > 0) found.set(ifindex, names);
+  }
+  return found;
+}
+
+function programAt(ifindex: number, direction: Direction): ProgramName | undefined {
+  const name = ownFilter(ifindex, direction)?.name?.split(':')[0];
+  return name === 'from_pod' || name === 'to_pod' || name === 'from_network' ? name : undefined;
+}
+
+function ownFilter(ifindex: number, direction: Direction) {
+  return listFilters({ ifindex, direction }).find(isOurs);
+}
+
+function isOurs({
+  kind,
+  priority,
+  handle,
+  name = '',
+}: {
+  kind: string;
+  priority: number;
+  handle: number;
+  name: string | undefined;
+}): boolean {
+  return kind === 'bpf' && priority === PRIORITY && handle === HANDLE && NAMES.has(name.split(':')[0] ?? '');
+}
+
+/** Two programs that decide on the same packets undo what the other does. Filters of other kinds come after ours. */
+function refuseOthers(ifindex: number, direction: Direction): void {
+  const hook = { ifindex, direction };
+  try {
+    const other = listFilters(hook).find((filter) => !isOurs(filter) && (filter.kind === 'bpf' || filter.priority <= PRIORITY));
+    if (other) {
+      const what = other.kind === 'bpf' ? `the eBPF program ${other.name ?? other.programId}` : `a filter of the kind ${other.kind}`;
+      throw new DatapathError('hook-taken', `device ${ifindex} has ${what} at ${direction}, which ${WHAT_TO_DO}`);
+    }
+    const [linked] = listLinkedPrograms(hook);
+    if (linked === undefined) return;
+    throw new DatapathError('hook-taken', `device ${ifindex} has the eBPF program ${linked} at ${direction}, which ${WHAT_TO_DO}`);
+  } catch (cause) {
+    throw attachError(ifindex, cause);
+  }
+}
+
+const WHAT_TO_DO = 'somebody else put there, such as a network plugin that enforces policy by eBPF itself: only one of them can';
+
+function attachError(ifindex: number, cause: unknown): unknown {
+  if (!(cause instanceof BpfError)) return cause;
+  if (NO_DEVICE.has(cause.errnoName ?? '')) return new DatapathError('no-device', `there is no device ${ifindex}`, { cause });
+  return new DatapathError('refused', `the programs were not attached to device ${ifindex}`, { cause });
+}

@@ -1,0 +1,90 @@
+import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { MapSpec, ObjectSpec } from 'libbpf-ts';
+import { DatapathError } from './error.ts';
+
+/** How many entries the kernel's tables have room for. */
+export interface DatapathSizes {
+  /** Prefixes that have an identity. */
+  readonly addresses: number;
+  /** Identities of pods on this node that have verdicts. */
+  readonly subjects: number;
+  /** Verdicts of one identity. */
+  readonly verdictsOfSubject: number;
+  readonly endpoints: number;
+  readonly endpointAddresses: number;
+  /** Of more, those that were used least recently are forgotten. About 200 bytes each, taken at once. */
+  readonly connections: number;
+  readonly fragments: number;
+  /** Bytes of events that wait to be read, a power of two and of pages. */
+  readonly flowBytes: number;
+}
+
+export const DEFAULT_SIZES: DatapathSizes = {
+  addresses: 524_288,
+  subjects: 16_384,
+  verdictsOfSubject: 131_072,
+  endpoints: 4_096,
+  endpointAddresses: 16_384,
+  connections: 131_072,
+  fragments: 8_192,
+  flowBytes: 1 << 20,
+};
+
+/**
+ * Maps that outlive a process, in files of their names. `flow_events` does not: it is for whoever reads it now.
+ * `service_addresses` is shared with what translates Services, which removes it.
+ */
+const PINNED = [
+  ...['addresses', 'subjects', 'verdicts', 'endpoints', 'endpoint_addresses', 'configuration'],
+  ...['connections', 'fragments', 'counters'],
+];
+const SHARED = 'service_addresses';
+/** Maps whose entries are as good in a larger or smaller one; others are written anew by whoever opens them. */
+const KEPT_ON_RESIZE = new Set(['addresses', 'subjects', 'endpoints', 'endpoint_addresses', 'configuration', 'connections', SHARED]);
+const TRIES = 'subject_verdicts';
+
+/** @throws DatapathError `no-pins` */
+export function makePinFolder(folder: string): void {
+  try {
+    mkdirSync(join(folder, TRIES), { recursive: true });
+  } catch (cause) {
+    throw new DatapathError('no-pins', `${folder} cannot be made; it must be in a BPF file system that may be written to`, { cause });
+  }
+}
+
+export function trieFolder(folder: string): string {
+  return join(folder, TRIES);
+}
+
+/** Sets how large maps are to be, and where they are kept. One that is there in another size is replaced, with what it has. */
+export function configureMaps(spec: ObjectSpec, folder: string, sizes: DatapathSizes): void {
+  const entries: Readonly<Record<string, number>> = {
+    addresses: sizes.addresses,
+    subjects: sizes.subjects,
+    verdicts: sizes.subjects,
+    endpoints: sizes.endpoints,
+    endpoint_addresses: sizes.endpointAddresses,
+    connections: sizes.connections,
+    fragments: sizes.fragments,
+    flow_events: sizes.flowBytes,
+  };
+  for (const [name, maxEntries] of Object.entries(entries)) spec.map(name).maxEntries = maxEntries;
+  for (const name of [...PINNED, SHARED]) {
+    const map = spec.map(name);
+    map.pinPath = join(folder, name);
+    map.migrate = KEPT_ON_RESIZE.has(name) ? keepIfSame(map) : () => undefined;
+  }
+}
+
+/** Removes what is pinned, and the folder if nothing else is in it. */
+export function removePins(folder: string): void {
+  for (const name of PINNED) rmSync(join(folder, name), { force: true });
+  rmSync(join(folder, TRIES), { recursive: true, force: true });
+  if (readdirSync(folder).length === 0) rmdirSync(folder);
+}
+
+/** Entries of another size are of another version, and are left out. */
+function keepIfSame({ keySize, valueSize }: MapSpec): MapSpec['migrate'] {
+  return (key, value) => (key.byteLength === keySize && value.byteLength === valueSize ? [key, value] : undefined);
+}

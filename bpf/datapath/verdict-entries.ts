@@ -1,0 +1,82 @@
+import type { Codec } from 'libbpf-ts';
+import { ANY, type Decision, type Direction, type DirectionPolicy, type SubjectPolicy, type Verdict } from '../../model/index.ts';
+import { decision as DECISIONS, direction as DIRECTIONS, type verdict, type verdict_key } from './gen/policy.ts';
+
+export type VerdictKey = typeof verdict_key extends Codec<infer T> ? T : never;
+export type VerdictValue = typeof verdict extends Codec<infer T> ? T : never;
+
+/** A verdict as it is in a subject's trie. */
+export interface VerdictEntry {
+  readonly key: VerdictKey;
+  /** As in `DECISIONS`. */
+  readonly decision: number;
+}
+
+/** By a text that is the same for equal keys. */
+export type VerdictEntries = ReadonlyMap<string, VerdictEntry>;
+
+/** Peer and direction are always matched whole. */
+const EXACT_BITS = 40;
+const PROTOCOL_BITS = 8;
+
+const DECISION_NUMBERS = {
+  allow: DECISIONS.DECISION_ALLOW,
+  slot: DECISIONS.DECISION_SLOT,
+  deny: DECISIONS.DECISION_DENY,
+} satisfies Record<Decision['kind'], number>;
+
+export function encodeVerdicts({ ingress, egress }: SubjectPolicy): VerdictEntries {
+  const entries = new Map<string, VerdictEntry>();
+  addVerdicts(entries, 'ingress', ingress);
+  addVerdicts(entries, 'egress', egress);
+  return entries;
+}
+
+export function nameKey({ length, peer, direction, protocol, port }: VerdictKey): string {
+  return `${direction}/${peer}/${protocol}/${port[0]}.${port[1]}/${length}`;
+}
+
+/** Whether any peer is meant rather than one. */
+export function isOfAny({ key }: VerdictEntry): boolean {
+  return key.peer === ANY;
+}
+
+export function isPermission({ decision }: VerdictEntry): boolean {
+  return decision === DECISIONS.DECISION_ALLOW;
+}
+
+export function encodeValue({ key, decision }: VerdictEntry): VerdictValue {
+  return { decided: 0n, slot: 0, decision, length: key.length, pad: 0 };
+}
+
+/** As people read it: `ingress from 4711 TCP/80/16`. */
+export function describeKey({ length, peer, direction, protocol, port }: VerdictKey): string {
+  const number = ((port[0] ?? 0) << 8) | (port[1] ?? 0);
+  const bits = Math.max(0, length - EXACT_BITS - PROTOCOL_BITS);
+  return `${direction === DIRECTIONS.INGRESS ? 'ingress from' : 'egress to'} ${peer} protocol ${protocol} port ${number}/${bits}`;
+}
+
+/** A key of the kernel as the model has it. */
+export function decodeKey({ length, peer, direction, protocol, port }: VerdictKey): Omit<Verdict, 'decision' | 'sources'> & {
+  readonly direction: Direction;
+} {
+  return {
+    direction: direction === DIRECTIONS.INGRESS ? 'ingress' : 'egress',
+    peer,
+    protocol,
+    port: ((port[0] ?? 0) << 8) | (port[1] ?? 0),
+    portPrefixLength: Math.max(0, length - EXACT_BITS - PROTOCOL_BITS),
+  };
+}
+
+function addVerdicts(entries: Map<string, VerdictEntry>, direction: Direction, { verdicts }: DirectionPolicy): void {
+  for (const { peer, protocol, port, portPrefixLength, decision } of verdicts) {
+    const length = EXACT_BITS + (protocol === ANY ? 0 : PROTOCOL_BITS + portPrefixLength);
+    const key = {
+      ...{ length, peer, protocol },
+      direction: direction === 'ingress' ? DIRECTIONS.INGRESS : DIRECTIONS.EGRESS,
+      port: Uint8Array.of(port >> 8, port & 0xff),
+    };
+    entries.set(nameKey(key), { key, decision: DECISION_NUMBERS[decision.kind] });
+  }
+}

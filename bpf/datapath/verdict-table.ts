@@ -1,0 +1,175 @@
+import type { BpfMap, Codec } from 'libbpf-ts';
+import type { DirectionPolicy, Identity, SubjectPolicy } from '../../model/index.ts';
+import { now } from './clock.ts';
+import { fullWhere } from './full.ts';
+import type { subject as SUBJECT } from './gen/policy.ts';
+import type { Repair } from './repair.ts';
+import { Turns } from './turns.ts';
+import { planVerdictChange, type StepwiseChange } from './verdict-change.ts';
+import { encodeVerdicts, type VerdictEntries } from './verdict-entries.ts';
+import { readEntries, removeEntries, type Trie, type VerdictTries, writeEntries } from './verdict-tries.ts';
+
+type SubjectValue = typeof SUBJECT extends Codec<infer T> ? T : never;
+type SubjectFlags = Pick<SubjectValue, 'default_deny' | 'is_policed'>;
+
+/** A subject for which a new trie is to be put in force. */
+interface Anew {
+  readonly policy: SubjectPolicy;
+  readonly entries: VerdictEntries;
+}
+
+/** Subjects whose tries are put in force together. */
+const AT_ONCE = 256;
+
+/** What each identity may do, in the kernel. */
+export class VerdictTable {
+  readonly #subjects: BpfMap<Identity, SubjectValue>;
+  readonly #tries: VerdictTries;
+  readonly #turns = new Turns();
+  readonly #wanted = new Map<Identity, SubjectPolicy>();
+  /** What the kernel has, as far as it was written without an error; anything else is read. */
+  readonly #written = new Map<Identity, SubjectPolicy>();
+
+  /** @internal */
+  constructor(subjects: BpfMap<Identity, SubjectValue>, tries: VerdictTries) {
+    this.#subjects = subjects;
+    this.#tries = tries;
+  }
+
+  /** Of what was written through this. */
+  get(subject: Identity): SubjectPolicy | undefined {
+    return this.#wanted.get(subject);
+  }
+
+  /**
+   * Writes policies. At no moment is allowed what neither the old nor the new policy of a subject allows. When this is done, what is
+   * open is judged by the new one with its next packet. An endpoint whose identity has no policy sends and receives nothing.
+   * @throws DatapathError `maps-full` or `refused`; `repair` then tells what is not as it is to be, and tries again
+   */
+  set(policies: Iterable<SubjectPolicy>): Promise<void> {
+    const all = [...policies];
+    return this.#turns.take(async () => {
+      const changed = all.filter((policy) => this.#written.get(policy.subject) !== policy);
+      await this.#setAll(changed);
+    });
+  }
+
+  /** To be done when no endpoint has these identities any more. */
+  remove(subjects: Iterable<Identity>): Promise<void> {
+    const all = [...subjects];
+    return this.#turns.take(async () => {
+      for (const subject of all) this.#remove(subject);
+    });
+  }
+
+  /** Makes the table hold these and no others, whatever is in it, as after a start. @returns what was not so @throws DatapathError as `set` */
+  replace(policies: Iterable<SubjectPolicy>): Promise<Repair> {
+    const wanted = new Map([...policies].map((policy) => [policy.subject, policy]));
+    return this.#turns.take(() => this.#replace(wanted));
+  }
+
+  /** Compares the kernel's tables with what was written, and makes them the same again. */
+  repair(): Promise<Repair> {
+    return this.#turns.take(() => this.#replace(new Map(this.#wanted)));
+  }
+
+  async #replace(wanted: ReadonlyMap<Identity, SubjectPolicy>): Promise<Repair> {
+    const present = new Set([...this.#tries.subjects(), ...Array.from(this.#subjects.entries(), ([subject]) => subject)]);
+    const foreign = [...present].filter((subject) => !wanted.has(subject));
+    for (const subject of foreign) this.#remove(subject);
+    this.#wanted.clear();
+    this.#written.clear();
+    const missing = await this.#setAll([...wanted.values()]);
+    return { foreign: foreign.map(String), missing: missing.map(String) };
+  }
+
+  #remove(subject: Identity): void {
+    this.#wanted.delete(subject);
+    this.#written.delete(subject);
+    this.#subjects.delete(subject);
+    this.#tries.remove(subject);
+  }
+
+  /** @returns the subjects that something was written for */
+  async #setAll(policies: readonly SubjectPolicy[]): Promise<readonly Identity[]> {
+    const anew: Anew[] = [];
+    const written: Identity[] = [];
+    for (const policy of policies) this.#wanted.set(policy.subject, policy);
+    for (const policy of policies) {
+      const before = this.#written.get(policy.subject);
+      this.#written.delete(policy.subject);
+      const result = await this.#setInPlace(policy, before);
+      if (result === 'anew') anew.push({ policy, entries: encodeVerdicts(policy) });
+      else this.#written.set(policy.subject, policy);
+      if (result !== 'same') written.push(policy.subject);
+    }
+    for (let from = 0; from < anew.length; from += AT_ONCE) await this.#setAnew(anew.slice(from, from + AT_ONCE));
+    return written;
+  }
+
+  async #setInPlace(policy: SubjectPolicy, before: SubjectPolicy | undefined): Promise<'same' | 'written' | 'anew'> {
+    using trie = this.#tries.open(policy.subject);
+    if (!trie) return 'anew';
+    const change = planVerdictChange(before ? encodeVerdicts(before) : readEntries(trie), encodeVerdicts(policy));
+    if (change.kind === 'anew') return 'anew';
+    const present = this.#subjects.get(policy.subject);
+    const flags = flagsOf(policy);
+    if (change.kind === 'none' && present && areSame(present, flags)) return 'same';
+    if (change.kind === 'stepwise') await changeStepwise(trie, change, () => this.#setFlags(policy.subject, flags));
+    await this.#setFlags(policy.subject, flags);
+    return 'written';
+  }
+
+  async #setAnew(subjects: readonly Anew[]): Promise<void> {
+    using made = new DisposableStack();
+    const tries = new Map<Identity, Trie>();
+    for (const { policy, entries } of subjects) tries.set(policy.subject, made.use(await this.#tries.make(entries)));
+    // What the one denies that is in force and the other, too.
+    for (const { policy } of subjects) {
+      const present = this.#subjects.get(policy.subject);
+      if (present) await this.#setFlags(policy.subject, stricter(present, flagsOf(policy)));
+    }
+    await this.#tries.put(tries);
+    for (const { policy } of subjects) {
+      await this.#setFlags(policy.subject, flagsOf(policy));
+      this.#written.set(policy.subject, policy);
+    }
+  }
+
+  /** Its time is that of what was written before. */
+  #setFlags(identity: Identity, flags: SubjectFlags): Promise<void> {
+    return fullWhere('subjects', () => {
+      const { default_deny, is_policed } = flags;
+      const value = { changed: now(), default_deny, is_policed, identity };
+      this.#subjects.set(identity, value);
+      // A packet that came between the two took its time before this one.
+      this.#subjects.set(identity, { ...value, changed: now() });
+    });
+  }
+}
+
+/** Of what nothing says, the old flags hold as long as all old verdicts are there, and the new ones once all new verdicts are. */
+async function changeStepwise(trie: Trie, change: StepwiseChange, setFlags: () => Promise<void>): Promise<void> {
+  await writeEntries(trie, change.denials);
+  await writeEntries(trie, change.permissions);
+  await setFlags();
+  removeEntries(trie, change.removedPermissions);
+  removeEntries(trie, change.removedDenials);
+}
+
+function flagsOf({ ingress, egress }: SubjectPolicy): SubjectFlags {
+  const isPoliced = ({ defaultDeny, verdicts }: DirectionPolicy) => Number(defaultDeny || verdicts.length > 0);
+  return {
+    default_deny: Uint8Array.of(Number(ingress.defaultDeny), Number(egress.defaultDeny)),
+    is_policed: Uint8Array.of(isPoliced(ingress), isPoliced(egress)),
+  };
+}
+
+function areSame(a: SubjectFlags, b: SubjectFlags): boolean {
+  return String([...a.default_deny, ...a.is_policed]) === String([...b.default_deny, ...b.is_policed]);
+}
+
+function stricter(a: SubjectFlags, b: SubjectFlags): SubjectFlags {
+  const either = (x: Uint8Array, y: Uint8Array) => x.map((value, index) => value | (y[index] ?? 0));
+  return { default_deny: either(a.default_deny, b.default_deny), is_policed: either(a.is_policed, b.is_policed) };
+}
