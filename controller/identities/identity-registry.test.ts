@@ -46,6 +46,14 @@ class Scene {
     this.write(...this.registry.actions());
   }
 
+  want(labels: readonly string[]): number | undefined {
+    return this.registry.allocate(labels, labels === OFFICE ? 'local' : 'cluster');
+  }
+
+  release(labels: readonly string[]): void {
+    this.registry.release(this.want(labels) ?? 0);
+  }
+
   #make(): IdentityRegistry {
     return new IdentityRegistry({ now: () => this.now, unusedMs: UNUSED_MS });
   }
@@ -56,72 +64,94 @@ const told = (actions: readonly (ApplyAction | DeleteAction)[]) => actions.map((
 describe('the registry of identities', () => {
   test('labels have no number until there is an object, and then that of the object', () => {
     const scene = new Scene();
-    scene.registry.want(WEB);
-    assert.equal(scene.registry.identityOf(WEB), undefined);
+    assert.equal(scene.want(WEB), undefined);
     assert.deepEqual(told(scene.registry.actions()), [`apply ${FIRST_CLUSTER_IDENTITY}`]);
     assert.deepEqual(told(scene.registry.actions()), [`apply ${FIRST_CLUSTER_IDENTITY}`], 'asked again, the same');
     scene.lead();
-    assert.equal(scene.registry.identityOf(WEB), FIRST_CLUSTER_IDENTITY);
+    assert.equal(scene.want(WEB), FIRST_CLUSTER_IDENTITY);
     assert.deepEqual(scene.registry.actions(), []);
-    assert.deepEqual(scene.registry.entries(), [{ identity: FIRST_CLUSTER_IDENTITY, labels: WEB }]);
   });
 
   test('addresses have numbers of the local scope', () => {
     const scene = new Scene();
-    scene.registry.want(OFFICE);
-    scene.registry.want(WEB);
+    scene.want(OFFICE);
+    scene.want(WEB);
     scene.lead();
-    assert.equal(scene.registry.identityOf(OFFICE), LOCAL_SCOPE + 1);
-    assert.equal(scene.registry.identityOf(WEB), FIRST_CLUSTER_IDENTITY);
+    assert.equal(scene.want(OFFICE), LOCAL_SCOPE + 1);
+    assert.equal(scene.want(WEB), FIRST_CLUSTER_IDENTITY);
   });
 
   test('numbers outlive the process, and are not given again soon', () => {
     const scene = new Scene();
-    scene.registry.want(WEB);
+    scene.want(WEB);
     scene.lead();
     scene.restart();
-    scene.registry.want(WEB);
-    assert.equal(scene.registry.identityOf(WEB), FIRST_CLUSTER_IDENTITY);
-    scene.registry.release(WEB);
+    scene.want(WEB);
+    assert.equal(scene.want(WEB), FIRST_CLUSTER_IDENTITY);
+    scene.release(WEB);
     scene.now += UNUSED_MS;
     scene.lead();
     assert.deepEqual([...scene.objects], []);
-    scene.registry.want(API);
+    scene.want(API);
     scene.lead();
-    assert.equal(scene.registry.identityOf(API), FIRST_CLUSTER_IDENTITY + 1);
+    assert.equal(scene.want(API), FIRST_CLUSTER_IDENTITY + 1);
   });
 
   test('what nothing has goes after a while, unless something has it again', () => {
     const scene = new Scene();
-    scene.registry.want(WEB);
+    scene.want(WEB);
     scene.lead();
-    scene.registry.release(WEB);
+    scene.release(WEB);
     scene.now += UNUSED_MS - 1;
     assert.deepEqual(scene.registry.actions(), []);
-    scene.registry.want(WEB);
+    scene.want(WEB);
     scene.now += 1;
     assert.deepEqual(scene.registry.actions(), []);
-    scene.registry.release(WEB);
+    scene.release(WEB);
     scene.now += UNUSED_MS;
     assert.deepEqual(told(scene.registry.actions()), [`delete ${FIRST_CLUSTER_IDENTITY}`]);
   });
 
-  test('of two numbers for the same labels the lower one counts, and the other goes', () => {
+  test('of two numbers for the same labels the lower one counts for who has none yet, and both stay while they are borne', () => {
     const scene = new Scene();
-    scene.registry.want(WEB);
     scene.registry.put(object(301, WEB));
+    assert.equal(scene.want(WEB), 301);
     scene.registry.put(object(300, WEB));
-    assert.equal(scene.registry.identityOf(WEB), 300);
-    scene.now += UNUSED_MS;
-    assert.deepEqual(told(scene.registry.actions()), ['delete 301']);
-    scene.registry.delete(300);
-    assert.equal(scene.registry.identityOf(WEB), 301);
+    assert.equal(scene.want(WEB), 301);
+    scene.now += 2 * UNUSED_MS;
     assert.deepEqual(scene.registry.actions(), []);
+    scene.release(WEB);
+    assert.equal(scene.want(WEB), 300);
+    scene.release(WEB);
+    scene.now += UNUSED_MS;
+    assert.deepEqual(told(scene.registry.actions()).sort(), ['delete 300', 'delete 301']);
+  });
+
+  test('a number whose object somebody took away is made again for what bears it', () => {
+    const scene = new Scene();
+    scene.registry.put(object(300, WEB));
+    assert.equal(scene.want(WEB), 300);
+    scene.registry.delete(300);
+    assert.equal(scene.want(WEB), 300);
+    assert.deepEqual(told(scene.registry.actions()), ['apply 300']);
+    scene.release(WEB);
+    assert.deepEqual(scene.registry.actions(), []);
+  });
+
+  test('who lacks a number and does not ask again is given none', () => {
+    const scene = new Scene();
+    scene.want(WEB);
+    scene.want(API);
+    scene.registry.renounceLacking();
+    scene.want(API);
+    assert.deepEqual(told(scene.registry.actions()), ['apply 256']);
+    scene.lead();
+    assert.equal(scene.want(API), 256);
   });
 
   test('a number that another leader gave to something else is not asked for again', () => {
     const scene = new Scene();
-    scene.registry.want(WEB);
+    scene.want(WEB);
     assert.deepEqual(told(scene.registry.actions()), ['apply 256']);
     scene.registry.put(object(256, API));
     assert.deepEqual(told(scene.registry.actions()), ['apply 257']);
@@ -132,8 +162,8 @@ describe('the registry of identities', () => {
     for (let identity = FIRST_CLUSTER_IDENTITY; identity <= LAST_CLUSTER_IDENTITY; identity++) {
       if (identity !== 300) scene.registry.put(object(identity, [`k8s:n=${identity}`]));
     }
-    scene.registry.want(WEB);
-    scene.registry.want(API);
+    scene.want(WEB);
+    scene.want(API);
     assert.deepEqual(told(scene.registry.actions()), ['apply 300']);
   });
 
@@ -150,17 +180,17 @@ describe('the registry of identities', () => {
         for (const { kind, labels: of } of steps) {
           if (kind === 'want') wanted.set(of.join(), of);
           if (kind === 'release') wanted.delete(of.join());
-          if (kind === 'want') scene.registry.want(of);
-          else if (kind === 'release') scene.registry.release(of);
+          if (kind === 'want') scene.want(of);
+          else if (kind === 'release') scene.release(of);
           else if (kind === 'lead') scene.lead();
           else if (kind === 'wait') scene.now += UNUSED_MS / 2;
           else {
             scene.restart();
-            for (const each of wanted.values()) scene.registry.want(each);
+            for (const each of wanted.values()) scene.want(each);
           }
         }
         scene.lead();
-        const numbers = [...wanted.values()].map((each) => scene.registry.identityOf(each));
+        const numbers = [...wanted.values()].map((each) => scene.want(each));
         assert.ok(numbers.every((number) => number !== undefined));
         assert.equal(new Set(numbers).size, numbers.length);
       }),

@@ -1,7 +1,8 @@
 import type { ApplyAction, DeleteAction, SluiceIdentity } from '../../kube/index.ts';
-import { FIRST_CLUSTER_IDENTITY, type Identity, type IdentityEntry, LAST_CLUSTER_IDENTITY, LOCAL_SCOPE } from '../../model/index.ts';
+import { FIRST_CLUSTER_IDENTITY, type Identity, LAST_CLUSTER_IDENTITY, LOCAL_SCOPE } from '../../model/index.ts';
+import type { IdentityAllocator, IdentityScope } from '../../policy/index.ts';
 
-/** How long a number is kept that nothing has: flows that are told of later still have it, and pods come back. */
+/** How long a number is kept that nothing bears: flows that are told of later still do, and pods come back. */
 const UNUSED_MS = 15 * 60_000;
 
 export interface IdentityRegistryOptions {
@@ -10,14 +11,20 @@ export interface IdentityRegistryOptions {
   readonly unusedMs?: number;
 }
 
-/** Where numbers of a scope are, and where they end. */
-interface Scope {
+interface NumberRange {
   readonly first: Identity;
   readonly last: Identity;
+  /** After the highest that was there, or the last that was proposed. */
+  next: Identity;
 }
 
-const CLUSTER: Scope = { first: FIRST_CLUSTER_IDENTITY, last: LAST_CLUSTER_IDENTITY };
-const LOCAL: Scope = { first: LOCAL_SCOPE + 1, last: LOCAL_SCOPE + 0xff_ffff };
+/** Labels that are borne by something. */
+interface Wanted {
+  readonly labels: readonly string[];
+  readonly scope: IdentityScope;
+  /** What this process takes the number to be, for as long as the labels are wanted; undefined while there is none. */
+  held: Identity | undefined;
+}
 
 interface Known {
   readonly object: SluiceIdentity;
@@ -26,23 +33,25 @@ interface Known {
 
 /**
  * Which number stands for which labels, by objects of the cluster, so that it outlives every process and all replicas agree. Replicas
- * read the objects and say what they lack; the one that leads writes them. Of two numbers for the same labels, as two leaders could
- * make at a moment, the lower one counts and the other goes.
+ * read the objects and say what they lack; the one that leads writes them. Should two leaders ever have given the same labels two numbers,
+ * both stay for as long as the labels are borne, since no process may see what it goes by given to others.
  */
-export class IdentityRegistry {
+export class IdentityRegistry implements IdentityAllocator {
   readonly #options: IdentityRegistryOptions;
   readonly #known = new Map<Identity, Known>();
   /** Numbers of the same labels, ascending. */
   readonly #numbers = new Map<string, Identity[]>();
-  readonly #wanted = new Map<string, readonly string[]>();
-  readonly #unusedSince = new Map<Identity, number>();
-  /** Those of the wanted that have no number. */
+  readonly #wanted = new Map<string, Wanted>();
+  /** Those of the wanted that no object has. */
   readonly #lacking = new Set<string>();
+  readonly #unusedSince = new Map<Identity, number>();
   /** What was proposed and is not known to be there: asking again gives the same number. */
   readonly #proposed = new Map<string, Identity>();
   readonly #taken = new Map<Identity, string>();
-  /** After the highest that was there, or the last that was proposed. */
-  readonly #next = new Map<Scope, Identity>();
+  readonly #ranges: Readonly<Record<IdentityScope, NumberRange>> = {
+    cluster: { first: FIRST_CLUSTER_IDENTITY, last: LAST_CLUSTER_IDENTITY, next: FIRST_CLUSTER_IDENTITY },
+    local: { first: LOCAL_SCOPE + 1, last: LOCAL_SCOPE + 0xff_ffff, next: LOCAL_SCOPE + 1 },
+  };
 
   constructor(options: IdentityRegistryOptions) {
     this.#options = options;
@@ -55,13 +64,13 @@ export class IdentityRegistry {
     this.#skip(identity);
     const key = keyOf(object.spec.labels);
     this.#known.set(identity, { object, key });
-    this.#numbers.set(
-      key,
-      [...(this.#numbers.get(key) ?? []), identity].sort((a, b) => a - b),
-    );
-    this.#noteUse(key);
+    const numbers = [...(this.#numbers.get(key) ?? []), identity].sort((a, b) => a - b);
+    this.#numbers.set(key, numbers);
+    this.#withdraw(key);
+    this.#review(key);
   }
 
+  /** The object is gone. Labels that are borne keep the number, and are to have an object of it again. */
   delete(identity: Identity): void {
     const known = this.#known.get(identity);
     if (!known) return;
@@ -70,53 +79,53 @@ export class IdentityRegistry {
     const left = (this.#numbers.get(known.key) ?? []).filter((number) => number !== identity);
     if (left.length > 0) this.#numbers.set(known.key, left);
     else this.#numbers.delete(known.key);
-    this.#noteUse(known.key);
+    this.#review(known.key);
   }
 
-  /** @param labels sorted. @returns undefined while no number is there */
-  identityOf(labels: readonly string[]): Identity | undefined {
-    return this.#numbers.get(keyOf(labels))?.[0];
-  }
-
-  entries(): IdentityEntry[] {
-    return [...this.#numbers.values()].flatMap(([identity = 0]) => {
-      const known = this.#known.get(identity);
-      return known ? [{ identity, labels: known.object.spec.labels }] : [];
-    });
-  }
-
-  /** From now on these labels, sorted, are those of something. */
-  want(labels: readonly string[]): void {
+  allocate(labels: readonly string[], scope: IdentityScope): Identity | undefined {
     const key = keyOf(labels);
-    this.#wanted.set(key, labels);
-    this.#noteUse(key);
+    const wanted = this.#wanted.get(key) ?? { labels, scope, held: undefined };
+    this.#wanted.set(key, wanted);
+    this.#review(key);
+    wanted.held ??= this.#numbers.get(key)?.[0];
+    return wanted.held;
   }
 
-  /** Nothing has these labels any longer. */
-  release(labels: readonly string[]): void {
-    const key = keyOf(labels);
+  release(identity: Identity): void {
+    const key = this.#known.get(identity)?.key ?? this.#keyHolding(identity);
+    if (key === undefined || this.#wanted.get(key)?.held !== identity) return;
     this.#wanted.delete(key);
     this.#withdraw(key);
-    this.#noteUse(key);
+    this.#review(key);
   }
 
-  /** What the replica that leads is to do now: numbers that are wanted, and those that nothing has had for long. */
+  /** Forgets who was told that there is no number, before all that still lack one ask again. */
+  renounceLacking(): void {
+    for (const key of [...this.#lacking]) {
+      if (this.#wanted.get(key)?.held !== undefined) continue;
+      this.#wanted.delete(key);
+      this.#review(key);
+    }
+  }
+
+  /** What the replica that leads is to do now: numbers that are lacking, and those that nothing has borne for long. */
   actions(): (ApplyAction | DeleteAction)[] {
     const actions: (ApplyAction | DeleteAction)[] = [];
-    for (const key of this.#lacking) actions.push(...this.#create(key, this.#wanted.get(key) ?? []));
+    for (const key of this.#lacking) actions.push(...this.#create(key));
     const { now, unusedMs = UNUSED_MS } = this.#options;
     const before = now() - unusedMs;
     for (const [identity, since] of this.#unusedSince) if (since <= before) actions.push(...this.#remove(identity));
     return actions;
   }
 
-  #create(key: string, labels: readonly string[]): ApplyAction[] {
-    const scope = labels.some((label) => label.startsWith('cidr:')) ? LOCAL : CLUSTER;
-    const identity = this.#proposed.get(key) ?? this.#choose(scope);
-    if (identity === undefined) return [];
-    this.#proposed.set(key, identity);
-    this.#taken.set(identity, key);
-    const name = String(identity);
+  #create(key: string): ApplyAction[] {
+    const wanted = this.#wanted.get(key);
+    if (!wanted) return [];
+    const { labels, scope, held = this.#proposed.get(key) ?? this.#choose(this.#ranges[scope]) } = wanted;
+    if (held === undefined) return [];
+    this.#proposed.set(key, held);
+    this.#taken.set(held, key);
+    const name = String(held);
     const manifest = { apiVersion: 'sluice.io/v1alpha1', kind: 'SluiceIdentity', metadata: { name }, spec: { labels } };
     return [{ kind: 'apply', ref: { kind: 'SluiceIdentity', namespace: '', name }, manifest }];
   }
@@ -130,19 +139,18 @@ export class IdentityRegistry {
   }
 
   /** One after the other, so that a number is not used again soon. */
-  #choose(scope: Scope): Identity | undefined {
-    const isFree = (identity: Identity) => !this.#known.has(identity) && !this.#taken.has(identity);
-    for (let left = scope.last - scope.first + 1; left > 0; left--) {
-      const identity = this.#next.get(scope) ?? scope.first;
-      this.#next.set(scope, after(identity, scope));
-      if (isFree(identity)) return identity;
+  #choose(range: NumberRange): Identity | undefined {
+    for (let left = range.last - range.first + 1; left > 0; left--) {
+      const identity = range.next;
+      range.next = after(identity, range);
+      if (!this.#known.has(identity) && !this.#taken.has(identity)) return identity;
     }
     return undefined;
   }
 
   #skip(identity: Identity): void {
-    const scope = identity < LOCAL_SCOPE ? CLUSTER : LOCAL;
-    if (identity >= (this.#next.get(scope) ?? scope.first)) this.#next.set(scope, after(identity, scope));
+    const range = this.#ranges[identity < LOCAL_SCOPE ? 'cluster' : 'local'];
+    if (identity >= range.next) range.next = after(identity, range);
   }
 
   /** The number was made, by whomever and for whatever, or is not needed. */
@@ -153,20 +161,26 @@ export class IdentityRegistry {
     this.#taken.delete(identity);
   }
 
-  #noteUse(key: string): void {
-    const isWanted = this.#wanted.has(key);
-    const [used, ...doubles] = this.#numbers.get(key) ?? [];
-    if (isWanted && used === undefined) this.#lacking.add(key);
+  /** Only where its object was taken away, which nobody but a person does. */
+  #keyHolding(identity: Identity): string | undefined {
+    for (const [key, { held }] of this.#wanted) if (held === identity) return key;
+    return undefined;
+  }
+
+  #review(key: string): void {
+    const wanted = this.#wanted.get(key);
+    const numbers = this.#numbers.get(key) ?? [];
+    const isThere = wanted?.held === undefined ? numbers.length > 0 : numbers.includes(wanted.held);
+    if (wanted && !isThere) this.#lacking.add(key);
     else this.#lacking.delete(key);
-    if (used === undefined) return;
-    for (const identity of isWanted ? doubles : [used, ...doubles]) {
-      if (!this.#unusedSince.has(identity)) this.#unusedSince.set(identity, this.#options.now());
+    for (const identity of numbers) {
+      if (wanted) this.#unusedSince.delete(identity);
+      else if (!this.#unusedSince.has(identity)) this.#unusedSince.set(identity, this.#options.now());
     }
-    if (isWanted) this.#unusedSince.delete(used);
   }
 }
 
-function after(identity: Identity, { first, last }: Scope): Identity {
+function after(identity: Identity, { first, last }: NumberRange): Identity {
   return identity >= last ? first : identity + 1;
 }
 
