@@ -1,0 +1,137 @@
+import type { KubeObject, ObjectBatch } from '../../kube/index.ts';
+import { type Diagnostic, type ObjectRef, objectKey, type PodEndpoint } from '../../model/index.ts';
+import type { PolicyChange, PolicyEngine } from '../../policy/index.ts';
+import {
+  ADDRESS_TYPE,
+  IDENTITY_TYPE,
+  NODE_ENDPOINTS_TYPE,
+  type Resource,
+  type ResourceName,
+  type SnapshotCache,
+  SUBJECT_POLICY_TYPE,
+} from '../../xds-server/serve/index.ts';
+import { translateAddress, translateIdentity, translateNodeEndpoints } from '../../xds-server/translate/node/identities.ts';
+import { translateSubjectPolicy } from '../../xds-server/translate/node/policy.ts';
+import type { IdentityRegistry } from '../identities/identity-registry.ts';
+
+export interface EnforcementOptions {
+  readonly engine: PolicyEngine;
+  /** Where the engine has its numbers from. */
+  readonly registry: IdentityRegistry;
+  /** What agents are served of. */
+  readonly cache: SnapshotCache;
+}
+
+/** A node as agents on it are told of it. */
+interface NodeState {
+  addresses: readonly string[];
+  isKnown: boolean;
+  readonly endpoints: Map<string, PodEndpoint>;
+}
+
+/** Takes objects through the policy engine to what agents are told, in proportion to what changes. */
+export class Enforcement {
+  readonly #options: EnforcementOptions;
+  readonly #nodes = new Map<string, NodeState>();
+  readonly #touched = new Set<string>();
+  #diagnostics: readonly Diagnostic[] = [];
+
+  constructor(options: EnforcementOptions) {
+    this.#options = options;
+  }
+
+  /** What is wrong with policies at present. */
+  diagnostics(): readonly Diagnostic[] {
+    return this.#diagnostics;
+  }
+
+  /** Takes a batch in and publishes what it comes to, as one revision. */
+  take({ upserts, removals }: Pick<ObjectBatch, 'upserts' | 'removals'>): void {
+    const { engine, registry } = this.#options;
+    let hasNumbers = false;
+    for (const object of upserts) {
+      if (object.kind === 'SluiceIdentity') registry.put(object);
+      else this.#put(object);
+      hasNumbers ||= object.kind === 'SluiceIdentity';
+    }
+    for (const ref of removals) {
+      if (ref.kind === 'SluiceIdentity') registry.delete(Number(ref.name));
+      else this.#delete(ref);
+    }
+    if (hasNumbers) {
+      registry.renounceLacking();
+      engine.retryIdentities();
+    }
+    this.#publish(engine.flush());
+  }
+
+  #put(object: KubeObject): void {
+    this.#options.engine.put(object);
+    if (object.kind !== 'Node') return;
+    const node = this.#nodeOf(object.metadata.name);
+    node.addresses = object.status.addresses.filter(({ type }) => type.endsWith('IP')).map(({ address }) => address);
+    node.isKnown = true;
+  }
+
+  #delete(ref: ObjectRef): void {
+    this.#options.engine.delete(ref);
+    if (ref.kind !== 'Node') return;
+    const node = this.#nodeOf(ref.name);
+    node.addresses = [];
+    node.isKnown = false;
+  }
+
+  #publish(change: PolicyChange): void {
+    const { identities, addresses, policies, endpoints, diagnostics } = change;
+    if (diagnostics) this.#diagnostics = diagnostics;
+    for (const endpoint of endpoints.removals) this.#nodeOf(endpoint.node).endpoints.delete(keyOf(endpoint));
+    for (const endpoint of endpoints.upserts) this.#nodeOf(endpoint.node).endpoints.set(keyOf(endpoint), endpoint);
+    const nodes = this.#takeNodes();
+    this.#options.cache.apply({
+      upserts: [
+        ...policies.upserts.map(translateSubjectPolicy),
+        ...identities.upserts.map(translateIdentity),
+        ...addresses.upserts.map(translateAddress),
+        ...nodes.upserts,
+      ],
+      removals: [
+        ...policies.removals.map((identity) => ({ typeUrl: SUBJECT_POLICY_TYPE, name: String(identity) })),
+        ...identities.removals.map((identity) => ({ typeUrl: IDENTITY_TYPE, name: String(identity) })),
+        ...addresses.removals.map((name) => ({ typeUrl: ADDRESS_TYPE, name })),
+        ...nodes.removals,
+      ],
+    });
+  }
+
+  #takeNodes(): { readonly upserts: Resource[]; readonly removals: ResourceName[] } {
+    const upserts: Resource[] = [];
+    const removals: ResourceName[] = [];
+    for (const name of this.#touched) {
+      const node = this.#nodes.get(name);
+      if (!node) continue;
+      if (node.isKnown || node.endpoints.size > 0) {
+        const endpoints = [...node.endpoints].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
+        upserts.push(translateNodeEndpoints({ node: name, endpoints, nodeAddresses: node.addresses }));
+      } else {
+        this.#nodes.delete(name);
+        removals.push({ typeUrl: NODE_ENDPOINTS_TYPE, name });
+      }
+    }
+    this.#touched.clear();
+    return { upserts, removals };
+  }
+
+  /** The node, of which something is about to change. */
+  #nodeOf(name: string): NodeState {
+    this.#touched.add(name);
+    const known = this.#nodes.get(name);
+    if (known) return known;
+    const node: NodeState = { addresses: [], isKnown: false, endpoints: new Map() };
+    this.#nodes.set(name, node);
+    return node;
+  }
+}
+
+function keyOf({ pod, uid }: PodEndpoint): string {
+  return `${objectKey(pod)} ${uid}`;
+}
