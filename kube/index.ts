@@ -20,6 +20,7 @@ export {
   type CiliumCidrRule,
   type CiliumClusterwideNetworkPolicy,
   type CiliumEgressRule,
+  type CiliumIcmp,
   type CiliumIngressRule,
   type CiliumNetworkPolicy,
   type CiliumPolicySpec,
@@ -42,7 +43,7 @@ export type { Node } from './views/node.ts';
 export type { NamedPort, Pod } from './views/pod.ts';
 export { readSpec, type SpecProblem, type SpecReading } from './views/read-spec.ts';
 export type { Secret } from './views/secret.ts';
-export type { EndpointSlice, Service, ServicePort } from './views/service.ts';
+export type { EndpointSlice, Service, ServicePort, SliceEndpoint } from './views/service.ts';
 export type { SluiceIdentity } from './views/sluice-identity.ts';
 export type { Condition, SluiceSettings } from './views/sluice-settings.ts';
 export type { Action, ApplyAction, DeleteAction, Manifest, StatusAction } from './write/action.ts';

@@ -22,7 +22,7 @@ export type UntranslatedReason = 'listener' | 'protocol' | 'source-ranges';
 
 /** One port of a Service, of one address family, as one node serves it: policies for traffic and topology are already applied. */
 export interface ServicePortTranslation {
-  /** Unique: `namespace/name:port/TCP/IPv4`, with `/external` or `/untranslated` where not all of its addresses are served alike. */
+  /** Unique: `namespace/name:port/TCP/IPv4`, and `/external`, `/refused` or `/untranslated` where not all of its addresses are served alike. */
   readonly name: string;
   readonly service: ObjectRef;
   /** Sorted by address, then port; never empty. No two translations have the same one. */

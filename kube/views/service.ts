@@ -34,21 +34,32 @@ export const serviceView = z.object({
       /** Of pods; absent where its EndpointSlices are made by somebody else. */
       selector: z.record(z.string(), z.string()).optional(),
       clusterIP: text,
+      clusterIPs: list(z.string()),
+      externalIPs: list(z.string()),
       ports: list(servicePort),
       ipFamilies: list(z.enum(['IPv4', 'IPv6'])),
       sessionAffinity: z.enum(['None', 'ClientIP']).optional(),
+      sessionAffinityConfig: z.object({ clientIP: z.object({ timeoutSeconds: z.int().optional() }).optional() }).optional(),
+      loadBalancerSourceRanges: list(z.string()),
       loadBalancerClass: text,
       externalTrafficPolicy: text,
+      internalTrafficPolicy: text,
     })
     .prefault({}),
   status: loadBalancerStatus,
 });
+
+const names = list(z.object({ name: z.string() })).transform((all) => all.map(({ name }) => name));
+
+/** For whose clients an endpoint is meant. Empty where nobody said so. */
+const hints = z.object({ forZones: names, forNodes: names });
 
 const endpoint = z.object({
   addresses: z.array(z.string()).min(1),
   /** A condition that is absent is unknown, which counts as ready, serving and not terminating. */
   conditions: z.object({ ready: z.boolean().optional(), serving: z.boolean().optional(), terminating: z.boolean().optional() }).default({}),
   nodeName: z.string().optional(),
+  hints: hints.optional(),
 });
 
 const endpointPort = z.object({
@@ -59,18 +70,8 @@ const endpointPort = z.object({
   appProtocol: text,
 });
 
-/**
- * The slices whose nodes matter, by their Service or their maker: those of the agents, and our own. There may be ten thousands of other
- * endpoints, whose nodes are nobody's business here.
- */
-function tellsNodes(labels: Readonly<Record<string, string>>): boolean {
-  return (
-    labels['kubernetes.io/service-name'] === 'sluice-nodes' || labels['endpointslice.kubernetes.io/managed-by'] === 'ingress.sluice.io'
-  );
-}
-
 /** @see https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/ */
-const anyEndpointSlice = z.object({
+export const endpointSliceView = z.object({
   apiVersion: z.literal('discovery.k8s.io/v1'),
   kind: z.literal('EndpointSlice'),
   metadata: ownedMetadata,
@@ -79,11 +80,7 @@ const anyEndpointSlice = z.object({
   ports: list(endpointPort),
 });
 
-export const endpointSliceView = anyEndpointSlice.transform((slice): z.output<typeof anyEndpointSlice> => {
-  if (tellsNodes(slice.metadata.labels)) return slice;
-  return { ...slice, endpoints: slice.endpoints.map(({ addresses, conditions }) => ({ addresses, conditions })) };
-});
-
 export type Service = z.output<typeof serviceView>;
 export type ServicePort = z.output<typeof servicePort>;
 export type EndpointSlice = z.output<typeof endpointSliceView>;
+export type SliceEndpoint = z.output<typeof endpoint>;
