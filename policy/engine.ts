@@ -1,5 +1,5 @@
 import { equal } from '../collection/index.ts';
-import { type KubeObject, refOf } from '../kube/index.ts';
+import { type CiliumClusterwideNetworkPolicy, type CiliumNetworkPolicy, type KubeObject, refOf } from '../kube/index.ts';
 import {
   type AddressEntry,
   compareDiagnostics,
@@ -16,7 +16,10 @@ import { IdentityTable } from './identity/identity-table.ts';
 import { RESERVED_FACTS } from './identity/reserved.ts';
 import { RuleVocabulary } from './identity/rule-vocabulary.ts';
 import { LabelFilter } from './labels/label-filter.ts';
-import { type IngestedPolicy, ingestNetworkPolicy } from './rules/ingest-network-policy.ts';
+import { ingestCiliumPolicy } from './rules/ingest-cilium-policy.ts';
+import { ingestNetworkPolicy } from './rules/ingest-network-policy.ts';
+import type { IngestedPolicy } from './rules/rule.ts';
+import { Services, serviceOf } from './rules/services.ts';
 import type { EnforcementMode } from './verdicts/compile-direction.ts';
 import { VerdictCompiler } from './verdicts/verdict-compiler.ts';
 
@@ -47,6 +50,17 @@ export interface PolicyChange {
   readonly diagnostics: readonly Diagnostic[] | undefined;
 }
 
+type CiliumPolicy = CiliumNetworkPolicy | CiliumClusterwideNetworkPolicy;
+
+/** Whose endpoints are the API servers. */
+const API_SERVER_NAMESPACE = 'default';
+const API_SERVER = `${API_SERVER_NAMESPACE}/kubernetes`;
+
+/** Cheaper than to look for it, and no harm where it is wrong. */
+function namesServices({ spec, specs }: CiliumPolicy): boolean {
+  return JSON.stringify([spec, specs]).includes('"toServices"');
+}
+
 /**
  * Turns objects into identities and verdicts, in proportion to what changes. Objects are given one by one; what they come to is told
  * by `flush`, at once for all of them.
@@ -59,14 +73,18 @@ export class PolicyEngine {
   /** How many endpoints bear each identity. */
   readonly #bearers = new Map<Identity, number>();
   readonly #bearing = new Map<string, Identity>();
+  readonly #services = new Services();
+  readonly #usersOfServices = new Map<string, CiliumPolicy>();
+  readonly #cluster: string;
   #diagnostics: readonly Diagnostic[] = [];
   #toldReserved = false;
 
   constructor(options: PolicyEngineOptions = {}) {
+    this.#cluster = options.cluster ?? 'default';
     this.#table = new IdentityTable(this.#vocabulary, {
       allocator: options.allocator ?? new MemoryIdentityAllocator(),
       filter: new LabelFilter(options.labelFilter),
-      cluster: options.cluster ?? 'default',
+      cluster: this.#cluster,
       podNetworks: options.podNetworks ?? [],
       impliesNamespaces: options.impliesNamespaces ?? false,
     });
@@ -86,8 +104,19 @@ export class PolicyEngine {
       case 'Node':
         this.#table.setNode(object.metadata.name, object);
         break;
+      case 'Service':
+        this.#services.putService(object);
+        break;
+      case 'EndpointSlice':
+        this.#services.putSlice(object);
+        if (serviceOf(object) === API_SERVER) this.#table.setApiServers(object.metadata.name, object);
+        break;
       case 'NetworkPolicy':
         this.#setPolicy(objectKey(refOf(object)), ingestNetworkPolicy(object));
+        break;
+      case 'CiliumNetworkPolicy':
+      case 'CiliumClusterwideNetworkPolicy':
+        this.#putCiliumPolicy(object);
         break;
     }
   }
@@ -103,8 +132,18 @@ export class PolicyEngine {
       case 'Node':
         this.#table.setNode(ref.name, undefined);
         break;
+      case 'Service':
+        this.#services.deleteService(ref.namespace, ref.name);
+        break;
+      case 'EndpointSlice':
+        this.#services.deleteSlice(objectKey(ref));
+        if (ref.namespace === API_SERVER_NAMESPACE) this.#table.setApiServers(ref.name, undefined);
+        break;
       case 'NetworkPolicy':
+      case 'CiliumNetworkPolicy':
+      case 'CiliumClusterwideNetworkPolicy':
         this.#setPolicy(objectKey(ref), undefined);
+        this.#usersOfServices.delete(objectKey(ref));
         break;
     }
   }
@@ -121,6 +160,7 @@ export class PolicyEngine {
 
   /** What has become of everything that was given since the last flush. */
   flush(): PolicyChange {
+    this.#refreshServices();
     const { facts, entries, removals, addresses, endpoints } = this.#table.settle();
     for (const identity of removals) this.#compiler.deleteIdentity(identity);
     for (const each of facts) this.#compiler.putIdentity(each);
@@ -131,6 +171,22 @@ export class PolicyEngine {
     this.#toldReserved = true;
     const upserts = [...reserved, ...entries].sort((a, b) => a.identity - b.identity);
     return { identities: { upserts, removals }, addresses, endpoints, policies, diagnostics: this.#diagnose() };
+  }
+
+  #putCiliumPolicy(policy: CiliumPolicy): void {
+    const key = objectKey(refOf(policy));
+    if (namesServices(policy)) this.#usersOfServices.set(key, policy);
+    else this.#usersOfServices.delete(key);
+    this.#setPolicy(key, ingestCiliumPolicy(policy, { cluster: this.#cluster, services: this.#services }));
+  }
+
+  /** Rules that name Services mean others once those change. */
+  #refreshServices(): void {
+    if (!this.#services.takeChanged()) return;
+    for (const [key, policy] of this.#usersOfServices) {
+      const ingested = ingestCiliumPolicy(policy, { cluster: this.#cluster, services: this.#services });
+      if (!equal(this.#policies.get(key), ingested)) this.#setPolicy(key, ingested);
+    }
   }
 
   #setPolicy(key: string, ingested: IngestedPolicy | undefined): void {

@@ -45,14 +45,18 @@ const service = z.strictObject({
   k8sServiceSelector: z.strictObject({ selector: labelSelector, namespace: z.string().optional() }).optional(),
 });
 
-const shared = {
+const icmps = z.array(icmp).optional();
+
+/** Of rules that allow. What denies has neither layer 7 nor authentication. */
+const allowing = {
   toPorts: z.array(portRule).optional(),
-  icmps: z.array(icmp).optional(),
+  icmps,
   authentication: z.strictObject({ mode: z.string() }).optional(),
 };
 
-const ingressRule = z.strictObject({
-  ...shared,
+const denying = { toPorts: z.array(z.strictObject({ ports: z.array(port).max(40).optional() })).optional(), icmps };
+
+const sources = {
   fromEndpoints: z.array(labelSelector).optional(),
   fromRequires: z.array(labelSelector).optional(),
   fromCIDR: z.array(z.string()).optional(),
@@ -60,20 +64,23 @@ const ingressRule = z.strictObject({
   fromEntities: z.array(z.string()).optional(),
   fromGroups: opaqueList,
   fromNodes: z.array(labelSelector).optional(),
-});
+};
 
-const egressRule = z.strictObject({
-  ...shared,
+const destinations = {
   toEndpoints: z.array(labelSelector).optional(),
   toRequires: z.array(labelSelector).optional(),
   toCIDR: z.array(z.string()).optional(),
   toCIDRSet: z.array(cidrRule).optional(),
   toEntities: z.array(z.string()).optional(),
   toServices: z.array(service).optional(),
-  toFQDNs: opaqueList,
   toGroups: opaqueList,
   toNodes: z.array(labelSelector).optional(),
-});
+};
+
+const ingressRule = z.strictObject({ ...allowing, ...sources });
+const ingressDenyRule = z.strictObject({ ...denying, ...sources });
+const egressRule = z.strictObject({ ...allowing, ...destinations, toFQDNs: opaqueList });
+const egressDenyRule = z.strictObject({ ...denying, ...destinations });
 
 /**
  * One rule set of a policy. A field that is not known may narrow what a rule allows, so it is refused.
@@ -83,9 +90,9 @@ export const ciliumPolicySpec = z.strictObject({
   endpointSelector: labelSelector.optional(),
   nodeSelector: labelSelector.optional(),
   ingress: z.array(ingressRule).optional(),
-  ingressDeny: z.array(ingressRule).optional(),
+  ingressDeny: z.array(ingressDenyRule).optional(),
   egress: z.array(egressRule).optional(),
-  egressDeny: z.array(egressRule).optional(),
+  egressDeny: z.array(egressDenyRule).optional(),
   enableDefaultDeny: z.strictObject({ ingress: z.boolean().optional(), egress: z.boolean().optional() }).optional(),
   labels: unread,
   description: unread,
@@ -113,8 +120,10 @@ export const ciliumClusterwideNetworkPolicyView = z.object({
 export type CiliumNetworkPolicy = z.output<typeof ciliumNetworkPolicyView>;
 export type CiliumClusterwideNetworkPolicy = z.output<typeof ciliumClusterwideNetworkPolicyView>;
 export type CiliumPolicySpec = z.output<typeof ciliumPolicySpec>;
+/** One that denies lacks what only those have that allow. */
 export type CiliumIngressRule = z.output<typeof ingressRule>;
 export type CiliumEgressRule = z.output<typeof egressRule>;
+export type CiliumIcmp = z.output<typeof icmp>;
 export type CiliumPortRule = z.output<typeof portRule>;
 export type CiliumCidrRule = z.output<typeof cidrRule>;
 export type CiliumServicePeer = z.output<typeof service>;

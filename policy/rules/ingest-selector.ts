@@ -2,7 +2,7 @@ import type { LabelSelectorSpec } from '../../kube/index.ts';
 import type { FieldPath } from '../../model/index.ts';
 import type { LabelKey } from '../labels/label.ts';
 import { type Operator, type Requirement, requireLabel } from '../labels/selector.ts';
-import type { Problem } from './problem.ts';
+import type { Findings } from './findings.ts';
 import { property } from './raw.ts';
 
 /** How a key in a selector is meant: with a source, with a prefix. */
@@ -10,15 +10,15 @@ export type KeyReader = (key: string) => LabelKey;
 
 /**
  * What a selector asks for. None is everything.
- * @param problems takes what is wrong with it
+ * @param findings takes what is wrong with it
  * @see https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
  */
-export function ingestSelector(spec: LabelSelectorSpec, path: FieldPath, read: KeyReader, problems: Problem[]): Requirement[] {
+export function ingestSelector(spec: LabelSelectorSpec, path: FieldPath, read: KeyReader, findings: Findings): Requirement[] {
   const requirements = Object.entries(spec.matchLabels ?? {}).map(([key, value]) => requireLabel(read(key), 'In', [value]));
   for (const [index, { key, operator, values = [] }] of (spec.matchExpressions ?? []).entries()) {
     const problem = valuesProblem(operator, values);
     if (problem === undefined) requirements.push(requireLabel(read(key), operator, values));
-    else problems.push({ path: [...path, 'matchExpressions', index, 'values'], message: problem });
+    else findings.refuse([...path, 'matchExpressions', index, 'values'], problem);
   }
   return requirements;
 }

@@ -7,3 +7,8 @@ export function property(value: unknown, key: string): unknown {
 export function hasItems(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== null;
 }
+
+/** Whether a value is a mapping without any other keys than these. */
+export function hasOnlyKeys(value: unknown, keys: readonly string[]): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).every((key) => keys.includes(key));
+}

@@ -1,4 +1,4 @@
-import type { Direction, FieldRef, ObjectRef } from '../../model/index.ts';
+import type { Diagnostic, Direction, FieldRef, ObjectRef } from '../../model/index.ts';
 import type { Prefix } from '../addresses/prefix.ts';
 import type { LabelSelector } from '../labels/selector.ts';
 
@@ -59,3 +59,8 @@ export interface PolicyUnit {
 }
 
 export const NO_RULES: DirectionRules = { isolates: false, closed: false, rules: [] };
+
+export interface IngestedPolicy {
+  readonly units: readonly PolicyUnit[];
+  readonly diagnostics: readonly Diagnostic[];
+}
