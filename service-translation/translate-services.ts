@@ -72,7 +72,8 @@ function claimFrontends(translated: readonly Translated[], diagnostics: Diagnost
 function rankOf({ spec, status }: Service, { address }: ServiceFrontend): number {
   const isAmong = (texts: readonly (string | undefined)[]) => texts.some((text) => text !== undefined && canonical(text) === address);
   if (isAmong([spec.clusterIP, ...spec.clusterIPs])) return 0;
-  return isAmong((status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip)) ? 1 : 2;
+  const points = (status?.loadBalancer?.ingress ?? []).filter(({ ipMode }) => ipMode !== 'Proxy');
+  return isAmong(points.map(({ ip }) => ip)) ? 1 : 2;
 }
 
 function canonical(text: string): string | undefined {
