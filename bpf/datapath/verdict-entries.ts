@@ -49,17 +49,15 @@ export function encodeValue({ key, decision }: VerdictEntry): VerdictValue {
   return { decided: 0n, slot: 0, decision, length: key.length, pad: 0 };
 }
 
-/** As people read it: `ingress from 4711 TCP/80/16`. */
-export function describeKey({ length, peer, direction, protocol, port }: VerdictKey): string {
-  const number = ((port[0] ?? 0) << 8) | (port[1] ?? 0);
-  const bits = Math.max(0, length - EXACT_BITS - PROTOCOL_BITS);
-  return `${direction === DIRECTIONS.INGRESS ? 'ingress from' : 'egress to'} ${peer} protocol ${protocol} port ${number}/${bits}`;
+/** A verdict as the kernel has it. */
+export interface WrittenVerdict extends Omit<Verdict, 'decision' | 'sources'> {
+  readonly direction: Direction;
+  readonly decision: Decision['kind'];
+  /** Connections that it decided. */
+  readonly decided: bigint;
 }
 
-/** A key of the kernel as the model has it. */
-export function decodeKey({ length, peer, direction, protocol, port }: VerdictKey): Omit<Verdict, 'decision' | 'sources'> & {
-  readonly direction: Direction;
-} {
+export function decodeKey({ length, peer, direction, protocol, port }: VerdictKey): Omit<WrittenVerdict, 'decision' | 'decided'> {
   return {
     direction: direction === DIRECTIONS.INGRESS ? 'ingress' : 'egress',
     peer,
@@ -67,6 +65,12 @@ export function decodeKey({ length, peer, direction, protocol, port }: VerdictKe
     port: ((port[0] ?? 0) << 8) | (port[1] ?? 0),
     portPrefixLength: Math.max(0, length - EXACT_BITS - PROTOCOL_BITS),
   };
+}
+
+/** What nobody has written is a denial, as the programs take it. */
+export function decodeDecision({ decision }: VerdictValue): Decision['kind'] {
+  if (decision === DECISIONS.DECISION_ALLOW) return 'allow';
+  return decision === DECISIONS.DECISION_SLOT ? 'slot' : 'deny';
 }
 
 function addVerdicts(entries: Map<string, VerdictEntry>, direction: Direction, { verdicts }: DirectionPolicy): void {

@@ -6,7 +6,7 @@ import type { subject as SUBJECT } from './gen/policy.ts';
 import type { Repair } from './repair.ts';
 import { Turns } from './turns.ts';
 import { planVerdictChange, type StepwiseChange } from './verdict-change.ts';
-import { encodeVerdicts, type VerdictEntries } from './verdict-entries.ts';
+import { decodeDecision, decodeKey, encodeVerdicts, type VerdictEntries, type WrittenVerdict } from './verdict-entries.ts';
 import { readEntries, removeEntries, type Trie, type VerdictTries, writeEntries } from './verdict-tries.ts';
 
 type SubjectValue = typeof SUBJECT extends Codec<infer T> ? T : never;
@@ -39,6 +39,17 @@ export class VerdictTable {
   /** Of what was written through this. */
   get(subject: Identity): SubjectPolicy | undefined {
     return this.#wanted.get(subject);
+  }
+
+  /** Identities that the kernel has verdicts of. */
+  subjects(): readonly Identity[] {
+    return this.#tries.subjects();
+  }
+
+  /** What the kernel has for a subject, and how often each decided; in no order. */
+  *entries(subject: Identity): Generator<WrittenVerdict> {
+    using trie = this.#tries.open(subject);
+    for (const [key, value] of trie?.entries() ?? []) yield { ...decodeKey(key), decision: decodeDecision(value), decided: value.decided };
   }
 
   /**

@@ -45,7 +45,7 @@ export function tcp(source: number, destination: number, flags: number): Uint8Ar
   return join(u16(source), u16(destination), new Uint8Array(8), Uint8Array.of(0x50, flags), new Uint8Array(6));
 }
 
-export function udp(source: number, destination: number, payload = new Uint8Array(8)): Uint8Array {
+export function udp(source: number, destination: number, payload: Uint8Array = new Uint8Array(8)): Uint8Array {
   return join(u16(source), u16(destination), u16(8 + payload.byteLength), u16(0), payload);
 }
 
@@ -54,7 +54,7 @@ export function sctp(source: number, destination: number): Uint8Array {
   return join(u16(source), u16(destination), new Uint8Array(8));
 }
 
-export function icmp(type: number, rest = new Uint8Array(4), payload = new Uint8Array(8)): Uint8Array {
+export function icmp(type: number, rest: Uint8Array = new Uint8Array(4), payload: Uint8Array = new Uint8Array(8)): Uint8Array {
   return join(Uint8Array.of(type, 0, 0, 0), rest, payload);
 }
 
