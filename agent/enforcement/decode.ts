@@ -66,8 +66,7 @@ function decoded<T>(name: string, decode: () => T): T {
   }
 }
 
-/** The number that a resource's name is. */
-export function identityOf(name: string): number {
+function identityOf(name: string): number {
   if (!/^\d{1,10}$/.test(name)) throw new RangeError('the name is no identity');
   return Number(name);
 }

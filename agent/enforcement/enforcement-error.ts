@@ -1,7 +1,7 @@
-/** `malformed`: what a controller sent cannot be read. `not-enforced`: it can be, and the kernel did not take it. */
-export type EnforcementErrorCode = 'malformed' | 'not-enforced';
+/** `malformed`: what a controller sent cannot be read. `drifted`: the kernel was not as it had been left, and is again. */
+export type EnforcementErrorCode = 'malformed' | 'drifted';
 
-/** Something that a node is told and cannot put in force. */
+/** What is wrong with what a node is to enforce, or with how it stood. */
 export class EnforcementError extends Error {
   readonly code: EnforcementErrorCode;
 

@@ -18,6 +18,8 @@ export interface SubscriberOptions {
    * @returns why resources are refused, by name; the rest is in force then. What it throws refuses all, and nothing is
    */
   readonly apply: (change: ResourceChange) => Promise<ReadonlyMap<string, string>>;
+  /** Called once, when everything that is stored, or else sent of all types, is in force. */
+  readonly onSynced?: () => void;
   readonly onEvent?: (event: SubscriberEvent) => void;
 }
 
@@ -68,7 +70,7 @@ export class Subscriber {
     const upserts = [...this.#options.store.resources()];
     if (upserts.length > 0) {
       for (const [name, message] of await this.#options.apply({ upserts, removals: [] })) this.#tellRefused('', name, message);
-      this.#unanswered.clear();
+      for (const typeUrl of this.#options.typeUrls) this.#noteSynced(typeUrl);
     }
     this.#upstream.open();
   }
@@ -117,7 +119,7 @@ export class Subscriber {
     for (const resource of resources) if (!refusals.has(resource.name)) store.put(resource);
     for (const name of removed) if (!refusals.has(name)) store.delete({ typeUrl, name });
     for (const [name, message] of refusals) this.#tellRefused(typeUrl, name, message);
-    this.#unanswered.delete(typeUrl);
+    this.#noteSynced(typeUrl);
     if (stream === this.#stream) this.#upstream.send(encodeAnswer(typeUrl, nonce, refusals));
   }
 
@@ -142,6 +144,10 @@ export class Subscriber {
     this.#controller = undefined;
     this.#lastError = { message: details, at: new Date() };
     this.#options.onEvent?.({ kind: 'disconnected', code, message: details, retryMs });
+  }
+
+  #noteSynced(typeUrl: string): void {
+    if (this.#unanswered.delete(typeUrl) && this.#unanswered.size === 0) this.#options.onSynced?.();
   }
 
   #tellRefused(typeUrl: string, name: string, message: string): void {

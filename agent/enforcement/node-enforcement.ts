@@ -1,0 +1,178 @@
+import { isIPv6 } from 'node:net';
+import type { Datapath } from '../../bpf/datapath/index.ts';
+import { type AddressEntry, type Identity, type PodEndpoint, RESERVED_IDENTITIES, type SubjectPolicy } from '../../model/index.ts';
+import {
+  ADDRESS_TYPE,
+  IDENTITY_TYPE,
+  NODE_ENDPOINTS_TYPE,
+  type Resource,
+  type ResourceChange,
+  SUBJECT_POLICY_TYPE,
+} from '../../xds-server/serve/index.ts';
+import { type DevicesState, PodDevices } from '../pods/index.ts';
+import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeSubjectPolicy } from './decode.ts';
+import { Doors } from './doors.ts';
+import { EnforcementError } from './enforcement-error.ts';
+
+/** All that an agent is told beside its Envoy's configuration, in the order in which it takes it in. */
+export const ENFORCEMENT_TYPES = [SUBJECT_POLICY_TYPE, IDENTITY_TYPE, ADDRESS_TYPE, NODE_ENDPOINTS_TYPE] as const;
+
+export interface NodeEnforcementOptions {
+  readonly datapath: Datapath;
+  /** Told what could not be done, and is tried again. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export interface EnforcementState {
+  readonly devices: DevicesState;
+  /** Pods at whose devices nothing could be attached, and why. */
+  readonly open: ReadonlyMap<string, string>;
+}
+
+const SHOWN_KEYS = 5;
+const HOST: Identity = RESERVED_IDENTITIES.host;
+
+/**
+ * Puts in force on this node what its agent is told. What is in the kernel stays there when this ends, and is taken over by the next,
+ * which takes away nothing before {@link NodeEnforcement.reconcile} says that it was told everything.
+ */
+export class NodeEnforcement implements AsyncDisposable {
+  readonly #datapath: Datapath;
+  readonly #options: NodeEnforcementOptions;
+  readonly #devices: PodDevices;
+  readonly #doors: Doors;
+  readonly #labels = new Map<Identity, readonly string[]>();
+  readonly #told = new Map<string, Identity>();
+  #own: ReadonlySet<string> = new Set();
+  #isReconciled = false;
+  readonly #policies = new Map<Identity, SubjectPolicy>();
+
+  /** @throws NetlinkError */
+  constructor(options: NodeEnforcementOptions) {
+    const { datapath, onFailure } = options;
+    this.#options = options;
+    this.#datapath = datapath;
+    this.#doors = new Doors(datapath, onFailure);
+    this.#devices = new PodDevices({ onChange: (state) => void this.#doors.set(state), onFailure });
+  }
+
+  state(): EnforcementState {
+    return { devices: this.#devices.state, open: this.#doors.open };
+  }
+
+  /** Of an identity that this node was told of. */
+  labelsOf(identity: Identity): readonly string[] | undefined {
+    return this.#labels.get(identity);
+  }
+
+  /**
+   * Takes in a change.
+   * @throws DatapathError where the kernel does not take it
+   * @returns why resources are refused, by name; the others are in force then
+   */
+  async apply(change: ResourceChange): Promise<ReadonlyMap<string, string>> {
+    const refusals = new Map<string, string>();
+    const read = <T>(typeUrl: string, decode: (name: string, body: Uint8Array) => T): T[] =>
+      change.upserts.filter((resource) => resource.typeUrl === typeUrl).flatMap((resource) => readOr(resource, decode, refusals));
+    const removed = (typeUrl: string) => change.removals.filter((name) => name.typeUrl === typeUrl).map(({ name }) => name);
+
+    const policies = read(SUBJECT_POLICY_TYPE, decodeSubjectPolicy);
+    for (const policy of policies) this.#policies.set(policy.subject, policy);
+    await this.#datapath.verdicts.set(policies);
+    for (const { identity, labels } of read(IDENTITY_TYPE, decodeIdentity)) this.#labels.set(identity, labels);
+    for (const name of removed(IDENTITY_TYPE)) this.#labels.delete(Number(name));
+    await this.#setAddresses(read(ADDRESS_TYPE, decodeAddress), removed(ADDRESS_TYPE));
+    for (const { endpoints, nodeAddresses } of read(NODE_ENDPOINTS_TYPE, decodeNodeEndpoints))
+      await this.#setEndpoints(endpoints, nodeAddresses);
+    if (removed(NODE_ENDPOINTS_TYPE).length > 0) await this.#setEndpoints([], []);
+    const gone = removed(SUBJECT_POLICY_TYPE).map(Number);
+    for (const subject of gone) this.#policies.delete(subject);
+    await this.#datapath.verdicts.remove(gone);
+    return refusals;
+  }
+
+  /**
+   * Makes the kernel hold what this was told and nothing else. To be called when everything has been told, and now and then: what
+   * somebody else changed is made good, and told of.
+   */
+  async reconcile(): Promise<void> {
+    try {
+      const { addresses, verdicts, endpoints } = this.#datapath;
+      await addresses.replace(
+        [...this.#told, ...[...this.#own].map((prefix) => [prefix, HOST] as const)].map(([prefix, identity]) =>
+          this.#entryOf(prefix, identity),
+        ),
+      );
+      const repairs = {
+        addresses: await addresses.repair(),
+        verdicts: await verdicts.replace(this.#policies.values()),
+        endpoints: await endpoints.repair(),
+      };
+      await this.#doors.verify(this.#devices.state);
+      for (const [table, { foreign, missing }] of Object.entries(repairs)) this.#tellRepaired(table, [...foreign, ...missing]);
+      this.#isReconciled = true;
+    } catch (error) {
+      this.#options.onFailure(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** Follows nothing any more. What is in force stays. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#devices[Symbol.dispose]();
+    await this.#doors.settled();
+  }
+
+  async #setAddresses(entries: readonly AddressEntry[], removed: readonly string[]): Promise<void> {
+    for (const { prefix, identity } of entries) this.#told.set(prefix, identity);
+    for (const prefix of removed) this.#told.delete(prefix);
+    const set = entries.map(({ prefix, identity }) => this.#entryOf(prefix, identity));
+    await this.#datapath.addresses.apply({ set, removed: removed.filter((prefix) => !this.#own.has(prefix)) });
+  }
+
+  /** To this node its own addresses are its host, whatever others take them for. */
+  #entryOf(prefix: string, identity: Identity): AddressEntry {
+    return { prefix, identity: this.#own.has(prefix) ? HOST : identity };
+  }
+
+  async #setEndpoints(endpoints: readonly PodEndpoint[], nodeAddresses: readonly string[]): Promise<void> {
+    await this.#setOwn(new Set(nodeAddresses.map(prefixOf)));
+    this.#devices.set(endpoints, nodeAddresses);
+    await this.#doors.set(this.#devices.state);
+  }
+
+  async #setOwn(own: ReadonlySet<string>): Promise<void> {
+    const before = this.#own;
+    this.#own = own;
+    const set = [...own].filter((prefix) => !before.has(prefix)).map((prefix) => ({ prefix, identity: HOST }));
+    const removed: string[] = [];
+    for (const prefix of before) {
+      if (own.has(prefix)) continue;
+      const identity = this.#told.get(prefix);
+      if (identity === undefined) removed.push(prefix);
+      else set.push({ prefix, identity });
+    }
+    await this.#datapath.addresses.apply({ set, removed });
+  }
+
+  /** At first, what differs is what a process before this one left. */
+  #tellRepaired(table: string, keys: readonly string[]): void {
+    if (keys.length === 0 || !this.#isReconciled) return;
+    const some = keys.slice(0, SHOWN_KEYS).join(', ');
+    const message = `${keys.length} ${table} in the kernel were not as they had been written (${some}${keys.length > SHOWN_KEYS ? ', …' : ''}); they are again`;
+    this.#options.onFailure(new EnforcementError('drifted', message));
+  }
+}
+
+function readOr<T>({ name, body }: Resource, decode: (name: string, body: Uint8Array) => T, refusals: Map<string, string>): T[] {
+  try {
+    return [decode(name, body)];
+  } catch (error) {
+    if (!(error instanceof EnforcementError)) throw error;
+    refusals.set(name, error.message);
+    return [];
+  }
+}
+
+function prefixOf(address: string): string {
+  return `${address}/${isIPv6(address) ? 128 : 32}`;
+}
