@@ -1,5 +1,6 @@
+import { askCiliumPolicies } from './cilium-policy.ts';
 import { askNetworkPolicies, type Question } from './network-policy.ts';
-import type { PlainObject, PlainPod } from './objects.ts';
+import type { PlainObject } from './objects.ts';
 import { partyAt, podAt } from './parties.ts';
 
 export interface Packet {
@@ -43,10 +44,12 @@ export function judge(
 function passes(question: Question, { enforcement = 'default' }: OracleOptions): boolean {
   if (enforcement === 'never') return true;
   const kubernetes = askNetworkPolicies(question);
-  if (question.other.kind === 'host' && question.direction === 'ingress') return true;
-  if (question.other.kind === 'host' && enforcement === 'default') return true;
-  const isolated = enforcement === 'always' || kubernetes.isolates;
-  return !isolated || kubernetes.allows;
+  const cilium = askCiliumPolicies(question);
+  if (cilium.denies) return false;
+  if (kubernetes.allows || cilium.allows) return true;
+  if (question.other.kind === 'host') {
+    // Whoever is not isolated may send to its node, and so may those that only a NetworkPolicy isolates.
+    return question.direction === 'ingress' || (enforcement === 'default' && !cilium.isolates);
+  }
+  return enforcement === 'default' && !kubernetes.isolates && !cilium.isolates;
 }
-
-export type { PlainObject, PlainPod };

@@ -101,9 +101,11 @@ function notEnforced(
 ): readonly Peer[] {
   findings.add(path, 'PeerNotEnforced', action === 'allow' ? `${why}: allows nothing` : `${why}: denies all of them`);
   if (action === 'allow') return [];
-  return kind === 'world'
-    ? ALL_WORLD
-    : kind.flatMap((entity) => entityPeers(entity, cluster) ?? []).filter((peer) => typeof peer !== 'string');
+  if (kind === 'world') return ALL_WORLD;
+  return kind.flatMap((entity): readonly Peer[] => {
+    const peers = entityPeers(entity, cluster) ?? [];
+    return peers === 'any' ? [] : peers;
+  });
 }
 
 /**

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { PlainObject } from '../oracle/objects.ts';
+import { ciliumPolicy, clusterwidePolicy } from './random-cilium-policy.ts';
 import { networkPolicy } from './random-network-policy.ts';
 import { IMAGES, NAMESPACES, NODES, podLabels, TEAMS } from './vocabulary.ts';
 
@@ -34,20 +35,27 @@ export function podAddress(node: number, pod: number, family: 4 | 6): string {
   return family === 4 ? `10.244.${node}.${pod + 2}` : `fd00:244:${node || ''}::${(pod + 2).toString(16)}`.replace('244:::', '244::');
 }
 
+const anyPolicy = fc.oneof(networkPolicy, ciliumPolicy, clusterwidePolicy);
+
 /** Worlds that are small and dense: few names for much, so that rules meet. Printed by their seed, and made smaller on a failure. */
 export function randomWorld(options: WorldOptions = {}): fc.Arbitrary<World> {
-  const { pods = 7, policies = 4, families = [4, 6], policy = networkPolicy } = options;
+  const { pods = 7, policies = 4, families = [4, 6], policy = anyPolicy } = options;
   return fc
     .record({
       namespaces: fc.tuple(...NAMESPACES.map((name) => namespace(name))),
       pods: fc.array(pod(), { minLength: 2, maxLength: pods }),
       policies: fc.array(policy, { maxLength: policies }),
+      apiServer: fc.constantFrom('node', 'outside', undefined),
     })
-    .map(({ namespaces, pods: shapes, policies: found }) => ({
+    .map(({ namespaces, pods: shapes, policies: found, apiServer }) => ({
       objects: [
         ...NODES.map((_, index) => nodeObject(index, families)),
         ...namespaces,
         ...shapes.map((shape, index) => podObject(shape, index, families)),
+        ...servicesIn(families),
+        ...(apiServer
+          ? families.map((family) => apiServerSlice(apiServer === 'node' ? nodeAddress(1, family) : OUTSIDE[family][1], family))
+          : []),
         ...found.map((each, index) => ({ ...each, metadata: { ...each.metadata, name: `p${index}` } })),
       ],
     }));
@@ -99,5 +107,38 @@ function nodeObject(index: number, families: readonly (4 | 6)[]): PlainObject {
     metadata: { name: NODES[index] ?? '' },
     spec: { podCIDR: podCIDRs[0] ?? '', podCIDRs },
     status: { addresses: families.map((family) => ({ type: 'InternalIP', address: nodeAddress(index, family) })) },
+  };
+}
+
+/** One that selects pods, and one whose endpoints are given: somebody outside, a pod and a node. */
+function servicesIn(families: readonly (4 | 6)[]): PlainObject[] {
+  const ports = [{ port: 80 }];
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'app', namespace: 'red', labels: { sort: 'pods' } },
+      spec: { selector: { app: 'a' }, ports },
+    },
+    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'given', namespace: 'blue', labels: { sort: 'given' } }, spec: { ports } },
+    ...families.map((family) => {
+      const addresses = [OUTSIDE[family][0], podAddress(0, 0, family), podAddress(1, 1, family), nodeAddress(1, family)];
+      return slice('blue', 'given', `given-${family}`, addresses, family);
+    }),
+  ];
+}
+
+function apiServerSlice(address: string, family: 4 | 6): PlainObject {
+  return slice('default', 'kubernetes', `kubernetes-${family}`, [address], family);
+}
+
+function slice(namespace: string, service: string, name: string, addresses: readonly string[], family: 4 | 6): PlainObject {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name, namespace, labels: { 'kubernetes.io/service-name': service } },
+    addressType: `IPv${family}`,
+    ports: [{ port: 80 }],
+    endpoints: addresses.map((address) => ({ addresses: [address] })),
   };
 }

@@ -1,0 +1,129 @@
+import fc from 'fast-check';
+import type { PlainObject } from '../oracle/objects.ts';
+import { block, NAMESPACES, PORTS, selector } from './vocabulary.ts';
+
+const endpoints = fc.oneof(
+  { weight: 3, arbitrary: selector(['app', 'k8s:tier', 'any:app', 'statefulset.kubernetes.io/pod-name'], ['a', 'b', 'c']) },
+  { weight: 1, arbitrary: selector(['k8s:io.kubernetes.pod.namespace', 'any:io.kubernetes.pod.namespace', 'app'], ['red', 'blue', 'a']) },
+  { weight: 1, arbitrary: selector(['k8s:io.cilium.k8s.namespace.labels.team', 'app'], ['one', 'two', 'a']) },
+  { weight: 1, arbitrary: selector(['io.cilium.k8s.policy.serviceaccount', 'io.cilium.k8s.policy.cluster'], ['robot', 'default']) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('reserved:host', 'reserved:world', 'reserved:remote-node').map((key) => ({ matchLabels: { [key]: '' } })),
+  },
+);
+
+const entity = fc.constantFrom(
+  'all',
+  'world',
+  'cluster',
+  'host',
+  'remote-node',
+  'unmanaged',
+  'none',
+  'init',
+  'kube-apiserver',
+  'world-ipv6',
+);
+
+const service = fc.oneof(
+  fc
+    .record({ serviceName: fc.constantFrom('app', 'given'), namespace: fc.constantFrom('red', 'blue', undefined) })
+    .map((k8sService) => ({ k8sService })),
+  fc
+    .record({ selector: selector(['sort'], ['pods', 'given']), namespace: fc.constantFrom('red', undefined) })
+    .map((k8sServiceSelector) => ({ k8sServiceSelector })),
+);
+
+function listOf<T>(item: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
+  return fc.oneof({ weight: 6, arbitrary: fc.array(item, { minLength: 1, maxLength: 2 }) }, { weight: 1, arbitrary: fc.constant<T[]>([]) });
+}
+
+/** At most one member that names peers has items. */
+function peers(prefix: 'from' | 'to'): fc.Arbitrary<object> {
+  const members: fc.Arbitrary<object>[] = [
+    fc.constant({}),
+    listOf(endpoints).map((items) => ({ [`${prefix}Endpoints`]: items })),
+    listOf(block.map(({ cidr }) => cidr)).map((items) => ({ [`${prefix}CIDR`]: items })),
+    listOf(block).map((items) => ({ [`${prefix}CIDRSet`]: items })),
+    listOf(entity).map((items) => ({ [`${prefix}Entities`]: items })),
+  ];
+  return fc.oneof(...members);
+}
+
+const protocol = fc.constantFrom('TCP', 'UDP', 'ANY', undefined);
+
+const port = fc.oneof(
+  fc.record({ port: fc.constantFrom(...PORTS.map(String), '0', 'web', 'dns'), protocol }),
+  fc.tuple(fc.constantFrom(...PORTS), fc.constantFrom(...PORTS), protocol).map(([a, b, name]) => ({
+    port: String(Math.min(a, b)),
+    endPort: Math.max(a, b),
+    protocol: name,
+  })),
+);
+
+const portRule = fc.record({ ports: listOf(port) });
+
+const portRuleOfAllowing = fc.oneof(
+  { weight: 8, arbitrary: portRule },
+  { weight: 1, arbitrary: portRule.map((rule) => ({ ...rule, rules: { http: [{ method: 'GET' }] } })) },
+);
+
+const icmpField = fc.oneof(
+  fc.record({ type: fc.constantFrom<number | string>(8, '8', 'EchoRequest', 0) }),
+  fc.record({ family: fc.constant('IPv6'), type: fc.constantFrom<number | string>(128, 'EchoRequest', 'EchoReply') }),
+);
+
+function ports(rule: fc.Arbitrary<object>): fc.Arbitrary<object> {
+  return fc.oneof(
+    { weight: 3, arbitrary: fc.constant({}) },
+    { weight: 4, arbitrary: listOf(rule).map((toPorts) => ({ toPorts })) },
+    { weight: 1, arbitrary: listOf(fc.record({ fields: listOf(icmpField) })).map((icmps) => ({ icmps })) },
+  );
+}
+
+function rules(direction: 'ingress' | 'egress', allows: boolean): fc.Arbitrary<object[] | undefined> {
+  const selective = fc
+    .tuple(peers(direction === 'ingress' ? 'from' : 'to'), ports(allows ? portRuleOfAllowing : portRule))
+    .map(([who, what]) => ({ ...who, ...what }));
+  const rule =
+    direction === 'ingress'
+      ? selective
+      : fc.oneof({ weight: 6, arbitrary: selective }, { weight: 1, arbitrary: listOf(service).map((toServices) => ({ toServices })) });
+  const list = fc.array(rule, { maxLength: 2 });
+  return allows
+    ? fc.option(list, { nil: undefined, freq: 3 })
+    : fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: list });
+}
+
+const enabled = fc.constantFrom(undefined, undefined, undefined, true, false);
+
+const spec = fc.record({
+  endpointSelector: selector(['app', 'k8s:tier', 'any:app'], ['a', 'b', 'c']),
+  ingress: rules('ingress', true),
+  ingressDeny: rules('ingress', false),
+  egress: rules('egress', true),
+  egressDeny: rules('egress', false),
+  enableDefaultDeny: fc.option(fc.record({ ingress: enabled, egress: enabled }), { nil: undefined, freq: 2 }),
+});
+
+const specs = fc.oneof(
+  { weight: 4, arbitrary: spec.map((only) => ({ spec: only })) },
+  { weight: 1, arbitrary: fc.array(spec, { minLength: 1, maxLength: 2 }).map((several) => ({ specs: several })) },
+);
+
+const named = { apiVersion: 'cilium.io/v2', metadata: { name: 'policy' } } as const;
+
+/** A CiliumNetworkPolicy that is right; lists are absent, empty or full. Some rules need layer 7. */
+export const ciliumPolicy: fc.Arbitrary<PlainObject> = fc.tuple(fc.constantFrom(...NAMESPACES), specs).map(([namespace, content]) => ({
+  ...named,
+  kind: 'CiliumNetworkPolicy',
+  metadata: { ...named.metadata, namespace },
+  ...content,
+}));
+
+export const clusterwidePolicy: fc.Arbitrary<PlainObject> = specs.map((content) => ({
+  ...named,
+  kind: 'CiliumClusterwideNetworkPolicy',
+  ...content,
+}));
