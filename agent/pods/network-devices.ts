@@ -1,0 +1,59 @@
+import type { LinkAddress, NetworkLink, Route } from '../netlink/index.ts';
+
+/** A device by which packets come from elsewhere. */
+export interface NetworkDevice {
+  readonly ifindex: number;
+  readonly name: string;
+}
+
+export interface NetworkDevices {
+  /** Devices of the default routes, and those that have an address of the node. */
+  readonly uplinks: readonly NetworkDevice[];
+  /** Out of which packets of other nodes' pods come, that were inside others. */
+  readonly tunnels: readonly NetworkDevice[];
+}
+
+const TUNNEL_KINDS: ReadonlySet<string> = new Set([
+  'bareudp',
+  'erspan',
+  'geneve',
+  'gre',
+  'gretap',
+  'ip6erspan',
+  'ip6gre',
+  'ip6gretap',
+  'ip6tnl',
+  'ipip',
+  'sit',
+  'tun',
+  'vti',
+  'vti6',
+  'vxlan',
+  'wireguard',
+  'xfrm',
+]);
+
+const DEFAULT_ROUTES: ReadonlySet<string> = new Set(['0.0.0.0/0', '::/0']);
+
+/** Sorted by ifindex; a tunnel is no uplink. @param nodeAddresses in canonical form */
+export function findNetworkDevices(
+  links: readonly NetworkLink[],
+  addresses: readonly LinkAddress[],
+  routes: readonly Route[],
+  nodeAddresses: readonly string[],
+): NetworkDevices {
+  const own = new Set(nodeAddresses);
+  const leading = new Set(routes.filter(isDefaultRoute).flatMap(({ devices }) => devices));
+  for (const { index, address } of addresses) if (own.has(address)) leading.add(index);
+  const real = links.filter(({ isLoopback }) => !isLoopback).sort((a, b) => a.index - b.index);
+  const isTunnel = ({ kind }: NetworkLink) => kind !== undefined && TUNNEL_KINDS.has(kind);
+  const described = ({ index, name }: NetworkLink) => ({ ifindex: index, name });
+  return {
+    uplinks: real.filter((link) => leading.has(link.index) && !isTunnel(link)).map(described),
+    tunnels: real.filter(isTunnel).map(described),
+  };
+}
+
+export function isDefaultRoute({ prefix }: Route): boolean {
+  return DEFAULT_ROUTES.has(prefix);
+}
