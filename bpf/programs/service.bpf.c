@@ -7,8 +7,6 @@
 
 #define PROCEED 1
 #define REFUSE 0
-/* linux/in.h of older systems does not have it. */
-#define PROTOCOL_MPTCP 262
 
 enum hook { CONNECT, SENDMSG };
 
@@ -18,8 +16,7 @@ static __always_inline void read_port(struct bpf_sock_addr *ctx, struct service_
 	volatile __u32 port = ctx->user_port, protocol = ctx->protocol;
 
 	to->port = bpf_ntohs((__u16)port);
-	/* What is asked by MPTCP may be answered by TCP. */
-	to->protocol = protocol == PROTOCOL_MPTCP ? IPPROTO_TCP : protocol;
+	to->protocol = protocol;
 }
 
 static __always_inline void read4(struct bpf_sock_addr *ctx, struct service_address *to)

@@ -55,7 +55,7 @@ async function endOwner(owner: ChildProcess): Promise<void> {
   await ended;
 }
 
-describe('changes', needs('root'), () => {
+describe('changes', needs('root', 'bpf'), () => {
   test('under constant connections: each gets a backend that its Service had or has', async () => {
     await using world = await ServiceWorld.start(changingServices(0));
     let turns = 0;
@@ -118,7 +118,7 @@ describe('changes', needs('root'), () => {
   });
 });
 
-test('nothing is left after cleaning up, whoever attached it, and twice', needs('root'), async () => {
+test('nothing is left after cleaning up, whoever attached it, and twice', needs('root', 'bpf'), async () => {
   using cgroup = new Cgroup();
   const owner = await startOwner(cgroup.folder);
   await endOwner(owner);

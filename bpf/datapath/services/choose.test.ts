@@ -17,7 +17,7 @@ const [FIRST, SECOND] = ALL;
 const ADDRESS = '192.0.2.1';
 const CONNECTIONS = 300;
 
-describe('a backend is chosen', needs('root'), () => {
+describe('a backend is chosen', needs('root', 'bpf'), () => {
   let world: ServiceWorld;
   beforeEach(async () => {
     world = await ServiceWorld.start();

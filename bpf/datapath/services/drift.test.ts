@@ -64,7 +64,7 @@ function meddle({ map: name, entry, what, byte, bit }: typeof meddling extends f
   if (what === 'change' || (what === 'copy' && name !== 'service_next_id')) map.set(key, value);
 }
 
-test('whatever somebody else writes to the maps is found and repaired', needs('root'), async () => {
+test('whatever somebody else writes to the maps is found and repaired', needs('root', 'bpf'), async () => {
   await using world = await ServiceWorld.start(SERVICES);
   const lists = async () => [await listServices(PINS), listServiceAddresses(PINS)];
   const expected = await lists();

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { needs } from '../../../testkit/capabilities.ts';
+import { TemporaryFolder } from '../../../testkit/temporary-folder.ts';
 import { enterOwnNamespaces } from '../../libbpf-ts/testing/own-namespaces.ts';
 import { readServiceCounts } from './index.ts';
 import { PINS, ServiceWorld, translation } from './testing/service-world.ts';
@@ -9,7 +13,7 @@ enterOwnNamespaces();
 
 const BACKENDS = { IPv4: ['10.1.0.1', 8080], IPv6: ['fd01::1', 8080] } as const;
 
-describe('a Service is translated at the socket', needs('root'), () => {
+describe('a Service is translated at the socket', needs('root', 'bpf'), () => {
   let world: ServiceWorld;
   before(async () => {
     world = await ServiceWorld.start([
@@ -96,6 +100,15 @@ describe('a Service is translated at the socket', needs('root'), () => {
       assert.deepEqual(await world.client.udp(`direct ${what}`, address, port), { backend, peer });
     });
   }
+
+  test('MPTCP, except for the name of the peer: it is a socket above the one that connects', async () => {
+    using folder = new TemporaryFolder();
+    const client = folder.join('client');
+    execFileSync('clang', ['-o', client, fileURLToPath(new URL('testing/mptcp-client.c', import.meta.url))]);
+    const within = world.cgroup.within(`exec ${client} 192.0.2.1 80`);
+    const { stdout } = await promisify(execFile)('sh', ['-c', within]);
+    assert.equal(stdout, '10.1.0.1 8080\n10.1.0.1 8080\n');
+  });
 
   test('the same port of another protocol is no Service', async () => {
     assert.deepEqual(await world.client.tcp('192.0.2.1', 53), { error: 'ENETUNREACH' });

@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import { rmdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ServiceFrontend, ServicePortTranslation } from '../../../../model/index.ts';
 import { Cgroup } from '../../../libbpf-ts/testing/cgroup.ts';
 import { cleanUpServices, ServiceDatapath } from '../index.ts';
@@ -58,10 +60,28 @@ export class ServiceWorld implements AsyncDisposable {
     return world;
   }
 
-  /** One more process in the cgroup. @param network `own`: in a network namespace of its own, where the addresses are, too */
-  join(network: 'shared' | 'own' = 'shared'): SocketClient {
+  /**
+   * One more process in the cgroup.
+   * @param network `own`: in a network namespace of its own, where the addresses are, too
+   * @param below a cgroup below this one
+   */
+  join(network: 'shared' | 'own' = 'shared', below = ''): SocketClient {
     const own = `exec unshare --net sh -c 'ip link set lo up; ${addressCommands().join('; ')}; exec "$@"' sh "$@"`;
-    const client = new SocketClient(this.cgroup.within(network === 'own' ? own : 'exec "$@"'));
+    const script = network === 'own' ? own : 'exec "$@"';
+    return this.#started(new SocketClient(`echo $$ > '${join(this.cgroup.folder, below, 'cgroup.procs')}' && ${script}`));
+  }
+
+  /** A process in another cgroup, which must not go before it. */
+  joinOther(cgroup: Cgroup): SocketClient {
+    return this.#started(new SocketClient(cgroup.within('exec "$@"')));
+  }
+
+  /** One that a test made below this one's; what was in it must have ended. */
+  removeCgroup(below: string): void {
+    rmdirSync(join(this.cgroup.folder, below));
+  }
+
+  #started(client: SocketClient): SocketClient {
     this.#clients.push(client);
     return client;
   }
