@@ -74,7 +74,7 @@ for (const network of NETWORKS) {
 
     test('by which packets come from elsewhere are known', async () => {
       await follow();
-      await follow(endpointOf('nobody', ['10.244.1.250']));
+      await follow(endpointOf('nobody', ['10.244.0.250']));
       assert.deepEqual(
         state?.network.uplinks.map(({ name }) => name),
         ['eth0'],
@@ -86,8 +86,8 @@ for (const network of NETWORKS) {
     });
 
     test('are found when their pod comes, lost when it goes, and another when they are made anew', async () => {
-      // Its number is the third on the node, its address the thirteenth.
-      const expected = endpointOf('late', ['10.244.1.13', 'fd00:244:1::d']);
+      // It is the third on the node, whose own address is before theirs.
+      const expected = endpointOf('late', ['10.244.0.4', 'fd00:244::4']);
       await follow(expected);
       assert.deepEqual(missing(), ['late']);
       const late = await lab.addPod({ name: 'late', node: NODE });
@@ -107,17 +107,17 @@ for (const network of NETWORKS) {
     test('are found when their pod gets its address, and lost with the last of them', async () => {
       const [pod] = ownPods();
       assert.ok(pod);
-      const late = endpointOf('renamed', ['10.244.1.240', 'fd00:244:1::f0']);
+      const late = endpointOf('renamed', ['10.244.0.240', 'fd00:244::f0']);
       await follow(late);
       assert.deepEqual(missing(), ['renamed']);
-      await pod.run(['ip', 'address', 'add', '10.244.1.240/24', 'dev', 'eth0']);
+      await pod.run(['ip', 'address', 'add', '10.244.0.240/24', 'dev', 'eth0']);
       await eventually(() => assert.deepEqual(found(), { renamed: pod.plan.device }));
-      await pod.run(['ip', '-6', 'address', 'add', 'fd00:244:1::f0/64', 'dev', 'eth0']);
-      await eventually(() => assert.ok(state?.pods[0]?.addresses.includes('fd00:244:1::f0')));
-      await pod.run(['ip', 'address', 'delete', '10.244.1.240/24', 'dev', 'eth0']);
-      await eventually(() => assert.ok(!state?.pods[0]?.addresses.includes('10.244.1.240')));
+      await pod.run(['ip', '-6', 'address', 'add', 'fd00:244::f0/64', 'dev', 'eth0']);
+      await eventually(() => assert.ok(state?.pods[0]?.addresses.includes('fd00:244::f0')));
+      await pod.run(['ip', 'address', 'delete', '10.244.0.240/24', 'dev', 'eth0']);
+      await eventually(() => assert.ok(!state?.pods[0]?.addresses.includes('10.244.0.240')));
       assert.deepEqual(found(), { renamed: pod.plan.device });
-      await pod.run(['ip', '-6', 'address', 'delete', 'fd00:244:1::f0/64', 'dev', 'eth0']);
+      await pod.run(['ip', '-6', 'address', 'delete', 'fd00:244::f0/64', 'dev', 'eth0']);
       await eventually(() => assert.deepEqual(missing(), ['renamed']));
     });
 

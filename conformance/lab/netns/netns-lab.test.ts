@@ -61,7 +61,7 @@ for (const network of NETWORKS) {
 
       test(`what is nowhere is unreachable or silent over ${family}`, async () => {
         const [pod] = lab.pods;
-        const nowhere = { ipv4: '10.244.1.254', ipv6: 'fd00:244:1::fffe' }[family];
+        const nowhere = { ipv4: '10.244.0.254', ipv6: 'fd00:244::fffe' }[family];
         const outcome = await pod?.prober.probe({ protocol: 'UDP', to: nowhere, port: PORT });
         assert.match(String(outcome), /^(unreachable|timedOut)$/);
       });
