@@ -43,6 +43,7 @@ export interface PolicyChange {
   readonly identities: { readonly upserts: readonly IdentityEntry[]; readonly removals: readonly Identity[] };
   /** Removals are the prefixes. */
   readonly addresses: { readonly upserts: readonly AddressEntry[]; readonly removals: readonly string[] };
+  /** One that is upserted takes the place of the one with the same pod and uid. */
   readonly endpoints: { readonly upserts: readonly PodEndpoint[]; readonly removals: readonly PodEndpoint[] };
   /** One for each identity that an endpoint has. */
   readonly policies: { readonly upserts: readonly SubjectPolicy[]; readonly removals: readonly Identity[] };
