@@ -1,5 +1,5 @@
-import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { MapSpec, ObjectSpec } from 'libbpf-ts';
 import { DatapathError } from './error.ts';
 
@@ -33,7 +33,7 @@ export const DEFAULT_SIZES: DatapathSizes = {
 
 /**
  * Maps that outlive a process, in files of their names. `flow_events` does not: it is for whoever reads it now.
- * `service_addresses` is shared with what translates Services, which removes it.
+ * `service_addresses` is shared with what translates Services.
  */
 const PINNED = [
   ...['addresses', 'subjects', 'verdicts', 'endpoints', 'endpoint_addresses', 'configuration'],
@@ -42,15 +42,24 @@ const PINNED = [
 const SHARED = 'service_addresses';
 /** Maps whose entries are as good in a larger or smaller one; others are written anew by whoever opens them. */
 const KEPT_ON_RESIZE = new Set(['addresses', 'subjects', 'endpoints', 'endpoint_addresses', 'configuration', 'connections', SHARED]);
+/** What `statfs` says of one. */
+const BPF_FILE_SYSTEM = 0xcafe4a11;
 const TRIES = 'subject_verdicts';
 
 /** @throws DatapathError `no-pins` */
 export function makePinFolder(folder: string): void {
   try {
+    // What is in no BPF file system is left alone.
+    if (statfsSync(existingPart(folder)).type !== BPF_FILE_SYSTEM) throw new DatapathError('no-pins', `${folder} is in no BPF file system`);
     mkdirSync(join(folder, TRIES), { recursive: true });
   } catch (cause) {
-    throw new DatapathError('no-pins', `${folder} cannot be made; it must be in a BPF file system that may be written to`, { cause });
+    if (cause instanceof DatapathError) throw cause;
+    throw new DatapathError('no-pins', `${folder} cannot be made`, { cause });
   }
+}
+
+function existingPart(folder: string): string {
+  return existsSync(folder) || folder === dirname(folder) ? folder : existingPart(dirname(folder));
 }
 
 export function trieFolder(folder: string): string {
@@ -79,7 +88,7 @@ export function configureMaps(spec: ObjectSpec, folder: string, sizes: DatapathS
 
 /** Removes what is pinned, and the folder if nothing else is in it. */
 export function removePins(folder: string): void {
-  for (const name of PINNED) rmSync(join(folder, name), { force: true });
+  for (const name of [...PINNED, SHARED]) rmSync(join(folder, name), { force: true });
   rmSync(join(folder, TRIES), { recursive: true, force: true });
   if (readdirSync(folder).length === 0) rmdirSync(folder);
 }
