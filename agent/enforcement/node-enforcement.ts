@@ -43,6 +43,8 @@ export class NodeEnforcement implements AsyncDisposable {
   readonly #doors: Doors;
   readonly #labels = new Map<Identity, readonly string[]>();
   readonly #told = new Map<string, Identity>();
+  #nodeAddresses: readonly string[] = [];
+  /** Prefixes of this node's own addresses. */
   #own: ReadonlySet<string> = new Set();
   #isReconciled = false;
   readonly #policies = new Map<Identity, SubjectPolicy>();
@@ -53,7 +55,7 @@ export class NodeEnforcement implements AsyncDisposable {
     this.#options = options;
     this.#datapath = datapath;
     this.#doors = new Doors(datapath, onFailure);
-    this.#devices = new PodDevices({ onChange: (state) => void this.#doors.set(state), onFailure });
+    this.#devices = new PodDevices({ onChange: (state) => this.#onDevices(state), onFailure });
   }
 
   state(): EnforcementState {
@@ -135,13 +137,20 @@ export class NodeEnforcement implements AsyncDisposable {
   }
 
   async #setEndpoints(endpoints: readonly PodEndpoint[], nodeAddresses: readonly string[]): Promise<void> {
-    await this.#setOwn(new Set(nodeAddresses.map(prefixOf)));
+    this.#nodeAddresses = nodeAddresses;
     this.#devices.set(endpoints, nodeAddresses);
+    await this.#setOwn();
     await this.#doors.set(this.#devices.state);
   }
 
-  async #setOwn(own: ReadonlySet<string>): Promise<void> {
+  #onDevices(state: DevicesState): void {
+    void this.#doors.set(state);
+    this.#setOwn().catch((error: unknown) => this.#options.onFailure(error instanceof Error ? error : new Error(String(error))));
+  }
+
+  async #setOwn(): Promise<void> {
     const before = this.#own;
+    const own = new Set([...this.#nodeAddresses, ...this.#devices.state.hostAddresses].map(prefixOf));
     this.#own = own;
     const set = [...own].filter((prefix) => !before.has(prefix)).map((prefix) => ({ prefix, identity: HOST }));
     const removed: string[] = [];

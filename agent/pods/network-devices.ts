@@ -13,6 +13,9 @@ export interface NetworkDevices {
   readonly tunnels: readonly NetworkDevice[];
 }
 
+/** Addresses that nobody else can have a packet sent to. */
+const LOCAL = /^(127\.|::1$|fe[89ab])/;
+
 const TUNNEL_KINDS: ReadonlySet<string> = new Set([
   'bareudp',
   'erspan',
@@ -52,6 +55,11 @@ export function findNetworkDevices(
     uplinks: real.filter((link) => leading.has(link.index) && !isTunnel(link)).map(described),
     tunnels: real.filter(isTunnel).map(described),
   };
+}
+
+/** All by which this node sends to its pods: its own, and those of bridges and tunnels that lead to them. Sorted. */
+export function findHostAddresses(addresses: readonly LinkAddress[]): readonly string[] {
+  return [...new Set(addresses.map(({ address }) => address))].filter((address) => !LOCAL.test(address)).sort();
 }
 
 export function isDefaultRoute({ prefix }: Route): boolean {

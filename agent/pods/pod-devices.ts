@@ -3,7 +3,7 @@ import type { PodEndpoint } from '../../model/index.ts';
 import { NetlinkError, type RouteChange, RouteMonitor, RouteNetlink } from '../netlink/index.ts';
 import { InsideNamespaces } from './inside-namespaces.ts';
 import { matchDevices, type PodDevice } from './match-devices.ts';
-import { findNetworkDevices, isDefaultRoute, type NetworkDevices } from './network-devices.ts';
+import { findHostAddresses, findNetworkDevices, isDefaultRoute, type NetworkDevices } from './network-devices.ts';
 
 export interface DevicesState {
   /** In the order of the endpoints. */
@@ -11,6 +11,8 @@ export interface DevicesState {
   /** Endpoints that no device leads to: in the network of the node, by something else than a veth, or not yet. */
   readonly missing: readonly PodEndpoint[];
   readonly network: NetworkDevices;
+  /** Of this node's network, in canonical form, but for those that lead nowhere else. */
+  readonly hostAddresses: readonly string[];
 }
 
 export interface PodDevicesOptions {
@@ -26,7 +28,7 @@ const BURST_MS = 5;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 5_000;
 
-const NOTHING: DevicesState = { pods: [], missing: [], network: { uplinks: [], tunnels: [] } };
+const NOTHING: DevicesState = { pods: [], missing: [], network: { uplinks: [], tunnels: [] }, hostAddresses: [] };
 
 /**
  * Follows the devices of a node's pods, on any CNI that uses veths, and those by which packets come from elsewhere, in the network namespace of the
@@ -128,11 +130,12 @@ export class PodDevices implements Disposable {
 
   #read(): DevicesState {
     const links = this.#netlink.links();
-    const network = findNetworkDevices(links, this.#netlink.addresses(), this.#netlink.routes(), this.#nodeAddresses);
+    const own = this.#netlink.addresses();
+    const network = findNetworkDevices(links, own, this.#netlink.routes(), this.#nodeAddresses);
     const uplinks = new Set(network.uplinks.map(({ ifindex }) => ifindex));
     const candidates = this.#inside.candidates(links.filter(({ index }) => !uplinks.has(index)));
     const pods = matchDevices(this.#endpoints, candidates, this.#state.pods);
     const found = new Set(pods.map(({ endpoint }) => endpoint.uid));
-    return { pods, missing: this.#endpoints.filter(({ uid }) => !found.has(uid)), network };
+    return { pods, missing: this.#endpoints.filter(({ uid }) => !found.has(uid)), network, hostAddresses: findHostAddresses(own) };
   }
 }

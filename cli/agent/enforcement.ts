@@ -1,0 +1,75 @@
+import { ENFORCEMENT_TYPES, NodeEnforcement } from '../../agent/enforcement/node-enforcement.ts';
+import { Datapath } from '../../bpf/datapath/index.ts';
+import { type RelayStore, Subscriber, type SubscriberEvent, type UpstreamAddress } from '../../xds-server/relay/index.ts';
+
+export interface EnforcementOptions {
+  readonly upstream: UpstreamAddress;
+  readonly nodeName: string;
+  /** What was in force; not closed by this. */
+  readonly store: RelayStore;
+  /** In a BPF file system, for this node alone. */
+  readonly pinFolder: string;
+  readonly onEvent: (event: EnforcementEvent) => void;
+}
+
+export type EnforcementEvent =
+  | SubscriberEvent
+  /** Everything that this node is to enforce is in its kernel. */
+  | { readonly kind: 'in-force' }
+  | { readonly kind: 'failed'; readonly error: Error };
+
+/** How often the kernel is compared with what was written to it. */
+const RECONCILE_MS = 60_000;
+
+/** The part of an agent that has policy enforced by the kernel of its node. What is in force stays when it ends. */
+export class Enforcement implements AsyncDisposable {
+  readonly datapath: Datapath;
+  readonly node: NodeEnforcement;
+  readonly subscriber: Subscriber;
+  readonly #timer: NodeJS.Timeout;
+
+  private constructor(datapath: Datapath, options: EnforcementOptions) {
+    const { upstream, nodeName, store, onEvent } = options;
+    this.datapath = datapath;
+    this.node = new NodeEnforcement({ datapath, onFailure: (error) => onEvent({ kind: 'failed', error }) });
+    this.subscriber = new Subscriber({
+      upstream,
+      nodeId: nodeName,
+      typeUrls: ENFORCEMENT_TYPES,
+      store,
+      apply: (change) => this.node.apply(change),
+      onSynced: () => void this.#reconcile().then(() => onEvent({ kind: 'in-force' })),
+      onEvent,
+    });
+    this.#timer = setInterval(() => void this.#reconcile(), RECONCILE_MS);
+    this.#timer.unref();
+  }
+
+  /**
+   * Puts in force what is stored, and then follows controllers.
+   * @throws DatapathError or NetlinkError where this node cannot enforce anything
+   */
+  static async start(options: EnforcementOptions): Promise<Enforcement> {
+    const datapath = await Datapath.open({ pinFolder: options.pinFolder });
+    try {
+      const enforcement = new Enforcement(datapath, options);
+      await enforcement.subscriber.start();
+      return enforcement;
+    } catch (error) {
+      datapath[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    await this.subscriber.close();
+    await this.node[Symbol.asyncDispose]();
+    this.datapath[Symbol.dispose]();
+  }
+
+  /** Before everything was told, what is in the kernel may be all that there is of the rest. */
+  async #reconcile(): Promise<void> {
+    if (this.subscriber.state().isSynced) await this.node.reconcile();
+  }
+}

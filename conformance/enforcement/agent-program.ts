@@ -1,0 +1,38 @@
+import { credentials } from '@grpc/grpc-js';
+import { z } from 'zod';
+import { Enforcement } from '../../cli/agent/enforcement.ts';
+import { RelayStore } from '../../xds-server/relay/index.ts';
+
+// The part of an agent that enforces policy, in the network that it was started in.
+
+const startView = z.object({ socket: z.string(), nodeName: z.string(), pinFolder: z.string(), storeFolder: z.string() });
+const requestView = z.discriminatedUnion('kind', [
+  startView.extend({ kind: z.literal('start') }),
+  z.object({ kind: z.literal('connections') }),
+]);
+const messageView = z.object({ id: z.int(), request: requestView });
+
+let enforcement: Enforcement | undefined;
+
+process.on('message', (message) => {
+  const { id, request } = messageView.parse(message);
+  void answer(request).then(
+    (value) => process.send?.({ id, value }),
+    (error: unknown) => process.send?.({ id, error: error instanceof Error ? error.stack : String(error) }),
+  );
+});
+process.on('disconnect', () => process.exit());
+
+async function answer(request: z.infer<typeof requestView>): Promise<unknown> {
+  if (request.kind === 'connections') return [...(enforcement?.datapath.connections() ?? [])].length;
+  const { socket, nodeName, pinFolder, storeFolder } = request;
+  const upstream = { target: `unix:${socket}`, credentials: credentials.createInsecure(), backOff: { firstMs: 20, maxMs: 200 } };
+  enforcement = await Enforcement.start({
+    upstream,
+    nodeName,
+    pinFolder,
+    store: RelayStore.open({ folder: storeFolder, gatherMs: 1 }),
+    onEvent: (event) => process.send?.({ told: event.kind === 'failed' ? { kind: 'failed', message: String(event.error) } : event }),
+  });
+  return undefined;
+}
