@@ -33,9 +33,9 @@ export const DIAGNOSTIC_CODES = {
     severity: 'warning',
     meaning: 'A policy selects a pod of the host network. It has no endpoint of its own, so the policy does nothing for it.',
   },
-  IdentitiesExhausted: {
-    severity: 'error',
-    meaning: 'There is no number left for the labels of a pod. It counts as `init`: policies that select or allow its labels do nothing.',
+  IdentityMissing: {
+    severity: 'warning',
+    meaning: 'The labels of a pod have no number yet, or none is left. It counts as `init`: rules that name its labels do nothing for it.',
   },
 } as const satisfies Record<string, DiagnosticCodeEntry>;
 

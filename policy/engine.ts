@@ -12,13 +12,15 @@ import {
   type SubjectPolicy,
 } from '../model/index.ts';
 import { type IdentityAllocator, MemoryIdentityAllocator } from './identity/allocator.ts';
+import { factsOf } from './identity/facts.ts';
 import { IdentityTable } from './identity/identity-table.ts';
 import { RESERVED_FACTS } from './identity/reserved.ts';
 import { RuleVocabulary } from './identity/rule-vocabulary.ts';
 import { LabelFilter } from './labels/label-filter.ts';
+import { diagnose } from './report.ts';
 import { ingestCiliumPolicy } from './rules/ingest-cilium-policy.ts';
 import { ingestNetworkPolicy } from './rules/ingest-network-policy.ts';
-import type { IngestedPolicy } from './rules/rule.ts';
+import type { IngestedPolicy, PolicyUnit } from './rules/rule.ts';
 import { Services, serviceOf } from './rules/services.ts';
 import type { EnforcementMode } from './verdicts/compile-direction.ts';
 import { VerdictCompiler } from './verdicts/verdict-compiler.ts';
@@ -222,9 +224,40 @@ export class PolicyEngine {
   }
 
   #diagnose(): readonly Diagnostic[] | undefined {
-    const diagnostics = [...this.#policies.values()].flatMap((policy) => policy.diagnostics).sort(compareDiagnostics);
+    const ofPolicies = [...this.#policies.values()].flatMap((policy) => policy.diagnostics);
+    const withoutNumber = this.#table.podsWithoutNumber().map((pod) => {
+      return diagnose(refOf(pod), [], 'IdentityMissing', 'has labels without a number: it counts as init');
+    });
+    const diagnostics = [...ofPolicies, ...withoutNumber, ...this.#findHostNetwork()].sort(compareDiagnostics);
     if (equal(diagnostics, this.#diagnostics)) return undefined;
     this.#diagnostics = diagnostics;
     return diagnostics;
+  }
+
+  /** One finding for each policy that selects pods of the host network. */
+  #findHostNetwork(): Diagnostic[] {
+    const podsOf = new Map<string, { readonly object: ObjectRef; readonly names: string[] }>();
+    const selecting = new Map<string, readonly PolicyUnit[]>();
+    for (const { pod, member } of this.#table.hostNetworkPods()) {
+      const facts = factsOf(0, member.labels, false, member.facets);
+      const labels = facts.labels.texts.join('\n');
+      const units = selecting.get(labels) ?? this.#compiler.selecting(facts);
+      selecting.set(labels, units);
+      for (const { object } of units) {
+        const found = podsOf.get(objectKey(object)) ?? { object, names: [] };
+        podsOf.set(objectKey(object), found);
+        found.names.push(`${pod.metadata.namespace}/${pod.metadata.name}`);
+      }
+    }
+    return Array.from(podsOf.values(), ({ object, names }) => {
+      const distinct = [...new Set(names)];
+      const others = distinct.length > 1 ? ` and ${distinct.length - 1} more` : '';
+      return diagnose(
+        object,
+        [],
+        'HostNetworkNotEnforced',
+        `selects pods of the host network, for which it does nothing: ${distinct[0]}${others}`,
+      );
+    });
   }
 }

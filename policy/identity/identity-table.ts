@@ -35,6 +35,7 @@ export class IdentityTable {
   readonly #groups: IdentityGroups;
   readonly #claims = new Claims();
   readonly #pods = new Map<string, Pod>();
+  readonly #hostNetwork = new Set<string>();
   readonly #podsOfNamespace = new Map<string, Set<string>>();
   readonly #namespaces = new Map<string, Namespace>();
   readonly #nodes = new Map<string, Node>();
@@ -56,6 +57,8 @@ export class IdentityTable {
     const key = objectKey(refOf(pod));
     const { namespace } = pod.metadata;
     this.#pods.set(key, pod);
+    if (pod.spec.hostNetwork) this.#hostNetwork.add(key);
+    else this.#hostNetwork.delete(key);
     const others = this.#podsOfNamespace.get(namespace);
     if (others) others.add(key);
     else this.#podsOfNamespace.set(namespace, new Set([key]));
@@ -64,6 +67,7 @@ export class IdentityTable {
 
   deletePod(namespace: string, key: string): void {
     if (!this.#pods.delete(key)) return;
+    this.#hostNetwork.delete(key);
     const others = this.#podsOfNamespace.get(namespace);
     others?.delete(key);
     if (others?.size === 0) this.#podsOfNamespace.delete(namespace);
@@ -103,11 +107,10 @@ export class IdentityTable {
     return [...keys].sort().flatMap((key) => this.#pods.get(key) ?? []);
   }
 
-  /** Pods of the host network that run, with their labels: they have neither identity nor endpoint of their own. */
-  *hostNetworkPods(): Iterable<{ readonly pod: Pod; readonly member: Member }> {
-    for (const pod of this.#pods.values()) {
-      if (pod.spec.hostNetwork && isRunning(pod)) yield { pod, member: this.#memberOf(pod, undefined) };
-    }
+  /** Pods of the host network that run, with what makes identities of others: they have neither identity nor endpoint. */
+  hostNetworkPods(): { readonly pod: Pod; readonly member: Member }[] {
+    const pods = [...this.#hostNetwork].sort().flatMap((key) => this.#pods.get(key) ?? []);
+    return pods.filter(isRunning).map((pod) => ({ pod, member: this.#memberOf(pod, undefined) }));
   }
 
   /** Takes in what changed, in rules also, since this was called last. */

@@ -59,16 +59,22 @@ export class IdentitySets {
     for (const identity of set.identities) this.#setsOf.get(identity)?.delete(set);
   }
 
+  /** The sets that an identity would be in. */
+  match(facts: IdentityFacts): Set<IdentitySet> {
+    const found = new Set<IdentitySet>();
+    for (const term of termsOfIdentity(facts)) {
+      for (const set of this.#picksByTerm.get(term) ?? []) if (picks(set.pick, facts)) found.add(set);
+    }
+    return found;
+  }
+
   /** Takes what rules now see of an identity. @returns the sets that it came to, left, or changed in */
   put(facts: IdentityFacts): Set<IdentitySet> {
     const before = this.setsOf(facts.identity);
     this.#forget(facts.identity);
     this.#facts.set(facts.identity, facts);
-    const now = new Set<IdentitySet>();
-    for (const term of termsOfIdentity(facts)) {
-      addTo(this.#identitiesByTerm, term, facts.identity);
-      for (const set of this.#picksByTerm.get(term) ?? []) if (picks(set.pick, facts)) now.add(set);
-    }
+    for (const term of termsOfIdentity(facts)) addTo(this.#identitiesByTerm, term, facts.identity);
+    const now = this.match(facts);
     for (const set of before) if (!now.has(set)) set.identities.delete(facts.identity);
     for (const set of now) set.identities.add(facts.identity);
     this.#setsOf.set(facts.identity, now);

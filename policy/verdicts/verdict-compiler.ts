@@ -107,6 +107,11 @@ export class VerdictCompiler {
     for (const direction of DIRECTIONS) this.#leave(subject?.programs?.[direction], identity);
   }
 
+  /** The rule sets that select whoever has these labels, whether an identity or not. */
+  selecting(facts: IdentityFacts): PolicyUnit[] {
+    return this.#unitsOf(this.#sets.match(facts)).map(({ content }) => content);
+  }
+
   /** As of the last time that all was settled. */
   policy(subject: Identity): SubjectPolicy | undefined {
     return this.#subjects.get(subject)?.policy;
@@ -178,18 +183,23 @@ export class VerdictCompiler {
     for (const identity of program.subjects) this.#staleSubjects.add(identity);
   }
 
-  /** Finds which rule sets select a subject. */
-  #assign(identity: Identity): void {
-    const subject = this.#subjects.get(identity);
-    if (!subject) return;
+  /** Those whose subjects are among these sets. */
+  #unitsOf(sets: Iterable<IdentitySet>): Unit[] {
     const units: Unit[] = [];
-    for (const set of this.#sets.setsOf(identity)) {
+    for (const set of sets) {
       for (const id of set.users.keys()) {
         const unit = this.#unitsById.get(id);
         if (unit?.subjects === set) units.push(unit);
       }
     }
-    units.sort((a, b) => (a.content.key < b.content.key ? -1 : 1));
+    return units.sort((a, b) => (a.content.key < b.content.key ? -1 : 1));
+  }
+
+  /** Finds which rule sets select a subject. */
+  #assign(identity: Identity): void {
+    const subject = this.#subjects.get(identity);
+    if (!subject) return;
+    const units = this.#unitsOf(this.#sets.setsOf(identity));
     const before = subject.programs;
     subject.programs = { ingress: this.#join('ingress', units, identity), egress: this.#join('egress', units, identity) };
     for (const direction of DIRECTIONS) if (before?.[direction] !== subject.programs[direction]) this.#leave(before?.[direction], identity);
