@@ -21,6 +21,8 @@ export class AddressTable {
   readonly #turns = new Turns();
   /** By prefix in canonical form; first of all, what is there. */
   #wanted: Map<string, Identity>;
+  /** Whether the kernel has just that, as far as is known: not after a write that failed. */
+  #isWritten = true;
 
   /** @internal */
   constructor(map: BpfMap<PrefixKey, Identity>, configuration: Configuration) {
@@ -40,42 +42,49 @@ export class AddressTable {
 
   /**
    * Writes changes. Connections whose peer got another identity by that are judged again with their next packet.
-   * @throws DatapathError `maps-full` or `invalid-address`; after the latter nothing was written
+   * @throws DatapathError `maps-full`, after which some were written, or `invalid-address`, after which none were
    */
   apply({ set = [], removed = [] }: AddressChanges): Promise<void> {
     return this.#turns.take(async () => {
-      const wanted = new Map(this.#wanted);
-      for (const prefix of removed) wanted.delete(canonical(prefix));
-      for (const { prefix, identity } of set) wanted.set(canonical(prefix), identity);
-      await this.#write(differenceOf(this.#wanted, wanted), wanted);
+      const write = new Map(Array.from(set, ({ prefix, identity }) => [canonical(prefix), identity]));
+      const remove = Array.from(removed, canonical).filter((prefix) => this.#wanted.has(prefix) && !write.has(prefix));
+      for (const [prefix, identity] of write) if (this.#wanted.get(prefix) === identity) write.delete(prefix);
+      for (const prefix of remove) this.#wanted.delete(prefix);
+      for (const [prefix, identity] of write) this.#wanted.set(prefix, identity);
+      await this.#write(this.#isWritten ? { write, remove } : this.#difference());
     });
   }
 
   /** Makes the table hold these and no others: the same as `apply` with the difference. @throws DatapathError as `apply` */
   replace(all: Iterable<AddressEntry>): Promise<void> {
     return this.#turns.take(async () => {
-      const wanted = new Map([...all].map(({ prefix, identity }) => [canonical(prefix), identity]));
-      await this.#write(differenceOf(this.#wanted, wanted), wanted);
+      this.#wanted = new Map(Array.from(all, ({ prefix, identity }) => [canonical(prefix), identity]));
+      await this.#write(this.#difference());
     });
   }
 
   /** Compares the kernel's table with what was written, and makes them the same again. */
   repair(): Promise<Repair> {
     return this.#turns.take(async () => {
-      const difference = differenceOf(this.#read(), this.#wanted);
-      await this.#write(difference, this.#wanted);
+      const difference = this.#difference();
+      await this.#write(difference);
       return { foreign: difference.remove, missing: [...difference.write.keys()] };
     });
   }
 
-  async #write({ write, remove }: TableDifference<Identity>, wanted: Map<string, Identity>): Promise<void> {
-    if (write.size === 0 && remove.length === 0) return;
-    // Whatever comes of it: what is in the kernel is compared with this by `repair`.
-    this.#wanted = wanted;
-    const entries = [...write].map(([prefix, identity]) => [encodePrefix(prefix), identity] as const);
-    await fullWhere('addresses', () => this.#map.setAll(entries));
-    for (const prefix of remove) this.#map.delete(encodePrefix(prefix));
-    this.#configuration.set({ addresses_changed: now() });
+  async #write({ write, remove }: TableDifference<Identity>): Promise<void> {
+    this.#isWritten = false;
+    if (write.size > 0 || remove.length > 0) {
+      const entries = [...write].map(([prefix, identity]) => [encodePrefix(prefix), identity] as const);
+      await fullWhere('addresses', () => this.#map.setAll(entries));
+      for (const prefix of remove) this.#map.delete(encodePrefix(prefix));
+      this.#configuration.set({ addresses_changed: now() });
+    }
+    this.#isWritten = true;
+  }
+
+  #difference(): TableDifference<Identity> {
+    return differenceOf(this.#read(), this.#wanted);
   }
 
   #read(): Map<string, Identity> {

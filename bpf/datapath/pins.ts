@@ -44,7 +44,7 @@ const SHARED = 'service_addresses';
 const KEPT_ON_RESIZE = new Set(['addresses', 'subjects', 'endpoints', 'endpoint_addresses', 'configuration', 'connections', SHARED]);
 /** What `statfs` says of one. */
 const BPF_FILE_SYSTEM = 0xcafe4a11;
-const TRIES = 'subject_verdicts';
+const TRIES = 'subject_verdict';
 
 /** @throws DatapathError `no-pins` */
 export function makePinFolder(folder: string): void {
