@@ -116,19 +116,20 @@ static __always_inline enum outcome judge_attempt(const struct subject *subject,
 		.protocol = attempt->protocol,
 		.port = { attempt->port >> 8, attempt->port & 0xff },
 	};
+	/* The kubelet's probes pass, unless a rule denies them. */
+	bool is_own_host = attempt->direction == INGRESS && attempt->peer == IDENTITY_HOST;
 	struct verdict *of_peer, *of_any, *verdict;
 	void *trie;
 
-	/* So that the kubelet's probes pass. */
-	if (attempt->direction == INGRESS && attempt->peer == IDENTITY_HOST)
-		return PASSED_HOST;
 	trie = bpf_map_lookup_elem(&verdicts, &subject->identity);
 	if (!trie)
-		return DROPPED_NO_POLICY;
+		return is_own_host ? PASSED_HOST : DROPPED_NO_POLICY;
 	of_peer = bpf_map_lookup_elem(trie, &key);
 	key.peer = ANY_PEER;
 	of_any = bpf_map_lookup_elem(trie, &key);
 	verdict = prevailing(of_peer, of_any);
+	if (is_own_host && (!verdict || verdict->decision != DECISION_DENY))
+		return PASSED_HOST;
 	if (!verdict)
 		return denies_by_default(subject, attempt->direction) ? DROPPED_NOT_ALLOWED : PASSED_UNRESTRICTED;
 	__sync_fetch_and_add(&verdict->decided, 1);
