@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { DirectionPolicy, Verdict } from '../../model/index.ts';
 import { closedBut, OPEN, openBut, verdict } from './testing/judged.ts';
-import { planVerdictChange, type StepwiseChange } from './verdict-change.ts';
+import { compareEntries, comparePolicies, planVerdictChange, type StepwiseChange } from './verdict-change.ts';
 import { encodeVerdicts, nameKey, type VerdictEntries, type VerdictEntry } from './verdict-entries.ts';
 
 const RUNS = 3_000;
@@ -85,7 +85,7 @@ test('at no moment is allowed what neither the old nor the new verdicts allow, a
   fc.assert(
     fc.property(policies, policies, (old, wanted) => {
       const [before, after] = [stateOf(old), stateOf(wanted)];
-      const change = planVerdictChange(before.entries, after.entries);
+      const change = planVerdictChange(compareEntries(before.entries, after.entries));
       if (change.kind !== 'stepwise') return;
       stepwise += 1;
       let last: State = before;
@@ -107,14 +107,27 @@ test('where verdicts for any peer and for one change together, a new trie takes 
   // Step by step, the new permission of the one and the old one of any would meet, where both policies deny.
   const before = stateOf(closedBut(verdict('deny', 7), verdict('allow', ANY_PEER, TCP, 80)));
   const after = stateOf(closedBut(verdict('allow', 7, TCP, 80), verdict('deny', ANY_PEER)));
-  assert.equal(planVerdictChange(before.entries, after.entries).kind, 'anew');
+  assert.equal(planVerdictChange(compareEntries(before.entries, after.entries)).kind, 'anew');
 });
 
 test('the smallest change that does is made', () => {
   const many = Array.from({ length: 1_000 }, (_, index) => verdict('allow', 7, TCP, index + 1));
   const before = stateOf(closedBut(...many));
-  assert.deepEqual(planVerdictChange(before.entries, stateOf(openBut(...many)).entries), { kind: 'none' });
-  const oneMore = planVerdictChange(before.entries, stateOf(closedBut(...many, verdict('deny', 8))).entries);
+  assert.deepEqual(planVerdictChange(compareEntries(before.entries, stateOf(openBut(...many)).entries)), { kind: 'none' });
+  const oneMore = planVerdictChange(compareEntries(before.entries, stateOf(closedBut(...many, verdict('deny', 8))).entries));
   assert.equal(oneMore.kind === 'stepwise' && oneMore.denials.length, 1);
-  assert.equal(planVerdictChange(before.entries, stateOf(closedBut(many[0] ?? verdict('deny', 8))).entries).kind, 'anew');
+  assert.equal(planVerdictChange(compareEntries(before.entries, stateOf(closedBut(many[0] ?? verdict('deny', 8))).entries)).kind, 'anew');
+});
+
+test('policies are compared as their entries are', () => {
+  fc.assert(
+    fc.property(policies, policies, policies, policies, (ingress, egress, otherIngress, otherEgress) => {
+      const [before, after] = [
+        { subject: 1, ingress, egress },
+        { subject: 1, ingress: otherIngress, egress: otherEgress },
+      ];
+      assert.deepEqual(comparePolicies(before, after), compareEntries(encodeVerdicts(before), encodeVerdicts(after)));
+    }),
+    { numRuns: RUNS },
+  );
 });

@@ -5,7 +5,7 @@ import { fullWhere } from './full.ts';
 import type { subject as SUBJECT } from './gen/policy.ts';
 import type { Repair } from './repair.ts';
 import { Turns } from './turns.ts';
-import { planVerdictChange, type StepwiseChange } from './verdict-change.ts';
+import { compareEntries, comparePolicies, planVerdictChange, type StepwiseChange } from './verdict-change.ts';
 import { decodeDecision, decodeKey, encodeVerdicts, type VerdictEntries, type WrittenVerdict } from './verdict-entries.ts';
 import { readEntries, removeEntries, type Trie, type VerdictTries, writeEntries } from './verdict-tries.ts';
 
@@ -121,7 +121,8 @@ export class VerdictTable {
   async #setInPlace(policy: SubjectPolicy, before: SubjectPolicy | undefined): Promise<'same' | 'written' | 'anew'> {
     using trie = this.#tries.open(policy.subject);
     if (!trie) return 'anew';
-    const change = planVerdictChange(before ? encodeVerdicts(before) : readEntries(trie), encodeVerdicts(policy));
+    const difference = before ? comparePolicies(before, policy) : compareEntries(readEntries(trie), encodeVerdicts(policy));
+    const change = planVerdictChange(difference);
     if (change.kind === 'anew') return 'anew';
     const present = this.#subjects.get(policy.subject);
     const flags = flagsOf(policy);
