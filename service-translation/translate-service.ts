@@ -125,6 +125,7 @@ function nameGroups(service: Service, port: ServicePort, family: Family, groups:
     }));
 }
 
-function portName({ metadata }: Service, { port, protocol }: ServicePort): string {
+/** As listeners name what they take: `namespace/name:port/TCP`. */
+export function portName({ metadata }: Service, { port, protocol }: ServicePort): string {
   return `${metadata.namespace}/${metadata.name}:${port}/${protocol}`;
 }

@@ -1,0 +1,83 @@
+import type { Service } from '../kube/index.ts';
+import type { Diagnostic, ObjectRef, ServiceFrontend, ServicePortTranslation } from '../model/index.ts';
+import { diagnose } from './codes.ts';
+import { compareText } from './endpoints.ts';
+import type { ServiceTranslation } from './translate-service.ts';
+import { familyOf, usableAddress } from './usable-address.ts';
+
+/** That a translation is to have an address. */
+export interface Claim {
+  /** Address, port and protocol, as they tell frontends apart. */
+  readonly frontend: string;
+  readonly service: string;
+  readonly translation: string;
+  /** Lower ones first: ClusterIPs, addresses of load balancers, others. */
+  readonly rank: number;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+}
+
+export function claimsOf(service: Service, translations: readonly ServicePortTranslation[]): readonly Claim[] {
+  const { namespace, name, creationTimestamp } = service.metadata;
+  const createdAt = creationTimestamp === undefined ? 0 : Date.parse(creationTimestamp);
+  return translations.flatMap((translation) =>
+    translation.frontends.map((frontend) => ({
+      frontend: keyOf(frontend),
+      service: `${namespace}/${name}`,
+      translation: translation.name,
+      rank: rankOf(service, frontend),
+      createdAt,
+    })),
+  );
+}
+
+/** By rank, then age, then name; of one Service's the first. @param claims of one address, those of a Service together */
+export function firstClaim(claims: readonly Claim[]): Claim | undefined {
+  return claims.toSorted((a, b) => a.rank - b.rank || a.createdAt - b.createdAt || compareText(a.service, b.service))[0];
+}
+
+/** What remains of a Service's translations, and what of them others have. */
+export function keepOwn(
+  service: ObjectRef,
+  translations: readonly ServicePortTranslation[],
+  diagnostics: readonly Diagnostic[],
+  ownerOf: (frontend: string) => Claim | undefined,
+): ServiceTranslation {
+  const all = [...diagnostics];
+  const own = translations.flatMap((translation): ServicePortTranslation[] => {
+    const frontends = translation.frontends.filter((frontend) => {
+      const owner = ownerOf(keyOf(frontend));
+      if (owner?.translation === translation.name) return true;
+      if (owner && owner.service !== `${service.namespace}/${service.name}`) {
+        const { address, port, protocol } = frontend;
+        const message = `${address} with port ${port}/${protocol} belongs to Service ${owner.service}`;
+        all.push(diagnose(service, ['spec'], 'ServiceAddressConflict', message));
+      }
+      return false;
+    });
+    if (frontends.length === translation.frontends.length) return [translation];
+    return frontends.length === 0 ? [] : [{ ...translation, frontends }];
+  });
+  return { translations: own, diagnostics: distinct(all) };
+}
+
+function rankOf({ spec, status }: Service, { address }: ServiceFrontend): number {
+  const isAmong = (texts: readonly (string | undefined)[]) => texts.some((text) => text !== undefined && canonical(text) === address);
+  if (isAmong([spec.clusterIP, ...spec.clusterIPs])) return 0;
+  const points = (status?.loadBalancer?.ingress ?? []).filter(({ ipMode }) => ipMode !== 'Proxy');
+  return isAmong(points.map(({ ip }) => ip)) ? 1 : 2;
+}
+
+function canonical(text: string): string | undefined {
+  const family = familyOf(text);
+  return family && usableAddress(text, family);
+}
+
+function keyOf({ address, port, protocol }: ServiceFrontend): string {
+  return `${address} ${port}/${protocol}`;
+}
+
+/** What is wrong with a slice is found for every port. */
+function distinct(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+  return [...new Map(diagnostics.map((diagnostic) => [JSON.stringify(diagnostic), diagnostic])).values()];
+}
