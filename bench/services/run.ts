@@ -8,10 +8,10 @@ import { cleanUpServices, ServiceDatapath } from '../../bpf/datapath/services/in
 import { Cgroup } from '../../bpf/libbpf-ts/testing/cgroup.ts';
 import { enterOwnNamespaces } from '../../bpf/libbpf-ts/testing/own-namespaces.ts';
 import type { ServicePortTranslation } from '../../model/index.ts';
+import { kubeProxyRules } from '../../testkit/kube-proxy-rules.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { type Distribution, distributionOf, formatDistribution } from '../distribution.ts';
 import { progress, say } from '../figures.ts';
-import { kubeProxyRules } from './kube-proxy-rules.ts';
 import { Network } from './network.ts';
 
 const SIZES = [10, 10_000];

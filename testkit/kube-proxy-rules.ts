@@ -1,4 +1,4 @@
-import type { ServicePortTranslation } from '../../model/index.ts';
+import type { ServicePortTranslation } from '../model/index.ts';
 
 /**
  * The rules that kube-proxy's nftables mode has for Services: a map of verdicts from address, protocol and port to the chain of a
