@@ -19,14 +19,16 @@ const NODES = ['node-1', 'node-2'];
 const anyAddress = fc.constantFrom(...ADDRESSES.IPv4, ...ADDRESSES.IPv6);
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 
+const portName = fc.oneof({ arbitrary: fc.constant('one'), weight: 6 }, { arbitrary: fc.constantFrom('two', undefined), weight: 1 });
+
 const port = fc.record(
   {
-    name: fc.constantFrom('one', 'two'),
+    name: portName,
     port: fc.constantFrom(...PORTS),
-    protocol: fc.constantFrom('TCP', 'TCP', 'UDP', 'SCTP'),
+    protocol: fc.constantFrom('TCP', 'TCP', 'TCP', 'UDP', 'SCTP'),
     nodePort: fc.constantFrom(...NODE_PORTS),
   },
-  { requiredKeys: ['port', 'protocol'] },
+  { requiredKeys: ['name', 'port', 'protocol'] },
 );
 
 function serviceManifest(name: string): fc.Arbitrary<ServiceManifest> {
@@ -73,17 +75,20 @@ const slice = fc.constantFrom('IPv4' as const, 'IPv6' as const).chain((addressTy
     addressType: fc.constant(addressType),
     ports: fc.uniqueArray(
       fc.record(
-        { name: fc.constantFrom('one', 'two'), port: fc.constantFrom(8080, 8443), protocol: fc.constantFrom(...PROTOCOLS) },
+        { name: portName, port: fc.constantFrom(8080, 8443), protocol: fc.constantFrom('TCP', 'TCP', ...PROTOCOLS) },
         { requiredKeys: ['protocol'] },
       ),
-      { maxLength: 3, selector: ({ name, protocol }) => `${name}/${protocol}` },
+      { minLength: 1, maxLength: 3, selector: ({ name, protocol }) => `${name}/${protocol}` },
     ),
     endpoints: fc.array(
       fc.record(
         {
           addresses: fc.constantFrom(...PODS[addressType]).map((address) => [address]),
           nodeName: fc.constantFrom(...NODES),
-          conditions: fc.record({ ready: fc.boolean(), serving: fc.boolean(), terminating: fc.boolean() }, { requiredKeys: [] }),
+          conditions: fc.record(
+            { ready: fc.constantFrom(true, true, false), serving: fc.boolean(), terminating: fc.boolean() },
+            { requiredKeys: [] },
+          ),
           hints: fc.record(
             {
               forZones: fc.subarray(ZONES.map((name) => ({ name }))),
@@ -94,7 +99,7 @@ const slice = fc.constantFrom('IPv4' as const, 'IPv6' as const).chain((addressTy
         },
         { requiredKeys: ['addresses', 'conditions'] },
       ),
-      { maxLength: 4 },
+      { minLength: 1, maxLength: 6 },
     ),
   }),
 ) as fc.Arbitrary<SliceManifest>;
