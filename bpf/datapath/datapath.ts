@@ -32,6 +32,7 @@ export interface TestRun {
   readonly isPassed: boolean;
   /** As the program left it. */
   readonly mark: number;
+  /** Nanoseconds, the mean of the repetitions. */
   readonly durationNs: number;
 }
 
@@ -125,12 +126,13 @@ export class Datapath implements Disposable {
    * remembered as any other.
    * @param packet from the Ethernet header on
    * @param mark as Netfilter and routing know it
+   * @param repeat how often, for a duration that means something
    */
-  testRun(name: ProgramName, packet: Uint8Array, mark = 0): TestRun {
+  testRun(name: ProgramName, packet: Uint8Array, mark = 0, repeat = 1): TestRun {
     const context = new Uint8Array(CONTEXT_BYTES);
     const view = new DataView(context.buffer);
     view.setUint32(MARK_AT, mark, true);
-    const run = this.#loaded.program(name).testRun(packet, { context });
+    const run = this.#loaded.program(name).testRun(packet, { context, repeat });
     const left = new DataView(run.context.buffer, run.context.byteOffset);
     return { isPassed: run.returned !== TC_ACT_SHOT, mark: left.getUint32(MARK_AT, true), durationNs: run.durationNs };
   }
