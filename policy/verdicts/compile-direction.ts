@@ -8,10 +8,11 @@ import {
   type Identity,
   IP_PROTOCOLS,
   RESERVED_IDENTITIES,
+  type Verdict,
 } from '../../model/index.ts';
 import type { PolicyUnit, PortMatch, PortName, PortRange, Rule } from '../rules/rule.ts';
 import { portPrefixes } from './port-prefixes.ts';
-import { ALL_PORTS, type PortKey, VerdictTable } from './verdict-table.ts';
+import { ALL_PORTS, type Entry, type PortKey, VerdictTable } from './verdict-table.ts';
 
 /** Whether those whom no policy selects are isolated, and whether anybody is. Cilium's `policy-enforcement-mode`. */
 export type EnforcementMode = 'default' | 'always' | 'never';
@@ -42,7 +43,18 @@ export const OWN_NODE: FieldRef = { object: { kind: 'Node', namespace: '', name:
 
 const ALLOW: Decision = { kind: 'allow' };
 const DENY: Decision = { kind: 'deny' };
+const OF_OWN_NODE: Contribution = { id: 0, keys: [ALL_PORTS], names: [], decision: ALLOW, source: OWN_NODE };
 const ALLOW_ALL: DirectionPolicy = { defaultDeny: false, verdicts: [] };
+
+/** What one rule decides of some ports. */
+interface Contribution {
+  readonly id: number;
+  readonly keys: readonly PortKey[];
+  /** Of the peer's ports. */
+  readonly names: readonly PortName[];
+  readonly decision: Decision;
+  readonly source: FieldRef;
+}
 
 /** What holds in one direction for whom these policies select. */
 export function compileDirection(input: DirectionInput, lookup: PeerLookup): DirectionPolicy {
@@ -51,10 +63,41 @@ export function compileDirection(input: DirectionInput, lookup: PeerLookup): Dir
   const isolating = units.filter((unit) => unit[direction].isolates);
   const closed = units.some((unit) => unit[direction].closed);
   const defaultDeny = mode === 'always' || input.isInit || closed || isolating.length > 0;
+  const contributions = new Map<Identity, Contribution[]>();
+  const rules = closed ? [] : units.flatMap((unit) => unit[direction].rules);
+  for (const [index, rule] of rules.entries()) contribute(rule, index + 1, input, lookup, contributions);
+  // The last in the order of sources.
+  if (defaultDeny && reachesOwnNode(input, isolating, closed)) addTo(contributions, RESERVED_IDENTITIES.host, OF_OWN_NODE);
+  return { defaultDeny, verdicts: decide(contributions, defaultDeny, lookup) };
+}
+
+/** Many peers are meant by the same rules, for which it is decided once. */
+function decide(contributions: ReadonlyMap<Identity, readonly Contribution[]>, defaultDeny: boolean, lookup: PeerLookup): Verdict[] {
+  const any = tableOf(contributions.get(ANY) ?? [], []);
+  const decided = new Map<string, readonly Entry[]>();
+  const verdicts: Verdict[] = [];
+  for (const peer of [...contributions.keys()].sort((a, b) => a - b)) {
+    const meant = contributions.get(peer) ?? [];
+    const ports = meant.some(({ names }) => names.length > 0) ? lookup.portsOf(peer) : [];
+    const key = peer === ANY ? 'any' : `${meant.map(({ id }) => id).join()} ${ports.length > 0 ? JSON.stringify(ports) : ''}`;
+    const entries = decided.get(key) ?? tableOf(meant, ports).decisive(peer === ANY ? undefined : any, defaultDeny);
+    decided.set(key, entries);
+    for (const entry of entries) verdicts.push(verdictOf(peer, entry));
+  }
+  return verdicts;
+}
+
+function tableOf(contributions: readonly Contribution[], ports: readonly NamedPort[]): VerdictTable {
   const table = new VerdictTable();
-  if (defaultDeny && reachesOwnNode(input, isolating, closed)) table.add(RESERVED_IDENTITIES.host, ALL_PORTS, ALLOW, OWN_NODE);
-  if (!closed) for (const unit of units) for (const rule of unit[direction].rules) addRule(table, rule, input, lookup);
-  return table.normalise(defaultDeny);
+  for (const { keys, names, decision, source } of contributions) {
+    for (const key of keys) table.add(key, decision, source);
+    for (const name of names) for (const key of resolveName(name, ports)) table.add(key, decision, source);
+  }
+  return table;
+}
+
+function verdictOf(peer: Identity, { key, decision, sources }: Entry): Verdict {
+  return { peer, protocol: key.protocol, port: key.port, portPrefixLength: key.length, decision, sources };
 }
 
 /**
@@ -67,29 +110,32 @@ function reachesOwnNode({ direction, mode, isInit }: DirectionInput, isolating: 
   return mode === 'default' && !isInit && !closed && isolating.every(({ object }) => object.kind === 'NetworkPolicy');
 }
 
-function addRule(table: VerdictTable, rule: Rule, input: DirectionInput, lookup: PeerLookup): void {
-  const decision = rule.action === 'allow' ? ALLOW : DENY;
-  const { ranges, names } = portsOf(rule, input);
-  const peers = rule.peers === 'any' ? [ANY] : lookup.peersOf(rule);
-  for (const peer of peers) {
-    for (const key of ranges) table.add(peer, key, decision, rule.source);
-    if (peer !== ANY) for (const name of names) addNamed(table, peer, name, rule, decision, lookup);
+function contribute(rule: Rule, id: number, input: DirectionInput, lookup: PeerLookup, contributions: Map<Identity, Contribution[]>): void {
+  const { keys, names } = portsOf(rule, input);
+  const contribution = { id, keys, names, decision: rule.action === 'allow' ? ALLOW : DENY, source: rule.source };
+  if (rule.peers !== 'any') {
+    for (const peer of lookup.peersOf(rule)) addTo(contributions, peer, contribution);
+    return;
   }
-  if (rule.peers !== 'any') return;
-  for (const name of names) for (const peer of lookup.withPort(name.name)) addNamed(table, peer, name, rule, decision, lookup);
+  if (keys.length > 0) addTo(contributions, ANY, { ...contribution, names: [] });
+  const ofNames = { ...contribution, keys: [] };
+  const named = new Set(names.flatMap(({ name }) => [...lookup.withPort(name)]));
+  for (const peer of named) addTo(contributions, peer, ofNames);
 }
 
-function addNamed(table: VerdictTable, peer: Identity, name: PortName, { source }: Rule, decision: Decision, lookup: PeerLookup): void {
-  for (const key of resolveName(name, lookup.portsOf(peer))) table.add(peer, key, decision, source);
+function addTo(contributions: Map<Identity, Contribution[]>, peer: Identity, contribution: Contribution): void {
+  const others = contributions.get(peer);
+  if (others) others.push(contribution);
+  else contributions.set(peer, [contribution]);
 }
 
 /** Names are resolved at the receiving end: the subject's where something comes in, each peer's own where something goes out. */
-function portsOf(rule: Rule, { direction, ports }: DirectionInput): { ranges: readonly PortKey[]; names: readonly PortName[] } {
-  if (rule.ports === 'any') return { ranges: [ALL_PORTS], names: [] };
+function portsOf(rule: Rule, { direction, ports }: DirectionInput): { keys: readonly PortKey[]; names: readonly PortName[] } {
+  if (rule.ports === 'any') return { keys: [ALL_PORTS], names: [] };
   const names = rule.ports.filter((port) => port.kind === 'name');
-  const ranges = keysOf(rule.ports);
-  if (direction === 'egress') return { ranges, names };
-  return { ranges: [...ranges, ...names.flatMap((name) => resolveName(name, ports))], names: [] };
+  const keys = keysOf(rule.ports);
+  if (direction === 'egress') return { keys, names };
+  return { keys: [...keys, ...names.flatMap((name) => resolveName(name, ports))], names: [] };
 }
 
 const KEYS = new WeakMap<readonly PortMatch[], readonly PortKey[]>();

@@ -1,13 +1,4 @@
-import {
-  ANY,
-  type Decision,
-  type DirectionPolicy,
-  type FieldRef,
-  formatPath,
-  type Identity,
-  objectKey,
-  type Verdict,
-} from '../../model/index.ts';
+import { ANY, type Decision, type FieldRef } from '../../model/index.ts';
 import type { PortPrefix } from './port-prefixes.ts';
 
 /** Protocol and ports as the kernel looks them up. */
@@ -17,71 +8,52 @@ export interface PortKey extends PortPrefix {
 
 export const ALL_PORTS: PortKey = { protocol: ANY, port: 0, length: 0 };
 
-interface Entry {
+/** What is decided for a key. */
+export interface Entry {
   readonly key: PortKey;
-  decision: Decision;
-  sources: FieldRef[];
+  readonly decision: Decision;
+  readonly sources: readonly FieldRef[];
 }
 
-/** By {@link codeOf}. */
-type Entries = Map<number, Entry>;
-
 /**
- * Gathers what rules decide about each peer and port, and leaves of it what can decide: of what matches a packet the strongest counts, a
- * denial before a slot before an allowance.
+ * Gathers what rules decide about the ports of one peer, and leaves of it what can decide: of what matches a packet the strongest counts,
+ * a denial before a slot before an allowance.
  */
 export class VerdictTable {
-  readonly #peers = new Map<Identity, Entries>();
+  /** By {@link codeOf}. */
+  readonly #entries = new Map<number, Entry>();
 
-  add(peer: Identity, key: PortKey, decision: Decision, source: FieldRef): void {
-    const entries = this.#peers.get(peer) ?? new Map<number, Entry>();
-    this.#peers.set(peer, entries);
+  /** Sources must come in their order. */
+  add(key: PortKey, decision: Decision, source: FieldRef): void {
     const code = codeOf(key.protocol, key.port, key.length);
-    const entry = entries.get(code);
+    const entry = this.#entries.get(code);
     const difference = entry ? strength(decision) - strength(entry.decision) : 1;
-    if (!entry || difference > 0) entries.set(code, { key, decision, sources: [source] });
-    else if (difference === 0) entry.sources.push(source);
+    if (difference > 0) this.#entries.set(code, { key, decision, sources: append(NO_SOURCES, source) });
+    else if (entry && difference === 0) this.#entries.set(code, { ...entry, sources: append(entry.sources, source) });
   }
 
-  /** @param defaultDeny whether what nothing matches is denied; if not, allowing decides nothing */
-  normalise(defaultDeny: boolean): DirectionPolicy {
-    const any = decisive(this.#peers.get(ANY) ?? new Map<number, Entry>(), undefined, defaultDeny);
-    const verdicts: Verdict[] = [];
-    for (const peer of [...this.#peers.keys()].sort((a, b) => a - b)) {
-      const left = peer === ANY ? any : decisive(this.#peers.get(peer) ?? new Map<number, Entry>(), any, defaultDeny);
-      for (const code of [...left.keys()].sort((a, b) => a - b)) {
-        const entry = left.get(code);
-        if (entry) verdicts.push(verdictOf(peer, entry));
-      }
+  /**
+   * Those that decide where they are the longest match, in order of their keys: nothing that is as strong holds for more of the same peer,
+   * or for as much of any.
+   * @param any of any peer; undefined for that itself
+   * @param defaultDeny whether what nothing matches is denied; if not, allowing decides nothing
+   */
+  decisive(any: VerdictTable | undefined, defaultDeny: boolean): Entry[] {
+    const codes = [...this.#entries.keys()].sort((a, b) => a - b);
+    return codes.flatMap((code) => {
+      const entry = this.#entries.get(code);
+      if (!entry || (entry.decision.kind === 'allow' && !defaultDeny)) return [];
+      return this.#isCovered(entry, code, any) ? [] : [entry];
+    });
+  }
+
+  #isCovered({ key, decision }: Entry, own: number, any: VerdictTable | undefined): boolean {
+    for (const code of codesAround(key)) {
+      if (code !== own && isAsStrong(this.#entries.get(code), decision)) return true;
+      if (any && isAsStrong(any.#entries.get(code), decision)) return true;
     }
-    return { defaultDeny, verdicts };
+    return false;
   }
-}
-
-function verdictOf(peer: Identity, { key, decision, sources }: Entry): Verdict {
-  return { peer, protocol: key.protocol, port: key.port, portPrefixLength: key.length, decision, sources: sortSources(sources) };
-}
-
-/**
- * Those entries that decide where they are the longest match: nothing that is as strong holds for more of the same peer, or for as much
- * of any.
- */
-function decisive(entries: Entries, any: Entries | undefined, defaultDeny: boolean): Entries {
-  const left: Entries = new Map();
-  for (const [code, entry] of entries) {
-    if (entry.decision.kind === 'allow' && !defaultDeny) continue;
-    if (!isCovered(entry, code, entries, any)) left.set(code, entry);
-  }
-  return left;
-}
-
-function isCovered({ key, decision }: Entry, own: number, entries: Entries, any: Entries | undefined): boolean {
-  if (entries.size === 1 && (!any || any.size === 0)) return false;
-  for (const code of codesAround(key)) {
-    if (code !== own && isAsStrong(entries.get(code), decision)) return true;
-    if (any && isAsStrong(any.get(code), decision)) return true;
-  }
-  return false;
 }
 
 function isAsStrong(entry: Entry | undefined, decision: Decision): boolean {
@@ -106,20 +78,16 @@ function strength({ kind }: Decision): number {
   return STRENGTH[kind];
 }
 
-/** Most verdicts have one source, and many the same. */
-const SINGLE = new WeakMap<FieldRef, readonly FieldRef[]>();
+const NO_SOURCES: readonly FieldRef[] = [];
 
-function sortSources(sources: readonly FieldRef[]): readonly FieldRef[] {
-  const [only] = sources;
-  if (sources.length === 1 && only) {
-    const shared = SINGLE.get(only) ?? [only];
-    SINGLE.set(only, shared);
-    return shared;
-  }
-  const byKey = new Map(sources.map((source) => [sourceKey(source), source]));
-  return [...byKey.keys()].sort().flatMap((key) => byKey.get(key) ?? []);
-}
+/** Lists with one source more than others, by those others: there are many verdicts, and most have the same sources. */
+const LONGER = new WeakMap<readonly FieldRef[], WeakMap<FieldRef, readonly FieldRef[]>>();
 
-function sourceKey({ object, path }: FieldRef): string {
-  return `${objectKey(object)} ${formatPath(path)}`;
+function append(sources: readonly FieldRef[], source: FieldRef): readonly FieldRef[] {
+  if (sources.at(-1) === source) return sources;
+  const bySource = LONGER.get(sources) ?? new WeakMap<FieldRef, readonly FieldRef[]>();
+  LONGER.set(sources, bySource);
+  const longer = bySource.get(source) ?? [...sources, source];
+  bySource.set(source, longer);
+  return longer;
 }
