@@ -14,9 +14,6 @@ import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeSubjectPolicy
 import { Doors } from './doors.ts';
 import { EnforcementError } from './enforcement-error.ts';
 
-/** All that an agent is told beside its Envoy's configuration, in the order in which it takes it in. */
-export const ENFORCEMENT_TYPES = [SUBJECT_POLICY_TYPE, IDENTITY_TYPE, ADDRESS_TYPE, NODE_ENDPOINTS_TYPE] as const;
-
 export interface NodeEnforcementOptions {
   readonly datapath: Datapath;
   /** Told what could not be done, and is tried again. */

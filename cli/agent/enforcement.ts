@@ -1,12 +1,11 @@
-import { ENFORCEMENT_TYPES, NodeEnforcement } from '../../agent/enforcement/node-enforcement.ts';
+import { NodeEnforcement } from '../../agent/enforcement/node-enforcement.ts';
 import { Datapath } from '../../bpf/datapath/index.ts';
-import { type RelayStore, Subscriber, type SubscriberEvent, type UpstreamAddress } from '../../xds-server/relay/index.ts';
+import { ENFORCER, Subscriber, type SubscriberEvent, type UpstreamAddress } from '../../xds-server/relay/index.ts';
 
 export interface EnforcementOptions {
+  /** The relay of this node. */
   readonly upstream: UpstreamAddress;
   readonly nodeName: string;
-  /** What was in force; not closed by this. */
-  readonly store: RelayStore;
   /** In a BPF file system, for this node alone. */
   readonly pinFolder: string;
   readonly onEvent: (event: EnforcementEvent) => void;
@@ -21,7 +20,7 @@ export type EnforcementEvent =
 /** How often the kernel is compared with what was written to it. */
 const RECONCILE_MS = 60_000;
 
-/** The part of an agent that has policy enforced by the kernel of its node. What is in force stays when it ends. */
+/** Has policy enforced by the kernel of this node. What is in force stays when it ends. */
 export class Enforcement implements AsyncDisposable {
   readonly datapath: Datapath;
   readonly node: NodeEnforcement;
@@ -29,14 +28,13 @@ export class Enforcement implements AsyncDisposable {
   readonly #timer: NodeJS.Timeout;
 
   private constructor(datapath: Datapath, options: EnforcementOptions) {
-    const { upstream, nodeName, store, onEvent } = options;
+    const { upstream, nodeName, onEvent } = options;
     this.datapath = datapath;
     this.node = new NodeEnforcement({ datapath, onFailure: (error) => onEvent({ kind: 'failed', error }) });
     this.subscriber = new Subscriber({
       upstream,
+      kind: ENFORCER,
       nodeId: nodeName,
-      typeUrls: ENFORCEMENT_TYPES,
-      store,
       apply: (change) => this.node.apply(change),
       onSynced: () => void this.#reconcile().then(() => onEvent({ kind: 'in-force' })),
       onEvent,
@@ -46,14 +44,14 @@ export class Enforcement implements AsyncDisposable {
   }
 
   /**
-   * Puts in force what is stored, and then follows controllers.
+   * Follows the relay from now on. What was in force before stays, until it is known what else is to be.
    * @throws DatapathError or NetlinkError where this node cannot enforce anything
    */
   static async start(options: EnforcementOptions): Promise<Enforcement> {
     const datapath = await Datapath.open({ pinFolder: options.pinFolder });
     try {
       const enforcement = new Enforcement(datapath, options);
-      await enforcement.subscriber.start();
+      enforcement.subscriber.start();
       return enforcement;
     } catch (error) {
       datapath[Symbol.dispose]();

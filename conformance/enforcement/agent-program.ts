@@ -1,9 +1,9 @@
 import { credentials } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { Enforcement } from '../../cli/agent/enforcement.ts';
-import { RelayStore } from '../../xds-server/relay/index.ts';
+import { ENFORCER, Relay, RelayStore } from '../../xds-server/relay/index.ts';
 
-// The part of an agent that enforces policy, in the network that it was started in.
+// An agent's relay and what enforces policy behind it, in the network that they were started in.
 
 const startView = z.object({ socket: z.string(), nodeName: z.string(), pinFolder: z.string(), storeFolder: z.string() });
 const requestView = z.discriminatedUnion('kind', [
@@ -26,12 +26,19 @@ process.on('disconnect', () => process.exit());
 async function answer(request: z.infer<typeof requestView>): Promise<unknown> {
   if (request.kind === 'connections') return [...(enforcement?.datapath.connections() ?? [])].length;
   const { socket, nodeName, pinFolder, storeFolder } = request;
-  const upstream = { target: `unix:${socket}`, credentials: credentials.createInsecure(), backOff: { firstMs: 20, maxMs: 200 } };
+  const addressOf = (path: string) => ({
+    target: `unix:${path}`,
+    credentials: credentials.createInsecure(),
+    backOff: { firstMs: 20, maxMs: 200 },
+  });
+  const store = RelayStore.open({ folder: storeFolder, gatherMs: 1 });
+  const relay = new Relay({ upstream: addressOf(socket), client: ENFORCER, nodeId: nodeName, store, holdMs: 1_000, graceMs: 200 });
+  const path = `${storeFolder}.sock`;
+  await relay.start({ path });
   enforcement = await Enforcement.start({
-    upstream,
+    upstream: addressOf(path),
     nodeName,
     pinFolder,
-    store: RelayStore.open({ folder: storeFolder, gatherMs: 1 }),
     onEvent: (event) => process.send?.({ told: event.kind === 'failed' ? { kind: 'failed', message: String(event.error) } : event }),
   });
   return undefined;

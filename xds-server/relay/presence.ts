@@ -1,10 +1,12 @@
-import { type Interest, LISTENER_TYPE } from '../serve/index.ts';
+import type { Interest } from '../serve/index.ts';
 
 export interface PresenceOptions {
   /** How long a client may be away before nobody waits for it. */
   readonly holdMs: number;
   /** How long a client that came may take to ask for all that it needs. */
   readonly graceMs: number;
+  /** The type that a client asks for last; undefined where it asks for everything at once. */
+  readonly last: string | undefined;
 }
 
 /** Whether there is a client, and whether it has said what it wants. */
@@ -53,8 +55,8 @@ export class Presence {
    */
   settle(isSynced: boolean): boolean {
     if (this.#isSettled || !this.isHere || !isSynced) return false;
-    // Envoy asks for listeners, and then for their routes, only when all its clusters are ready.
-    const patienceMs = this.#interest.has(LISTENER_TYPE) ? this.#options.graceMs : 4 * this.#options.graceMs;
+    const { last, graceMs } = this.#options;
+    const patienceMs = last === undefined || this.#interest.has(last) ? graceMs : 4 * graceMs;
     this.#isSettled = this.#elapsedMs >= patienceMs;
     return this.#isSettled;
   }

@@ -1,17 +1,15 @@
 import type { StatusObject } from '@grpc/grpc-js';
 import {
-  CLUSTER_TYPE,
   type Interest,
-  LISTENER_TYPE,
   type ListenAddress,
   type Outcome,
   type Resource,
   type Role,
-  SCOPED_ROUTES_TYPE,
   SnapshotCache,
   XdsServer,
   type XdsServerOptions,
 } from '../serve/index.ts';
+import { type ClientKind, ENVOY } from './client-kind.ts';
 import type { RelayEvent } from './event.ts';
 import { PendingResponse, type Verdict } from './pending.ts';
 import { Presence } from './presence.ts';
@@ -23,6 +21,8 @@ import { type Delta, decodeDelta, encodeAnswer, encodeFirst, encodeSubscription 
 
 export interface RelayOptions {
   readonly upstream: UpstreamAddress;
+  /** Default: {@link ENVOY}. */
+  readonly client?: ClientKind;
   /** What the controller is told; it need not believe it. */
   readonly nodeId: string;
   /** What it holds is served at once. The relay does not close it. */
@@ -41,8 +41,6 @@ export interface RelayOptions {
 /** A version that no resource has: the controller is to send the resource or its removal. */
 const NO_VERSION = '?';
 const TICK_MS = 250;
-/** Which Envoy asks for as a whole. */
-const WHOLE_TYPES = [CLUSTER_TYPE, LISTENER_TYPE, SCOPED_ROUTES_TYPE];
 
 /**
  * Takes resources from controllers and serves them to the Envoy of this node, from memory and, after a start, from the store.
@@ -52,6 +50,7 @@ export class Relay {
   readonly cache = new SnapshotCache({ partial: true });
   readonly server: XdsServer;
   readonly #options: RelayOptions;
+  readonly #client: ClientKind;
   readonly #upstream: Upstream;
   readonly #presence: Presence;
   readonly #holdMs: number;
@@ -73,12 +72,14 @@ export class Relay {
   #isStale = true;
 
   constructor(options: RelayOptions) {
-    const { holdMs = 5_000, graceMs = 15_000, drainMs = 2_000, serve } = options;
+    const { holdMs = 5_000, graceMs = 15_000, drainMs = 2_000, serve, client = ENVOY } = options;
     this.#options = options;
+    this.#client = client;
     this.#holdMs = holdMs;
-    this.#presence = new Presence({ holdMs, graceMs });
+    this.#presence = new Presence({ holdMs, graceMs, last: client.last });
     this.server = new XdsServer({
       ...serve,
+      methods: client.methods,
       cache: this.cache,
       // The controller waits for the client's answers, and has let clusters drain before it has them removed.
       drainMs: () => (this.#role === 'standby' ? drainMs : 0),
@@ -92,16 +93,17 @@ export class Relay {
         serve?.onSynced?.(nodeId, revision);
       },
     });
-    this.#upstream = new Upstream(options.upstream, {
+    const events = {
       onOpen: () => this.#subscribeAll(),
-      onMessage: (bytes) => this.#onMessage(bytes),
-      onClose: (status, retryMs) => this.#onDisconnected(status, retryMs),
-    });
+      onMessage: (bytes: Uint8Array) => this.#onMessage(bytes),
+      onClose: (status: StatusObject, retryMs: number) => this.#onDisconnected(status, retryMs),
+    };
+    this.#upstream = new Upstream(options.upstream, events, client.path);
     const stored = [...options.store.resources()];
     if (stored.length === 0) return;
     this.cache.apply({ upserts: stored, removals: [] });
     // An Envoy that starts would wait 15 s for types of which nothing is stored because there is nothing of them.
-    for (const typeUrl of WHOLE_TYPES) this.cache.learn(typeUrl);
+    for (const typeUrl of client.whole) this.cache.learn(typeUrl);
   }
 
   /**
@@ -190,7 +192,7 @@ export class Relay {
     const { isHere, isSettled, interest } = this.#presence;
     // With no controller to ask again, nothing is given up.
     const keeping = isSettled && this.#role === 'relay' && this.#controller ? 'nothing' : 'cached';
-    return wantedOf(this.cache, interest, isHere ? keeping : 'required');
+    return wantedOf(this.#client, this.cache, interest, isHere ? keeping : 'required');
   }
 
   #subscribeAll(): void {

@@ -3,66 +3,77 @@ import { describe, test } from 'node:test';
 import { credentials } from '@grpc/grpc-js';
 import { eventually } from '../../testkit/eventually.ts';
 import { modelResource } from '../../testkit/xds/model-resources.ts';
-import { XdsScene } from '../../testkit/xds/xds-scene.ts';
-import { ADDRESS_TYPE, IDENTITY_TYPE, NODE_METHODS, type ResourceChange } from '../serve/index.ts';
-import { RelayStore, Subscriber, type SubscriberEvent } from './index.ts';
+import { RelayScene } from '../../testkit/xds/relay-scene.ts';
+import {
+  ADDRESS_TYPE,
+  IDENTITY_TYPE,
+  NODE_ENDPOINTS_TYPE,
+  NODE_METHODS,
+  type ResourceChange,
+  SUBJECT_POLICY_TYPE,
+} from '../serve/index.ts';
+import { ENFORCER, Subscriber, type SubscriberEvent } from './index.ts';
 
-const TYPES = [ADDRESS_TYPE, IDENTITY_TYPE];
 const address = (name: string, version = '1') => modelResource(ADDRESS_TYPE, name, version);
 
-/** A controller, and an agent that keeps what it is told in a map. */
+/** A controller, a relay of it, and an enforcer that keeps what it is told in a map. */
 class Scene implements AsyncDisposable {
-  readonly controller: XdsScene;
+  readonly relayed: RelayScene;
   readonly events: SubscriberEvent[] = [];
   readonly changes: string[] = [];
-  /** Names that the agent refuses. */
+  /** Names that the enforcer refuses. */
   readonly refused = new Set<string>();
   inForce = new Map<string, string>();
-  store: RelayStore;
   subscriber: Subscriber;
+  syncedCount = 0;
   /** What applying waits for. */
   gate: Promise<void> = Promise.resolve();
 
-  private constructor(controller: XdsScene) {
-    this.controller = controller;
-    this.store = this.#openStore();
+  private constructor(relayed: RelayScene) {
+    this.relayed = relayed;
     this.subscriber = this.#make();
   }
 
   static async open(): Promise<Scene> {
-    return new Scene(await XdsScene.open({ methods: NODE_METHODS }));
+    return new Scene(await RelayScene.open({ client: ENFORCER }, { methods: NODE_METHODS }));
   }
 
-  /** Another process of the agent, on a machine that has just been started. */
+  get controller() {
+    return this.relayed.controller;
+  }
+
+  start(): void {
+    this.subscriber.start();
+  }
+
+  /** Another process of the enforcer, which knows nothing. */
   async restart(): Promise<void> {
     await this.subscriber.close();
-    await this.store.close();
     this.inForce = new Map();
-    this.store = this.#openStore();
     this.subscriber = this.#make();
-    await this.subscriber.start();
+    this.subscriber.start();
   }
 
   hasInForce(expected: Record<string, string>): Promise<void> {
     return eventually(() => assert.deepEqual(Object.fromEntries(this.inForce), expected));
   }
 
-  #openStore(): RelayStore {
-    return RelayStore.open({ folder: this.controller.folder.join('store'), gatherMs: 1 });
+  isKnownAs(version: string, kind: string): Promise<void> {
+    return eventually(() => assert.equal(this.controller.server.standing({ typeUrl: ADDRESS_TYPE, name: 'a' }, version).kind, kind));
   }
 
   #make(): Subscriber {
     const upstream = {
-      target: `unix:${this.controller.socket}`,
+      target: `unix:${this.relayed.socket}`,
       credentials: credentials.createInsecure(),
       backOff: { firstMs: 20, maxMs: 100 },
     };
     return new Subscriber({
       upstream,
-      nodeId: 'n1',
-      typeUrls: TYPES,
-      store: this.store,
+      kind: ENFORCER,
+      nodeId: 'node-0',
       apply: (change) => this.#apply(change),
+      onSynced: () => this.syncedCount++,
       onEvent: (event) => this.events.push(event),
     });
   }
@@ -82,80 +93,85 @@ class Scene implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.subscriber.close();
-    await this.store.close();
-    await this.controller[Symbol.asyncDispose]();
+    await this.relayed[Symbol.asyncDispose]();
   }
 }
 
-describe('a subscriber', () => {
-  test('puts in force what comes, changes and goes, and says so', async () => {
+describe('a subscriber of a relay', () => {
+  test('puts in force what comes, changes and goes, and says once when it has everything', async () => {
     await using scene = await Scene.open();
-    scene.controller.publish(address('a'), modelResource(IDENTITY_TYPE, 'i', '1'));
+    const policy = modelResource(SUBJECT_POLICY_TYPE, 'p', '1');
+    const endpoints = modelResource(NODE_ENDPOINTS_TYPE, 'n', '1', [{ typeUrl: SUBJECT_POLICY_TYPE, name: 'p' }]);
+    scene.controller.publish(address('a'), modelResource(IDENTITY_TYPE, 'i', '1'), policy, endpoints);
     assert.equal(scene.subscriber.state().isSynced, false);
-    await scene.subscriber.start();
-    await scene.hasInForce({ a: '1', i: '1' });
+    scene.start();
+    await scene.hasInForce({ a: '1', i: '1', p: '1', n: '1' });
+    await eventually(() => assert.equal(scene.syncedCount, 1));
+    assert.equal(scene.changes.filter((change) => change !== '').at(-1), '+n@1', 'endpoints are last');
     scene.controller.publish(address('a', '2'), address('b'));
     await scene.hasInForce({ a: '2', b: '1' });
-    await eventually(() => assert.equal(scene.subscriber.state().isSynced, true));
-    await scene.controller.server.waitSynced('n1', { types: TYPES });
-    assert.deepEqual(
-      scene.events.map(({ kind }) => kind),
-      ['connected'],
-    );
+    assert.equal(scene.syncedCount, 1);
+    assert.equal(scene.subscriber.state().isSynced, true);
+    assert.deepEqual(new Set(scene.events.map(({ kind }) => kind)), new Set(['connected']));
   });
 
   test('the controller is answered only when a change is in force', async () => {
     await using scene = await Scene.open();
+    scene.controller.publish(address('a'));
+    scene.start();
+    await scene.isKnownAs('1', 'accepted');
     const gate = Promise.withResolvers<void>();
     scene.gate = gate.promise;
-    scene.controller.publish(address('a'));
-    await scene.subscriber.start();
-    await eventually(() => assert.equal(scene.controller.server.standing({ typeUrl: ADDRESS_TYPE, name: 'a' }, '1').kind, 'pending'));
-    assert.deepEqual(scene.changes, []);
+    scene.controller.publish(address('a', '2'));
+    await scene.isKnownAs('2', 'pending');
+    assert.deepEqual(Object.fromEntries(scene.inForce), { a: '1' });
     gate.resolve();
-    await eventually(() => assert.equal(scene.controller.server.standing({ typeUrl: ADDRESS_TYPE, name: 'a' }, '1').kind, 'accepted'));
+    await scene.isKnownAs('2', 'accepted');
   });
 
   test('what is refused is told of by name, its neighbours are in force, and what was before stands', async () => {
     await using scene = await Scene.open();
     scene.controller.publish(address('a'), address('b'));
-    await scene.subscriber.start();
+    scene.start();
     await scene.hasInForce({ a: '1', b: '1' });
+    await scene.isKnownAs('1', 'accepted');
     scene.refused.add('a');
     scene.controller.publish(address('a', '2'), address('b', '2'));
     await scene.hasInForce({ a: '1', b: '2' });
-    await eventually(() => assert.equal(scene.controller.server.standing({ typeUrl: ADDRESS_TYPE, name: 'a' }, '2').kind, 'refused'));
-    assert.deepEqual(scene.events.at(-1), { kind: 'refused', typeUrl: ADDRESS_TYPE, name: 'a', message: 'not this one' });
-    scene.refused.clear();
-    await scene.restart();
-    await scene.hasInForce({ a: '2', b: '2' });
+    await scene.isKnownAs('2', 'refused');
+    const refused = scene.events.filter(({ kind }) => kind === 'refused');
+    assert.deepEqual(refused, [{ kind: 'refused', typeUrl: ADDRESS_TYPE, name: 'a', message: 'not this one' }]);
   });
 
   test('what cannot be applied at all is refused whole', async () => {
     await using scene = await Scene.open();
+    scene.controller.publish(address('z'));
+    scene.start();
+    await scene.hasInForce({ z: '1' });
     scene.refused.add('everything');
-    scene.controller.publish(address('a'), address('b'));
-    await scene.subscriber.start();
-    await eventually(() => assert.deepEqual(scene.events.filter(({ kind }) => kind === 'refused').length, 2));
-    assert.deepEqual([...scene.store.resources()], []);
+    scene.controller.publish(address('z'), address('a'), address('b'));
+    await eventually(() => {
+      const names = scene.events.flatMap((event) => (event.kind === 'refused' ? [event.name] : []));
+      assert.deepEqual(new Set(names), new Set(['a', 'b']));
+    });
   });
 
-  test('after a restart without a controller everything is in force again, and then only differences are sent', async () => {
+  test('without a controller, and after a restart of both processes of the node, everything is in force again', async () => {
     await using scene = await Scene.open();
     scene.controller.publish(address('a'), address('b'), address('c'));
-    await scene.subscriber.start();
+    scene.start();
     await scene.hasInForce({ a: '1', b: '1', c: '1' });
-    await scene.store.flush();
+    await scene.isKnownAs('1', 'accepted');
+    await scene.relayed.store.flush();
     await scene.controller.server.close(0);
-    await eventually(() => assert.equal(scene.events.at(-1)?.kind, 'disconnected'));
-    scene.changes.length = 0;
+    await scene.relayed.restartRelay();
     await scene.restart();
-    assert.deepEqual(scene.changes, ['+a@1 +b@1 +c@1']);
-    assert.equal(scene.subscriber.state().isSynced, true);
+    await scene.hasInForce({ a: '1', b: '1', c: '1' });
     scene.changes.length = 0;
     scene.controller.publish(address('a'), address('b', '2'));
     await scene.controller.restartServer();
     await scene.hasInForce({ a: '1', b: '2' });
-    assert.deepEqual(scene.changes.filter((change) => change !== '').sort(), ['+b@2 -c']);
+    const words = scene.changes.flatMap((change) => change.split(' ')).filter((word) => word !== '');
+    assert.deepEqual(words.sort(), ['+b@2', '-c'], 'only what differs is sent');
   });
 });

@@ -5,6 +5,7 @@ import { eventually } from '../../testkit/eventually.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { modelResource } from '../../testkit/xds/model-resources.ts';
 import { CLUSTER_TYPE, SnapshotCache, XdsServer } from '../serve/index.ts';
+import { ENVOY } from './client-kind.ts';
 import { Upstream } from './upstream.ts';
 import { WILDCARD } from './wanted.ts';
 import { decodeDelta, encodeFirst } from './wire.ts';
@@ -27,6 +28,7 @@ test('a stream is opened as soon as a controller can be reached', async () => {
       onMessage: (bytes) => received.push(...decodeDelta(bytes).resources.map(({ name }) => name)),
       onClose: (_status, retryMs) => waits.push(retryMs),
     },
+    ENVOY.path,
   );
   try {
     upstream.open();

@@ -27,9 +27,6 @@ export interface UpstreamAddress {
   readonly backOff?: { readonly firstMs: number; readonly maxMs: number };
 }
 
-/** By which an Envoy's resources are asked for. */
-export const AGGREGATED_PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
-
 export interface UpstreamEvents {
   /** A stream was opened; what is to be said first is said now. */
   onOpen(): void;
@@ -67,7 +64,7 @@ export class Upstream {
   #isWatching = false;
 
   /** @param path of the method, one of the delta variant */
-  constructor({ target, credentials, channel, backOff }: UpstreamAddress, events: UpstreamEvents, path = AGGREGATED_PATH) {
+  constructor({ target, credentials, channel, backOff }: UpstreamAddress, events: UpstreamEvents, path: string) {
     this.#client = new Client(target, credentials, { ...CHANNEL, ...channel });
     this.#events = events;
     this.#path = path;

@@ -1,4 +1,5 @@
-import { CLUSTER_TYPE, type Interest, LISTENER_TYPE, NO_INTEREST, SCOPED_ROUTES_TYPE, type SnapshotCache } from '../serve/index.ts';
+import { type Interest, NO_INTEREST, type SnapshotCache } from '../serve/index.ts';
+import type { ClientKind } from './client-kind.ts';
 
 /**
  * What is kept besides what clients ask for.
@@ -13,7 +14,12 @@ export const WILDCARD = '*';
 const EVERYTHING: Interest = { wildcard: true, names: new Set() };
 
 /** What to ask a controller for, by type URL. Beside a wildcard there are no names. */
-export function wantedOf(cache: SnapshotCache, interest: ReadonlyMap<string, Interest>, keeping: Keeping): Map<string, Interest> {
+export function wantedOf(
+  kind: ClientKind,
+  cache: SnapshotCache,
+  interest: ReadonlyMap<string, Interest>,
+  keeping: Keeping,
+): Map<string, Interest> {
   const names = new Map<string, Set<string>>();
   const want = (typeUrl: string, name: string) => {
     const known = names.get(typeUrl);
@@ -23,13 +29,18 @@ export function wantedOf(cache: SnapshotCache, interest: ReadonlyMap<string, Int
   for (const [typeUrl, { names: asked }] of interest) names.set(typeUrl, new Set(asked));
   if (keeping !== 'nothing') for (const [typeUrl, name] of namesIn(cache, keeping)) want(typeUrl, name);
   const wanted = new Map<string, Interest>([...names].map(([typeUrl, asked]) => [typeUrl, { wildcard: false, names: asked }]));
-  for (const typeUrl of wildcards(cache, interest, keeping)) wanted.set(typeUrl, EVERYTHING);
+  for (const typeUrl of wildcards(kind, cache, interest, keeping)) wanted.set(typeUrl, EVERYTHING);
   return wanted;
 }
 
-function* wildcards(cache: SnapshotCache, interest: ReadonlyMap<string, Interest>, keeping: Keeping): Iterable<string> {
-  yield* [CLUSTER_TYPE, LISTENER_TYPE];
-  if (keeping !== 'nothing' && cache.ofType(SCOPED_ROUTES_TYPE).size > 0) yield SCOPED_ROUTES_TYPE;
+function* wildcards(
+  { always, whole }: ClientKind,
+  cache: SnapshotCache,
+  interest: ReadonlyMap<string, Interest>,
+  keeping: Keeping,
+): Iterable<string> {
+  yield* always;
+  if (keeping !== 'nothing') yield* whole.filter((typeUrl) => cache.ofType(typeUrl).size > 0);
   for (const [typeUrl, { wildcard }] of interest) if (wildcard) yield typeUrl;
 }
 

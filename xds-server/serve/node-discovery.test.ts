@@ -18,6 +18,7 @@ import {
   SnapshotCache,
   SUBJECT_POLICY_TYPE,
   XdsServer,
+  type XdsServerOptions,
 } from './index.ts';
 
 const ADS = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
@@ -36,10 +37,10 @@ const endpoints = (node: string, version: string, ...policies: readonly string[]
   );
 
 /** What nodes are told is served beside what their Envoys are, at one address. */
-async function openScene() {
+async function openScene(options: Partial<XdsServerOptions> = {}) {
   const cache = new SnapshotCache();
   const views = new ScopedViews({ cache, shared: SHARED, rootOf: (name) => ({ typeUrl: NODE_ENDPOINTS_TYPE, name }) });
-  const scene = await XdsScene.open({ cache, views, methods: NODE_METHODS, settleMs: 50 });
+  const scene = await XdsScene.open({ cache, views, methods: NODE_METHODS, settleMs: 50, ...options });
   return {
     cache,
     views,
@@ -96,6 +97,18 @@ describe('what agents are told beside their Envoys', () => {
     assert.deepEqual(peer.unread, []);
     peer.ack(unanswered);
     assert.deepEqual(await accept(peer, 2), ['+300@3', '+10.0.0.9/32@1']);
+  });
+
+  test('endpoints come last, after all addresses, however many responses these take', async () => {
+    await using node = await openScene({ maxBatchResources: 1 });
+    const addresses = ['10.0.0.1/32', '10.0.0.2/32', '10.0.0.3/32'].map((name) => address(name));
+    node.publish(policy('300'), policy('301'), endpoints('n1', '1', '300', '301'), ...addresses);
+    const peer = node.connect();
+    askForAll(peer, 'n1');
+    const words = await accept(peer, 7);
+    assert.deepEqual(words.slice(0, 2).sort(), ['+300@1', '+301@1']);
+    assert.deepEqual(words.slice(2, 5).sort(), ['+10.0.0.1/32@1', '+10.0.0.2/32@1', '+10.0.0.3/32@1']);
+    assert.deepEqual(words.slice(5), ['+n1@1']);
   });
 
   test('a view ends with the last stream of its node, and is made again for the next', async () => {

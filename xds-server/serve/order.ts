@@ -7,6 +7,7 @@ import {
   ENDPOINTS_TYPE,
   LISTENER_TYPE,
   mayRequire,
+  NODE_ENDPOINTS_TYPE,
   precedes,
   ROUTES_TYPE,
   SCOPED_ROUTES_TYPE,
@@ -35,6 +36,9 @@ export function mustWait(stream: StreamState, state: TypeState, target: Publishe
     // An address must not become somebody's before what is said about them is in place.
     case ADDRESS_TYPE:
       return isPending(stream, POLICIES, revision);
+    // Whoever gets its endpoints has everything that these are judged by.
+    case NODE_ENDPOINTS_TYPE:
+      return isPending(stream, JUDGED_BY, revision);
     default:
       return false;
   }
@@ -57,6 +61,7 @@ export function isRejected({ node }: StreamState, { resource }: Published): bool
 
 const POINTERS = [LISTENER_TYPE, SCOPED_ROUTES_TYPE];
 const POLICIES = [SUBJECT_POLICY_TYPE];
+const JUDGED_BY = [SUBJECT_POLICY_TYPE, ADDRESS_TYPE];
 
 /** Whether the client has yet to answer a resource of these types that is no newer than a revision. */
 function isPending(stream: StreamState, typeUrls: readonly string[], revision: number): boolean {
