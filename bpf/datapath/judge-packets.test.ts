@@ -10,7 +10,7 @@ import { arp, type Extension, echo, ethernet, type Ip, icmp, join, neighbour, pa
 enterOwnNamespaces();
 
 const { UDP, ICMPv6 } = IP_PROTOCOLS;
-const [HOP_BY_HOP, ROUTING, DESTINATION, AUTHENTICATION] = [0, 43, 60, 51];
+const [HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION, AUTHENTICATION] = [0, 43, 44, 60, 51];
 const LINK_LOCAL = 'fe80::1';
 const ALL_NODES = 'ff02::1';
 const [SOLICITATION, ADVERTISEMENT, ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT, REDIRECT] = [135, 136, 133, 134, 137];
@@ -103,7 +103,12 @@ const CASES: readonly Case[] = [
     (from): Case => [`${from} as a source`, 'to_pod', opening({ from, to: WEB4 }), 'dropped-martian'],
   ),
   ...['::1', '::', 'ff02::1', '::ffff:10.0.1.2'].map(
-    (from): Case => [`${from} as a source`, 'to_pod', packet6(from, WEB6), 'dropped-martian'],
+    (from): Case => [
+      `${from} as a source`,
+      'to_pod',
+      from.startsWith('::ffff:') ? mapped(WEB6) : opening({ from, to: WEB6 }),
+      'dropped-martian',
+    ],
   ),
   ["the node's address from outside", 'from_network', opening({ from: ADDRESSES.host[0], to: WEB4 }), 'dropped-martian'],
   ['what is for another pod', 'to_pod', opening({ from: CLIENT4, to: ADDRESSES.other[0] }), 'dropped-other-destination'],
@@ -115,6 +120,7 @@ const CASES: readonly Case[] = [
   ['the address of another as a source', 'from_pod', opening({ from: CLIENT4, to: WEB4 }), 'dropped-spoofed'],
   ['the address of another as a source, IPv6', 'from_pod', opening({ from: CLIENT6, to: WEB6 }), 'dropped-spoofed'],
   ["the node's address as a source", 'from_pod', opening({ from: ADDRESSES.host[0], to: CLIENT4 }), 'dropped-spoofed'],
+  ['an address of IPv4 in IPv6 as a source', 'from_pod', mapped(WEB6), 'dropped-martian'],
   ['no address as a source', 'from_pod', packet({ from: '0.0.0.0', to: '255.255.255.255', protocol: UDP }, udp(68, 67)), 'dropped-spoofed'],
   ['a link-local source of what is not of the link', 'from_pod', opening({ from: LINK_LOCAL, to: CLIENT6 }), 'dropped-spoofed'],
 
@@ -193,11 +199,10 @@ const CASES: readonly Case[] = [
   ],
 ];
 
-function packet6(from: string, to: string): Uint8Array {
-  if (!from.startsWith('::ffff:')) return opening({ from, to });
+/** From `::ffff:10.0.1.1`, which is no address that stands in a packet. */
+function mapped(to: string): Uint8Array {
   const built = opening({ from: '2001:db8::9', to });
-  const mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 1, 2];
-  built.set(mapped, 14 + 8);
+  built.set([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 1, 1], 14 + 8);
   return built;
 }
 
@@ -234,6 +239,18 @@ describe('what may be wrong with a packet', needs('root'), () => {
       assert.match(judged.outcomeOf(program, whole), /^passed/);
     });
   }
+
+  test('fragments of IPv6 are of one datagram whatever header comes first in each', () => {
+    const part = (next: number, offset: number, hasMore: boolean, payload: Uint8Array) => {
+      const bytes = join(Uint8Array.of(0, 0), Uint8Array.of(offset >> 8, offset | Number(hasMore)), Uint8Array.of(0, 0, 1, 99));
+      return packet({ ...v6, protocol: next, extensions: [{ type: FRAGMENT, bytes }] }, payload);
+    };
+    ports += 1;
+    const first = join(Uint8Array.of(6, 0, 0, 0, 0, 0, 0, 0), tcp(ports, 80, TCP.SYN), new Uint8Array(4));
+    assert.equal(judged.outcomeOf('to_pod', part(DESTINATION, 0, true, first)), 'passed-allowed');
+    assert.equal(judged.outcomeOf('to_pod', part(DESTINATION, 32, false, new Uint8Array(8))), 'passed-known');
+    assert.equal(judged.outcomeOf('to_pod', part(6, 32, false, new Uint8Array(8))), 'passed-known');
+  });
 
   test('ARP and neighbours pass a pod that is closed, and one that nothing is known of', async () => {
     await judged.setPolicy(CLOSED, CLOSED);

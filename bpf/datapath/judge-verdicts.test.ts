@@ -162,10 +162,12 @@ describe('verdicts', needs('root'), () => {
     assert.equal(outcomeOf('ingress', 'world', 1, { protocol: TCP_NUMBER, to: 1 }), 'dropped-not-allowed');
   });
 
-  test('the node that the pod runs on reaches it whatever is said, and is reached as is said', async () => {
-    await judged.setPolicy(closedBut(verdict('deny', ANY_PEER)), CLOSED);
+  test('the node that the pod runs on reaches it unless a rule denies that, and is reached as is said', async () => {
+    await judged.setPolicy(closedBut(verdict('slot', ANY_PEER, TCP_NUMBER, 80), verdict('deny', ANY_PEER, TCP_NUMBER, 81)), CLOSED);
     for (const family of [0, 1] as const) {
+      assert.equal(outcomeOf('ingress', 'host', family, { protocol: UDP, to: 80 }), 'passed-host');
       assert.equal(outcomeOf('ingress', 'host', family, { protocol: TCP_NUMBER, to: 80 }), 'passed-host');
+      assert.equal(outcomeOf('ingress', 'host', family, { protocol: TCP_NUMBER, to: 81 }), 'dropped-denied');
       assert.equal(outcomeOf('egress', 'host', family, { protocol: TCP_NUMBER, to: 80 }), 'dropped-not-allowed');
     }
   });

@@ -68,7 +68,7 @@ static __always_inline bool is_multicast(const __u8 *address)
 }
 
 /* What no packet has as its source that comes from another host: RFC 6890, RFC 4291. */
-static __always_inline bool is_martian_source(const __u8 *address, bool is_of_ipv6)
+static __always_inline bool is_martian_source(const __u8 *address)
 {
 	const __u32 *words = words_of(address);
 
@@ -77,8 +77,8 @@ static __always_inline bool is_martian_source(const __u8 *address, bool is_of_ip
 	if (!is_ipv4(address))
 		/* :: and ::1 */
 		return words[0] == 0 && words[1] == 0 && words[2] == 0 && (words[3] == 0 || words[3] == bpf_htonl(1));
-	/* An address of IPv4 in a header of IPv6; 0.0.0.0/8; 127.0.0.0/8 */
-	return is_of_ipv6 || address[12] == 0 || address[12] == 127;
+	/* 0.0.0.0/8 and 127.0.0.0/8 */
+	return address[12] == 0 || address[12] == 127;
 }
 
 #endif

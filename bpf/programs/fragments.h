@@ -13,6 +13,7 @@ struct fragment_key {
 	ADDRESS(destination);
 	__u32 ifindex;
 	__u32 id;
+	/* Of IPv4. That of IPv6 need not be the same in all fragments, and does not tell datagrams apart (RFC 8200, section 4.5). */
 	__u8 protocol;
 	enum direction heading;
 	__u16 pad;
@@ -22,8 +23,9 @@ struct fragmented {
 	__u64 seen;
 	__u16 source_port;
 	__u16 destination_port;
+	__u8 protocol;
 	__u8 icmp_type;
-	__u8 pad[3];
+	__u8 pad[2];
 };
 
 struct {
@@ -42,7 +44,7 @@ static __always_inline void key_fragment(struct fragment_key *key, __u32 ifindex
 	copy_address(key->destination, packet->destination);
 	key->ifindex = ifindex;
 	key->id = packet->fragment_id;
-	key->protocol = packet->protocol;
+	key->protocol = packet->is_ipv6 ? 0 : packet->protocol;
 	key->heading = heading;
 }
 
@@ -53,6 +55,7 @@ static __always_inline void remember_fragment(__u32 ifindex, enum direction head
 		.seen = now,
 		.source_port = packet->layer4.source_port,
 		.destination_port = packet->layer4.destination_port,
+		.protocol = packet->protocol,
 		.icmp_type = packet->layer4.icmp_type,
 	};
 
@@ -70,6 +73,7 @@ static __always_inline bool recall_fragment(__u32 ifindex, enum direction headin
 	fragmented = bpf_map_lookup_elem(&fragments, &key);
 	if (!fragmented || now > fragmented->seen + FRAGMENT_NANOSECONDS)
 		return false;
+	packet->protocol = fragmented->protocol;
 	packet->layer4.source_port = fragmented->source_port;
 	packet->layer4.destination_port = fragmented->destination_port;
 	packet->layer4.icmp_type = fragmented->icmp_type;

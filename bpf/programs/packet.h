@@ -215,6 +215,9 @@ static __always_inline enum outcome parse_ipv6(struct __sk_buff *skb, __u32 at, 
 		return DROPPED_TRUNCATED;
 	copy_address(packet->source, (__u8 *)&ip.saddr);
 	copy_address(packet->destination, (__u8 *)&ip.daddr);
+	/* RFC 4942, section 2.2: they would be taken for what they are inside of. */
+	if (is_ipv4(packet->source) || is_ipv4(packet->destination))
+		return DROPPED_MARTIAN;
 	packet->is_ipv6 = true;
 	packet->protocol = ip.nexthdr;
 	packet->hop_limit = ip.hop_limit;

@@ -140,7 +140,7 @@ static __always_inline enum outcome judge_to_pod(struct door *door, struct packe
 	outcome = judge_link_to_pod(packet);
 	if (outcome != PASSED_UNJUDGED)
 		return outcome;
-	if (is_martian_source(packet->source, packet->is_ipv6))
+	if (is_martian_source(packet->source))
 		return DROPPED_MARTIAN;
 	if (!is_multicast(packet->destination) && !is_own_on_link(door->ifindex, packet->destination))
 		return DROPPED_OTHER_DESTINATION;
