@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { openMap } from 'libbpf-ts';
 import { IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../model/index.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
+import { maps } from './gen/policy.ts';
 import type { Outcome } from './index.ts';
 import { ADDRESSES, allow, CLIENT, CLOSED, closedBut, Judged, LOOPBACK, OPEN, OTHER, verdict } from './testing/judged.ts';
 import { echo, icmp, ipHeader, packet, TCP, tcp, udp } from './testing/packets.ts';
@@ -136,6 +138,28 @@ describe('connections', needs('root'), () => {
         assert.equal(segment('out', RST, [80, port]), 'passed-reply');
         assert.equal(find()?.isClosing, true);
         assert.equal(find()?.packets, 2n);
+      });
+
+      test('that nothing was heard of for long are over', async () => {
+        await judged.setPolicy(CLOSED, closedBut(allow(CLIENT, 443), allow(CLIENT, 53, UDP)));
+        for (const [protocol, remote, answer, patience] of [
+          [6, 443, () => segment('in', SYN | ACK, [port, 443]), 8_000n],
+          [UDP, 53, () => datagram('in', [port, 53]), 120n],
+        ] as const) {
+          if (protocol === 6) segment('out', SYN, [port, remote]);
+          else datagram('out', [port, remote]);
+          assert.equal(answer(), 'passed-reply');
+          using connections = openMap('/sys/fs/bpf/sluice/connections', ...maps.connections);
+          const [key, value] = [...connections.entries()].find(([of]) => of.local_port === port && of.protocol === protocol) ?? [];
+          assert.ok(key && value);
+          const silentFor = (seconds: bigint) =>
+            connections.set(key, { ...value, last_seen: process.hrtime.bigint() - seconds * 1_000_000_000n });
+          silentFor(patience - 5n);
+          assert.equal(answer(), 'passed-reply');
+          silentFor(patience + 5n);
+          const late = protocol === 6 ? segment('in', SYN, [port, remote]) : answer();
+          assert.equal(late, 'dropped-not-allowed');
+        }
       });
 
       test('that an ICMP error is about let it pass, as long as they may be', async () => {

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { openMap } from 'libbpf-ts';
 import { type DirectionPolicy, IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../model/index.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
+import { maps } from './gen/policy.ts';
 import type { Outcome } from './index.ts';
+import { encodeAddress } from './prefix.ts';
 import { ADDRESSES, allow, CLIENT, CLOSED, closedBut, Judged, OPEN, OTHER, openBut, verdict } from './testing/judged.ts';
 import { echo, icmp, packet, sctp, TCP, tcp, udp } from './testing/packets.ts';
 
@@ -195,6 +198,24 @@ describe('verdicts', needs('root'), () => {
     await judged.datapath.endpoints.remove(1);
     assert.equal(outcomeOf('egress', 'client', 0, { protocol: TCP_NUMBER, to: 80 }), 'dropped-no-endpoint');
     await judged.datapath.endpoints.set(1, { identity: 1000, addresses: ADDRESSES.web });
+  });
+
+  test('what is sent to the address of a Service by a pod that policy holds for is dropped as that', async () => {
+    using services = openMap('/sys/fs/bpf/sluice/service_addresses', ...maps.service_addresses);
+    const [web, client] = [ADDRESSES.web, ADDRESSES.client];
+    for (const family of [0, 1] as const) {
+      const service = { address: encodeAddress(client[family]), port: 443, protocol: TCP_NUMBER, pad: 0 };
+      services.set(service, 1);
+      await judged.setPolicy(OPEN, openBut(allow(CLIENT)));
+      assert.equal(outcomeOf('egress', 'client', family, { protocol: TCP_NUMBER, to: 443 }), 'dropped-service');
+      assert.equal(outcomeOf('egress', 'client', family, { protocol: UDP, to: 443 }), 'passed-allowed');
+      assert.equal(outcomeOf('egress', 'client', family, { protocol: TCP_NUMBER, to: 80 }), 'passed-allowed');
+      const arrived = packet({ from: client[family], to: web[family], protocol: TCP_NUMBER }, tcp(443, 1, TCP.SYN));
+      assert.equal(judged.outcomeOf('to_pod', arrived), 'passed-unrestricted', 'what comes from there is another matter');
+      await judged.setPolicy(CLOSED, OPEN);
+      assert.equal(outcomeOf('egress', 'client', family, { protocol: TCP_NUMBER, to: 443 }), 'passed-unrestricted', 'others translate it');
+      services.delete(service);
+    }
   });
 
   test('what is decided is counted with the verdict', async () => {

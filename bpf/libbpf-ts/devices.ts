@@ -34,7 +34,7 @@ export function listDevices(): readonly number[] {
   return links.filter(({ type }) => type === RTM_NEWLINK).map(({ body }) => body.getInt32(4, IS_LITTLE_ENDIAN));
 }
 
-/** The filters of a device in one direction, whoever put them there. @throws BpfError `netlink-failed`, as where there is no such device */
+/** The filters of a device in one direction, whoever put them there; none where there is no such device. @throws BpfError `netlink-failed` */
 export function listFilters({ ifindex, direction }: TcHook): readonly DeviceFilter[] {
   const body = new Uint8Array(TC_MESSAGE_BYTES);
   const view = new DataView(body.buffer);
@@ -47,7 +47,7 @@ export function listFilters({ ifindex, direction }: TcHook): readonly DeviceFilt
 
 /**
  * Identifiers of the programs that are on a device by a link (tcx) rather than as filters; none where the kernel is older than that.
- * @throws BpfError `netlink-failed`
+ * @throws BpfError `netlink-failed`, as where there is no such device
  */
 export function listLinkedPrograms(hook: TcHook): readonly number[] {
   const ids = new Uint32Array(MAX_PROGRAMS);

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { needs } from '../../testkit/capabilities.ts';
+import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
+import type { FlowEvent } from './index.ts';
+import { ADDRESSES, allow, CLIENT, closedBut, Judged, LOOPBACK, OPEN, WEB } from './testing/judged.ts';
+import { packet, TCP, tcp } from './testing/packets.ts';
+
+enterOwnNamespaces();
+
+const [WEB4] = ADDRESSES.web;
+const [CLIENT4] = ADDRESSES.client;
+const LIMIT = 50;
+
+describe('what is told of flows', needs('root'), () => {
+  let judged: Judged;
+  let ports = 1_000;
+  before(async () => {
+    judged = await Judged.open();
+    await judged.setPolicy(closedBut(allow(CLIENT, 80)), OPEN);
+  });
+  after(() => judged[Symbol.dispose]());
+
+  const incoming = (port: number, flags: number, to = 80) => packet({ from: CLIENT4, to: WEB4, protocol: 6 }, tcp(port, to, flags));
+  const outgoing = (port: number, flags: number) => packet({ from: WEB4, to: CLIENT4, protocol: 6 }, tcp(80, port, flags));
+
+  /** What is told while something happens, up to a last drop, which is told if drops are. */
+  async function toldOf(happen: () => void): Promise<readonly FlowEvent[]> {
+    const flows = judged.datapath.flows();
+    const told: FlowEvent[] = [];
+    let next = flows.next();
+    happen();
+    judged.datapath.setMonitor('drops', 1_000);
+    judged.datapath.testRun('to_pod', incoming(9, TCP.SYN, 9));
+    for (;;) {
+      const { done, value } = await next;
+      if (done || value.localPort === 9) break;
+      told.push(value);
+      next = flows.next();
+    }
+    await flows.return(undefined);
+    return told;
+  }
+
+  /** A whole connection, with a drop in the middle. */
+  function converse(): void {
+    ports += 1;
+    for (const [program, bytes] of [
+      ['to_pod', incoming(ports, TCP.SYN)],
+      ['from_pod', outgoing(ports, TCP.SYN | TCP.ACK)],
+      ['to_pod', incoming(ports, TCP.SYN, 81)],
+      ['to_pod', incoming(ports, TCP.FIN | TCP.ACK)],
+      ['from_pod', outgoing(ports, TCP.FIN | TCP.ACK)],
+      ['to_pod', incoming(ports, TCP.ACK)],
+    ] as const) {
+      judged.datapath.testRun(program, bytes);
+    }
+  }
+
+  test('are connections that begin and end, and drops, each once', async () => {
+    judged.datapath.setMonitor('connections');
+    const told = await toldOf(converse);
+    const who = {
+      ...{ ifindex: LOOPBACK, subject: WEB, peer: CLIENT, direction: 'ingress', protocol: 6, icmpType: 0 },
+      ...{ localAddress: WEB4, remoteAddress: CLIENT4, remotePort: ports },
+    };
+    assert.deepEqual(
+      told.map(({ time: _time, bytes: _bytes, ...rest }) => rest),
+      [
+        { ...who, kind: 'begun', outcome: 'passed-allowed', localPort: 80, packets: 1n },
+        { ...who, kind: 'dropped', outcome: 'dropped-not-allowed', localPort: 81, packets: 1n },
+        { ...who, kind: 'ended', outcome: 'passed-allowed', localPort: 80, packets: 4n },
+      ],
+    );
+    assert.deepEqual(
+      told.map(({ time }) => time),
+      told.map(({ time }) => time).toSorted((a, b) => Number(a - b)),
+    );
+  });
+
+  test('are drops only, or nothing, where that is what is wanted', async () => {
+    judged.datapath.setMonitor('drops');
+    assert.deepEqual(
+      (await toldOf(converse)).map(({ kind }) => kind),
+      ['dropped'],
+    );
+    judged.datapath.setMonitor('nothing');
+    assert.deepEqual(await toldOf(converse), []);
+  });
+
+  test('are some of many drops, which are counted all the same', async () => {
+    const counted = () => judged.datapath.counters().find(({ outcome }) => outcome === 'dropped-not-allowed')?.packets ?? 0n;
+    judged.datapath.setMonitor('drops', LIMIT);
+    const before = counted();
+    const told = await toldOf(() => {
+      for (let count = 0; count < 500; count += 1) judged.datapath.testRun('to_pod', incoming(count + 1, TCP.SYN, 81));
+    });
+    assert.equal(counted() - before, 501n);
+    // So many in a second on each processor; a new one may begin meanwhile.
+    assert.ok(told.length >= 1 && told.length < 500, `${told.length} told`);
+  });
+});
