@@ -6,13 +6,16 @@ import { basename, dirname, join } from 'node:path';
 
 /** The layers, and what is read at run time. */
 const SOURCES = [
-  ...['agent', 'cli', 'collection', 'controller', 'ingress-controller', 'kube', 'model', 'pki', 'settings', 'xds-server', 'yaml'],
+  ...['agent', 'bpf', 'cli', 'collection', 'controller', 'ingress-controller', 'kube', 'model', 'pki', 'policy', 'service-translation'],
+  ...['settings', 'xds-server', 'yaml'],
   ...['LICENSE', 'package.json', 'manifests/install.yaml'],
 ];
 /** Of tests alone. */
-const TESTS = /(\.test\.ts|\/(testdata|golden|feature|fuzz))$/;
+const TESTS = /(\.test\.ts|\/(testdata|testing|golden|feature|fuzz|bench))$/;
 /** Packages that are in the image in another place, or only for their types. */
 const NOT_RUN = /^node_modules\/(node-linux-|@types\/|sluice$)/;
+/** By which programs are loaded into the kernel; where Debian has it. */
+const LIBBPF = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/libbpf.so.1`;
 const USER = 65532;
 
 const [checkout = '', out = ''] = process.argv.slice(2);
@@ -29,6 +32,7 @@ function assembleSluice(root: string): void {
   }
   copyPackages(app);
   copyProgram(root, join(checkout, '.setup/node'), 'opt/sluice/.setup/node');
+  copyProgram(root, LIBBPF, LIBBPF);
 }
 
 function assembleEnvoy(root: string): void {
