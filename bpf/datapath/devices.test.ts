@@ -160,6 +160,17 @@ describe('on devices', needs('root'), () => {
     datapath.attachPod(web.ifindex);
   });
 
+  test('a device with room for one way only is refused, and left as it is', () => {
+    datapath.detach(web.ifindex);
+    sh('tc qdisc add dev web ingress');
+    assert.throws(() => datapath.attachPod(web.ifindex), codeOf('hook-taken'));
+    assert.deepEqual(listFilters({ ifindex: web.ifindex, direction: 'ingress' }), []);
+    datapath.attachNetwork(web.ifindex);
+    datapath.detach(web.ifindex);
+    assert.match(sh('tc qdisc show dev web'), /ingress/);
+    sh('tc qdisc del dev web ingress');
+  });
+
   test('a device that is not there is refused; one that went is detached all the same', () => {
     assert.throws(() => datapath.attachPod(9_999), codeOf('no-device'));
     assert.throws(() => datapath.attachNetwork(9_999), codeOf('no-device'));

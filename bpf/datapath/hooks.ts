@@ -1,4 +1,13 @@
-import { BpfError, listDevices, listFilters, listLinkedPrograms, type Program, removeUnusedHook, TcFilter } from 'libbpf-ts';
+import {
+  BpfError,
+  listDevices,
+  listDisciplines,
+  listFilters,
+  listLinkedPrograms,
+  type Program,
+  removeUnusedHook,
+  TcFilter,
+} from 'libbpf-ts';
 import { DatapathError } from './error.ts';
 
 type Direction = 'ingress' | 'egress';
@@ -38,6 +47,7 @@ export class Hooks {
     const places = Object.entries(programs).map(
       ([direction, name]) => ({ direction: direction === 'ingress' ? 'ingress' : 'egress', name }) as const,
     );
+    if ('egress' in programs) refuseOneWay(ifindex);
     for (const { direction } of places) refuseOthers(ifindex, direction);
     const made: TcFilter[] = [];
     try {
@@ -95,6 +105,13 @@ function isOurs({
   name: string | undefined;
 }): boolean {
   return kind === 'bpf' && priority === PRIORITY && handle === HANDLE && NAMES.has(name.split(':')[0] ?? '');
+}
+
+/** Where somebody made room for filters of what comes in only, one of what goes out would see what comes in, and take the place of the other. */
+function refuseOneWay(ifindex: number): void {
+  if (!listDisciplines(ifindex).includes('ingress')) return;
+  const why = 'as the bandwidth plugin of CNI makes, in which no program can see what goes to the pod';
+  throw new DatapathError('hook-taken', `device ${ifindex} has the queueing discipline ingress, ${why}`);
 }
 
 /** Two programs that decide on the same packets undo what the other does. Filters of other kinds come after ours. */

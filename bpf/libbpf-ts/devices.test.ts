@@ -8,6 +8,7 @@ import {
   FolderLock,
   type LoadedObject,
   listDevices,
+  listDisciplines,
   listFilters,
   listLinkedPrograms,
   MapType,
@@ -46,7 +47,10 @@ describe('devices', loads(), () => {
   test('are listed with their filters', () => {
     assert.ok(listDevices().includes(LOOPBACK));
     assert.deepEqual(listFilters(PLACE), []);
+    assert.equal(listDisciplines(LOOPBACK).includes('clsact'), false);
     using _filter = object.program('drop_none').attachToDevice(PLACE);
+    assert.ok(listDisciplines(LOOPBACK).includes('clsact'));
+    assert.deepEqual(listDisciplines(9_999), []);
     const [found, ...others] = listFilters(PLACE);
     assert.deepEqual(others, []);
     assert.equal(found?.kind, 'bpf');

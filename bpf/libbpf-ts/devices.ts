@@ -15,6 +15,8 @@ export interface DeviceFilter {
 
 const RTM_NEWLINK = 16;
 const RTM_GETLINK = 18;
+const RTM_NEWQDISC = 36;
+const RTM_GETQDISC = 38;
 const RTM_NEWTFILTER = 44;
 const RTM_GETTFILTER = 46;
 const LINK_MESSAGE_BYTES = 16;
@@ -46,6 +48,17 @@ export function listFilters({ ifindex, direction }: TcHook): readonly DeviceFilt
 }
 
 /**
+ * Queueing disciplines of a device, such as `clsact`, which filters of both directions are in, or `ingress`, whose filters all see what comes
+ * in, also those that are put where `clsact` has them see what goes out.
+ * @throws BpfError `netlink-failed`
+ */
+export function listDisciplines(ifindex: number): readonly string[] {
+  const all = dump(RTM_GETQDISC, new Uint8Array(TC_MESSAGE_BYTES)).filter(({ type }) => type === RTM_NEWQDISC);
+  const own = all.filter(({ body }) => body.getInt32(4, IS_LITTLE_ENDIAN) === ifindex);
+  return own.map(({ body }) => textOf(attributesOf(body).get(TCA_KIND)) ?? '');
+}
+
+/**
  * Identifiers of the programs that are on a device by a link (tcx) rather than as filters; none where the kernel is older than that.
  * @throws BpfError `netlink-failed`, as where there is no such device
  */
@@ -64,7 +77,7 @@ export function removeUnusedHook(ifindex: number): void {
 }
 
 function readFilter(body: DataView): DeviceFilter {
-  const attributes = attributesIn(new DataView(body.buffer, body.byteOffset + TC_MESSAGE_BYTES, body.byteLength - TC_MESSAGE_BYTES));
+  const attributes = attributesOf(body);
   const options = attributes.get(TCA_OPTIONS);
   const inside = options ? attributesIn(options) : new Map<number, DataView>();
   const name = inside.get(TCA_BPF_NAME);
@@ -75,6 +88,10 @@ function readFilter(body: DataView): DeviceFilter {
     name: textOf(name),
     programId: inside.get(TCA_BPF_ID)?.getUint32(0, IS_LITTLE_ENDIAN),
   };
+}
+
+function attributesOf(body: DataView): ReadonlyMap<number, DataView> {
+  return attributesIn(new DataView(body.buffer, body.byteOffset + TC_MESSAGE_BYTES, body.byteLength - TC_MESSAGE_BYTES));
 }
 
 function textOf(view: DataView | undefined): string | undefined {

@@ -1,7 +1,7 @@
 export { BpfMap, type MapInfo, perCpu, type SetMode } from './bpf-map.ts';
 export { describeTypes } from './btf/describe-types.ts';
 export { array, bytes, type Codec, i8, i16, i32, i64, struct, u8, u16, u32, u64 } from './codec.ts';
-export { type DeviceFilter, listDevices, listFilters, listLinkedPrograms, removeUnusedHook } from './devices.ts';
+export { type DeviceFilter, listDevices, listDisciplines, listFilters, listLinkedPrograms, removeUnusedHook } from './devices.ts';
 export { BpfError, type BpfErrorCode } from './error.ts';
 export { supportsMapType, supportsProgramType } from './features.ts';
 export { FolderLock } from './folder-lock.ts';
