@@ -9,5 +9,6 @@ export type { FlowEvent } from './flows.ts';
 export type { ProgramName } from './hooks.ts';
 export { type DatapathSizes, DEFAULT_SIZES } from './pins.ts';
 export type { Repair } from './repair.ts';
+export * from './services/index.ts';
 export type { WrittenVerdict } from './verdict-entries.ts';
 export type { VerdictTable } from './verdict-table.ts';

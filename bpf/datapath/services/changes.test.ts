@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { ServicePortTranslation } from '../../../model/index.ts';
 import { needs } from '../../../testkit/capabilities.ts';
 import { Cgroup } from '../../libbpf-ts/testing/cgroup.ts';
 import { enterOwnNamespaces } from '../../libbpf-ts/testing/own-namespaces.ts';
-import { cleanUpServices, listServiceAddresses, listServices, readServiceCounts, ServiceDatapath } from './index.ts';
+import { cleanUpServices, listServiceAddresses, listServices, readServiceCounts, ServiceDatapath, translationProblem } from './index.ts';
 import { changingServices, STEADY } from './testing/changing-services.ts';
 import { PINS, ServiceWorld, translation } from './testing/service-world.ts';
 
@@ -43,6 +44,10 @@ async function askDuring(world: ServiceWorld, work: (isDone: () => boolean) => P
   return counted.reduce((sum, total) => sum + [...total.values()].reduce((all, times) => all + times, 0), 0);
 }
 
+function asUdp(service: ServicePortTranslation): ServicePortTranslation {
+  return { ...service, frontends: service.frontends.map((frontend) => ({ ...frontend, protocol: 'UDP' })) };
+}
+
 async function startOwner(cgroup: string): Promise<ChildProcess> {
   const owner = fork(OWNER, [cgroup], { execPath: process.execPath });
   await once(owner, 'message');
@@ -69,6 +74,32 @@ describe('changes', needs('root', 'bpf'), () => {
     assert.ok(turns > 100, `${turns} changes`);
     const { inconsistent, refused } = readServiceCounts(PINS);
     assert.deepEqual({ inconsistent, refused }, { inconsistent: 0, refused: 0 });
+  });
+
+  test('under constant datagrams: each is answered by a backend that its Service had or has, as of the Service', async () => {
+    const turnOf = (turn: number) => changingServices(turn).map(asUdp);
+    await using world = await ServiceWorld.start(turnOf(0));
+    let isDone = false;
+    const asking = Object.entries<readonly string[]>(STEADY).map(async ([address, allowed]) => {
+      const client = world.join();
+      for (let turn = 0; turn < CONNECTIONS; turn += 1) {
+        const { backend, peer, error } = await client.udp(`socket-${turn % 7}`, address, 80);
+        assert.deepEqual(
+          { peer, error, isAllowed: allowed.includes(backend ?? '') },
+          { peer: `${address} 80`, error: undefined, isAllowed: true },
+        );
+      }
+    });
+    const changing = (async () => {
+      for (let turn = 1; !isDone; turn += 1) await world.datapath.apply({ set: turnOf(turn), removed: [`fleeting-${(turn + 2) % 4}`] });
+    })();
+    try {
+      await Promise.all(asking);
+    } finally {
+      isDone = true;
+      await changing;
+    }
+    assert.equal(readServiceCounts(PINS).inconsistent, 0);
   });
 
   test('by one who is killed at any moment, again and again, harm no connection, and who comes next finishes them', async () => {
@@ -110,7 +141,10 @@ describe('changes', needs('root', 'bpf'), () => {
     for (const input of wrong) {
       const change = world.datapath.apply({ set: [translation('new', { frontends: [['192.0.2.3', 80]] }), translation('wrong', input)] });
       await assert.rejects(change, { code: 'invalid-translation' });
+      assert.match(translationProblem(translation('wrong', input)) ?? '', /is no IP address/);
     }
+    assert.match(translationProblem(translation('it', { frontends: [['192.0.2.3', 65_536]] })) ?? '', /65536, which is none/);
+    assert.equal(services.map(translationProblem).join(''), '');
     const tooLong = translation('x'.repeat(256), { frontends: [['192.0.2.3', 80]] });
     await assert.rejects(world.datapath.apply({ set: [tooLong] }), { code: 'invalid-translation' });
     assert.equal((await world.client.tcp('192.0.2.1', 80)).backend, '10.1.0.1 8080');

@@ -8,5 +8,6 @@ export {
   readServiceCounts,
   type ServiceCounts,
 } from './list-services.ts';
+export { translationProblem } from './plan.ts';
 export { cleanUpServices, type ServiceChanges, ServiceDatapath, type ServiceDatapathOptions } from './service-datapath.ts';
 export type { WriteCount } from './write-state.ts';

@@ -232,6 +232,17 @@ export class Plan {
   }
 }
 
+/** Why a translation cannot be written, in a sentence; undefined where it can be. Whoever is given one by others asks before it applies it. */
+export function translationProblem(translation: ServicePortTranslation): string | undefined {
+  try {
+    encode(translation);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ServiceDatapathError) return error.message;
+    throw error;
+  }
+}
+
 function isActive({ state }: KernelBackend): boolean {
   return state === BACKEND_ACTIVE;
 }
@@ -252,6 +263,10 @@ interface Encoded {
 
 function encode({ name, frontends, backends, draining, affinitySeconds, untranslated }: ServicePortTranslation): Encoded {
   if (Buffer.byteLength(name) > MAX_NAME) throw new ServiceDatapathError('invalid-translation', `the name ${name} is too long`);
+  for (const { port } of [...frontends, ...backends, ...draining]) {
+    const isPort = Number.isInteger(port) && port > 0 && port <= 0xffff;
+    if (!isPort) throw new ServiceDatapathError('invalid-translation', `${name} has the port ${port}, which is none`);
+  }
   const protocol = frontends[0]?.protocol ?? 'TCP';
   const keyed = (list: readonly { readonly address: string; readonly port: number }[]) =>
     new Map(list.map((address) => encodeAddress(address, protocol)).map((raw) => [keyOf(raw), raw] as const));
