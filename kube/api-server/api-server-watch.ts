@@ -37,6 +37,8 @@ export class ApiServerWatch {
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
   readonly #runs: Promise<unknown>[];
+  /** Whether Nodes are read as all others are. */
+  readonly #readsNodes: boolean;
   /** Ends the reading of Nodes, while they are wanted. */
   #nodes: AbortController | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -61,6 +63,7 @@ export class ApiServerWatch {
     for (const key of wanted) this.secrets.want(key);
     this.#signal = own;
     const resources = options.resources ?? WATCHED_RESOURCES;
+    this.#readsNodes = resources.some(({ kind }) => kind === NODES.kind);
     for (const { kind } of resources) this.#states.set(kind, { kind, synced: false, heardAt: undefined, error: undefined });
     this.#client = client;
     this.#runs = resources.map((resource) => this.#follow(resource, own));
@@ -94,6 +97,7 @@ export class ApiServerWatch {
   /** Begins to read Nodes, or stops. @returns whether all of them are in the batches up to the last */
   wantNodes(wanted: boolean): boolean {
     const { kind } = NODES;
+    if (this.#readsNodes) return wanted && this.complete();
     if (wanted && !this.#nodes) {
       this.#nodes = new AbortController();
       this.#states.set(kind, { kind, synced: false, heardAt: undefined, error: undefined });
@@ -124,7 +128,7 @@ export class ApiServerWatch {
   }
 
   #isSynced(): boolean {
-    return this.#states.values().every(({ kind, synced }) => synced || kind === NODES.kind);
+    return this.#states.values().every(({ kind, synced }) => synced || (kind === NODES.kind && !this.#readsNodes));
   }
 
   #follow(resource: WatchedResource, signal: AbortSignal): Promise<void> {

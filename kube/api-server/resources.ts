@@ -33,7 +33,18 @@ export const WATCHED_RESOURCES: readonly WatchedResource[] = [
   { kind: 'SluiceSettings', apiVersion: 'sluice.io/v1alpha1', plural: 'sluicesettings', optional: true },
 ];
 
-/** Read while they are wanted. */
+/** What policy is made of, beside those above. */
+export const POLICY_RESOURCES: readonly WatchedResource[] = [
+  { kind: 'Pod', apiVersion: 'v1', plural: 'pods' },
+  { kind: 'Namespace', apiVersion: 'v1', plural: 'namespaces' },
+  { kind: 'Node', apiVersion: 'v1', plural: 'nodes' },
+  { kind: 'NetworkPolicy', apiVersion: 'networking.k8s.io/v1', plural: 'networkpolicies' },
+  { kind: 'CiliumNetworkPolicy', apiVersion: 'cilium.io/v2', plural: 'ciliumnetworkpolicies', optional: true },
+  { kind: 'CiliumClusterwideNetworkPolicy', apiVersion: 'cilium.io/v2', plural: 'ciliumclusterwidenetworkpolicies', optional: true },
+  { kind: 'SluiceIdentity', apiVersion: 'sluice.io/v1alpha1', plural: 'sluiceidentities', optional: true },
+];
+
+/** Read while they are wanted, where they are not read anyway. */
 export const NODES: WatchedResource = { kind: 'Node', apiVersion: 'v1', plural: 'nodes', metadataOnly: true };
 
 /** `/apis/networking.k8s.io/v1` */

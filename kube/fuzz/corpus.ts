@@ -128,6 +128,58 @@ spec:
       - connect-failure
       attempts: 3
 `,
+  `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: mutant
+  namespace: default
+spec:
+  podSelector:
+    matchLabels:
+      app: mutant
+  policyTypes:
+  - Ingress
+  ingress:
+  - from:
+    - podSelector: {}
+    - ipBlock:
+        cidr: 10.0.0.0/8
+        except:
+        - 10.1.0.0/16
+    ports:
+    - port: 80
+      endPort: 90
+`,
+  `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata:
+  name: mutant
+  namespace: default
+spec:
+  endpointSelector: {}
+  egress:
+  - toEntities:
+    - world
+    toPorts:
+    - ports:
+      - port: "443"
+        protocol: TCP
+`,
+  `apiVersion: v1
+kind: Pod
+metadata:
+  name: mutant
+  namespace: default
+  labels:
+    app: mutant
+spec:
+  nodeName: node-0
+  containers:
+  - name: main
+    ports:
+    - name: http
+      containerPort: 80
+`,
 ];
 
 /** Manifests that have nothing to do with the others, and must never notice them; `name` tells several apart. */

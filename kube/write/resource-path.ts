@@ -11,11 +11,15 @@ const RESOURCES: Readonly<Record<string, Resource>> = {
   ConfigMap: { apiVersion: 'v1', plural: 'configmaps' },
   EndpointSlice: { apiVersion: 'discovery.k8s.io/v1', plural: 'endpointslices' },
   Event: { apiVersion: 'events.k8s.io/v1', plural: 'events' },
+  CiliumClusterwideNetworkPolicy: { apiVersion: 'cilium.io/v2', plural: 'ciliumclusterwidenetworkpolicies' },
+  CiliumNetworkPolicy: { apiVersion: 'cilium.io/v2', plural: 'ciliumnetworkpolicies' },
   Ingress: { apiVersion: 'networking.k8s.io/v1', plural: 'ingresses' },
   IngressClass: { apiVersion: 'networking.k8s.io/v1', plural: 'ingressclasses' },
   Lease: { apiVersion: 'coordination.k8s.io/v1', plural: 'leases' },
+  NetworkPolicy: { apiVersion: 'networking.k8s.io/v1', plural: 'networkpolicies' },
   Secret: { apiVersion: 'v1', plural: 'secrets' },
   Service: { apiVersion: 'v1', plural: 'services' },
+  SluiceIdentity: { apiVersion: 'sluice.io/v1alpha1', plural: 'sluiceidentities' },
   SluiceSettings: { apiVersion: 'sluice.io/v1alpha1', plural: 'sluicesettings' },
 };
 
