@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { type KubeObject, refOf } from '../../kube/index.ts';
 import { objectKey, type PodEndpoint } from '../../model/index.ts';
 import { type PolicyChange, PolicyEngine } from '../../policy/index.ts';
@@ -8,6 +9,7 @@ import { NetnsLab, type NetnsLabOptions, type Node } from '../lab/netns/index.ts
 import { PlaceChild } from './place-child.ts';
 import type { NodeRequest } from './policed-node-program.ts';
 
+const countersView = z.record(z.string(), z.number());
 const PROGRAM = new URL('policed-node-program.ts', import.meta.url);
 
 /** A lab whose pods are under policy: what objects say is compiled here, and put in force by a process on each node. */
@@ -56,9 +58,9 @@ export class PolicedLab implements AsyncDisposable {
     await this.killNode(node);
   }
 
-  /** How many packets became of what, on a node. */
-  async counters(node: Node): Promise<unknown> {
-    return await this.#nodes.get(node.name)?.ask({ kind: 'counters' });
+  /** How many packets became of what on a node, such as `egress dropped-spoofed`. */
+  async counters(node: Node): Promise<Readonly<Record<string, number>>> {
+    return countersView.parse(await this.#nodes.get(node.name)?.ask({ kind: 'counters' }));
   }
 
   /** Makes these all the objects that there are. Resolves when what they say is in force on nodes that are started. */

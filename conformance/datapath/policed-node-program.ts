@@ -38,7 +38,10 @@ async function answer(request: z.output<typeof requestView>): Promise<unknown> {
     return undefined;
   }
   if (datapath === undefined || enforcement === undefined) throw new Error('not started');
-  if (request.kind === 'counters') return datapath.counters().map((counter) => ({ ...counter, packets: Number(counter.packets) }));
+  if (request.kind === 'counters') {
+    const counters = datapath.counters().map(({ direction, outcome, packets }) => [`${direction} ${outcome}`, Number(packets)]);
+    return Object.fromEntries(counters);
+  }
   if (request.kind === 'reconcile') return await enforcement.reconcile();
   if (request.kind === 'clean-up') return datapath.cleanUp();
   const upserts = request.upserts.map(({ typeUrl, name, body }) => ({

@@ -155,7 +155,11 @@ function lengthOf(prefix: string): number {
 }
 
 function inside(namespace: string): (family: Family, command: string) => string {
-  return (family, command) => `ip -n ${namespace}${family === 'ipv6' ? ' -6' : ''} ${command}`;
+  return (family, command) => {
+    // Also where nothing is checked, a new address of IPv6 is not one before a worker of the kernel has said so.
+    const suffix = family === 'ipv6' && command.startsWith('address add') ? ' nodad' : '';
+    return `ip -n ${namespace}${family === 'ipv6' ? ' -6' : ''} ${command}${suffix}`;
+  };
 }
 
 function inNetwork(namespace: string, ...commands: readonly string[]): string {
