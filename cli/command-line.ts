@@ -6,6 +6,7 @@ import { addConfig } from './commands/config.ts';
 import { addController } from './commands/controller.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addEnforcer } from './commands/enforcer.ts';
 import { addExplain } from './commands/explain.ts';
 import { addRender } from './commands/render.ts';
 import { addRun } from './commands/run.ts';
@@ -19,6 +20,7 @@ const COMMANDS: ReadonlyMap<string, (yargs: Argv) => Argv> = new Map([
   ['run', addRun],
   ['controller', addController],
   ['agent', addAgent],
+  ['enforcer', addEnforcer],
   ['validate', addValidate],
   ['render', addRender],
   ['explain', addExplain],

@@ -4,6 +4,9 @@ import { CliError } from './cli-error.ts';
 /** Options that several commands have in common. */
 export const DEFAULT_PORTS = { http: 8080, https: 8443, admin: 9870, xds: 18_000 } as const;
 
+/** In a folder of the node: where its agent serves who enforces policy. */
+export const ENFORCER_SOCKET = 'enforcer.sock';
+
 export const adminPortOption = {
   type: 'number',
   default: DEFAULT_PORTS.admin,

@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path';
 const SOURCES = [
   ...['agent', 'bpf', 'cli', 'collection', 'controller', 'ingress-controller', 'kube', 'model', 'pki', 'policy', 'service-translation'],
   ...['settings', 'xds-server', 'yaml'],
-  ...['LICENSE', 'package.json', 'manifests/install.yaml'],
+  ...['LICENSE', 'package.json', 'manifests/install.yaml', 'manifests/policy.yaml'],
 ];
 /** Of tests alone. */
 const TESTS = /(\.test\.ts|\/(testdata|testing|golden|feature|fuzz|bench))$/;

@@ -6,7 +6,7 @@ import { buildImages } from './build-image.ts';
 import { DockerfileError } from './dockerfile.ts';
 import { ImageError, runTool } from './plain-root.ts';
 
-const TARGETS = ['controller', 'agent', 'envoy'];
+const TARGETS = ['controller', 'agent', 'enforcer', 'envoy'];
 
 try {
   await main();

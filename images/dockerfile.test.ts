@@ -55,14 +55,15 @@ for (const [text, code, line] of REFUSED) {
   });
 }
 
-test('the images run as nobody in particular, on nothing but what is copied in', () => {
+test('the images run as nobody in particular, but for what needs capabilities, on nothing but what is copied in', () => {
   const stages = parseDockerfile(readFileSync(new URL('Dockerfile', import.meta.url), 'utf8'));
-  for (const name of ['controller', 'agent', 'envoy']) {
+  const users = { controller: '65532:65532', agent: '65532:65532', enforcer: '0:65532', envoy: '65532:65532' };
+  for (const [name, user] of Object.entries(users)) {
     const stage = stages.find((one) => one.name === name);
     assert.equal(stage?.from, 'scratch');
     assert.deepEqual(
       stage?.steps.filter(({ kind }) => kind === 'user').map((step) => step.kind === 'user' && step.user),
-      ['65532:65532'],
+      [user],
     );
   }
 });

@@ -12,7 +12,7 @@ const run = promisify(execFile);
 describe('images', needs('cluster', 'root'), () => {
   let images: ReadonlyMap<string, BuiltImage>;
   before(async () => {
-    images = await buildImages(['controller', 'agent', 'envoy']);
+    images = await buildImages(['controller', 'agent', 'enforcer', 'envoy']);
   });
 
   const inImage = (name: string, ...command: readonly string[]) => {

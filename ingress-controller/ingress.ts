@@ -39,7 +39,12 @@ export interface Site {
  *
  * @see https://kubernetes.io/docs/concepts/services-networking/ingress/
  */
-export function ingestIngress(ingress: Ingress, deps: IngressDependencies, settings: Omit<Settings, 'http'>, site: Site): IngressClaims {
+export function ingestIngress(
+  ingress: Ingress,
+  deps: IngressDependencies,
+  settings: Omit<Settings, 'http' | 'policy'>,
+  site: Site,
+): IngressClaims {
   const report = new Report(refOf(ingress));
   const options = ingestAnnotations(ingress.metadata.annotations, settings, site.placement, report);
   const way = findEntrance(options, site, report);

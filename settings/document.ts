@@ -1,5 +1,6 @@
 import { dump } from 'js-yaml';
 import { type SettingsField, settingsFields } from './describe.ts';
+import { FILE_SECTIONS } from './settings.ts';
 
 const INDENT = '  ';
 
@@ -32,7 +33,7 @@ function fieldLines(field: SettingsField, indent: string): string[] {
 }
 
 function isEmpty(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0;
 }
 
 /** A value as YAML on one line. */
@@ -44,8 +45,8 @@ function inlineYaml(value: unknown): string {
 export function settingsTable(): string {
   const rows = settingsFields().map((field) => {
     const value = field.default === undefined ? '' : `\`${inlineYaml(field.default)}\``;
-    // What agents read themselves.
-    const where = field.path[0] === 'envoy' ? 'file' : 'file, object';
+    const isOfFile = FILE_SECTIONS.some((section) => section === field.path[0]);
+    const where = isOfFile ? 'file' : 'file, object';
     return `| \`${field.path.join('.')}\` | ${field.type} | ${value} | ${where} | ${field.description} |`;
   });
   return ['| setting | value | default | given in | meaning |', '|---|---|---|---|---|', ...rows].join('\n');

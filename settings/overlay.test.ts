@@ -67,6 +67,11 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'envoy.logLevel': 'debug',
   'envoy.drainTime': '1s',
   'envoy.regexMaxProgramSize': 200,
+  'policy.enabled': true,
+  'policy.enforcement': 'always',
+  'policy.clusterName': 'east',
+  'policy.podNetworks': ['10.0.0.0/8'],
+  'policy.labels': ['!k8s:build'],
 };
 
 test('every setting can be said by the object, and changes nothing else', () => {

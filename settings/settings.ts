@@ -165,8 +165,35 @@ const envoy = z
   })
   .prefault({});
 
+const policy = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(false)
+      .describe(
+        'In a cluster: whether network policies are enforced, in the kernel of every node. An eBPF CNI that does so must be told not to.',
+      ),
+    enforcement: z
+      .enum(['default', 'always', 'never'])
+      .default('default')
+      .describe('Which pods may do only what policies allow: those that a policy selects (default), all (always) or none (never).'),
+    clusterName: z.string().min(1).default('default').describe('What policies call this cluster: io.cilium.k8s.policy.cluster.'),
+    podNetworks: z
+      .array(z.string().regex(/^[0-9a-fA-F.:]+\/\d{1,3}$/, 'must be a prefix such as 10.0.0.0/8'))
+      .default([])
+      .describe('Prefixes of pods that no Node tells of in spec.podCIDRs; an address of them that is no pod is never the world.'),
+    labels: z
+      .array(z.string().min(1))
+      .default([])
+      .describe("Which labels make up an identity, beyond the defaults: expressions of Cilium's option labels, such as !k8s:build."),
+  })
+  .prefault({});
+
+/** Sections that are read from the file alone, at a start: of nodes, and of what must be the same in all processes. */
+export const FILE_SECTIONS = ['envoy', 'policy'] as const;
+
 /** The whole of `sluice.yaml`. Every field has a default; an unknown field is an error. {@link brokenRules} tells what no field says alone. */
-export const settingsSchema = z.strictObject({ http, ingress, upstream, envoy });
+export const settingsSchema = z.strictObject({ http, ingress, upstream, envoy, policy });
 
 export type Settings = z.output<typeof settingsSchema>;
 

@@ -6,7 +6,7 @@ import { resourceTypeOf } from '../../controller/render.ts';
 import { requestCertificate } from '../../kube/certificates/index.ts';
 import type { ApiClient } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
-import { Relay, type RelayEvent, RelayStore, type StoreEvent } from '../../xds-server/relay/index.ts';
+import { ENFORCER, Relay, type RelayEvent, RelayStore, type StoreEvent } from '../../xds-server/relay/index.ts';
 import { describeFailure } from '../describe-failure.ts';
 import { EnvoyState } from '../envoy-state.ts';
 import type { Log, LogEntry } from '../log.ts';
@@ -29,6 +29,8 @@ export interface AgentOptions {
   readonly envoy: EnvoyPlace;
   readonly adminPort: number;
   readonly settings: Settings['envoy'];
+  /** The socket that {@link runEnforcer} asks at; undefined where policies are not enforced. */
+  readonly enforcerSocket: string | undefined;
   readonly log: Log;
 }
 
@@ -64,6 +66,7 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
   cleanUp.defer(() => relay.close());
   const envoy = createNodeEnvoy(options.envoy, { state, settings, nodeName, log, envoyState });
   await relay.start(envoy.xdsAddress);
+  if (options.enforcerSocket !== undefined) await relayPolicy(options, options.enforcerSocket, { state, identity, cleanUp });
   const admin = await startAdminServer({ view, metrics, port: options.adminPort });
   cleanUp.defer(() => admin.close());
   log({ level: 'info', event: 'started', text: `node ${nodeName}, controllers at ${options.controllers}, admin on port ${admin.port}` });
@@ -74,13 +77,39 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
   await envoy.leave();
 }
 
-function relayEntry(event: RelayEvent): LogEntry {
+interface Surroundings {
+  readonly state: StateFolder;
+  readonly identity: NodeIdentity;
+  readonly cleanUp: AsyncDisposableStack;
+}
+
+/** Serves who enforces policy on this node, from a store of its own. */
+async function relayPolicy(
+  { controllers, nodeName, log }: AgentOptions,
+  path: string,
+  { state, identity, cleanUp }: Surroundings,
+): Promise<void> {
+  const store = RelayStore.open({ folder: join(state.path, 'policy'), onEvent: (event) => log(storeEntry(event)) });
+  cleanUp.defer(() => store.close());
+  const relay = new Relay({
+    upstream: { target: controllers, credentials: identity.credentials },
+    client: ENFORCER,
+    nodeId: nodeName,
+    store,
+    onEvent: (event) => log(relayEntry(event, 'the enforcer')),
+  });
+  cleanUp.defer(() => relay.close());
+  await relay.start({ path, group: true });
+}
+
+/** @param client who is served */
+function relayEntry(event: RelayEvent, client = 'Envoy'): LogEntry {
   switch (event.kind) {
     case 'connected':
       return {
         level: 'info',
         event: 'upstream',
-        text: `connected to ${event.peer}${event.standby ? ', standing by until Envoy is up to date' : ''}`,
+        text: `connected to ${event.peer}${event.standby ? `, standing by until ${client} is up to date` : ''}`,
       };
     case 'disconnected':
       return {
@@ -89,7 +118,11 @@ function relayEntry(event: RelayEvent): LogEntry {
         text: `lost: ${event.message}; trying again in ${Math.round(event.retryMs)} ms, what was good is served`,
       };
     case 'refused':
-      return { level: 'error', event: 'refused', text: `Envoy refused ${resourceTypeOf(event.typeUrl)} ${event.name}: ${event.message}` };
+      return {
+        level: 'error',
+        event: 'refused',
+        text: `${client} refused ${resourceTypeOf(event.typeUrl)} ${event.name}: ${event.message}`,
+      };
   }
 }
 

@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import type { Argv } from 'yargs';
-import { adminPortOption, configOption, DEFAULT_PORTS, kubeconfigOption, logFormatOption } from '../options.ts';
+import { adminPortOption, configOption, DEFAULT_PORTS, ENFORCER_SOCKET, kubeconfigOption, logFormatOption } from '../options.ts';
 import { requireSettings } from '../settings.ts';
 
 export function addAgent(yargs: Argv): Argv {
@@ -68,6 +69,7 @@ export function addAgent(yargs: Argv): Argv {
           envoy: argv.runDir === undefined ? { kind: 'child' } : { kind: 'elsewhere', folder: argv.runDir },
           adminPort: argv.adminPort,
           settings: settings.envoy,
+          enforcerSocket: settings.policy.enabled ? join(argv.runDir ?? argv.stateDir, ENFORCER_SOCKET) : undefined,
           log: createLog(argv.logFormat),
         },
         listenForStop(),

@@ -4,7 +4,7 @@ import { Pipeline, type PipelineOptions } from '../../controller/pipeline/pipeli
 import { resourceTypeOf } from '../../controller/render.ts';
 import type { ObjectSource } from '../../kube/index.ts';
 import { compareDiagnostics, type Diagnostic } from '../../model/index.ts';
-import { type ClientStatus, NodeViews, type Outcome, SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
+import { type ClientStatus, NodeViews, type Outcome, type RpcServer, SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
 import type { Log } from '../log.ts';
 import type { Locate } from '../text/place.ts';
 import { readVersions } from '../version.ts';
@@ -22,6 +22,8 @@ export interface ControlOptions {
   readonly pipeline: Omit<PipelineOptions, 'asOf' | 'onFailure'>;
   /** Whether clients are nodes that are known by their certificates, and see what their node serves; else they see everything. */
   readonly servesNodes?: boolean;
+  /** Where clients connect to; default: an address of its own. */
+  readonly rpc?: RpcServer;
   readonly log: Log;
   /** What this process' status says beyond its objects and clients. */
   readonly describeRole: (clients: readonly ClientStatus[]) => RoleStatus;
@@ -75,6 +77,7 @@ export class ControlParts {
     this.server = new XdsServer({
       cache: this.cache,
       ...views,
+      ...(options.rpc && { rpc: options.rpc }),
       onOutcome: (outcome) => this.#onOutcome(outcome),
       onSynced: (nodeId, revision) => {
         this.#narrator.synced(revision);

@@ -1,15 +1,16 @@
 import { once } from 'node:events';
 import type { ClusterStatus } from '../../controller/admin/status.ts';
 import { clusterPlacement, SHARED_NODE_PORTS } from '../../ingress-controller/index.ts';
-import { ApiServerSource, MONOTONIC_CLOCK, type ReflectorEvent } from '../../kube/index.ts';
+import { ApiServerSource, MONOTONIC_CLOCK, POLICY_RESOURCES, type ReflectorEvent, WATCHED_RESOURCES } from '../../kube/index.ts';
 import { objectKey } from '../../model/index.ts';
 import type { Authority } from '../../pki/index.ts';
-import type { ClientStatus } from '../../xds-server/serve/index.ts';
+import { type ClientStatus, RpcServer } from '../../xds-server/serve/index.ts';
 import { ControlParts } from '../control/control-parts.ts';
 import type { RoleStatus } from '../control/control-view.ts';
 import type { LogEntry } from '../log.ts';
 import { LeaderDuties } from './leader-duties.ts';
 import { NodesGrace } from './nodes-grace.ts';
+import { PolicyParts } from './policy-parts.ts';
 import { untilProgrammed } from './programmed.ts';
 import type { ControllerRunOptions } from './run-controller.ts';
 
@@ -20,6 +21,8 @@ const ANY_ADDRESS = '::';
 export class ClusterParts {
   readonly control: ControlParts;
   readonly duties: LeaderDuties;
+  /** Undefined where policies are not enforced. */
+  readonly policy: PolicyParts | undefined;
   #isListening = false;
   readonly #options: ControllerRunOptions;
   readonly #source: ApiServerSource;
@@ -29,9 +32,14 @@ export class ClusterParts {
   constructor(options: ControllerRunOptions, authority: () => Promise<Authority>) {
     this.#options = options;
     const { client, namespace, podName, settings, log } = options;
-    this.#source = new ApiServerSource(client, { onEvent: (event) => this.#tellReading(event) });
+    const isPoliced = settings.policy.enabled;
+    const resources = [...WATCHED_RESOURCES, ...(isPoliced ? POLICY_RESOURCES : [])];
+    this.#source = new ApiServerSource(client, { resources, onEvent: (event) => this.#tellReading(event) });
+    const rpc = new RpcServer();
+    this.policy = isPoliced ? new PolicyParts({ settings: settings.policy, rpc, onChange: () => this.#onPolicy() }) : undefined;
     this.control = new ControlParts({
-      source: this.#source,
+      source: this.policy?.split(this.#source) ?? this.#source,
+      rpc,
       pipeline: {
         settings,
         placement: (ingress) => clusterPlacement(ingress, namespace),
@@ -40,7 +48,7 @@ export class ClusterParts {
       servesNodes: true,
       log,
       describeRole: (clients) => this.#describeRole(clients),
-      otherDiagnostics: () => this.duties.diagnostics(),
+      otherDiagnostics: () => [...this.duties.diagnostics(), ...(this.policy?.diagnostics() ?? [])],
       holdsBack: (diagnostic) => this.#grace.holdsBack(diagnostic),
       onEvent: () => {
         if (this.control.pipeline.servingNodes().size > 0) this.#grace.end();
@@ -53,6 +61,7 @@ export class ClusterParts {
       namespace,
       podName,
       pipeline: this.control.pipeline,
+      policy: this.policy,
       authority,
       programmed: () => untilProgrammed(this.control),
       onDiagnostics: () => this.control.noteFindings(),
@@ -76,6 +85,11 @@ export class ClusterParts {
     } finally {
       unwatch();
     }
+  }
+
+  #onPolicy(): void {
+    this.duties.takeActions();
+    this.control.noteFindings();
   }
 
   #describeRole(_clients: readonly ClientStatus[]): RoleStatus {

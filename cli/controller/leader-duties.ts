@@ -6,6 +6,7 @@ import { type Diagnostic, objectKey } from '../../model/index.ts';
 import type { Authority } from '../../pki/index.ts';
 import type { Log } from '../log.ts';
 import { leadingClient } from './leading-client.ts';
+import type { PolicyParts } from './policy-parts.ts';
 
 const LEASE = 'sluice-controller';
 
@@ -15,6 +16,8 @@ export interface LeaderDutiesOptions {
   /** The name of this replica's pod. */
   readonly podName: string;
   readonly pipeline: Pipeline;
+  /** Undefined where policies are not enforced. */
+  readonly policy: Pick<PolicyParts, 'takeActions' | 'uidOf'> | undefined;
   /** Who signs for nodes, once it is known. */
   readonly authority: () => Promise<Authority>;
   /** Resolves when what is published is in force. */
@@ -85,14 +88,15 @@ export class LeaderDuties {
 
   /** Takes over what the last change made of the actions. */
   takeActions(): void {
-    this.#writer.update(this.#options.pipeline.takeActions());
+    const { pipeline, policy } = this.#options;
+    this.#writer.update([...pipeline.takeActions(), ...(policy?.takeActions() ?? [])]);
   }
 
   /** Takes over all findings that there are. */
   takeFindings(diagnostics: readonly Diagnostic[]): void {
-    const { pipeline } = this.#options;
+    const { pipeline, policy } = this.#options;
     const findings = diagnostics.flatMap((diagnostic) => {
-      const uid = diagnostic.object && pipeline.uidOf(diagnostic.object);
+      const uid = diagnostic.object && (pipeline.uidOf(diagnostic.object) ?? policy?.uidOf(diagnostic.object));
       return uid === undefined ? [] : [{ diagnostic, uid }];
     });
     this.#events.sync(findings);

@@ -1,6 +1,6 @@
 import { credentials } from '@grpc/grpc-js';
 import { z } from 'zod';
-import { Enforcement } from '../../cli/agent/enforcement.ts';
+import { Enforcement } from '../../cli/enforcer/enforcement.ts';
 import { ENFORCER, Relay, RelayStore } from '../../xds-server/relay/index.ts';
 
 // An agent's relay and what enforces policy behind it, in the network that they were started in.

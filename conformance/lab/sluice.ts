@@ -12,7 +12,7 @@ const MANIFEST = new URL('../../manifests/install.yaml', import.meta.url);
 const PACKAGE = new URL('../../package.json', import.meta.url);
 /** Where images have what says their version. */
 const PACKAGE_IN_IMAGE = '/opt/sluice/package.json';
-const TARGETS = ['controller', 'agent', 'envoy'];
+const TARGETS = ['controller', 'agent', 'enforcer', 'envoy'];
 const READY_WITHIN_S = 180;
 
 export interface LabWithSluiceOptions extends LabOptions {

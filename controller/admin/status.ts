@@ -63,9 +63,30 @@ const relay = z.object({
   certificateUntil: z.string().optional(),
 });
 
+const enforcement = z.object({
+  /** Pods whose packets are judged. */
+  endpoints: z.array(
+    z.object({
+      namespace: z.string(),
+      name: z.string(),
+      identity: z.int(),
+      labels: z.array(z.string()),
+      addresses: z.array(z.string()),
+      /** The device on the node's side. */
+      device: z.string(),
+      /** Why its packets are not judged after all. */
+      open: z.string().optional(),
+    }),
+  ),
+  /** Pods that no device was found for. */
+  missing: z.array(z.object({ namespace: z.string(), name: z.string() })),
+  /** Devices by which packets come from elsewhere. */
+  network: z.array(z.string()),
+});
+
 /** What `/status` answers: the whole of a running Sluice at a glance. */
 export const statusSchema = z.object({
-  role: z.enum(['run', 'controller', 'agent']),
+  role: z.enum(['run', 'controller', 'agent', 'enforcer']),
   version: z.string(),
   pid: z.int(),
   /** ISO 8601. */
@@ -81,8 +102,10 @@ export const statusSchema = z.object({
   envoy: envoy.optional(),
   /** Of `controller`. */
   cluster: cluster.optional(),
-  /** Of `agent`. */
+  /** Of `agent` and `enforcer`. */
   relay: relay.optional(),
+  /** Of `enforcer`. */
+  enforcement: enforcement.optional(),
   objects: z.record(z.string(), count),
   resources: z.record(z.string(), count),
   clients: z.array(client),
@@ -93,4 +116,5 @@ export const statusSchema = z.object({
 export type Status = z.output<typeof statusSchema>;
 export type EnvoyStatus = z.output<typeof envoy>;
 export type ClusterStatus = z.output<typeof cluster>;
+export type EnforcementStatus = z.output<typeof enforcement>;
 export type RelayStatus = z.output<typeof relay>;

@@ -22,6 +22,9 @@ export interface EnforcementOptions {
   readonly cache: SnapshotCache;
 }
 
+/** Kinds that people are told about. */
+const POLICIES = new Set<KubeObject['kind']>(['NetworkPolicy', 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy']);
+
 /** A node as agents on it are told of it. */
 interface NodeState {
   addresses: readonly string[];
@@ -34,6 +37,8 @@ export class Enforcement {
   readonly #options: EnforcementOptions;
   readonly #nodes = new Map<string, NodeState>();
   readonly #touched = new Set<string>();
+  /** Of policies, by the object's key. */
+  readonly #uids = new Map<string, string>();
   #diagnostics: readonly Diagnostic[] = [];
 
   constructor(options: EnforcementOptions) {
@@ -43,6 +48,11 @@ export class Enforcement {
   /** What is wrong with policies at present. */
   diagnostics(): readonly Diagnostic[] {
     return this.#diagnostics;
+  }
+
+  /** Of a policy that is there. */
+  uidOf(ref: ObjectRef): string | undefined {
+    return this.#uids.get(objectKey(ref));
   }
 
   /** Takes a batch in and publishes what it comes to, as one revision. */
@@ -67,7 +77,9 @@ export class Enforcement {
 
   #put(object: KubeObject): void {
     this.#options.engine.put(object);
-    if (object.kind !== 'Node') return;
+    const { kind, metadata } = object;
+    if (POLICIES.has(kind) && metadata.uid !== undefined) this.#uids.set(objectKey({ kind, ...metadata }), metadata.uid);
+    if (kind !== 'Node') return;
     const node = this.#nodeOf(object.metadata.name);
     node.addresses = object.status.addresses.filter(({ type }) => type.endsWith('IP')).map(({ address }) => address);
     node.isKnown = true;
@@ -75,6 +87,7 @@ export class Enforcement {
 
   #delete(ref: ObjectRef): void {
     this.#options.engine.delete(ref);
+    this.#uids.delete(objectKey(ref));
     if (ref.kind !== 'Node') return;
     const node = this.#nodeOf(ref.name);
     node.addresses = [];

@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Collection, Graph } from '../../collection/index.ts';
 import type { Placement } from '../../ingress-controller/index.ts';
 import type { ObjectBatch, SluiceSettings } from '../../kube/index.ts';
-import { brokenRules, overlaySettings, type Settings, type SettingsFinding } from '../../settings/index.ts';
+import { brokenRules, FILE_SECTIONS, overlaySettings, type Settings, type SettingsFinding } from '../../settings/index.ts';
 import { type Inputs, NOW } from './inputs.ts';
 
 /** The only name that means anything; the API server refuses others, a folder does not. */
@@ -47,19 +48,22 @@ export class SettingsInForce {
   #judge({ metadata: { uid }, spec }: SluiceSettings): Pick<SettingsVerdict, 'findings' | 'needsRestart'> {
     const result = overlaySettings(this.#file, spec);
     if ('findings' in result) return { findings: result.findings, needsRestart: [] };
-    const { envoy } = this.#file;
-    // The nodes' own settings are read where they are used, from the file.
-    const settings = { ...result.settings, envoy };
+    const { envoy, policy } = this.#file;
+    // Read where they are used, from the file.
+    const settings = { ...result.settings, envoy, policy };
     const findings = brokenRules(settings);
     if (findings.length > 0) return { findings, needsRestart: [] };
     this.#lastGood = { uid, settings };
-    const asked = new Map(Object.entries(result.settings.envoy));
-    const names = [...new Set([...asked.keys(), ...Object.keys(envoy)])].sort();
-    const needsRestart = names
-      .filter((name) => asked.get(name) !== new Map(Object.entries(envoy)).get(name))
-      .map((name) => `envoy.${name}`);
+    const needsRestart = FILE_SECTIONS.flatMap((section) => differingFields(section, result.settings[section], this.#file[section]));
     return { findings: [], needsRestart };
   }
+}
+
+function differingFields(section: string, asked: object, present: object): string[] {
+  const names = [...new Set([...Object.keys(asked), ...Object.keys(present)])].sort();
+  return names
+    .filter((name) => !isDeepStrictEqual(Reflect.get(asked, name), Reflect.get(present, name)))
+    .map((name) => `${section}.${name}`);
 }
 
 /** Takes in what a batch says of settings objects. */

@@ -13,8 +13,8 @@ export type ListenAddress =
       /** Tells who a client is; without it, clients are who they say they are. */
       readonly identify?: Identify;
     }
-  /** A Unix socket, which only the user that runs the server may open. */
-  | { readonly path: string };
+  /** A Unix socket, which only the user that runs the server may open, and with `group` those of its group. */
+  | { readonly path: string; readonly group?: boolean };
 
 export interface BoundAddress {
   /** The port that was bound, for a port of 0; undefined for a Unix socket. */
@@ -23,10 +23,11 @@ export interface BoundAddress {
 }
 
 const OWNER_ONLY = 0o600;
+const OWNER_AND_GROUP = 0o660;
 
 /** @throws XdsError `address-in-use` or `listen-failed` */
 export async function listenOn(server: Server, address: ListenAddress, peers: PeerIdentities): Promise<BoundAddress> {
-  if ('path' in address) return listenOnSocket(server, resolve(address.path));
+  if ('path' in address) return listenOnSocket(server, resolve(address.path), address.group ? OWNER_AND_GROUP : OWNER_ONLY);
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   const { credentials = ServerCredentials.createInsecure(), identify } = address;
   const port = await bind(server, `${host}:${address.port}`, identify ? peers.identifying(credentials, identify) : credentials);
@@ -37,13 +38,13 @@ export async function listenOn(server: Server, address: ListenAddress, peers: Pe
  * A socket file that nobody listens on is replaced. The socket gets its name only once its mode is set, so there is no
  * moment at which others could connect.
  */
-async function listenOnSocket(server: Server, path: string): Promise<BoundAddress> {
+async function listenOnSocket(server: Server, path: string, mode: number): Promise<BoundAddress> {
   if (await isListening(path)) throw new XdsError('address-in-use', `another process listens on ${path}`);
   const unnamed = `${path}.${process.pid}`;
   await removeSocket(unnamed);
   await bind(server, `unix:${unnamed}`, ServerCredentials.createInsecure());
   try {
-    await chmod(unnamed, OWNER_ONLY);
+    await chmod(unnamed, mode);
     await removeSocket(path);
     await rename(unnamed, path);
   } catch (cause) {

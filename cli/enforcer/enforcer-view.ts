@@ -1,0 +1,71 @@
+import type { EnforcementStatus, RelayStatus, Status } from '../../controller/admin/status.ts';
+import type { AdminView } from '../../controller/admin/view.ts';
+import { objectKey } from '../../model/index.ts';
+import { readVersions } from '../version.ts';
+import type { Enforcement } from './enforcement.ts';
+
+/** Who enforces policy on a node, as its admin endpoint shows it. */
+export class EnforcerView implements AdminView {
+  readonly #enforcement: Enforcement;
+  readonly #since = new Date().toISOString();
+
+  constructor(enforcement: Enforcement) {
+    this.#enforcement = enforcement;
+  }
+
+  status(): Status {
+    const { isSynced } = this.#enforcement.subscriber.state();
+    return {
+      role: 'enforcer',
+      version: readVersions().sluice,
+      pid: process.pid,
+      since: this.#since,
+      ready: isSynced,
+      ...(!isSynced && { notReady: 'the agent has not said everything yet' }),
+      relay: this.#describeRelay(),
+      enforcement: this.#describeEnforcement(),
+      objects: {},
+      resources: {},
+      clients: [],
+      findings: { error: 0, warning: 0, info: 0 },
+      rejected: [],
+    };
+  }
+
+  diagnostics(): ReturnType<AdminView['diagnostics']> {
+    return [];
+  }
+
+  model(): ReturnType<AdminView['model']> {
+    return {};
+  }
+
+  resources(): ReturnType<AdminView['resources']> {
+    return [];
+  }
+
+  #describeRelay(): RelayStatus {
+    const { peer, lastError } = this.#enforcement.subscriber.state();
+    return {
+      ...(peer && { controller: peer.address }),
+      since: (peer?.since ?? lastError?.at ?? new Date(this.#since)).toISOString(),
+      ...(!peer && lastError && { error: lastError.message }),
+    };
+  }
+
+  #describeEnforcement(): EnforcementStatus {
+    const { node } = this.#enforcement;
+    const { devices, open } = node.state();
+    const endpoints = devices.pods.map(({ endpoint: { pod, identity, addresses }, name: device }) => {
+      const whyOpen = open.get(objectKey(pod));
+      const { namespace, name } = pod;
+      const labels = [...(node.labelsOf(identity) ?? [])];
+      return { namespace, name, identity, labels, addresses: [...addresses], device, ...(whyOpen !== undefined && { open: whyOpen }) };
+    });
+    return {
+      endpoints,
+      missing: devices.missing.map(({ pod: { namespace, name } }) => ({ namespace, name })),
+      network: [...devices.network.uplinks, ...devices.network.tunnels].map(({ name }) => name),
+    };
+  }
+}
