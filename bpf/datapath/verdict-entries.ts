@@ -25,11 +25,13 @@ const DECISION_NUMBERS = {
   deny: DECISIONS.DECISION_DENY,
 } satisfies Record<Decision['kind'], number>;
 
-export function encodeVerdicts({ ingress, egress }: SubjectPolicy): VerdictEntries {
-  const entries = new Map<string, VerdictEntry>();
-  addVerdicts(entries, 'ingress', ingress);
-  addVerdicts(entries, 'egress', egress);
-  return entries;
+export function encodeVerdicts(policy: SubjectPolicy): VerdictEntries {
+  return new Map(listEntries(policy).map((entry) => [nameKey(entry.key), entry]));
+}
+
+export function* listEntries({ ingress, egress }: SubjectPolicy): Generator<VerdictEntry> {
+  yield* entriesOf(DIRECTIONS.INGRESS, ingress);
+  yield* entriesOf(DIRECTIONS.EGRESS, egress);
 }
 
 export function nameKey({ length, peer, direction, protocol, port }: VerdictKey): string {
@@ -73,14 +75,10 @@ export function decodeDecision({ decision }: VerdictValue): Decision['kind'] {
   return decision === DECISIONS.DECISION_SLOT ? 'slot' : 'deny';
 }
 
-function addVerdicts(entries: Map<string, VerdictEntry>, direction: Direction, { verdicts }: DirectionPolicy): void {
+function* entriesOf(direction: number, { verdicts }: DirectionPolicy): Generator<VerdictEntry> {
   for (const { peer, protocol, port, portPrefixLength, decision } of verdicts) {
     const length = EXACT_BITS + (protocol === ANY ? 0 : PROTOCOL_BITS + portPrefixLength);
-    const key = {
-      ...{ length, peer, protocol },
-      direction: direction === 'ingress' ? DIRECTIONS.INGRESS : DIRECTIONS.EGRESS,
-      port: Uint8Array.of(port >> 8, port & 0xff),
-    };
-    entries.set(nameKey(key), { key, decision: DECISION_NUMBERS[decision.kind] });
+    const key = { length, peer, direction, protocol, port: Uint8Array.of(port >> 8, port & 0xff) };
+    yield { key, decision: DECISION_NUMBERS[decision.kind] };
   }
 }

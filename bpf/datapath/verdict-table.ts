@@ -6,20 +6,14 @@ import type { subject as SUBJECT } from './gen/policy.ts';
 import type { Repair } from './repair.ts';
 import { Turns } from './turns.ts';
 import { compareEntries, comparePolicies, planVerdictChange, type StepwiseChange } from './verdict-change.ts';
-import { decodeDecision, decodeKey, encodeVerdicts, type VerdictEntries, type WrittenVerdict } from './verdict-entries.ts';
+import { decodeDecision, decodeKey, encodeVerdicts, type WrittenVerdict } from './verdict-entries.ts';
 import { readEntries, removeEntries, type Trie, type VerdictTries, writeEntries } from './verdict-tries.ts';
 
 type SubjectValue = typeof SUBJECT extends Codec<infer T> ? T : never;
 type SubjectFlags = Pick<SubjectValue, 'default_deny' | 'is_policed'>;
 
-/** A subject for which a new trie is to be put in force. */
-interface Anew {
-  readonly policy: SubjectPolicy;
-  readonly entries: VerdictEntries;
-}
-
 /** Subjects whose tries are put in force together. */
-const AT_ONCE = 256;
+const AT_ONCE = 64;
 
 /** What each identity may do, in the kernel. */
 export class VerdictTable {
@@ -103,18 +97,19 @@ export class VerdictTable {
 
   /** @returns the subjects that something was written for */
   async #setAll(policies: readonly SubjectPolicy[]): Promise<readonly Identity[]> {
-    const anew: Anew[] = [];
+    const anew: SubjectPolicy[] = [];
     const written: Identity[] = [];
     for (const policy of policies) this.#wanted.set(policy.subject, policy);
     for (const policy of policies) {
       const before = this.#written.get(policy.subject);
       this.#written.delete(policy.subject);
       const result = await this.#setInPlace(policy, before);
-      if (result === 'anew') anew.push({ policy, entries: encodeVerdicts(policy) });
+      if (result === 'anew') anew.push(policy);
       else this.#written.set(policy.subject, policy);
       if (result !== 'same') written.push(policy.subject);
+      if (anew.length === AT_ONCE) await this.#setAnew(anew.splice(0));
     }
-    for (let from = 0; from < anew.length; from += AT_ONCE) await this.#setAnew(anew.slice(from, from + AT_ONCE));
+    await this.#setAnew(anew);
     return written;
   }
 
@@ -126,36 +121,40 @@ export class VerdictTable {
     if (change.kind === 'anew') return 'anew';
     const present = this.#subjects.get(policy.subject);
     const flags = flagsOf(policy);
-    if (change.kind === 'none' && present && areSame(present, flags)) return 'same';
-    if (change.kind === 'stepwise') await changeStepwise(trie, change, () => this.#setFlags(policy.subject, flags));
+    const isSame = present !== undefined && areSame(present, flags);
+    if (change.kind === 'none' && isSame) return 'same';
+    const setFlags = async () => {
+      if (!isSame) await this.#setFlags(policy.subject, flags);
+    };
+    if (change.kind === 'stepwise') await changeStepwise(trie, change, setFlags);
+    else await setFlags();
+    // Once more, with the time after all that was written.
     await this.#setFlags(policy.subject, flags);
     return 'written';
   }
 
-  async #setAnew(subjects: readonly Anew[]): Promise<void> {
+  async #setAnew(policies: readonly SubjectPolicy[]): Promise<void> {
+    if (policies.length === 0) return;
     using made = new DisposableStack();
     const tries = new Map<Identity, Trie>();
-    for (const { policy, entries } of subjects) tries.set(policy.subject, made.use(await this.#tries.make(entries)));
+    for (const policy of policies) tries.set(policy.subject, made.use(await this.#tries.make(policy)));
     // What the one denies that is in force and the other, too.
-    for (const { policy } of subjects) {
+    for (const policy of policies) {
       const present = this.#subjects.get(policy.subject);
       if (present) await this.#setFlags(policy.subject, stricter(present, flagsOf(policy)));
     }
     await this.#tries.put(tries);
-    for (const { policy } of subjects) {
+    for (const policy of policies) {
+      await this.#setFlags(policy.subject, flagsOf(policy));
       await this.#setFlags(policy.subject, flagsOf(policy));
       this.#written.set(policy.subject, policy);
     }
   }
 
-  /** Its time is that of what was written before. */
-  #setFlags(identity: Identity, flags: SubjectFlags): Promise<void> {
+  /** A packet that comes meanwhile takes its time after this one, so it is done again once all is written. */
+  #setFlags(identity: Identity, { default_deny, is_policed }: SubjectFlags): Promise<void> {
     return fullWhere('subjects', () => {
-      const { default_deny, is_policed } = flags;
-      const value = { changed: now(), default_deny, is_policed, identity };
-      this.#subjects.set(identity, value);
-      // A packet that came between the two took its time before this one.
-      this.#subjects.set(identity, { ...value, changed: now() });
+      this.#subjects.set(identity, { changed: now(), default_deny, is_policed, identity });
     });
   }
 }

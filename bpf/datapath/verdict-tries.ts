@@ -1,10 +1,18 @@
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BpfError, type BpfMap, createMap, MapType, openMap } from 'libbpf-ts';
-import type { Identity } from '../../model/index.ts';
+import type { Identity, SubjectPolicy } from '../../model/index.ts';
 import { fullWhere } from './full.ts';
 import { verdict, verdict_key } from './gen/policy.ts';
-import { encodeValue, nameKey, type VerdictEntries, type VerdictEntry, type VerdictKey, type VerdictValue } from './verdict-entries.ts';
+import {
+  encodeValue,
+  listEntries,
+  nameKey,
+  type VerdictEntries,
+  type VerdictEntry,
+  type VerdictKey,
+  type VerdictValue,
+} from './verdict-entries.ts';
 
 export type Trie = BpfMap<VerdictKey, VerdictValue> & Disposable;
 
@@ -50,12 +58,12 @@ export class VerdictTries {
     return undefined;
   }
 
-  /** A trie with these, in no place yet. @throws DatapathError `maps-full` or `refused` */
-  async make(entries: VerdictEntries): Promise<Trie> {
+  /** A trie for a policy, in no place yet. @throws DatapathError `maps-full` or `refused` */
+  async make(policy: SubjectPolicy): Promise<Trie> {
     using unfinished = new DisposableStack();
     const options = { name: 'subject_verdict', type: MapType.lpmTrie, maxEntries: this.#maxEntries, flags: NO_PREALLOC };
     const trie = unfinished.use(await fullWhere('verdicts', () => createMap(options, verdict_key, verdict)));
-    await writeEntries(trie, [...entries.values()]);
+    await writeEntries(trie, [...listEntries(policy)]);
     unfinished.move();
     return trie;
   }
