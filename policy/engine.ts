@@ -79,6 +79,8 @@ export class PolicyEngine {
   readonly #services = new Services();
   readonly #usersOfServices = new Map<string, CiliumPolicy>();
   readonly #cluster: string;
+  #policiesChanged = false;
+  #hostNetwork: readonly Diagnostic[] = [];
   #diagnostics: readonly Diagnostic[] = [];
   #toldReserved = false;
 
@@ -193,6 +195,7 @@ export class PolicyEngine {
   }
 
   #setPolicy(key: string, ingested: IngestedPolicy | undefined): void {
+    this.#policiesChanged = true;
     const before = this.#policies.get(key);
     const units = new Map(ingested?.units.map((unit) => [unit.key, unit]));
     for (const unit of before?.units ?? []) {
@@ -228,7 +231,9 @@ export class PolicyEngine {
     const withoutNumber = this.#table.podsWithoutNumber().map((pod) => {
       return diagnose(refOf(pod), [], 'IdentityMissing', 'has labels without a number: it counts as init');
     });
-    const diagnostics = [...ofPolicies, ...withoutNumber, ...this.#findHostNetwork()].sort(compareDiagnostics);
+    if (this.#table.takeHostNetworkChanged() || this.#policiesChanged) this.#hostNetwork = this.#findHostNetwork();
+    this.#policiesChanged = false;
+    const diagnostics = [...ofPolicies, ...withoutNumber, ...this.#hostNetwork].sort(compareDiagnostics);
     if (equal(diagnostics, this.#diagnostics)) return undefined;
     this.#diagnostics = diagnostics;
     return diagnostics;

@@ -36,6 +36,7 @@ export class IdentityTable {
   readonly #claims = new Claims();
   readonly #pods = new Map<string, Pod>();
   readonly #hostNetwork = new Set<string>();
+  #hostNetworkChanged = false;
   readonly #podsOfNamespace = new Map<string, Set<string>>();
   readonly #namespaces = new Map<string, Namespace>();
   readonly #nodes = new Map<string, Node>();
@@ -57,8 +58,7 @@ export class IdentityTable {
     const key = objectKey(refOf(pod));
     const { namespace } = pod.metadata;
     this.#pods.set(key, pod);
-    if (pod.spec.hostNetwork) this.#hostNetwork.add(key);
-    else this.#hostNetwork.delete(key);
+    this.#noteHostNetwork(key, pod.spec.hostNetwork);
     const others = this.#podsOfNamespace.get(namespace);
     if (others) others.add(key);
     else this.#podsOfNamespace.set(namespace, new Set([key]));
@@ -67,7 +67,7 @@ export class IdentityTable {
 
   deletePod(namespace: string, key: string): void {
     if (!this.#pods.delete(key)) return;
-    this.#hostNetwork.delete(key);
+    this.#noteHostNetwork(key, false);
     const others = this.#podsOfNamespace.get(namespace);
     others?.delete(key);
     if (others?.size === 0) this.#podsOfNamespace.delete(namespace);
@@ -78,6 +78,7 @@ export class IdentityTable {
   setNamespace(name: string, namespace: Namespace | undefined): void {
     if (namespace) this.#namespaces.set(name, namespace);
     else this.#namespaces.delete(name);
+    this.#hostNetworkChanged = true;
     for (const key of this.#podsOfNamespace.get(name) ?? []) this.#stalePods.add(key);
   }
 
@@ -107,6 +108,13 @@ export class IdentityTable {
     return [...keys].sort().flatMap((key) => this.#pods.get(key) ?? []);
   }
 
+  /** Whether the pods of the host network, or their labels, may be others since this was asked last. */
+  takeHostNetworkChanged(): boolean {
+    const changed = this.#hostNetworkChanged;
+    this.#hostNetworkChanged = false;
+    return changed;
+  }
+
   /** Pods of the host network that run, with what makes identities of others: they have neither identity nor endpoint. */
   hostNetworkPods(): { readonly pod: Pod; readonly member: Member }[] {
     const pods = [...this.#hostNetwork].sort().flatMap((key) => this.#pods.get(key) ?? []);
@@ -131,6 +139,12 @@ export class IdentityTable {
     this.#stalePods.clear();
     this.#isInfrastructureStale = false;
     return settled;
+  }
+
+  #noteHostNetwork(key: string, isOfHost: boolean): void {
+    if (isOfHost || this.#hostNetwork.has(key)) this.#hostNetworkChanged = true;
+    if (isOfHost) this.#hostNetwork.add(key);
+    else this.#hostNetwork.delete(key);
   }
 
   #claimPod(key: string): void {

@@ -91,9 +91,7 @@ function rules(direction: 'ingress' | 'egress', allows: boolean): fc.Arbitrary<o
       ? selective
       : fc.oneof({ weight: 6, arbitrary: selective }, { weight: 1, arbitrary: listOf(service).map((toServices) => ({ toServices })) });
   const list = fc.array(rule, { maxLength: 2 });
-  return allows
-    ? fc.option(list, { nil: undefined, freq: 3 })
-    : fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: list });
+  return allows ? fc.option(list, { nil: undefined, freq: 3 }) : fc.option(list, { nil: undefined, freq: 2 });
 }
 
 const enabled = fc.constantFrom(undefined, undefined, undefined, true, false);
