@@ -47,7 +47,7 @@ async function measure(size: number, program: string): Promise<void> {
   const rulesAt = performance.now();
   nftables.run(['nft', '-f', '-'], kubeProxyRules(services));
   say('all rules written', `${(performance.now() - rulesAt).toFixed(0)} ms`);
-  using datapath = await ServiceDatapath.open({ pins: PINS });
+  using datapath = await ServiceDatapath.open({ pinFolder: PINS });
   try {
     const mapsAt = performance.now();
     await datapath.reconcile(services);

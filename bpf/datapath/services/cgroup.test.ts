@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { ObjectSpec } from 'libbpf-ts';
+import { ObjectSpec, openMap } from 'libbpf-ts';
 import { needs } from '../../../testkit/capabilities.ts';
 import { TemporaryFolder } from '../../../testkit/temporary-folder.ts';
 import { Cgroup } from '../../libbpf-ts/testing/cgroup.ts';
 import { enterOwnNamespaces } from '../../libbpf-ts/testing/own-namespaces.ts';
+import { cleanUpDatapath, Datapath } from '../index.ts';
 import { cleanUpServices, findRootCgroup, ServiceDatapath } from './index.ts';
 import { PINS, ServiceWorld, translation } from './testing/service-world.ts';
 
@@ -60,7 +61,7 @@ describe('programs', needs('root', 'bpf'), () => {
   });
 
   test('whose cgroup is gone are attached anew', async () => {
-    const datapath = await ServiceDatapath.open({ pins: PINS });
+    const datapath = await ServiceDatapath.open({ pinFolder: PINS });
     {
       using gone = new Cgroup();
       datapath.attach(gone.folder);
@@ -82,11 +83,34 @@ describe('programs', needs('root', 'bpf'), () => {
       spec.map('service_frontends').maxEntries = 16;
       using _older = await spec.load();
     }
-    world.datapath = await ServiceDatapath.open({ pins: PINS });
+    world.datapath = await ServiceDatapath.open({ pinFolder: PINS });
     await world.datapath.reconcile(SERVICES);
     world.datapath.attach(world.cgroup.folder);
     assert.deepEqual(await world.client.tcp('192.0.2.1', 80), PEER);
   });
+
+  for (const order of ['before', 'after']) {
+    test(`share the addresses of Services with what judges packets, that is loaded ${order} them`, async () => {
+      const sizes = { addresses: 64, subjects: 8, verdictsOfSubject: 64, connections: 64 };
+      const open = async () => await Datapath.open({ pinFolder: PINS, sizes });
+      using judging = new DisposableStack();
+      if (order === 'before') judging.use(await open());
+      const services = await ServiceDatapath.open({ pinFolder: PINS });
+      try {
+        await services.reconcile(SERVICES);
+        if (order === 'after') judging.use(await open());
+        using shared = openMap(`${PINS}/service_addresses`);
+        assert.equal([...shared.entries()].length, 1);
+        await services.reconcile([]);
+        assert.equal([...shared.entries()].length, 0);
+      } finally {
+        services[Symbol.dispose]();
+        judging.dispose();
+        cleanUpServices(PINS);
+        cleanUpDatapath(PINS);
+      }
+    });
+  }
 
   test('refuse what does not fit, and go on', async () => {
     await using world = await ServiceWorld.start();

@@ -40,11 +40,11 @@ export function findRootCgroup(mountInfo = readFileSync('/proc/self/mountinfo', 
 
 /**
  * Puts all programs to work on sockets of a cgroup and those below it, in place of older ones, and lets them outlive this process.
- * @param pins the folder of the BPF file system where links are kept
+ * @param pinFolder the folder of the BPF file system where links are kept
  * @throws BpfError `attach-failed`
  */
-export function attachPrograms(loaded: LoadedObject, pins: string, cgroup: string): void {
-  const folder = join(pins, `${LINKS}${statSync(cgroup, { bigint: true }).ino}`);
+export function attachPrograms(loaded: LoadedObject, pinFolder: string, cgroup: string): void {
+  const folder = join(pinFolder, `${LINKS}${statSync(cgroup, { bigint: true }).ino}`);
   mkdirSync(folder, { recursive: true });
   for (const name of PROGRAMS) {
     const path = join(folder, name);
@@ -53,12 +53,12 @@ export function attachPrograms(loaded: LoadedObject, pins: string, cgroup: strin
     using link = loaded.program(name).attachToCgroup(cgroup);
     link.pin(path);
   }
-  for (const other of linkFolders(pins)) if (other !== folder) removeLinks(other);
+  for (const other of linkFolders(pinFolder)) if (other !== folder) removeLinks(other);
 }
 
-/** Ends what was attached, whoever did. @param pins as above */
-export function detachPrograms(pins: string): void {
-  for (const folder of linkFolders(pins)) removeLinks(folder);
+/** Ends what was attached, whoever did. @param pinFolder as above */
+export function detachPrograms(pinFolder: string): void {
+  for (const folder of linkFolders(pinFolder)) removeLinks(folder);
 }
 
 /** @returns false where there is no link, or one of a cgroup that is gone */
@@ -73,9 +73,9 @@ function replaceProgram(loaded: LoadedObject, path: string, name: string): boole
   }
 }
 
-function linkFolders(pins: string): readonly string[] {
-  if (!existsSync(pins)) return [];
-  return readdirSync(pins).flatMap((name) => (name.startsWith(LINKS) ? [join(pins, name)] : []));
+function linkFolders(pinFolder: string): readonly string[] {
+  if (!existsSync(pinFolder)) return [];
+  return readdirSync(pinFolder).flatMap((name) => (name.startsWith(LINKS) ? [join(pinFolder, name)] : []));
 }
 
 function removeLinks(folder: string): void {

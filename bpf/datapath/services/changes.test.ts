@@ -115,7 +115,7 @@ describe('changes', needs('root', 'bpf'), () => {
     });
     assert.ok(owners > 2, `${owners} owners`);
     world.datapath[Symbol.dispose]();
-    world.datapath = await ServiceDatapath.open({ pins: PINS });
+    world.datapath = await ServiceDatapath.open({ pinFolder: PINS });
     await world.datapath.reconcile(changingServices(7));
     await assertHolds(world, changingServices(7));
     assert.equal(readServiceCounts(PINS).inconsistent, 0);
@@ -128,7 +128,7 @@ describe('changes', needs('root', 'bpf'), () => {
     assert.deepEqual(await world.datapath.apply({ set: services }), nothing);
     assert.deepEqual(await world.datapath.reconcile(services), nothing);
     world.datapath[Symbol.dispose]();
-    world.datapath = await ServiceDatapath.open({ pins: PINS });
+    world.datapath = await ServiceDatapath.open({ pinFolder: PINS });
     assert.deepEqual(await world.datapath.reconcile(services.toReversed()), nothing);
     world.datapath.attach(world.cgroup.folder);
     assert.equal((await world.client.tcp('192.0.2.1', 80)).error, undefined);

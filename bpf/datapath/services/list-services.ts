@@ -33,11 +33,11 @@ export interface ServiceCounts {
 
 /**
  * What is in the kernel, by whomever it was put there.
- * @param pins the folder of the BPF file system
+ * @param pinFolder the folder of the BPF file system
  * @throws BpfError `not-found` where nothing was put there
  */
-export async function listServices(pins: string): Promise<readonly ListedService[]> {
-  using maps = openPinnedMaps(pins);
+export async function listServices(pinFolder: string): Promise<readonly ListedService[]> {
+  using maps = openPinnedMaps(pinFolder);
   const { names, services, backends, frontends } = await readRawState(maps);
   const frontendsOf = Map.groupBy(frontends.values(), ({ service }) => service);
   const backendsOf = Map.groupBy(backends.values(), ({ service }) => service);
@@ -56,8 +56,8 @@ export async function listServices(pins: string): Promise<readonly ListedService
 }
 
 /** What the programs counted. @throws BpfError `not-found` */
-export function readServiceCounts(pins: string): ServiceCounts {
-  using maps = openPinnedMaps(pins);
+export function readServiceCounts(pinFolder: string): ServiceCounts {
+  using maps = openPinnedMaps(pinFolder);
   const [translated = 0, refused = 0, inconsistent = 0, stale = 0] = [0, 1, 2, 3].map((key) =>
     (maps.service_counts.get(key) ?? []).reduce((sum, ofCpu) => sum + Number(ofCpu), 0),
   );
@@ -65,8 +65,8 @@ export function readServiceCounts(pins: string): ServiceCounts {
 }
 
 /** The addresses that packets of policed pods must not be sent to. Sorted. @throws BpfError `not-found` */
-export function listServiceAddresses(pins: string): readonly ServiceFrontend[] {
-  using maps = openPinnedMaps(pins);
+export function listServiceAddresses(pinFolder: string): readonly ServiceFrontend[] {
+  using maps = openPinnedMaps(pinFolder);
   const keys = new Map(Array.from(maps.service_addresses.entries(), ([key]) => [keyOf(key), key]));
   return [...keys.values()].flatMap((key) => decodeAddress(key) ?? []).toSorted(compareAddresses);
 }

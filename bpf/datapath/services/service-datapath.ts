@@ -16,7 +16,7 @@ const OBJECT = fileURLToPath(new URL('../../programs/gen/service.bpf.o', import.
 
 export interface ServiceDatapathOptions {
   /** A folder of the BPF file system, where maps and links are pinned; made if it is not there. */
-  readonly pins: string;
+  readonly pinFolder: string;
   /** The node's network namespace, in which loopback is the node's own. Default: this process'. */
   readonly nodeNetwork?: string;
   /** The programs. Default: those of this checkout. */
@@ -34,7 +34,7 @@ export interface ServiceChanges {
  * Services as the kernel translates them. What is in its maps outlives this, and so do the programs once they are attached; whoever
  * comes next goes on from there. Only one at a time may write.
  *
- *     using services = await ServiceDatapath.open({ pins: '/sys/fs/bpf/sluice' });
+ *     using services = await ServiceDatapath.open({ pinFolder: '/sys/fs/bpf/sluice' });
  *     await services.setNodeAddresses(addresses);
  *     await services.reconcile(translations);
  *     services.attach(findRootCgroup()); // after that, so that nobody is told by programs that know nothing
@@ -42,15 +42,15 @@ export interface ServiceChanges {
 export class ServiceDatapath implements Disposable {
   readonly #loaded: LoadedObject;
   readonly #maps: ServiceMaps;
-  readonly #pins: string;
+  readonly #pinFolder: string;
   /** Undefined where it must be read. */
   #state: KernelState | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(loaded: LoadedObject, pins: string) {
+  private constructor(loaded: LoadedObject, pinFolder: string) {
     this.#loaded = loaded;
     this.#maps = mapsOf(loaded);
-    this.#pins = pins;
+    this.#pinFolder = pinFolder;
   }
 
   /**
@@ -58,16 +58,16 @@ export class ServiceDatapath implements Disposable {
    * `attach` replaces the programs that use the old ones.
    * @throws BpfError `load-failed`, `library-missing`
    */
-  static async open({ pins, nodeNetwork = '/proc/self/ns/net', object = OBJECT }: ServiceDatapathOptions): Promise<ServiceDatapath> {
-    mkdirSync(pins, { recursive: true });
+  static async open({ pinFolder, nodeNetwork = '/proc/self/ns/net', object = OBJECT }: ServiceDatapathOptions): Promise<ServiceDatapath> {
+    mkdirSync(pinFolder, { recursive: true });
     using spec = ObjectSpec.open(object);
     spec.variable('node_netns', u32).value = statSync(nodeNetwork).ino;
     for (const name of PINNED_MAPS) {
       const map = spec.map(name);
-      map.pinPath = join(pins, name);
+      map.pinPath = join(pinFolder, name);
       map.migrate = () => undefined;
     }
-    return new ServiceDatapath(await spec.load(), pins);
+    return new ServiceDatapath(await spec.load(), pinFolder);
   }
 
   /**
@@ -122,7 +122,7 @@ export class ServiceDatapath implements Disposable {
    * @throws BpfError `attach-failed`
    */
   attach(cgroup: string): void {
-    attachPrograms(this.#loaded, this.#pins, cgroup);
+    attachPrograms(this.#loaded, this.#pinFolder, cgroup);
   }
 
   /** Lets go of it; the kernel goes on. */
@@ -149,9 +149,9 @@ export class ServiceDatapath implements Disposable {
 
 /**
  * Ends translation and removes all that was kept for it, whoever made it: programs first, then maps.
- * @param pins as they were opened with; the folder itself stays, which others have files in
+ * @param pinFolder as they were opened with; the folder itself stays, which others have files in
  */
-export function cleanUpServices(pins: string): void {
-  detachPrograms(pins);
-  for (const name of PINNED_MAPS) rmSync(join(pins, name), { force: true });
+export function cleanUpServices(pinFolder: string): void {
+  detachPrograms(pinFolder);
+  for (const name of PINNED_MAPS) rmSync(join(pinFolder, name), { force: true });
 }

@@ -39,13 +39,14 @@ export function mapsOf(loaded: LoadedObject): ServiceMaps {
 
 /**
  * The maps of programs that somebody loaded, such as the agent.
- * @param pins the folder of the BPF file system
+ * @param pinFolder the folder of the BPF file system
  * @throws BpfError `not-found` where there are none
  */
-export function openPinnedMaps(pins: string): ServiceMaps & Disposable {
-  const stack = new DisposableStack();
-  const maps = collect((name, key, value) => stack.use(openMap(join(pins, name), key, value)));
-  return { ...maps, [Symbol.dispose]: () => stack.dispose() };
+export function openPinnedMaps(pinFolder: string): ServiceMaps & Disposable {
+  using stack = new DisposableStack();
+  const maps = collect((name, key, value) => stack.use(openMap(join(pinFolder, name), key, value)));
+  const owned = stack.move();
+  return { ...maps, [Symbol.dispose]: () => owned.dispose() };
 }
 
 type Open = <K, V>(name: string, key: Codec<K>, value: Codec<V>) => BpfMap<K, V>;

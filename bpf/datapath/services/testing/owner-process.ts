@@ -5,7 +5,7 @@ import { changingServices } from './changing-services.ts';
 import { PINS } from './service-world.ts';
 
 const [cgroup = ''] = process.argv.slice(2);
-const datapath = await ServiceDatapath.open({ pins: PINS });
+const datapath = await ServiceDatapath.open({ pinFolder: PINS });
 await datapath.reconcile(changingServices(0));
 datapath.attach(cgroup);
 process.send?.('ready');

@@ -52,7 +52,7 @@ export class ServiceWorld implements AsyncDisposable {
   /** `ADDRESSES` are this machine's and answer at port 8080, at each by TCP and UDP. */
   static async start(services: readonly ServicePortTranslation[] = []): Promise<ServiceWorld> {
     addAddresses();
-    const datapath = await ServiceDatapath.open({ pins: PINS });
+    const datapath = await ServiceDatapath.open({ pinFolder: PINS });
     await datapath.reconcile(services);
     const world = new ServiceWorld(new Cgroup(), datapath);
     datapath.attach(world.cgroup.folder);
