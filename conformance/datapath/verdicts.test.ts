@@ -61,24 +61,24 @@ for (const network of NETWORKS) {
         test('without a policy everything passes', async () => {
           await enforce();
           const { lab } = policed;
-          for (const from of [near, far, lab.outside, ...lab.nodes]) await talks(from, addressOf(server), ALL);
-          for (const to of [near, far, lab.outside, ...lab.nodes]) await talks(server, addressOf(to), ALL);
+          await Promise.all([near, far, lab.outside, ...lab.nodes].map((from) => talks(from, addressOf(server), ALL)));
+          await Promise.all([near, far, lab.outside, ...lab.nodes].map((to) => talks(server, addressOf(to), ALL)));
         });
 
         test('where nothing is let in, nothing but the own node gets in, and what goes out is answered', async () => {
           await enforce(policyFor(server.name, NOTHING_IN));
           const { lab } = policed;
-          for (const from of [near, far, lab.outside, lab.node('node-2')]) await talks(from, addressOf(server), NONE);
+          await Promise.all([near, far, lab.outside, lab.node('node-2')].map((from) => talks(from, addressOf(server), NONE)));
           await talks(lab.node('node-1'), addressOf(server), ALL);
-          for (const to of [near, far, lab.outside, ...lab.nodes]) await talks(server, addressOf(to), ALL);
+          await Promise.all([near, far, lab.outside, ...lab.nodes].map((to) => talks(server, addressOf(to), ALL)));
         });
 
         test('where nothing is let out, nothing but what is for the own node gets out, and what comes in is answered', async () => {
           await enforce(policyFor(server.name, NOTHING_OUT));
           const { lab } = policed;
-          for (const to of [near, far, lab.outside, lab.node('node-2')]) await talks(server, addressOf(to), NONE);
+          await Promise.all([near, far, lab.outside, lab.node('node-2')].map((to) => talks(server, addressOf(to), NONE)));
           await talks(server, addressOf(lab.node('node-1')), ALL);
-          for (const from of [near, far, lab.outside]) await talks(from, addressOf(server), ALL);
+          await Promise.all([near, far, lab.outside].map((from) => talks(from, addressOf(server), ALL)));
         });
 
         for (const where of ['same', 'other'] as const) {
