@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { SetupError } from '../errors.mjs';
-import { PROTOS } from './sources.mjs';
+import { listProtos, PROTOS_FOLDER } from './sources.mjs';
 
 /**
  * Compiles the messages of this project, as opposed to Envoy's.
@@ -13,8 +12,8 @@ import { PROTOS } from './sources.mjs';
  * @throws {SetupError} `types`, with what the compiler said
  */
 export function compileProtos(root) {
-  const folder = join(root, PROTOS.folder);
-  if (globSync(PROTOS.pattern, { cwd: folder }).length === 0) return [];
+  if (listProtos(root).length === 0) return [];
+  const folder = join(root, PROTOS_FOLDER);
   const result = spawnSync(join(root, 'node_modules/.bin/buf'), ['build', folder, '--exclude-source-info', '--output', '-']);
   if (result.status !== 0) throw new SetupError('types', `buf: ${result.stderr ?? result.error}`, { cause: result.error });
   return fromBinary(FileDescriptorSetSchema, result.stdout).file;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { globSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PROTOS } from '../protos/sources.mjs';
+import { listProtos, PROTOS_FOLDER } from '../protos/sources.mjs';
 import { readEnvoyVersion } from './envoy.mjs';
 
 /** What makes the types; a change in any of it makes them anew. */
@@ -59,9 +59,7 @@ function generatorHash(root) {
   const hash = createHash('sha256');
   for (const source of GENERATOR) hash.update(readFileSync(new URL(source, import.meta.url)));
   for (const name of PACKAGES) hash.update(readFileSync(join(root, `node_modules/${name}/package.json`)));
-  const protos = join(root, PROTOS.folder);
-  for (const source of globSync(PROTOS.pattern, { cwd: protos }).sort())
-    hash.update(`\0${source}\0`).update(readFileSync(join(protos, source)));
+  for (const source of listProtos(root)) hash.update(`\0${source}\0`).update(readFileSync(join(root, PROTOS_FOLDER, source)));
   return hash.digest('hex');
 }
 
