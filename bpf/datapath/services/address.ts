@@ -45,9 +45,18 @@ export function decodeAddress({ address, port, protocol }: RawAddress): ServiceF
   return known === 'TCP' || known === 'UDP' || known === 'SCTP' ? { address: decodeIp(address), port, protocol: known } : undefined;
 }
 
-/** What tells addresses apart; two raw ones with the same key are the same bytes. */
+/**
+ * An address as a string, which takes a fraction of the memory: two with the same key are the same bytes.
+ * @see rawOf which makes it an address again
+ */
 export function keyOf({ address, port, protocol, pad }: RawAddress): string {
-  return `${Buffer.from(address.buffer, address.byteOffset, address.byteLength).toString('latin1')}${port}/${protocol}/${pad}`;
+  const text = Buffer.from(address.buffer, address.byteOffset, address.byteLength).toString('latin1');
+  return text + String.fromCharCode(port, protocol, pad);
+}
+
+export function rawOf(key: string): RawAddress {
+  const [port, protocol, pad] = [key.charCodeAt(16), key.charCodeAt(17), key.charCodeAt(18)];
+  return { address: new Uint8Array(Buffer.from(key.slice(0, 16), 'latin1')), port, protocol, pad };
 }
 
 /** Dotted parts are there in addresses such as `::1.2.3.4`. */

@@ -1,5 +1,5 @@
 import type { ServiceBackend, ServiceFrontend } from '../../../model/index.ts';
-import { decodeAddress, keyOf } from './address.ts';
+import { decodeAddress, keyOf, rawOf } from './address.ts';
 import { readRawState } from './read-state.ts';
 import { openPinnedMaps } from './service-maps.ts';
 import { BACKEND_ACTIVE } from './state.ts';
@@ -39,14 +39,17 @@ export interface ServiceCounts {
 export async function listServices(pinFolder: string): Promise<readonly ListedService[]> {
   using maps = openPinnedMaps(pinFolder);
   const { names, services, backends, frontends } = await readRawState(maps);
-  const frontendsOf = Map.groupBy(frontends.values(), ({ service }) => service);
+  const frontendsOf = Map.groupBy(
+    Array.from(frontends, ([key, { service }]) => ({ key, service })),
+    ({ service }) => service,
+  );
   const backendsOf = Map.groupBy(backends.values(), ({ service }) => service);
   const listed = Array.from(services, ([id, { affinity_seconds: affinitySeconds }]) => ({
     name: names.get(id) ?? '',
-    frontends: (frontendsOf.get(id) ?? []).flatMap(({ key }) => decodeAddress(key) ?? []).toSorted(compareAddresses),
+    frontends: (frontendsOf.get(id) ?? []).flatMap(({ key }) => decodeAddress(rawOf(key)) ?? []).toSorted(compareAddresses),
     backends: (backendsOf.get(id) ?? [])
       .flatMap(({ address, state }) => {
-        const decoded = decodeAddress(address);
+        const decoded = decodeAddress(rawOf(address));
         return decoded ? [{ address: decoded.address, port: decoded.port, isDraining: state !== BACKEND_ACTIVE }] : [];
       })
       .toSorted(compareAddresses),

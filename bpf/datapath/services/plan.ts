@@ -1,7 +1,7 @@
 import type { ServicePortTranslation } from '../../../model/index.ts';
-import { encodeAddress, keyOf, type RawAddress } from './address.ts';
+import { encodeAddress, keyOf } from './address.ts';
 import { ServiceDatapathError } from './error.ts';
-import { BACKEND_ACTIVE, BACKEND_DRAINING, type KernelBackend, type KernelService, type KernelState } from './state.ts';
+import { BACKEND_ACTIVE, BACKEND_DRAINING, emptyService, type KernelBackend, type KernelService, type KernelState } from './state.ts';
 
 export interface ServiceRecord {
   readonly id: bigint;
@@ -11,6 +11,7 @@ export interface ServiceRecord {
 }
 
 export interface BackendRecord extends KernelBackend {
+  readonly address: string;
   readonly service: bigint;
 }
 
@@ -21,25 +22,25 @@ export interface SlotKey {
 }
 
 /**
- * What is to be written, in this order, so that whoever reads in between finds the old or the new: numbers before they are used,
+ * What is to be written, addresses as their keys, in this order, so that whoever reads in between finds the old or the new: numbers before they are used,
  * what is pointed at before what points at it, and for what is removed the other way round.
  */
 export interface Writes {
   readonly nextId: bigint;
   readonly names: ReadonlyMap<bigint, string>;
-  readonly addresses: ReadonlyMap<string, RawAddress>;
+  readonly addresses: ReadonlySet<string>;
   readonly backends: readonly BackendRecord[];
   readonly slots: readonly (readonly [SlotKey, backend: bigint])[];
   readonly services: readonly ServiceRecord[];
-  readonly frontends: ReadonlyMap<string, { readonly address: RawAddress; readonly service: bigint }>;
+  readonly frontends: ReadonlyMap<string, bigint>;
   /** Backends that get nothing new any more. */
   readonly draining: readonly BackendRecord[];
-  readonly frontendsGone: readonly RawAddress[];
+  readonly frontendsGone: readonly string[];
   readonly servicesGone: readonly bigint[];
   readonly slotsGone: readonly SlotKey[];
   readonly backendsGone: readonly bigint[];
   readonly namesGone: readonly bigint[];
-  readonly addressesGone: readonly RawAddress[];
+  readonly addressesGone: readonly string[];
 }
 
 /** As the map has room for it, in bytes of UTF-8, with a 0 at the end. */
@@ -52,16 +53,16 @@ const RETIRED = '';
 export class Plan {
   readonly #state: KernelState;
   readonly #names = new Map<bigint, string>();
-  readonly #addresses = new Map<string, RawAddress>();
+  readonly #addresses = new Set<string>();
   readonly #backends: BackendRecord[] = [];
   readonly #slots: [SlotKey, bigint][] = [];
   readonly #services: ServiceRecord[] = [];
-  readonly #frontends = new Map<string, { address: RawAddress; service: bigint }>();
+  readonly #frontends = new Map<string, bigint>();
   readonly #draining: BackendRecord[] = [];
-  readonly #frontendsGone = new Map<string, RawAddress>();
+  readonly #frontendsGone = new Set<string>();
   /** Frontends of Services that were retired. */
-  readonly #ownerless = new Map<string, RawAddress>();
-  readonly #addressesGone = new Map<string, RawAddress>();
+  readonly #ownerless = new Set<string>();
+  readonly #addressesGone = new Set<string>();
   readonly #servicesGone: bigint[] = [];
   readonly #slotsGone: SlotKey[] = [];
   readonly #backendsGone: bigint[] = [];
@@ -102,17 +103,17 @@ export class Plan {
   remove(name: string): void {
     const before = this.#state.services.get(name);
     if (!before) return;
-    this.#point(before, new Map());
-    this.#occupy(before, new Map());
+    this.#point(before, new Set());
+    this.#occupy(before, new Set());
     this.#drop(before);
   }
 
   finish(): Writes {
     const { owners, addressOwners, nextId } = this.#state;
-    for (const [key, address] of this.#ownerless) {
+    for (const key of this.#ownerless) {
       if (owners.get(key) !== RETIRED) continue;
       owners.delete(key);
-      this.#frontendsGone.set(key, address);
+      this.#frontendsGone.add(key);
     }
     return {
       nextId,
@@ -124,12 +125,12 @@ export class Plan {
       frontends: this.#frontends,
       draining: this.#draining,
       // What one Service gave up another may have taken since.
-      frontendsGone: [...this.#frontendsGone].filter(([key]) => !owners.has(key)).map(([, address]) => address),
+      frontendsGone: [...this.#frontendsGone].filter((key) => !owners.has(key)),
       servicesGone: this.#servicesGone,
       slotsGone: this.#slotsGone,
       backendsGone: this.#backendsGone,
       namesGone: this.#servicesGone,
-      addressesGone: [...this.#addressesGone].filter(([key]) => !addressOwners.has(key)).map(([, address]) => address),
+      addressesGone: [...this.#addressesGone].filter((key) => !addressOwners.has(key)),
     };
   }
 
@@ -139,10 +140,10 @@ export class Plan {
    */
   #retire(service: KernelService): void {
     const { owners } = this.#state;
-    for (const [key, address] of service.frontends) {
+    for (const key of service.frontends) {
       if (owners.get(key) !== service.name) continue;
       owners.set(key, RETIRED);
-      this.#ownerless.set(key, address);
+      this.#ownerless.add(key);
     }
     this.#drop(service);
     this.#state.services.set(service.name, { ...this.#introduce(service.name), addresses: service.addresses });
@@ -158,17 +159,16 @@ export class Plan {
   #introduce(name: string): KernelService {
     const id = this.#nextId();
     this.#names.set(id, name);
-    const none = new Map<string, never>();
-    return { id, name, table: undefined, slots: 0, affinitySeconds: 0, backends: none, frontends: none, addresses: none };
+    return emptyService(id, name);
   }
 
   #setBackends(before: KernelService, wanted: Encoded): ReadonlyMap<string, KernelBackend> {
     const backends = new Map<string, KernelBackend>();
-    const keep = (addresses: ReadonlyMap<string, RawAddress>, state: number, changes: BackendRecord[]) => {
-      for (const [key, address] of addresses) {
+    const keep = (addresses: ReadonlySet<string>, state: number, changes: BackendRecord[]) => {
+      for (const key of addresses) {
         const known = before.backends.get(key);
-        const backend = known?.state === state ? known : { id: known?.id ?? this.#nextId(), address, state };
-        if (backend !== known) changes.push({ ...backend, service: before.id });
+        const backend = known?.state === state ? known : { id: known?.id ?? this.#nextId(), state };
+        if (backend !== known) changes.push({ ...backend, address: key, service: before.id });
         backends.set(key, backend);
       }
     };
@@ -196,32 +196,32 @@ export class Plan {
   }
 
   /** Frontends lead to a Service, and others that it had do not. */
-  #point({ id, name, frontends }: KernelService, wanted: ReadonlyMap<string, RawAddress>): void {
+  #point({ id, name, frontends }: KernelService, wanted: ReadonlySet<string>): void {
     const { owners } = this.#state;
-    for (const [key, address] of wanted) {
+    for (const key of wanted) {
       if (owners.get(key) === name) continue;
       owners.set(key, name);
-      this.#frontends.set(key, { address, service: id });
+      this.#frontends.set(key, id);
     }
-    for (const [key, address] of frontends) {
+    for (const key of frontends) {
       if (wanted.has(key) || owners.get(key) !== name) continue;
       owners.delete(key);
       this.#frontends.delete(key);
-      this.#frontendsGone.set(key, address);
+      this.#frontendsGone.add(key);
     }
   }
 
-  #occupy({ name, addresses }: KernelService, wanted: ReadonlyMap<string, RawAddress>): void {
+  #occupy({ name, addresses }: KernelService, wanted: ReadonlySet<string>): void {
     const { addressOwners } = this.#state;
-    for (const [key, address] of wanted) {
-      if (!addressOwners.has(key)) this.#addresses.set(key, address);
+    for (const key of wanted) {
+      if (!addressOwners.has(key)) this.#addresses.add(key);
       addressOwners.set(key, name);
     }
-    for (const [key, address] of addresses) {
+    for (const key of addresses) {
       if (wanted.has(key) || addressOwners.get(key) !== name) continue;
       addressOwners.delete(key);
       this.#addresses.delete(key);
-      this.#addressesGone.set(key, address);
+      this.#addressesGone.add(key);
     }
   }
 
@@ -255,10 +255,10 @@ function isServedBy({ table, backends }: KernelService, { active }: Encoded): bo
 
 interface Encoded {
   readonly affinitySeconds: number;
-  readonly active: ReadonlyMap<string, RawAddress>;
-  readonly draining: ReadonlyMap<string, RawAddress>;
-  readonly frontends: ReadonlyMap<string, RawAddress>;
-  readonly addresses: ReadonlyMap<string, RawAddress>;
+  readonly active: ReadonlySet<string>;
+  readonly draining: ReadonlySet<string>;
+  readonly frontends: ReadonlySet<string>;
+  readonly addresses: ReadonlySet<string>;
 }
 
 function encode({ name, frontends, backends, draining, affinitySeconds, untranslated }: ServicePortTranslation): Encoded {
@@ -269,15 +269,15 @@ function encode({ name, frontends, backends, draining, affinitySeconds, untransl
   }
   const protocol = frontends[0]?.protocol ?? 'TCP';
   const keyed = (list: readonly { readonly address: string; readonly port: number }[]) =>
-    new Map(list.map((address) => encodeAddress(address, protocol)).map((raw) => [keyOf(raw), raw] as const));
+    new Set(list.map((address) => keyOf(encodeAddress(address, protocol))));
   const active = keyed(backends);
   const addresses = keyed(frontends.filter(({ address }) => address !== '0.0.0.0' && address !== '::'));
-  const leaving = [...keyed(draining)].filter(([key]) => !active.has(key));
+  const leaving = [...keyed(draining)].filter((key) => !active.has(key));
   return {
     affinitySeconds,
     active,
-    draining: new Map(leaving),
-    frontends: untranslated === undefined ? keyed(frontends) : new Map(),
+    draining: new Set(leaving),
+    frontends: untranslated === undefined ? keyed(frontends) : new Set(),
     addresses,
   };
 }

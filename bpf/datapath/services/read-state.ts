@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { BpfMap } from 'libbpf-ts';
-import { keyOf, type RawAddress } from './address.ts';
+import { keyOf } from './address.ts';
 import type { ServiceMaps } from './service-maps.ts';
-import { BACKEND_ACTIVE, emptyState, type KernelBackend, type KernelService, type KernelState } from './state.ts';
+import { BACKEND_ACTIVE, emptyService, emptyState, type KernelBackend, type KernelService, type KernelState } from './state.ts';
 
 /** Entries between which others may have their turn: some milliseconds. */
 const AT_A_TIME = 1_000;
@@ -15,9 +15,9 @@ export interface RawState {
   readonly services: ReadonlyMap<bigint, { id: bigint; table: bigint; backends: number; affinity_seconds: number }>;
   /** By table and index. */
   readonly slots: ReadonlyMap<string, { readonly key: SlotKeyRead; readonly backend: bigint }>;
-  readonly backends: ReadonlyMap<bigint, KernelBackend & { readonly service: bigint; readonly isSound: boolean }>;
-  readonly frontends: ReadonlyMap<string, { readonly key: RawAddress; readonly service: bigint; readonly isSound: boolean }>;
-  readonly addresses: ReadonlyMap<string, RawAddress>;
+  readonly backends: ReadonlyMap<bigint, KernelBackend & { readonly service: bigint; readonly address: string; readonly isSound: boolean }>;
+  readonly frontends: ReadonlyMap<string, { readonly service: bigint; readonly isSound: boolean }>;
+  readonly addresses: ReadonlySet<string>;
   readonly nextId: bigint;
 }
 
@@ -33,15 +33,18 @@ export async function readRawState(maps: ServiceMaps): Promise<RawState> {
     services: new Map(await all(maps.services, (id, service) => [id, service])),
     slots: new Map(await all(maps.service_slots, (key, backend) => [slotKey(key.table, key.index, key.pad), { key, backend }])),
     backends: new Map(
-      await all(maps.service_backends, (id, { address, ...rest }) => [id, { ...rest, id, address, isSound: rest.id === id }]),
+      await all(maps.service_backends, (id, { address, service, state, id: own }) => [
+        id,
+        { id, service, state, address: keyOf(address), isSound: own === id },
+      ]),
     ),
     frontends: new Map(
       await all(maps.service_frontends, (key, { address, service }) => {
         const text = keyOf(key);
-        return [text, { key, service, isSound: keyOf(address) === text }];
+        return [text, { service, isSound: keyOf(address) === text }];
       }),
     ),
-    addresses: new Map(await all(maps.service_addresses, (key) => [keyOf(key), key])),
+    addresses: new Set(await all(maps.service_addresses, (key) => keyOf(key))),
     nextId: maps.service_next_id.get(0) ?? 0n,
   };
 }
@@ -59,19 +62,19 @@ export function assembleState(raw: RawState): KernelState {
     if (state.services.get(name)?.id === id) byId.set(id, name);
   }
   const backends = backendsByService(raw);
-  const frontends = new Map<bigint, Map<string, RawAddress>>();
+  const frontends = new Map<bigint, Set<string>>();
   for (const [key, frontend] of raw.frontends) {
     const name = byId.get(frontend.service);
     if (!frontend.isSound || name === undefined) continue;
     state.owners.set(key, name);
-    const own = frontends.get(frontend.service) ?? new Map<string, RawAddress>();
-    frontends.set(frontend.service, own.set(key, frontend.key));
+    const own = frontends.get(frontend.service) ?? new Set<string>();
+    frontends.set(frontend.service, own.add(key));
   }
-  for (const key of raw.addresses.keys()) state.addressOwners.set(key, state.owners.get(key) ?? UNKNOWN_OWNER);
+  for (const key of raw.addresses) state.addressOwners.set(key, state.owners.get(key) ?? UNKNOWN_OWNER);
   for (const [id, name] of byId) {
     const own = backends.get(id) ?? new Map<string, KernelBackend>();
-    const leading = frontends.get(id) ?? new Map<string, RawAddress>();
-    const addresses = new Map([...leading].filter(([key]) => raw.addresses.has(key)));
+    const leading = frontends.get(id) ?? new Set<string>();
+    const addresses = new Set([...leading].filter((key) => raw.addresses.has(key)));
     const service = readService(raw, id, own);
     state.services.set(name, { ...emptyService(id, name), ...service, backends: own, frontends: leading, addresses });
   }
@@ -101,15 +104,9 @@ function backendsByService(raw: RawState): ReadonlyMap<bigint, Map<string, Kerne
     if (!isSound) continue;
     const own = all.get(service) ?? new Map<string, KernelBackend>();
     all.set(service, own);
-    const key = keyOf(address);
-    if (!own.has(key)) own.set(key, { id, address, state });
+    if (!own.has(address)) own.set(address, { id, state });
   }
   return all;
-}
-
-function emptyService(id: bigint, name: string): KernelService {
-  const none = new Map<string, never>();
-  return { id, name, table: undefined, slots: 0, affinitySeconds: 0, backends: none, frontends: none, addresses: none };
 }
 
 export function slotKey(table: bigint, index: number, pad: number): string {

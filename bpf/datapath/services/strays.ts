@@ -1,3 +1,4 @@
+import { rawOf } from './address.ts';
 import { type RawState, slotKey, UNKNOWN_OWNER } from './read-state.ts';
 import type { KernelState } from './state.ts';
 import { drop, type WritableMaps } from './write-state.ts';
@@ -13,13 +14,13 @@ export async function deleteStrays(maps: WritableMaps, raw: RawState, state: Ker
   const slots = new Set(
     services.flatMap(({ table, slots: count }) => Array.from({ length: count }, (_, index) => slotKey(table ?? 0n, index, 0))),
   );
-  const unclaimed = new Set([...raw.addresses.keys()].filter((key) => (state.addressOwners.get(key) ?? UNKNOWN_OWNER) === UNKNOWN_OWNER));
+  const unclaimed = new Set([...raw.addresses].filter((key) => (state.addressOwners.get(key) ?? UNKNOWN_OWNER) === UNKNOWN_OWNER));
   for (const key of unclaimed) state.addressOwners.delete(key);
   const strays = <K, V>(entries: ReadonlyMap<K, V>, isKnown: (key: K) => boolean) => [...entries].filter(([key]) => !isKnown(key));
   return (
     (await drop(
       maps.service_frontends,
-      strays(raw.frontends, (key) => state.owners.has(key)).map(([, { key }]) => key),
+      strays(raw.frontends, (key) => state.owners.has(key)).map(([key]) => rawOf(key)),
     )) +
     (await drop(
       maps.services,
@@ -37,9 +38,6 @@ export async function deleteStrays(maps: WritableMaps, raw: RawState, state: Ker
       maps.service_names,
       strays(raw.names, (id) => ids.has(id)).map(([id]) => id),
     )) +
-    (await drop(
-      maps.service_addresses,
-      strays(raw.addresses, (key) => !unclaimed.has(key)).map(([, key]) => key),
-    ))
+    (await drop(maps.service_addresses, [...unclaimed].map(rawOf)))
   );
 }

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { BpfError, type BpfMap } from 'libbpf-ts';
+import { rawOf } from './address.ts';
 import { ServiceDatapathError } from './error.ts';
 import type { BackendRecord, Writes } from './plan.ts';
 import type { ServiceMaps } from './service-maps.ts';
@@ -23,7 +24,7 @@ export type WritableMaps = { readonly [N in Exclude<keyof ServiceMaps, 'node_add
  * @throws ServiceDatapathError `maps-full`, before anything leads to what could not be written; BpfError
  */
 export async function writePlan(maps: WritableMaps, writes: Writes): Promise<WriteCount> {
-  const backend = ({ id, service, address, state }: BackendRecord) => [id, { id, service, address, state }] as const;
+  const backend = ({ id, service, address, state }: BackendRecord) => [id, { id, service, address: rawOf(address), state }] as const;
   if (maps.service_next_id.get(0) !== writes.nextId) maps.service_next_id.set(0, writes.nextId);
   const written = [
     await put(
@@ -32,7 +33,7 @@ export async function writePlan(maps: WritableMaps, writes: Writes): Promise<Wri
     ),
     await put(
       maps.service_addresses,
-      [...writes.addresses.values()].map((address) => [address, 1] as const),
+      [...writes.addresses].map((key) => [rawOf(key), 1] as const),
     ),
     await put(maps.service_backends, writes.backends.map(backend)),
     await put(maps.service_slots, writes.slots),
@@ -42,17 +43,17 @@ export async function writePlan(maps: WritableMaps, writes: Writes): Promise<Wri
     ),
     await put(
       maps.service_frontends,
-      [...writes.frontends.values()].map(({ address, service }) => [address, { address, pad: 0, service }] as const),
+      [...writes.frontends].map(([key, service]) => [rawOf(key), { address: rawOf(key), pad: 0, service }] as const),
     ),
     await put(maps.service_backends, writes.draining.map(backend)),
   ];
   const deleted = [
-    await drop(maps.service_frontends, writes.frontendsGone),
+    await drop(maps.service_frontends, writes.frontendsGone.map(rawOf)),
     await drop(maps.services, writes.servicesGone),
     await drop(maps.service_slots, writes.slotsGone),
     await drop(maps.service_backends, writes.backendsGone),
     await drop(maps.service_names, writes.namesGone),
-    await drop(maps.service_addresses, writes.addressesGone),
+    await drop(maps.service_addresses, writes.addressesGone.map(rawOf)),
   ];
   return { written: sum(written), deleted: sum(deleted) };
 }

@@ -47,14 +47,13 @@ export class ModelledMaps {
       names: new Map(entries(service_names).map(([id, { text }]) => [id, decodeName(text)])),
       services: new Map(entries(services)),
       slots: new Map(entries(service_slots).map(([key, backend]) => [slotKey(key.table, key.index, key.pad), { key, backend }])),
-      backends: new Map(entries(service_backends).map(([id, backend]) => [id, { ...backend, isSound: backend.id === id }])),
-      frontends: new Map(
-        entries(service_frontends).map(([key, { address, service }]) => [
-          keyOf(key),
-          { key, service, isSound: keyOf(address) === keyOf(key) },
-        ]),
+      backends: new Map(
+        entries(service_backends).map(([id, backend]) => [id, { ...backend, address: keyOf(backend.address), isSound: backend.id === id }]),
       ),
-      addresses: new Map(entries(service_addresses).map(([key]) => [keyOf(key), key])),
+      frontends: new Map(
+        entries(service_frontends).map(([key, { address, service }]) => [keyOf(key), { service, isSound: keyOf(address) === keyOf(key) }]),
+      ),
+      addresses: new Set(entries(service_addresses).map(([key]) => keyOf(key))),
       nextId: this.maps.service_next_id.get(0) ?? 0n,
     };
   }
