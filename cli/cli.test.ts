@@ -244,7 +244,7 @@ describe('the rest', { concurrency: 2 }, () => {
     const { stdout } = await runSluiceCommand(['--help']);
     const commands = [...stdout.matchAll(/^ {2}sluice (\w+)/gm)].map((match) => match[1] ?? '');
     assert.deepEqual(commands, [
-      ...['run', 'controller', 'agent', 'validate', 'render', 'explain', 'status', 'doctor', 'demo', 'config', 'completion'],
+      ...['run', 'controller', 'agent', 'enforcer', 'validate', 'render', 'explain', 'status', 'doctor', 'demo', 'config', 'completion'],
     ]);
     const documented = readFileSync(new URL('../docs/cli.md', import.meta.url), 'utf8');
     for (const command of commands) {
