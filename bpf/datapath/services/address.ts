@@ -15,6 +15,7 @@ type Protocol = ServiceFrontend['protocol'];
 /** @see https://www.iana.org/assignments/protocol-numbers */
 const NUMBERS = { TCP: 6, UDP: 17, SCTP: 132 } as const satisfies Record<Protocol, number>;
 const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+const MAPPED_TEXT = String.fromCharCode(...MAPPED);
 
 /** @throws ServiceDatapathError `invalid-translation` */
 export function encodeIp(text: string): Uint8Array {
@@ -52,6 +53,13 @@ export function decodeAddress({ address, port, protocol }: RawAddress): ServiceF
 export function keyOf({ address, port, protocol, pad }: RawAddress): string {
   const text = Buffer.from(address.buffer, address.byteOffset, address.byteLength).toString('latin1');
   return text + String.fromCharCode(port, protocol, pad);
+}
+
+/** The key of an address as it is written: there may be hundreds of thousands. @throws ServiceDatapathError `invalid-translation` */
+export function keyOfPlace({ address, port }: ServiceBackend, protocol: Protocol): string {
+  if (!isIPv4(address)) return keyOf(encodeAddress({ address, port }, protocol));
+  const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number);
+  return MAPPED_TEXT + String.fromCharCode(a, b, c, d, port, NUMBERS[protocol], 0);
 }
 
 export function rawOf(key: string): RawAddress {

@@ -71,7 +71,7 @@ async function change(
   to: readonly ServicePortTranslation[],
 ) {
   const plan = new Plan(state);
-  plan.set(to);
+  for (const _step of plan.set(to));
   for (const { name } of from) if (!to.some((translation) => translation.name === name)) plan.remove(name);
   await writePlan(model.maps, plan.finish());
 }
@@ -115,7 +115,7 @@ test('whoever comes after one who ended at any write finishes it, and nothing is
       const found = assembleState(raw);
       const plan = new Plan(found);
       const gone = [...found.services.keys()].filter((name) => !third.some((translation) => translation.name === name));
-      plan.set(third);
+      for (const _step of plan.set(third));
       for (const name of gone) plan.remove(name);
       const { written, deleted } = await writePlan(model.maps, plan.finish());
       const strays = await deleteStrays(model.maps, raw, found);

@@ -1,5 +1,5 @@
 import type { ServicePortTranslation } from '../../../model/index.ts';
-import { encodeAddress, keyOf } from './address.ts';
+import { keyOfPlace } from './address.ts';
 import { ServiceDatapathError } from './error.ts';
 import { BACKEND_ACTIVE, BACKEND_DRAINING, emptyService, type KernelBackend, type KernelService, type KernelState } from './state.ts';
 
@@ -46,6 +46,8 @@ export interface Writes {
 /** As the map has room for it, in bytes of UTF-8, with a 0 at the end. */
 const MAX_NAME = 255;
 
+/** Services that are planned in one step: a millisecond or so. */
+const STEP = 100;
 /** Owner of frontends that lead to a Service whose name another has taken. */
 const RETIRED = '';
 
@@ -71,15 +73,25 @@ export class Plan {
     this.#state = state;
   }
 
-  /** Called once, before `remove`. @throws ServiceDatapathError `invalid-translation`, and the plan and the state are of no use */
-  set(translations: readonly ServicePortTranslation[]): void {
-    const all = translations.map((translation) => [translation, encode(translation)] as const);
-    for (const [{ name }, wanted] of all) {
-      const known = this.#state.services.get(name);
-      const losesFrontends = known && [...known.frontends.keys()].some((key) => !wanted.frontends.has(key));
+  /**
+   * Called once, before `remove`.
+   * @returns steps to be taken one after the other, so that others may have their turn in between
+   * @throws ServiceDatapathError `invalid-translation`, in a step, and the plan and the state are of no use
+   */
+  *set(translations: readonly ServicePortTranslation[]): Generator<void, void, undefined> {
+    const all: (readonly [ServicePortTranslation, Encoded])[] = [];
+    for (const translation of translations) {
+      const wanted = encode(translation);
+      all.push([translation, wanted]);
+      const known = this.#state.services.get(translation.name);
+      const losesFrontends = known && [...known.frontends].some((key) => !wanted.frontends.has(key));
       if (losesFrontends && !isServedBy(known, wanted)) this.#retire(known);
+      if (all.length % STEP === 0) yield;
     }
-    for (const [translation, wanted] of all) this.#setOne(translation, wanted);
+    for (const [index, [translation, wanted]] of all.entries()) {
+      this.#setOne(translation, wanted);
+      if (index % STEP === STEP - 1) yield;
+    }
   }
 
   #setOne(translation: ServicePortTranslation, wanted: Encoded): void {
@@ -269,7 +281,7 @@ function encode({ name, frontends, backends, draining, affinitySeconds, untransl
   }
   const protocol = frontends[0]?.protocol ?? 'TCP';
   const keyed = (list: readonly { readonly address: string; readonly port: number }[]) =>
-    new Set(list.map((address) => keyOf(encodeAddress(address, protocol))));
+    new Set(list.map((place) => keyOfPlace(place, protocol)));
   const active = keyed(backends);
   const addresses = keyed(frontends.filter(({ address }) => address !== '0.0.0.0' && address !== '::'));
   const leaving = [...keyed(draining)].filter((key) => !active.has(key));

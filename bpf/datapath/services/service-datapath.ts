@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type LoadedObject, ObjectSpec, u32 } from 'libbpf-ts';
 import type { ServicePortTranslation } from '../../../model/index.ts';
@@ -133,7 +134,7 @@ export class ServiceDatapath implements Disposable {
   async #write(state: KernelState, set: readonly ServicePortTranslation[], removed: readonly string[]): Promise<WriteCount> {
     this.#state = undefined;
     const plan = new Plan(state);
-    plan.set(set);
+    for (const _step of plan.set(set)) await setImmediate();
     for (const name of removed) plan.remove(name);
     const count = await writePlan(this.#maps, plan.finish());
     this.#state = state;
