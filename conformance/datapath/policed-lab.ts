@@ -27,7 +27,7 @@ export class PolicedLab implements AsyncDisposable {
     this.lab = lab;
   }
 
-  /** Nothing is enforced before {@link startNode}. */
+  /** Nothing is enforced before {@link PolicedLab.startNodes}. */
   static async start(options: NetnsLabOptions): Promise<PolicedLab> {
     return new PolicedLab(await NetnsLab.start(options));
   }
@@ -71,10 +71,6 @@ export class PolicedLab implements AsyncDisposable {
     this.#objects.clear();
     for (const [key, object] of wanted) this.#objects.set(key, object);
     await this.#tell(this.#engine.flush());
-  }
-
-  async put(...objects: readonly KubeObject[]): Promise<void> {
-    await this.set([...new Map([...this.#objects.values(), ...objects].map((object) => [objectKey(refOf(object)), object])).values()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
