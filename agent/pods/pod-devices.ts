@@ -32,7 +32,8 @@ const NOTHING: DevicesState = { pods: [], missing: [], network: { uplinks: [], t
 
 /**
  * Follows the devices of a node's pods, on any CNI that uses veths, and those by which packets come from elsewhere, in the network namespace of the
- * thread that opens it. Does not keep the process. Needs CAP_NET_ADMIN, and with CAP_NET_BROADCAST is quicker.
+ * thread that opens it. Does not keep the process. Needs CAP_NET_ADMIN. Without CAP_NET_BROADCAST pods are found
+ * later, and addresses that one gets when it has been found are not seen before its device changes.
  */
 export class PodDevices implements Disposable {
   #state = NOTHING;

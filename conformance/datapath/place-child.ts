@@ -19,10 +19,13 @@ export class PlaceChild<Request> implements AsyncDisposable {
   readonly #onTold: (told: unknown) => void;
   #last = 0;
 
-  /** @param program a file URL */
-  constructor(place: Place, program: URL, onTold: (told: unknown) => void = () => {}) {
+  /**
+   * @param program a file URL
+   * @param within a command that runs it with less than everything, such as `setpriv` and its options
+   */
+  constructor(place: Place, program: URL, onTold: (told: unknown) => void = () => {}, within: readonly string[] = []) {
     this.#onTold = onTold;
-    this.#child = place.spawn([process.execPath, fileURLToPath(program)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#child = place.spawn([...within, process.execPath, fileURLToPath(program)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#child.on('message', (message) => this.#received(messageView.parse(message)));
     this.#child.on('exit', () => {
       for (const { reject } of this.#waiting.values()) reject(new Error(`${fileURLToPath(program)} has ended`));

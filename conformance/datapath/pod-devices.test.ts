@@ -121,6 +121,26 @@ for (const network of NETWORKS) {
       await eventually(() => assert.deepEqual(missing(), ['renamed']));
     });
 
+    test('are found without being told of other namespaces, too', async () => {
+      const [pod] = ownPods();
+      assert.ok(pod);
+      let seen: DevicesState | undefined;
+      const onTold = (told: unknown) => {
+        seen = told as DevicesState;
+      };
+      await using deaf = new PlaceChild<Request>(lab.node(NODE), PROGRAM, onTold, ['setpriv', '--bounding-set', '-net_broadcast']);
+      await deaf.ask({ endpoints: [endpointOf('renamed', ['10.244.0.241'])], nodeAddresses: nodeAddresses() });
+      assert.deepEqual(seen?.pods, []);
+      await pod.run(['ip', 'address', 'add', '10.244.0.241/24', 'dev', 'eth0']);
+      await eventually(() =>
+        assert.deepEqual(
+          seen?.pods.map(({ name }) => name),
+          [pod.plan.device],
+        ),
+      );
+      await pod.run(['ip', 'address', 'delete', '10.244.0.241/24', 'dev', 'eth0']);
+    });
+
     test('stay with their pod when another pod takes its address', async () => {
       const [victim, thief] = ownPods();
       assert.ok(victim && thief);
