@@ -34,9 +34,9 @@ export async function rolledOut(lab: RunningLab, workload: string, namespace = '
   await lab.kubectl('-n', namespace, 'rollout', 'status', workload, `--timeout=${READY_WITHIN_S}s`);
 }
 
-/** A pod with the programs of this machine that answers on some ports. */
+/** A pod with the programs of this machine that answers on some ports. Whoever probes it leaves before it has answered. */
 export function answeringPod(name: string, node: string, labels: Readonly<Record<string, string>>, ports: readonly number[]): object {
-  const listen = ports.map((port) => `s.createServer((c) => c.end('${name}')).listen(${port}, '::')`).join(';');
+  const listen = ports.map((port) => `s.createServer((c) => c.on('error', () => {}).end('${name}')).listen(${port}, '::')`).join(';');
   return {
     apiVersion: 'v1',
     kind: 'Pod',
