@@ -31,7 +31,7 @@ export function addEnforcer(yargs: Argv): Argv {
         .option('admin-port', adminPortOption)
         .option('log-format', logFormatOption)
         .example('sluice enforcer', 'in a pod with the network of its node, next to the agent')
-        .epilogue('Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and the BPF file system.'),
+        .epilogue('Needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, best CAP_NET_BROADCAST, and the BPF file system.'),
     async (argv) => {
       const [{ runEnforcer }, { createLog }, { listenForStop }, { hostname }] = await Promise.all([
         import('../enforcer/run-enforcer.ts'),
