@@ -4,6 +4,7 @@ import {
   type AddressEntry,
   compareDiagnostics,
   type Diagnostic,
+  type Direction,
   type Identity,
   type IdentityEntry,
   type ObjectRef,
@@ -161,6 +162,12 @@ export class PolicyEngine {
   /** As of the last flush. */
   policy(subject: Identity): SubjectPolicy | undefined {
     return this.#compiler.policy(subject);
+  }
+
+  /** The policies by which what nothing allows a subject is denied in a direction, each once. As of the last flush. */
+  isolating(subject: Identity, direction: Direction): ObjectRef[] {
+    const objects = this.#compiler.isolating(subject, direction).map(({ object }) => object);
+    return [...new Map(objects.map((object) => [objectKey(object), object])).values()];
   }
 
   /** What has become of everything that was given since the last flush. */

@@ -19,8 +19,11 @@ export function* policyCorpus({ workloads, podsPerWorkload, policies }: PolicyCo
   for (let index = 0; index < policies; index++) yield policyObject(index, namespaces);
 }
 
-/** A pod of a workload; with the number of pods that there are it is one more. */
-export function podObject(workload: number, number: number): KubeObject {
+/**
+ * A pod of a workload; with the number of pods that there are it is one more.
+ * @param app its label of that name, by which its identity is new if no other pod has it
+ */
+export function podObject(workload: number, number: number, app = `app-${workload}`): KubeObject {
   const namespace = Math.floor(workload / WORKLOADS_PER_NAMESPACE);
   const ip = `10.${64 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`;
   return viewOf({
@@ -30,7 +33,7 @@ export function podObject(workload: number, number: number): KubeObject {
       name: `pod-${number}`,
       namespace: `ns-${namespace}`,
       uid: `uid-${number}`,
-      labels: { app: `app-${workload}`, tier: `tier-${workload % 4}`, 'pod-template-hash': `${number}` },
+      labels: { app, tier: `tier-${workload % 4}`, 'pod-template-hash': `${number}` },
     },
     spec: {
       nodeName: `node-${number % 100}`,

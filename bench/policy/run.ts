@@ -23,12 +23,14 @@ function measure(size: PolicyCorpusSize): void {
   const took = performance.now() - began;
   const { user, system } = process.cpuUsage(cpuBefore);
   const verdicts = policies.upserts.reduce((sum, { ingress, egress }) => sum + ingress.verdicts.length + egress.verdicts.length, 0);
-  console.log(`  compiled from nothing     ${took.toFixed(0)} ms (${((user + system) / 1000).toFixed(0)} ms of processors), ${verdicts} verdicts`);
+  console.log(
+    `  compiled from nothing     ${took.toFixed(0)} ms (${((user + system) / 1000).toFixed(0)} ms of processors), ${verdicts} verdicts`,
+  );
   console.log(`  memory                    ${((heapUsed() - before) / 2 ** 20).toFixed(0)} MB beside the objects themselves`);
   const known = Array.from({ length: SAMPLES }, (_, index) => timeOf(engine, podObject(index % size.workloads, pods + index)));
   console.log(`  one more pod              ${formatDistribution(distributionOf(known), 'ms')}`);
   const fresh = Array.from({ length: SAMPLES }, (_, index) =>
-    timeOf(engine, podObject(size.workloads + index * 20, pods + SAMPLES + index)),
+    timeOf(engine, podObject(index % size.workloads, pods + SAMPLES + index, `new-${index}`)),
   );
   console.log(`  one more identity         ${formatDistribution(distributionOf(fresh), 'ms')}\n`);
 }

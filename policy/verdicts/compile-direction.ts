@@ -1,3 +1,4 @@
+import { equal } from '../../collection/index.ts';
 import type { NamedPort } from '../../kube/index.ts';
 import {
   ANY,
@@ -33,6 +34,7 @@ export interface DirectionInput {
 export interface PeerLookup {
   /** Those that a rule's peers have among them, each once. */
   peersOf(rule: Rule): Iterable<Identity>;
+  isPeer(rule: Rule, identity: Identity): boolean;
   /** Those that have a port of this name. */
   withPort(name: string): Iterable<Identity>;
   portsOf(peer: Identity): readonly NamedPort[];
@@ -58,33 +60,123 @@ interface Contribution {
 
 /** What holds in one direction for whom these policies select. */
 export function compileDirection(input: DirectionInput, lookup: PeerLookup): DirectionPolicy {
+  if (input.mode === 'never') return ALLOW_ALL;
+  const { defaultDeny, rules, reachesHost } = frameOf(input);
+  const contributions = new Map<Identity, Contribution[]>();
+  for (const rule of rules) {
+    if (rule.ofAny) addTo(contributions, ANY, rule.ofAny);
+    for (const peer of peersOf(rule, lookup)) addTo(contributions, peer, rule.ofPeers);
+  }
+  // The last in the order of sources.
+  if (reachesHost) addTo(contributions, RESERVED_IDENTITIES.host, OF_OWN_NODE);
+  const decide = decider(contributions.get(ANY) ?? [], defaultDeny, lookup);
+  const peers = [...contributions.keys()].sort((a, b) => a - b);
+  return { defaultDeny, verdicts: peers.flatMap((peer) => decide(peer, contributions.get(peer) ?? [])) };
+}
+
+/**
+ * The same where nothing has changed but some peers: whether rules mean them, and what ports they have.
+ * @returns `before` itself where nothing follows from that
+ */
+export function patchDirection(
+  before: DirectionPolicy,
+  peers: Iterable<Identity>,
+  input: DirectionInput,
+  lookup: PeerLookup,
+): DirectionPolicy {
+  if (input.mode === 'never') return before;
+  const { defaultDeny, rules, reachesHost } = frameOf(input);
+  const decide = decider(
+    rules.flatMap(({ ofAny }) => ofAny ?? []),
+    defaultDeny,
+    lookup,
+  );
+  const pieces: (readonly Verdict[])[] = [];
+  let copied = 0;
+  let isChanged = false;
+  for (const peer of [...peers].sort((a, b) => a - b)) {
+    const meant = rules.filter((rule) => means(rule, peer, lookup)).map(({ ofPeers }) => ofPeers);
+    const now = decide(peer, reachesHost && peer === RESERVED_IDENTITIES.host ? [...meant, OF_OWN_NODE] : meant);
+    const first = firstOf(before.verdicts, peer);
+    const next = firstOf(before.verdicts, peer + 1);
+    if (equal(before.verdicts.slice(first, next), now)) continue;
+    isChanged = true;
+    pieces.push(before.verdicts.slice(copied, first), now);
+    copied = next;
+  }
+  if (!isChanged) return before;
+  return { defaultDeny, verdicts: [...pieces, before.verdicts.slice(copied)].flat() };
+}
+
+/** Where the verdicts for a peer begin, or would. */
+function firstOf(verdicts: readonly Verdict[], peer: Identity): number {
+  let low = 0;
+  let high = verdicts.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((verdicts[middle]?.peer ?? peer) < peer) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** A rule with what it decides, of any peer and of those that it means. */
+interface FramedRule {
+  readonly rule: Rule;
+  readonly ofAny: Contribution | undefined;
+  readonly ofPeers: Contribution;
+}
+
+/** All that does not depend on peers. */
+interface Frame {
+  readonly defaultDeny: boolean;
+  readonly reachesHost: boolean;
+  readonly rules: readonly FramedRule[];
+}
+
+function frameOf(input: DirectionInput): Frame {
   const { direction, mode, units } = input;
-  if (mode === 'never') return ALLOW_ALL;
   const isolating = units.filter((unit) => unit[direction].isolates);
   const closed = units.some((unit) => unit[direction].closed);
   const defaultDeny = mode === 'always' || input.isInit || closed || isolating.length > 0;
-  const contributions = new Map<Identity, Contribution[]>();
   const rules = closed ? [] : units.flatMap((unit) => unit[direction].rules);
-  for (const [index, rule] of rules.entries()) contribute(rule, index + 1, input, lookup, contributions);
-  // The last in the order of sources.
-  if (defaultDeny && reachesOwnNode(input, isolating, closed)) addTo(contributions, RESERVED_IDENTITIES.host, OF_OWN_NODE);
-  return { defaultDeny, verdicts: decide(contributions, defaultDeny, lookup) };
+  return {
+    defaultDeny,
+    reachesHost: defaultDeny && reachesOwnNode(input, isolating, closed),
+    rules: rules.map((rule, index) => frameRule(rule, index + 1, input)),
+  };
 }
 
+/** Names of ports mean something of a certain peer only. */
+function frameRule(rule: Rule, id: number, input: DirectionInput): FramedRule {
+  const { keys, names } = portsOf(rule, input);
+  const contribution = { id, keys, names, decision: rule.action === 'allow' ? ALLOW : DENY, source: rule.source };
+  if (rule.peers !== 'any') return { rule, ofAny: undefined, ofPeers: contribution };
+  return { rule, ofAny: keys.length > 0 ? { ...contribution, names: [] } : undefined, ofPeers: { ...contribution, keys: [] } };
+}
+
+function peersOf({ rule, ofPeers }: FramedRule, lookup: PeerLookup): Iterable<Identity> {
+  return rule.peers === 'any' ? new Set(ofPeers.names.flatMap(({ name }) => [...lookup.withPort(name)])) : lookup.peersOf(rule);
+}
+
+function means({ rule, ofPeers }: FramedRule, peer: Identity, lookup: PeerLookup): boolean {
+  if (rule.peers !== 'any') return lookup.isPeer(rule, peer);
+  return lookup.portsOf(peer).some((port) => ofPeers.names.some(({ name }) => name === port.name));
+}
+
+type Decide = (peer: Identity, meant: readonly Contribution[]) => readonly Verdict[];
+
 /** Many peers are meant by the same rules, for which it is decided once. */
-function decide(contributions: ReadonlyMap<Identity, readonly Contribution[]>, defaultDeny: boolean, lookup: PeerLookup): Verdict[] {
-  const any = tableOf(contributions.get(ANY) ?? [], []);
+function decider(ofAny: readonly Contribution[], defaultDeny: boolean, lookup: PeerLookup): Decide {
+  const any = tableOf(ofAny, []);
   const decided = new Map<string, readonly Entry[]>();
-  const verdicts: Verdict[] = [];
-  for (const peer of [...contributions.keys()].sort((a, b) => a - b)) {
-    const meant = contributions.get(peer) ?? [];
+  return (peer, meant) => {
     const ports = meant.some(({ names }) => names.length > 0) ? lookup.portsOf(peer) : [];
     const key = peer === ANY ? 'any' : `${meant.map(({ id }) => id).join()} ${ports.length > 0 ? JSON.stringify(ports) : ''}`;
     const entries = decided.get(key) ?? tableOf(meant, ports).decisive(peer === ANY ? undefined : any, defaultDeny);
     decided.set(key, entries);
-    for (const entry of entries) verdicts.push(verdictOf(peer, entry));
-  }
-  return verdicts;
+    return entries.map((entry) => verdictOf(peer, entry));
+  };
 }
 
 function tableOf(contributions: readonly Contribution[], ports: readonly NamedPort[]): VerdictTable {
@@ -108,19 +200,6 @@ function verdictOf(peer: Identity, { key, decision, sources }: Entry): Verdict {
 function reachesOwnNode({ direction, mode, isInit }: DirectionInput, isolating: readonly PolicyUnit[], closed: boolean): boolean {
   if (direction === 'ingress') return true;
   return mode === 'default' && !isInit && !closed && isolating.every(({ object }) => object.kind === 'NetworkPolicy');
-}
-
-function contribute(rule: Rule, id: number, input: DirectionInput, lookup: PeerLookup, contributions: Map<Identity, Contribution[]>): void {
-  const { keys, names } = portsOf(rule, input);
-  const contribution = { id, keys, names, decision: rule.action === 'allow' ? ALLOW : DENY, source: rule.source };
-  if (rule.peers !== 'any') {
-    for (const peer of lookup.peersOf(rule)) addTo(contributions, peer, contribution);
-    return;
-  }
-  if (keys.length > 0) addTo(contributions, ANY, { ...contribution, names: [] });
-  const ofNames = { ...contribution, keys: [] };
-  const named = new Set(names.flatMap(({ name }) => [...lookup.withPort(name)]));
-  for (const peer of named) addTo(contributions, peer, ofNames);
 }
 
 function addTo(contributions: Map<Identity, Contribution[]>, peer: Identity, contribution: Contribution): void {

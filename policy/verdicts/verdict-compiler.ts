@@ -3,7 +3,7 @@ import type { NamedPort } from '../../kube/index.ts';
 import { type Direction, type DirectionPolicy, type Identity, RESERVED_IDENTITIES, type SubjectPolicy } from '../../model/index.ts';
 import type { IdentityFacts } from '../identity/facts.ts';
 import type { PolicyUnit, Rule } from '../rules/rule.ts';
-import { compileDirection, type EnforcementMode } from './compile-direction.ts';
+import { compileDirection, type EnforcementMode, patchDirection } from './compile-direction.ts';
 import { type IdentitySet, IdentitySets } from './identity-sets.ts';
 
 const DIRECTIONS = ['ingress', 'egress'] as const satisfies readonly Direction[];
@@ -29,6 +29,8 @@ interface Program {
   readonly isInit: boolean;
   readonly ports: readonly NamedPort[];
   readonly subjects: Set<Identity>;
+  /** Those that rules may mean otherwise than when the policy was compiled. */
+  readonly stalePeers: Set<Identity>;
   policy: DirectionPolicy | undefined;
 }
 
@@ -55,6 +57,7 @@ export class VerdictCompiler {
   readonly #subjects = new Map<Identity, Subject>();
   readonly #programs = new Map<string, Program>();
   readonly #staleSubjects = new Set<Identity>();
+  readonly #stalePrograms = new Set<Program>();
   readonly #removals = new Set<Identity>();
   #nextId = 1;
 
@@ -86,11 +89,11 @@ export class VerdictCompiler {
   /** Takes what rules now see of an identity. */
   putIdentity(facts: IdentityFacts): void {
     this.#staleSubjects.add(facts.identity);
-    this.#touch(this.#sets.put(facts));
+    this.#touch(this.#sets.put(facts), facts.identity);
   }
 
   deleteIdentity(identity: Identity): void {
-    this.#touch(this.#sets.delete(identity));
+    this.#touch(this.#sets.delete(identity), identity);
   }
 
   /** Says whether there are endpoints that bear an identity, so that its policy is needed. */
@@ -112,6 +115,12 @@ export class VerdictCompiler {
     return this.#unitsOf(this.#sets.match(facts)).map(({ content }) => content);
   }
 
+  /** The rule sets by which what nothing allows a subject is denied, as of the last time that all was settled. */
+  isolating(subject: Identity, direction: Direction): PolicyUnit[] {
+    const units = this.#subjects.get(subject)?.programs?.[direction].units ?? [];
+    return units.map(({ content }) => content).filter((content) => content[direction].isolates || content[direction].closed);
+  }
+
   /** As of the last time that all was settled. */
   policy(subject: Identity): SubjectPolicy | undefined {
     return this.#subjects.get(subject)?.policy;
@@ -125,6 +134,8 @@ export class VerdictCompiler {
   settle(): VerdictChanges {
     const upserts: SubjectPolicy[] = [];
     for (const identity of this.#staleSubjects) this.#assign(identity);
+    for (const { subjects } of this.#stalePrograms) for (const identity of subjects) this.#staleSubjects.add(identity);
+    this.#stalePrograms.clear();
     for (const identity of [...this.#staleSubjects].sort((a, b) => a - b)) upserts.push(...this.#refresh(identity));
     const removals = [...this.#removals].filter((identity) => !this.#subjects.has(identity)).sort((a, b) => a - b);
     this.#staleSubjects.clear();
@@ -167,20 +178,18 @@ export class VerdictCompiler {
     return all;
   }
 
-  /** Whoever is selected, or allowed, by means of these sets has to be looked at again. */
-  #touch(sets: Iterable<IdentitySet>): void {
+  /** What these sets let rules say of an identity has to be looked at again. */
+  #touch(sets: Iterable<IdentitySet>, identity: Identity): void {
     for (const set of sets) {
       for (const id of set.users.keys()) {
         const unit = this.#unitsById.get(id);
-        for (const program of unit?.programs ?? []) if (unit?.peers[program.direction].has(set)) this.#invalidate(program);
+        for (const program of unit?.programs ?? []) {
+          if (!unit?.peers[program.direction].has(set)) continue;
+          program.stalePeers.add(identity);
+          this.#stalePrograms.add(program);
+        }
       }
     }
-  }
-
-  #invalidate(program: Program): void {
-    if (program.policy === undefined) return;
-    program.policy = undefined;
-    for (const identity of program.subjects) this.#staleSubjects.add(identity);
   }
 
   /** Those whose subjects are among these sets. */
@@ -211,7 +220,16 @@ export class VerdictCompiler {
     const named = direction === 'ingress' ? (this.#sets.facts(identity)?.ports ?? []) : [];
     const ports = named.filter(({ name }) => units.some(({ portNames }) => portNames.has(name)));
     const key = JSON.stringify([direction, isInit, units.map(({ id }) => id), ports]);
-    const program = this.#programs.get(key) ?? { key, direction, units, isInit, ports, subjects: new Set<Identity>(), policy: undefined };
+    const program = this.#programs.get(key) ?? {
+      key,
+      direction,
+      units,
+      isInit,
+      ports,
+      subjects: new Set<Identity>(),
+      stalePeers: new Set<Identity>(),
+      policy: undefined,
+    };
     this.#programs.set(key, program);
     program.subjects.add(identity);
     for (const unit of units) unit.programs.add(program);
@@ -239,8 +257,11 @@ export class VerdictCompiler {
   /** @param before what is kept where it is equal */
   #compile(program: Program, before: DirectionPolicy | undefined): DirectionPolicy {
     const { direction, isInit, ports } = program;
-    const units = program.units.map(({ content }) => content);
-    program.policy ??= compileDirection({ direction, mode: this.#mode, units, isInit, ports }, this.#lookup);
+    const input = { direction, mode: this.#mode, units: program.units.map(({ content }) => content), isInit, ports };
+    if (program.policy && program.stalePeers.size > 0)
+      program.policy = patchDirection(program.policy, program.stalePeers, input, this.#lookup);
+    program.stalePeers.clear();
+    program.policy ??= compileDirection(input, this.#lookup);
     if (before && before !== program.policy && equal(before, program.policy)) program.policy = before;
     return program.policy;
   }
@@ -251,6 +272,8 @@ export class VerdictCompiler {
       if (others.length === 0) return only?.identities ?? [];
       return new Set([...(only?.identities ?? []), ...others.flatMap(({ identities }) => [...identities])]);
     },
+    isPeer: (rule: Rule, identity: Identity): boolean =>
+      (this.#setsOfRule.get(rule) ?? []).some(({ identities }) => identities.has(identity)),
     withPort: (name: string): Iterable<Identity> => this.#sets.find({ kind: 'port', name })?.identities ?? [],
     portsOf: (peer: Identity): readonly NamedPort[] => this.#sets.facts(peer)?.ports ?? [],
   };
