@@ -105,7 +105,8 @@ export function patchDirection(
     copied = next;
   }
   if (!isChanged) return before;
-  return { defaultDeny, verdicts: [...pieces, before.verdicts.slice(copied)].flat() };
+  const verdicts: Verdict[] = [];
+  return { defaultDeny, verdicts: verdicts.concat(...pieces, before.verdicts.slice(copied)) };
 }
 
 /** Where the verdicts for a peer begin, or would. */
