@@ -11,7 +11,7 @@ import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 
 const DURATION_MS = Number(process.env['SLUICE_LOAD_SECONDS'] ?? 60) * 1_000;
 const REQUESTS_PER_SECOND = 600;
-const MIN_REQUESTS = 10_000;
+const MIN_REQUESTS = 4_000;
 const MIN_CHANGES = 200;
 /** Short, so that connections which clients were asked to leave are closed while the load goes on. */
 const SETTINGS = 'envoy:\n  drainTime: 3s\n';
