@@ -1,7 +1,7 @@
 import { findLab, type LabOptions, startLab } from './lab.ts';
 import type { RunningLab } from './running-lab.ts';
 
-export { labBinary, whyNoLabBinary } from './binary.ts';
+export { agnhostImage, labBinary, whyNoLabBinary } from './binary.ts';
 export type { CommandResult } from './command.ts';
 export type { ContainerProcess, ProcessState } from './control.ts';
 export { ControlPlane, type ControlPlaneOptions, type ControlPlaneProcess } from './control-plane.ts';
