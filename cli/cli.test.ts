@@ -65,6 +65,12 @@ writeFileSync(`${bad}/shop.yaml`, SHOP);
 writeFileSync(`${bad}/web.yaml`, documents(serviceYaml('web'), 'kind: [broken'));
 writeFileSync(folder.join('sluice.yaml'), 'http:\n  acessLog: json\n');
 
+/** One of each command that does nothing without. */
+const SUBCOMMANDS = new Map([
+  ['config', ['defaults']],
+  ['policy', ['verdict']],
+]);
+
 const NOWHERE = folder.join('nowhere');
 const here = { cwd: folder.path };
 
@@ -80,6 +86,10 @@ describe('wrong usage', { concurrency: 2 }, () => {
     [['run', '--manifests', good, '--http-port', '80a'], /--http-port must be a port from 1 to 65535/],
     [['run', '--manifests', good, '--http-port', '9870'], /must differ/],
     [['run', '--manifests', good, '--address', 'localhost'], /--address must be an IP address/],
+    [['policy', 'verdict', '--from', 'a', '--to', 'b', '--port', '0'], /--port must be a port, by name or from 1 to 65535/],
+    [['policy', 'verdict', '--from', 'a', '--to', 'b', '--port', '256', '--protocol', 'ICMP'], /--port must be a type from 0 to 255/],
+    [['policy', 'verdict', '--from', 'a', '--port', '80'], /missing required argument: to \(see: sluice policy --help\)/],
+    [['policy', 'verdcit'], /there is no command policy verdcit; did you mean verdict\?/],
     [['explain', 'shop.test/cart'], /"shop\.test\/cart" is no http or https URL; did you mean https:\/\/shop\.test\/cart\?/],
     [['explain', 'http://shop.test', '--manifests', NOWHERE], /nowhere does not exist/],
   ];
@@ -134,6 +144,17 @@ describe('validate', { concurrency: 2 }, () => {
     assert.deepEqual([severity, location.line, object.name], ['error', 9, 'shop']);
     assert.equal(summary.objects, 1);
     assert.equal(summary.error + summary.warning + summary.info, findings.length);
+  });
+
+  test('policies are checked, too', async () => {
+    const spec = '{endpointSelector: {}, ingress: [{fromEntities: [wrold]}]}';
+    writeFileSync(
+      folder.join('policy.yaml'),
+      `apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: odd}\nspec: ${spec}\n`,
+    );
+    const { code, stdout } = await runSluiceCommand(['validate', 'policy.yaml'], here);
+    assert.equal(code, 1);
+    assert.match(stdout, /^policy\.yaml:4:\d+ error \w+ CiliumNetworkPolicy default\/odd spec\.ingress\[0\]\.fromEntities\[0\]: .*wrold/);
   });
 
   test('warnings are tolerated where that is asked for', async () => {
@@ -225,6 +246,34 @@ https://shop.test:8443/about
   });
 });
 
+describe('policy verdict', { concurrency: 2 }, () => {
+  const selector = 'podSelector: {matchLabels: {app: db}}';
+  const policy = `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: db}\nspec:\n  ${selector}\n  ingress: [{ports: [{port: 5432}]}]\n`;
+  mkdirSync(folder.join('policed'));
+  writeFileSync(folder.join('policed', 'db.yaml'), policy);
+  const ask = (...more: string[]) =>
+    runSluiceCommand(['policy', 'verdict', '--manifests', 'policed', '--from', 'world', '--to', 'app=db', ...more], here);
+
+  test('names the line behind each decision, and ends with code 1 where it is denied', async () => {
+    const [allowed, denied] = await Promise.all([ask('--port', '5432'), ask('--port', '80')]);
+    assert.deepEqual([allowed.code, denied.code], [0, 1]);
+    assert.match(allowed.stdout, /ingress {6}allowed\n +from NetworkPolicy default\/db spec\.ingress\[0\] \(policed\/db\.yaml:6:\d+\)\n/);
+    assert.match(
+      denied.stdout,
+      /ingress {6}denied: no rule allows it\n +isolated by NetworkPolicy default\/db \(policed\/db\.yaml:1:1\)\n/,
+    );
+  });
+
+  test('is JSON with places for machines', async () => {
+    const { stdout } = await ask('--port', '53', '--protocol', 'UDP', '-o', 'json');
+    const { decision, protocol, egress, ingress } = JSON.parse(stdout);
+    assert.deepEqual(
+      [decision, protocol, egress, ingress.reason, ingress.sources[0].location.line],
+      ['deny', 17, undefined, 'not-allowed', 1],
+    );
+  });
+});
+
 describe('the rest', { concurrency: 2 }, () => {
   test('the launcher finds the checkout, also through the links that npm makes', async () => {
     const root = fileURLToPath(new URL('..', import.meta.url));
@@ -244,12 +293,13 @@ describe('the rest', { concurrency: 2 }, () => {
     const { stdout } = await runSluiceCommand(['--help']);
     const commands = [...stdout.matchAll(/^ {2}sluice (\w+)/gm)].map((match) => match[1] ?? '');
     assert.deepEqual(commands, [
-      ...['run', 'controller', 'agent', 'enforcer', 'validate', 'render', 'explain', 'status', 'doctor', 'demo', 'config', 'completion'],
+      ...['run', 'controller', 'agent', 'enforcer', 'validate', 'render', 'explain', 'policy', 'status', 'doctor', 'demo', 'config'],
+      'completion',
     ]);
     const documented = readFileSync(new URL('../docs/cli.md', import.meta.url), 'utf8');
     for (const command of commands) {
       assert.match(documented, new RegExp(`^## .sluice ${command}\\b`, 'm'));
-      const words = command === 'config' ? ['config', 'defaults'] : [command];
+      const words = [command, ...(SUBCOMMANDS.get(command) ?? [])];
       assert.match((await runSluiceCommand([...words, '--help'])).stdout, new RegExp(`Examples:\\n +.*sluice ${command}`), command);
     }
   });

@@ -8,6 +8,7 @@ import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEnforcer } from './commands/enforcer.ts';
 import { addExplain } from './commands/explain.ts';
+import { addPolicy } from './commands/policy.ts';
 import { addRender } from './commands/render.ts';
 import { addRun } from './commands/run.ts';
 import { addStatus } from './commands/status.ts';
@@ -24,6 +25,7 @@ const COMMANDS: ReadonlyMap<string, (yargs: Argv) => Argv> = new Map([
   ['validate', addValidate],
   ['render', addRender],
   ['explain', addExplain],
+  ['policy', addPolicy],
   ['status', addStatus],
   ['doctor', addDoctor],
   ['demo', addDemo],

@@ -1,7 +1,8 @@
 import { Pipeline } from '../controller/pipeline/pipeline.ts';
-import { FolderError, type ManifestRead, readManifests } from '../kube/index.ts';
+import type { KubeObject } from '../kube/index.ts';
 import type { Diagnostic } from '../model/index.ts';
-import { CliError } from './cli-error.ts';
+import type { Settings } from '../settings/index.ts';
+import { requireManifests } from './manifests.ts';
 import { DEFAULT_PORTS } from './options.ts';
 import { requireSettings } from './settings.ts';
 import { locateDiagnostics } from './text/diagnostics.ts';
@@ -18,8 +19,9 @@ export interface CompileOptions {
 
 export interface Compiled {
   readonly pipeline: Pipeline;
-  /** How many objects were read. */
-  readonly objects: number;
+  /** All that were read. */
+  readonly objects: readonly KubeObject[];
+  readonly settings: Settings;
   /** All that is wrong, with places, sorted by them. */
   readonly diagnostics: readonly Diagnostic[];
   readonly locate: Locate;
@@ -31,20 +33,11 @@ export interface Compiled {
  */
 export async function compileManifests({ paths, config, httpPort, httpsPort }: CompileOptions): Promise<Compiled> {
   const settings = await requireSettings(config);
-  const read = await readPaths(paths);
+  const read = await requireManifests(paths);
   const ports = { address: '127.0.0.1', http: httpPort, https: httpsPort, reserved: [DEFAULT_PORTS.admin] };
   const pipeline = new Pipeline({ settings, ports, asOf: new Date() });
   pipeline.apply({ upserts: read.objects, removals: [] });
   const locate: Locate = (object, path) => read.locate(object, path);
   const diagnostics = locateDiagnostics([...read.diagnostics, ...pipeline.diagnostics()], locate);
-  return { pipeline, objects: read.objects.length, diagnostics, locate };
-}
-
-async function readPaths(paths: readonly string[]): Promise<ManifestRead> {
-  try {
-    return await readManifests(paths);
-  } catch (error) {
-    if (error instanceof FolderError) throw new CliError('usage', error.message, { cause: error });
-    throw error;
-  }
+  return { pipeline, objects: read.objects, settings, diagnostics, locate };
 }

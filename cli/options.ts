@@ -84,3 +84,10 @@ export const logFormatOption = {
   default: 'pretty',
   describe: 'Form of what Sluice says, on standard error',
 } as const;
+
+export const outputOption = {
+  alias: 'o',
+  choices: ['text', 'json'] as const,
+  default: 'text' as const,
+  describe: 'Form of the answer',
+} as const;

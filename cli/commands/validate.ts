@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import { configOption, httpPortOption, httpsPortOption } from '../options.ts';
 import { print, printJson } from '../output.ts';
-import { countSeverities, formatCounts, formatDiagnostics, plural, SEVERITIES } from '../text/diagnostics.ts';
+import { countSeverities, formatCounts, formatDiagnostics, locateDiagnostics, plural, SEVERITIES } from '../text/diagnostics.ts';
 
 export function addValidate(yargs: Argv): Argv {
   return yargs.command(
@@ -28,8 +28,14 @@ export function addValidate(yargs: Argv): Argv {
         .example('sluice validate manifests/', 'exit code 0 fine, 1 findings, 2 wrong usage')
         .example('sluice validate --fail-on error -o json web.yaml', 'for machines; warnings are told but tolerated'),
     async ({ path, output, failOn, config, httpPort, httpsPort }) => {
-      const { compileManifests } = await import('../compile.ts');
-      const { diagnostics, objects } = await compileManifests({ paths: path, config, httpPort, httpsPort });
+      const [{ compileManifests }, { diagnosePolicies }] = await Promise.all([
+        import('../compile.ts'),
+        import('../policy/diagnose-policies.ts'),
+      ]);
+      const compiled = await compileManifests({ paths: path, config, httpPort, httpsPort });
+      const objects = compiled.objects.length;
+      const ofPolicies = diagnosePolicies(compiled.objects, compiled.settings.policy);
+      const diagnostics = locateDiagnostics([...compiled.diagnostics, ...ofPolicies], compiled.locate);
       const counts = countSeverities(diagnostics);
       if (output === 'json') await printJson({ findings: diagnostics, summary: { objects, ...counts } });
       else

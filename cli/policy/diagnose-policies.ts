@@ -1,0 +1,16 @@
+import type { KubeObject } from '../../kube/index.ts';
+import type { Diagnostic } from '../../model/index.ts';
+import { PolicyEngine, type PolicyEngineOptions } from '../../policy/index.ts';
+import type { Settings } from '../../settings/index.ts';
+
+/** What makes policies out of manifests as it does of a cluster. */
+export function policyOptions({ enforcement, clusterName, podNetworks, labels }: Settings['policy']): PolicyEngineOptions {
+  return { enforcement, cluster: clusterName, podNetworks, labelFilter: labels };
+}
+
+/** What is wrong with the policies among some objects, and with pods that they are for. */
+export function diagnosePolicies(objects: readonly KubeObject[], settings: Settings['policy']): readonly Diagnostic[] {
+  const engine = new PolicyEngine({ ...policyOptions(settings), impliesNamespaces: true });
+  for (const object of objects) engine.put(object);
+  return engine.flush().diagnostics ?? [];
+}
