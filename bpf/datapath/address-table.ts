@@ -88,8 +88,13 @@ export class AddressTable {
   }
 
   #read(): Map<string, Identity> {
-    return new Map(this.#map.entries().map(([key, identity]) => [decodePrefix(key), identity]));
+    return readAddresses(this.#map);
   }
+}
+
+/** By prefix in canonical form. */
+export function readAddresses(map: BpfMap<PrefixKey, Identity>): Map<string, Identity> {
+  return new Map(map.entries().map(([key, identity]) => [decodePrefix(key), identity]));
 }
 
 function canonical(prefix: string): string {

@@ -8,18 +8,18 @@ const NETWORK_NAME = '\0sluice-datapath';
 
 /** That nobody else has the pins, or the devices of this network namespace. */
 export class AgentLock implements Disposable {
-  readonly #folder: FolderLock;
+  readonly #folder: FolderLock | undefined;
   readonly #network: Server;
 
-  private constructor(folder: FolderLock, network: Server) {
+  private constructor(folder: FolderLock | undefined, network: Server) {
     this.#folder = folder;
     this.#network = network;
   }
 
-  /** @throws DatapathError `locked` */
-  static async take(folder: string): Promise<AgentLock> {
+  /** @param folder undefined where there are no pins @throws DatapathError `locked` */
+  static async take(folder: string | undefined): Promise<AgentLock> {
     using unfinished = new DisposableStack();
-    const lock = unfinished.use(lockFolder(folder));
+    const lock = unfinished.use(folder === undefined ? undefined : lockFolder(folder));
     const network = createServer((connection) => connection.destroy());
     network.listen(NETWORK_NAME);
     try {
@@ -34,7 +34,7 @@ export class AgentLock implements Disposable {
 
   [Symbol.dispose](): void {
     this.#network.close();
-    this.#folder[Symbol.dispose]();
+    this.#folder?.[Symbol.dispose]();
   }
 }
 

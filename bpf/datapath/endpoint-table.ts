@@ -101,17 +101,21 @@ export class EndpointTable {
     for (const address of addresses) this.#addresses.delete({ ifindex, address: encodeAddress(address) });
   }
 
-  /** Addresses of a device that is no endpoint are those of one whose identity is wrong: it is never 0. */
   #read(): Map<number, Endpoint> {
-    const identities = new Map(this.#endpoints.entries().map(([ifindex, { identity }]) => [ifindex, identity]));
-    const found = new Map<number, { identity: Identity; addresses: string[] }>();
-    for (const [ifindex, identity] of identities) found.set(ifindex, { identity, addresses: [] });
-    for (const [{ ifindex, address }] of this.#addresses.entries()) {
-      const endpoint = found.get(ifindex) ?? { identity: 0, addresses: [] };
-      found.set(ifindex, endpoint);
-      endpoint.addresses.push(decodeAddress(address));
-    }
-    for (const { addresses } of found.values()) addresses.sort();
-    return found;
+    return readEndpoints(this.#endpoints, this.#addresses);
   }
+}
+
+/** By the numbers of devices. Addresses of a device that is no endpoint are those of one whose identity is wrong: it is never 0. */
+export function readEndpoints(endpoints: BpfMap<number, EndpointValue>, addresses: BpfMap<AddressKey, number>): Map<number, Endpoint> {
+  const identities = new Map(endpoints.entries().map(([ifindex, { identity }]) => [ifindex, identity]));
+  const found = new Map<number, { identity: Identity; addresses: string[] }>();
+  for (const [ifindex, identity] of identities) found.set(ifindex, { identity, addresses: [] });
+  for (const [{ ifindex, address }] of addresses.entries()) {
+    const endpoint = found.get(ifindex) ?? { identity: 0, addresses: [] };
+    found.set(ifindex, endpoint);
+    endpoint.addresses.push(decodeAddress(address));
+  }
+  for (const { addresses } of found.values()) addresses.sort();
+  return found;
 }

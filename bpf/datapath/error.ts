@@ -11,6 +11,8 @@ export type DatapathErrorCode =
   | 'invalid-address'
   /** The folder for pins is in no BPF file system, or cannot be written to. */
   | 'no-pins'
+  /** Nothing was put there that could be read. */
+  | 'nothing-pinned'
   /** The programs are not there; the set-up makes them. */
   | 'not-compiled'
   /** The kernel did not take what it was given; `cause` says what, and why. */

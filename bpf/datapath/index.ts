@@ -1,4 +1,5 @@
 export type { AddressChanges, AddressTable } from './address-table.ts';
+export { cleanUpNode, type NodeCleanUp } from './clean-up.ts';
 export type { MonitorLevel } from './configuration.ts';
 export type { Connection } from './connections.ts';
 export { type Counter, isDrop, OUTCOMES, type Outcome } from './counters.ts';
@@ -7,6 +8,7 @@ export type { Endpoint, EndpointTable } from './endpoint-table.ts';
 export { DatapathError, type DatapathErrorCode } from './error.ts';
 export type { FlowEvent } from './flows.ts';
 export type { ProgramName } from './hooks.ts';
+export { PinnedDatapath, type WrittenPolicy } from './pinned-datapath.ts';
 export { type DatapathSizes, DEFAULT_SIZES } from './pins.ts';
 export type { Repair } from './repair.ts';
 export * from './services/index.ts';
