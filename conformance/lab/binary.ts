@@ -15,6 +15,14 @@ const LAB: GoProgram = {
   about: 'building the lab from the sources of Kubernetes; the first time takes many minutes',
 };
 
+const CONTAINER: GoProgram = {
+  name: 'container',
+  module: MODULE,
+  package: './container/program',
+  ldflags: '-s -w',
+  about: 'building what becomes the processes of containers',
+};
+
 const AGNHOST: GoProgram = {
   name: 'agnhost',
   module: MODULE,
@@ -32,6 +40,11 @@ const AGNHOST: GoProgram = {
  */
 export async function labBinary(report: (what: string) => void = () => {}): Promise<string> {
   return await goBinary(LAB, report);
+}
+
+/** The program that becomes the processes of containers, built as {@link labBinary} is. @throws LabError `no-go`, `build-failed` */
+export async function containerBinary(report: (what: string) => void = () => {}): Promise<string> {
+  return await goBinary(CONTAINER, report);
 }
 
 /** Why there is no binary and none can be built; undefined where there is one or one can be. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { eventually } from '../../testkit/eventually.ts';
 import { freePort } from '../../testkit/ports.ts';
 import { type NodeAddresses, nodeAddresses } from './addresses.ts';
-import { labBinary } from './binary.ts';
+import { containerBinary, labBinary } from './binary.ts';
 import type { ImageRow } from './images/table.ts';
 import { LabError } from './lab-error.ts';
 import { prepareState } from './prepare.ts';
@@ -44,13 +44,14 @@ export async function startLab(options: LabOptions = {}): Promise<RunningLab> {
   const { nodes: count = 1, images = [], report = () => {} } = options;
   if (!Number.isInteger(count) || count < 1 || count > MOST_NODES) throw new LabError('refused', `1 to ${MOST_NODES} nodes`);
   const binary = await labBinary(report);
+  const container = await containerBinary(report);
   labs += 1;
   const name = options.name ?? `test-${process.pid}-${labs}`;
   const nodes = Array.from({ length: count }, (_, index) => nodeAddresses(index + 1));
   const folder = claimState(options.stateRoot ?? stateRoot(), name);
   const port = await freePort();
   const credentials = await prepareState(folder, { name, nodes, images: await rowsOf(images, folder), port });
-  const keeper = startKeeper(binary, folder, options.outlives ?? false);
+  const keeper = startKeeper([binary, 'keep', '--state', folder, '--container', container], folder, options.outlives ?? false);
   const record = { name, nodes: count, port, keeper: identityOf(keeper.process.pid ?? 0) };
   writeRecord(folder, record);
   const lab = new RunningLab({ record, folder, binary, credentials });
@@ -77,13 +78,13 @@ interface Keeper {
   readonly ended: Promise<never>;
 }
 
-function startKeeper(binary: string, folder: string, outlives: boolean): Keeper {
+function startKeeper([binary, ...args]: readonly [string, ...string[]], folder: string, outlives: boolean): Keeper {
   // The file is gone when the keeper has ended, and what it said is still to be read.
   const log = openSync(join(folder, 'log', 'keeper.log'), 'a+');
   // The other end of a pipe that ends with this process tells the keeper that its owner is gone.
   const env = outlives ? process.env : { ...process.env, SLUICE_LAB_OWNED: '1' };
   const stdio = [outlives ? 'ignore' : 'pipe', log, log] as const;
-  const keeper = spawn(binary, ['keep', '--state', folder], { env, stdio: [...stdio], detached: true });
+  const keeper = spawn(binary, args, { env, stdio: [...stdio], detached: true });
   keeper.stdin?.on('error', () => {});
   keeper.unref();
   const ended = once(keeper, 'exit').then(() => {

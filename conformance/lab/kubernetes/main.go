@@ -11,7 +11,6 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
 
-	"sluice.io/lab/kubernetes/container"
 	"sluice.io/lab/kubernetes/cri"
 	"sluice.io/lab/kubernetes/dns"
 	"sluice.io/lab/kubernetes/echo"
@@ -34,8 +33,6 @@ var components = map[string]component{
 	"kube-proxy":              proxy,
 	"kubectl":                 kubectl,
 	"cri":                     cri.Main,
-	"container":               container.FirstMain,
-	"container-exec":          container.ExecMain,
 	"dns":                     dns.Main,
 	"loadbalancer":            loadbalancer.Main,
 	"echo":                    echo.Main,

@@ -56,7 +56,7 @@ func (c *running) execute(ctx context.Context, arguments []string, connect func(
 	}
 	defer os.Remove(file)
 	namespaces := fmt.Sprintf("/proc/%d/ns", pid)
-	command := exec.CommandContext(ctx, plan.Binary, "container-exec", file, namespaces)
+	command := exec.CommandContext(ctx, plan.ContainerBinary, "exec", file, namespaces)
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	command.WaitDelay = time.Second
 	connect(command)

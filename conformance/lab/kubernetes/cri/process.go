@@ -61,7 +61,7 @@ func (c *running) start(starter *namespace.Thread) error {
 	if err := c.log.open(); err != nil {
 		return err
 	}
-	command := exec.Command(plan.Binary, "container", spec)
+	command := exec.Command(plan.ContainerBinary, "first", spec)
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC,
 		Setsid:     true,

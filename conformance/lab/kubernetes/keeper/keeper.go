@@ -23,15 +23,16 @@ import (
 func Main() int {
 	flags := flag.NewFlagSet("keep", flag.ExitOnError)
 	state := flags.String("state", "", "state folder, with plan.json in it")
+	container := flags.String("container", "", "the path of the program that becomes containers' processes")
 	flags.Parse(os.Args[1:])
-	if err := keep(*state); err != nil {
+	if err := keep(*state, *container); err != nil {
 		fmt.Fprintln(os.Stderr, "keep:", err)
 		return 1
 	}
 	return 0
 }
 
-func keep(state string) error {
+func keep(state, container string) error {
 	defer os.RemoveAll(state)
 	plan, err := plan.Read(state)
 	if err != nil {
@@ -44,7 +45,7 @@ func keep(state string) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	gone := owner.Gone()
-	first, err := startFirst(state)
+	first, err := startFirst(state, container)
 	if err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func keep(state string) error {
 	return nil
 }
 
-func startFirst(state string) (*exec.Cmd, error) {
+func startFirst(state, container string) (*exec.Cmd, error) {
 	log, err := os.OpenFile(filepath.Join(state, "log", "supervisor.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func startFirst(state string) (*exec.Cmd, error) {
 	}
 	// The signal at a parent's death is one at the death of the parent's thread.
 	runtime.LockOSThread()
-	first := exec.Command(binary, "supervise", "--state", state, "--binary", binary)
+	first := exec.Command(binary, "supervise", "--state", state, "--binary", binary, "--container", container)
 	first.Stdout, first.Stderr = log, log
 	first.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,

@@ -17,6 +17,9 @@ const RouterAddress = "10.240.0.1"
 // Binary is where the lab's own binary is, in every place.
 const Binary = Folder + "/bin/lab"
 
+// ContainerBinary is where the program is that becomes containers' processes.
+const ContainerBinary = Folder + "/bin/container"
+
 // Plan is the content of `plan.json` in a lab's state folder.
 type Plan struct {
 	Name      string    `json:"name"`

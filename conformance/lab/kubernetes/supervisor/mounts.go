@@ -15,7 +15,7 @@ import (
 var privateFolders = []string{"/var/lib", "/var/log"}
 
 // prepareMounts makes the mounts that all places of the lab see.
-func prepareMounts(state, binary string) error {
+func prepareMounts(state, binary, container string) error {
 	if err := mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE); err != nil {
 		return err
 	}
@@ -32,6 +32,11 @@ func prepareMounts(state, binary string) error {
 		return err
 	}
 	defer unix.Close(program)
+	containerProgram, err := openPath(container)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(containerProgram)
 	// The state folder itself may lie below /run.
 	stateFolder, err := openPath(state)
 	if err != nil {
@@ -49,8 +54,10 @@ func prepareMounts(state, binary string) error {
 	if err := os.MkdirAll("/run/netns", 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(plan.Binary, nil, 0o755); err != nil {
-		return err
+	for _, file := range []string{plan.Binary, plan.ContainerBinary} {
+		if err := os.WriteFile(file, nil, 0o755); err != nil {
+			return err
+		}
 	}
 	if err := os.Symlink("lab", filepath.Join(plan.Folder, "bin/kubectl")); err != nil {
 		return err
@@ -60,6 +67,7 @@ func prepareMounts(state, binary string) error {
 	}
 	for _, err := range []error{
 		mount(openFile(program), plan.Binary, "", unix.MS_BIND),
+		mount(openFile(containerProgram), plan.ContainerBinary, "", unix.MS_BIND),
 		mount(openFile(etc), filepath.Join(plan.Folder, "etc"), "", unix.MS_BIND),
 		mount(openFile(stateFolder), state, "", unix.MS_BIND),
 		coverResolver(),

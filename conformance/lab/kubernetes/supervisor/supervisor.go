@@ -26,20 +26,21 @@ func Main() int {
 	flags := flag.NewFlagSet("supervise", flag.ExitOnError)
 	state := flags.String("state", "", "state folder, with plan.json in it")
 	binary := flags.String("binary", "", "this binary's path")
+	container := flags.String("container", "", "the path of the program that becomes containers' processes")
 	flags.Parse(os.Args[1:])
-	if err := supervise(*state, *binary); err != nil {
+	if err := supervise(*state, *binary, *container); err != nil {
 		fmt.Fprintln(os.Stderr, "supervise:", err)
 		return 1
 	}
 	return 0
 }
 
-func supervise(state, binary string) error {
+func supervise(state, binary, container string) error {
 	plan, err := plan.Read(state)
 	if err != nil {
 		return err
 	}
-	if err := prepareMounts(state, binary); err != nil {
+	if err := prepareMounts(state, binary, container); err != nil {
 		return err
 	}
 	if err := prepareRouter(plan); err != nil {
