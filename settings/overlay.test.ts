@@ -69,6 +69,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'envoy.regexMaxProgramSize': 200,
   'policy.enabled': true,
   'policy.enforcement': 'always',
+  'policy.services': false,
   'policy.clusterName': 'east',
   'policy.podNetworks': ['10.0.0.0/8'],
   'policy.labels': ['!k8s:build'],

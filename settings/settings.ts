@@ -177,6 +177,12 @@ const policy = z
       .enum(['default', 'always', 'never'])
       .default('default')
       .describe('Which pods may do only what policies allow: those that a policy selects (default), all (always) or none (never).'),
+    services: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Whether Services are translated where clients ask for them, beside kube-proxy or without it. Else what leaves a pod is judged by the address of the Service, not of the pod behind it.',
+      ),
     clusterName: z.string().min(1).default('default').describe('What policies call this cluster: io.cilium.k8s.policy.cluster.'),
     podNetworks: z
       .array(z.string().regex(/^[0-9a-fA-F.:]+\/\d{1,3}$/, 'must be a prefix such as 10.0.0.0/8'))

@@ -41,6 +41,11 @@ const endpoint: fc.Arbitrary<PodEndpoint> = record({
   identity,
 });
 
+const clients = fc.record(
+  { zone: fc.string({ minLength: 1 }), podNetworks: fc.array(fc.constantFrom('10.244.0.0/24', 'fd00:244::/64')) },
+  { requiredKeys: ['podNetworks'], noNullPrototype: true },
+);
+
 describe('what a node is told', () => {
   test('policies are read as they were written', () => {
     fc.assert(
@@ -53,11 +58,17 @@ describe('what a node is told', () => {
 
   test('so are endpoints, and they require the policies of their identities', () => {
     fc.assert(
-      fc.property(fc.array(endpoint), fc.array(address), (endpoints, nodeAddresses) => {
-        const { name, body, requires } = translateNodeEndpoints({ node: 'n1', endpoints, nodeAddresses });
-        assert.deepEqual(decodeNodeEndpoints(name, body), { endpoints, nodeAddresses });
-        assert.deepEqual(new Set(requires.map((required) => required.name)), new Set(endpoints.map((each) => String(each.identity))));
-      }),
+      fc.property(
+        fc.array(endpoint),
+        fc.array(address),
+        fc.option(clients, { nil: undefined }),
+        (endpoints, nodeAddresses, serviceClients) => {
+          const written = { node: 'n1', endpoints, nodeAddresses, ...(serviceClients && { serviceClients }) };
+          const { name, body, requires } = translateNodeEndpoints(written);
+          assert.deepEqual(decodeNodeEndpoints(name, body), written);
+          assert.deepEqual(new Set(requires.map((required) => required.name)), new Set(endpoints.map((each) => String(each.identity))));
+        },
+      ),
     );
   });
 

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { fromBinary } from '@bufbuild/protobuf';
 import {
   AddressSchema,
+  type ServiceClients as ClientsMessage,
   type DirectionPolicy as DirectionMessage,
   type Endpoint as EndpointMessage,
   IdentitySchema,
@@ -26,8 +27,18 @@ import { EnforcementError } from './enforcement-error.ts';
 
 /** What a node enforces policy for. */
 export interface OwnEndpoints {
+  readonly node: string;
   readonly endpoints: readonly PodEndpoint[];
   readonly nodeAddresses: readonly string[];
+  /** Absent: Services are left to others. */
+  readonly serviceClients?: ServiceClients;
+}
+
+/** Clients of Services on a node. */
+export interface ServiceClients {
+  readonly zone?: string;
+  /** Prefixes that pods of the node have their addresses of; none where that is not known. */
+  readonly podNetworks: readonly string[];
 }
 
 /** @throws EnforcementError `malformed` */
@@ -43,9 +54,14 @@ export function decodeIdentity(name: string, body: Uint8Array): IdentityEntry {
 /** @throws EnforcementError `malformed` */
 export function decodeNodeEndpoints(node: string, body: Uint8Array): OwnEndpoints {
   return decoded(node, () => {
-    const { endpoints, nodeAddresses } = fromBinary(NodeEndpointsSchema, body);
+    const { endpoints, nodeAddresses, serviceClients } = fromBinary(NodeEndpointsSchema, body);
     nodeAddresses.forEach(assertAddress);
-    return { endpoints: endpoints.map((endpoint) => endpointOf(node, endpoint)), nodeAddresses };
+    return {
+      node,
+      endpoints: endpoints.map((endpoint) => endpointOf(node, endpoint)),
+      nodeAddresses,
+      ...(serviceClients && { serviceClients: clientsOf(serviceClients) }),
+    };
   });
 }
 
@@ -58,7 +74,8 @@ export function decodeSubjectPolicy(name: string, body: Uint8Array): SubjectPoli
   });
 }
 
-function decoded<T>(name: string, decode: () => T): T {
+/** @throws EnforcementError `malformed`, with the name, for whatever else is thrown */
+export function decoded<T>(name: string, decode: () => T): T {
   try {
     return decode();
   } catch (cause) {
@@ -78,6 +95,10 @@ function assertAddress(address: string): void {
 function endpointOf(node: string, { namespace, name, uid, addresses, identity }: EndpointMessage): PodEndpoint {
   addresses.forEach(assertAddress);
   return { pod: { kind: 'Pod', namespace, name }, uid, node, addresses, identity };
+}
+
+function clientsOf({ zone, podNetworks }: ClientsMessage): ServiceClients {
+  return { ...(zone !== '' && { zone }), podNetworks };
 }
 
 /** A direction that is missing denies everything. */

@@ -3,19 +3,25 @@ import type { Datapath } from '../../bpf/datapath/index.ts';
 import { type AddressEntry, type Identity, type PodEndpoint, RESERVED_IDENTITIES, type SubjectPolicy } from '../../model/index.ts';
 import {
   ADDRESS_TYPE,
+  ENDPOINT_SLICE_TYPE,
   IDENTITY_TYPE,
   NODE_ENDPOINTS_TYPE,
   type Resource,
   type ResourceChange,
+  SERVICE_TYPE,
   SUBJECT_POLICY_TYPE,
 } from '../../xds-server/serve/index.ts';
 import { type DevicesState, PodDevices } from '../pods/index.ts';
-import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeSubjectPolicy } from './decode.ts';
+import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeSubjectPolicy, type OwnEndpoints } from './decode.ts';
+import { decodeService, decodeSlice } from './decode-services.ts';
 import { Doors } from './doors.ts';
 import { EnforcementError } from './enforcement-error.ts';
+import type { NodeClients, NodeServices } from './node-services.ts';
 
 export interface NodeEnforcementOptions {
   readonly datapath: Datapath;
+  /** Default: none; Services are left to others. It goes with this. */
+  readonly services?: NodeServices;
   /** Told what could not be done, and is tried again. */
   readonly onFailure: (error: Error) => void;
 }
@@ -81,8 +87,17 @@ export class NodeEnforcement implements AsyncDisposable {
     for (const { identity, labels } of read(IDENTITY_TYPE, decodeIdentity)) this.#labels.set(identity, labels);
     for (const name of removed(IDENTITY_TYPE)) this.#labels.delete(Number(name));
     await this.#setAddresses(read(ADDRESS_TYPE, decodeAddress), removed(ADDRESS_TYPE));
-    for (const { endpoints, nodeAddresses } of read(NODE_ENDPOINTS_TYPE, decodeNodeEndpoints))
-      await this.#setEndpoints(endpoints, nodeAddresses);
+    await this.#options.services?.take({
+      services: read(SERVICE_TYPE, decodeService),
+      slices: read(ENDPOINT_SLICE_TYPE, decodeSlice),
+      removedServices: removed(SERVICE_TYPE),
+      removedSlices: removed(ENDPOINT_SLICE_TYPE),
+    });
+    for (const own of read(NODE_ENDPOINTS_TYPE, decodeNodeEndpoints)) {
+      await this.#setEndpoints(own.endpoints, own.nodeAddresses);
+      await this.#options.services?.setClients(clientsOf(own));
+    }
+    // Clients of Services stay what they were: there are some as long as there is a node.
     if (removed(NODE_ENDPOINTS_TYPE).length > 0) await this.#setEndpoints([], []);
     const gone = removed(SUBJECT_POLICY_TYPE).map(Number);
     for (const subject of gone) this.#policies.delete(subject);
@@ -113,12 +128,14 @@ export class NodeEnforcement implements AsyncDisposable {
     } catch (error) {
       this.#options.onFailure(error instanceof Error ? error : new Error(String(error)));
     }
+    await this.#options.services?.reconcile();
   }
 
   /** Follows nothing any more. What is in force stays. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#devices[Symbol.dispose]();
     await this.#doors.settled();
+    await this.#options.services?.[Symbol.asyncDispose]();
   }
 
   async #setAddresses(entries: readonly AddressEntry[], removed: readonly string[]): Promise<void> {
@@ -147,7 +164,8 @@ export class NodeEnforcement implements AsyncDisposable {
 
   async #setOwn(): Promise<void> {
     const before = this.#own;
-    const own = new Set([...this.#nodeAddresses, ...this.#devices.state.hostAddresses].map(prefixOf));
+    const { hostAddresses } = this.#devices.state;
+    const own = new Set([...this.#nodeAddresses, ...hostAddresses].map(prefixOf));
     this.#own = own;
     const set = [...own].filter((prefix) => !before.has(prefix)).map((prefix) => ({ prefix, identity: HOST }));
     const removed: string[] = [];
@@ -158,6 +176,7 @@ export class NodeEnforcement implements AsyncDisposable {
       else set.push({ prefix, identity });
     }
     await this.#datapath.addresses.apply({ set, removed });
+    await this.#options.services?.setAddresses(hostAddresses);
   }
 
   /** At first, what differs is what a process before this one left. */
@@ -177,6 +196,14 @@ function readOr<T>({ name, body }: Resource, decode: (name: string, body: Uint8A
     refusals.set(name, error.message);
     return [];
   }
+}
+
+/** Where no network of pods is told of, those that are not known yet may come from anywhere. */
+function clientsOf({ node, endpoints, nodeAddresses, serviceClients }: OwnEndpoints): NodeClients | undefined {
+  if (!serviceClients) return undefined;
+  const { zone, podNetworks } = serviceClients;
+  const known = [...nodeAddresses, ...endpoints.flatMap(({ addresses }) => addresses)].map(prefixOf);
+  return { name: node, ...(zone !== undefined && { zone }), networks: podNetworks.length > 0 ? [...podNetworks, ...known] : [] };
 }
 
 function prefixOf(address: string): string {

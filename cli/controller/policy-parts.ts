@@ -7,11 +7,13 @@ import type { Settings } from '../../settings/index.ts';
 import {
   ADDRESS_TYPE,
   type ClientStatus,
+  ENDPOINT_SLICE_TYPE,
   IDENTITY_TYPE,
   NODE_ENDPOINTS_TYPE,
   NODE_METHODS,
   type RpcServer,
   ScopedViews,
+  SERVICE_TYPE,
   SnapshotCache,
   XdsServer,
 } from '../../xds-server/serve/index.ts';
@@ -28,7 +30,7 @@ export interface PolicyPartsOptions {
 /** How often it is looked for numbers that nothing has borne for long. */
 const TICK_MS = 60_000;
 /** What every node may know. */
-const SHARED = new Set([ADDRESS_TYPE, IDENTITY_TYPE]);
+const SHARED = new Set([ADDRESS_TYPE, IDENTITY_TYPE, SERVICE_TYPE, ENDPOINT_SLICE_TYPE]);
 
 /** From policies, pods and nodes to what agents enforce. */
 export class PolicyParts {
@@ -43,9 +45,9 @@ export class PolicyParts {
 
   constructor(options: PolicyPartsOptions) {
     this.#options = options;
-    const { enforcement, clusterName, podNetworks, labels } = options.settings;
+    const { enforcement, services, clusterName, podNetworks, labels } = options.settings;
     const engine = new PolicyEngine({ allocator: this.#registry, enforcement, cluster: clusterName, podNetworks, labelFilter: labels });
-    this.#enforcement = new Enforcement({ engine, registry: this.#registry, cache: this.#cache });
+    this.#enforcement = new Enforcement({ engine, registry: this.#registry, cache: this.#cache, services });
     const views = new ScopedViews({
       cache: this.#cache,
       shared: SHARED,

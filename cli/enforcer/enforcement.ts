@@ -1,5 +1,6 @@
 import { NodeEnforcement } from '../../agent/enforcement/node-enforcement.ts';
-import { Datapath } from '../../bpf/datapath/index.ts';
+import { NodeServices } from '../../agent/enforcement/node-services.ts';
+import { Datapath, findRootCgroup, ServiceDatapath } from '../../bpf/datapath/index.ts';
 import { ENFORCER, Subscriber, type SubscriberEvent, type UpstreamAddress } from '../../xds-server/relay/index.ts';
 
 export interface EnforcementOptions {
@@ -8,6 +9,8 @@ export interface EnforcementOptions {
   readonly nodeName: string;
   /** In a BPF file system, for this node alone. */
   readonly pinFolder: string;
+  /** The cgroup of all processes of the node. Default: the root, looked for when it is needed. */
+  readonly cgroup?: string;
   readonly onEvent: (event: EnforcementEvent) => void;
 }
 
@@ -24,13 +27,21 @@ const RECONCILE_MS = 60_000;
 export class Enforcement implements AsyncDisposable {
   readonly datapath: Datapath;
   readonly node: NodeEnforcement;
+  readonly services: NodeServices;
   readonly subscriber: Subscriber;
   readonly #timer: NodeJS.Timeout;
 
   private constructor(datapath: Datapath, options: EnforcementOptions) {
-    const { upstream, nodeName, onEvent } = options;
+    const { upstream, nodeName, pinFolder, cgroup, onEvent } = options;
+    const onFailure = (error: Error) => onEvent({ kind: 'failed', error });
     this.datapath = datapath;
-    this.node = new NodeEnforcement({ datapath, onFailure: (error) => onEvent({ kind: 'failed', error }) });
+    this.services = new NodeServices({
+      pinFolder,
+      open: () => ServiceDatapath.open({ pinFolder }),
+      findCgroup: () => cgroup ?? findRootCgroup(),
+      onFailure,
+    });
+    this.node = new NodeEnforcement({ datapath, services: this.services, onFailure });
     this.subscriber = new Subscriber({
       upstream,
       kind: ENFORCER,

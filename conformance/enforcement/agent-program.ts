@@ -5,10 +5,17 @@ import { ENFORCER, Relay, RelayStore } from '../../xds-server/relay/index.ts';
 
 // An agent's relay and what enforces policy behind it, in the network that they were started in.
 
-const startView = z.object({ socket: z.string(), nodeName: z.string(), pinFolder: z.string(), storeFolder: z.string() });
+const startView = z.object({
+  socket: z.string(),
+  nodeName: z.string(),
+  pinFolder: z.string(),
+  cgroup: z.string(),
+  storeFolder: z.string(),
+});
 const requestView = z.discriminatedUnion('kind', [
   startView.extend({ kind: z.literal('start') }),
   z.object({ kind: z.literal('connections') }),
+  z.object({ kind: z.literal('packets'), outcome: z.string() }),
 ]);
 const messageView = z.object({ id: z.int(), request: requestView });
 
@@ -25,7 +32,11 @@ process.on('disconnect', () => process.exit());
 
 async function answer(request: z.infer<typeof requestView>): Promise<unknown> {
   if (request.kind === 'connections') return [...(enforcement?.datapath.connections() ?? [])].length;
-  const { socket, nodeName, pinFolder, storeFolder } = request;
+  if (request.kind === 'packets') {
+    const counters = (enforcement?.datapath.counters() ?? []).filter(({ outcome }) => outcome === request.outcome);
+    return counters.reduce((sum, { packets }) => sum + Number(packets), 0);
+  }
+  const { socket, nodeName, pinFolder, cgroup, storeFolder } = request;
   const addressOf = (path: string) => ({
     target: `unix:${path}`,
     credentials: credentials.createInsecure(),
@@ -39,6 +50,7 @@ async function answer(request: z.infer<typeof requestView>): Promise<unknown> {
     upstream: addressOf(path),
     nodeName,
     pinFolder,
+    cgroup,
     onEvent: (event) => process.send?.({ told: event.kind === 'failed' ? { kind: 'failed', message: String(event.error) } : event }),
   });
   return undefined;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import type { Outcome } from '../../bpf/datapath/index.ts';
 import { Enforcement } from '../../controller/enforcement/enforcement.ts';
 import { IdentityRegistry } from '../../controller/identities/identity-registry.ts';
 import { type KubeObject, refOf, validateObject } from '../../kube/index.ts';
@@ -8,10 +9,12 @@ import { eventually } from '../../testkit/eventually.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import {
   ADDRESS_TYPE,
+  ENDPOINT_SLICE_TYPE,
   IDENTITY_TYPE,
   NODE_ENDPOINTS_TYPE,
   NODE_METHODS,
   ScopedViews,
+  SERVICE_TYPE,
   SnapshotCache,
   XdsServer,
 } from '../../xds-server/serve/index.ts';
@@ -32,6 +35,7 @@ export class EnforcementScene implements AsyncDisposable {
     engine: new PolicyEngine({ allocator: this.#registry }),
     registry: this.#registry,
     cache: this.cache,
+    services: true,
   });
   readonly #agents = new Map<string, PlaceChild<object>>();
   #server: XdsServer;
@@ -63,7 +67,7 @@ export class EnforcementScene implements AsyncDisposable {
     const agent = new PlaceChild<object>(node, PROGRAM, (told) => this.told.push(told));
     this.#agents.set(node.name, agent);
     const [pinFolder, storeFolder] = [`${node.bpfFolder}/sluice`, join(this.#folder.path, node.name)];
-    await agent.ask({ kind: 'start', socket: this.#socket, nodeName: node.name, pinFolder, storeFolder });
+    await agent.ask({ kind: 'start', socket: this.#socket, nodeName: node.name, pinFolder, cgroup: node.rootCgroup, storeFolder });
   }
 
   async killAgent(node: Node): Promise<void> {
@@ -84,7 +88,15 @@ export class EnforcementScene implements AsyncDisposable {
   /** Resolves when all agents have in force what is published. */
   async inForce(): Promise<void> {
     const { revision } = this.cache;
-    for (const node of this.lab.nodes) await this.#server.waitSynced(node.name, { revision, types: [NODE_ENDPOINTS_TYPE] });
+    for (const node of this.lab.nodes)
+      await this.#server.waitSynced(node.name, { revision, types: [ENDPOINT_SLICE_TYPE, SERVICE_TYPE, NODE_ENDPOINTS_TYPE] });
+  }
+
+  /** How many packets of this outcome there were on a node, such as `dropped-denied`. */
+  async packets(node: Node, outcome: Outcome): Promise<number> {
+    const count = await this.#agents.get(node.name)?.ask({ kind: 'packets', outcome });
+    assert.equal(typeof count, 'number');
+    return Number(count);
   }
 
   async eventuallyTold(kind: string): Promise<void> {
@@ -106,7 +118,7 @@ export class EnforcementScene implements AsyncDisposable {
 
   #makeServer(): XdsServer {
     const { cache } = this;
-    const shared = new Set([ADDRESS_TYPE, IDENTITY_TYPE]);
+    const shared = new Set([ADDRESS_TYPE, IDENTITY_TYPE, SERVICE_TYPE, ENDPOINT_SLICE_TYPE]);
     const views = new ScopedViews({ cache, shared, rootOf: (name) => ({ typeUrl: NODE_ENDPOINTS_TYPE, name }) });
     return new XdsServer({ cache, views, methods: NODE_METHODS });
   }

@@ -1,4 +1,4 @@
-import type { KubeObject, ObjectBatch } from '../../kube/index.ts';
+import type { KubeObject, Node, ObjectBatch } from '../../kube/index.ts';
 import { type Diagnostic, type ObjectRef, objectKey, type PodEndpoint } from '../../model/index.ts';
 import type { PolicyChange, PolicyEngine } from '../../policy/index.ts';
 import {
@@ -10,9 +10,15 @@ import {
   type SnapshotCache,
   SUBJECT_POLICY_TYPE,
 } from '../../xds-server/serve/index.ts';
-import { translateAddress, translateIdentity, translateNodeEndpoints } from '../../xds-server/translate/node/identities.ts';
+import {
+  type ServiceClients,
+  translateAddress,
+  translateIdentity,
+  translateNodeEndpoints,
+} from '../../xds-server/translate/node/identities.ts';
 import { translateSubjectPolicy } from '../../xds-server/translate/node/policy.ts';
 import type { IdentityRegistry } from '../identities/identity-registry.ts';
+import { ServiceChanges } from './services.ts';
 
 export interface EnforcementOptions {
   readonly engine: PolicyEngine;
@@ -20,14 +26,19 @@ export interface EnforcementOptions {
   readonly registry: IdentityRegistry;
   /** What agents are served of. */
   readonly cache: SnapshotCache;
+  /** Whether nodes are to translate Services. Default: false. */
+  readonly services?: boolean;
 }
 
 /** Kinds that people are told about. */
 const POLICIES = new Set<KubeObject['kind']>(['NetworkPolicy', 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy']);
 
+const ZONE = 'topology.kubernetes.io/zone';
+
 /** A node as agents on it are told of it. */
 interface NodeState {
   addresses: readonly string[];
+  clients: ServiceClients;
   isKnown: boolean;
   readonly endpoints: Map<string, PodEndpoint>;
 }
@@ -37,6 +48,7 @@ export class Enforcement {
   readonly #options: EnforcementOptions;
   readonly #nodes = new Map<string, NodeState>();
   readonly #touched = new Set<string>();
+  readonly #services = new ServiceChanges();
   /** Of policies, by the object's key. */
   readonly #uids = new Map<string, string>();
   #diagnostics: readonly Diagnostic[] = [];
@@ -77,21 +89,28 @@ export class Enforcement {
 
   #put(object: KubeObject): void {
     this.#options.engine.put(object);
+    if (this.#options.services) this.#services.put(object);
     const { kind, metadata } = object;
     if (POLICIES.has(kind) && metadata.uid !== undefined) this.#uids.set(objectKey({ kind, ...metadata }), metadata.uid);
     if (kind !== 'Node') return;
-    const node = this.#nodeOf(object.metadata.name);
-    node.addresses = object.status.addresses.filter(({ type }) => type.endsWith('IP')).map(({ address }) => address);
+    this.#putNode(object);
+  }
+
+  #putNode({ metadata, spec, status }: Node): void {
+    const node = this.#nodeOf(metadata.name);
+    node.addresses = status.addresses.filter(({ type }) => type.endsWith('IP')).map(({ address }) => address);
+    const zone = metadata.labels[ZONE];
+    node.clients = { ...(zone && { zone }), podNetworks: spec.podCIDRs };
     node.isKnown = true;
   }
 
   #delete(ref: ObjectRef): void {
     this.#options.engine.delete(ref);
     this.#uids.delete(objectKey(ref));
+    this.#services.delete(ref);
     if (ref.kind !== 'Node') return;
     const node = this.#nodeOf(ref.name);
-    node.addresses = [];
-    node.isKnown = false;
+    Object.assign(node, unknownNode());
   }
 
   #publish(change: PolicyChange): void {
@@ -100,17 +119,20 @@ export class Enforcement {
     for (const endpoint of endpoints.removals) this.#nodeOf(endpoint.node).endpoints.delete(keyOf(endpoint));
     for (const endpoint of endpoints.upserts) this.#nodeOf(endpoint.node).endpoints.set(keyOf(endpoint), endpoint);
     const nodes = this.#takeNodes();
+    const services = this.#services.take();
     this.#options.cache.apply({
       upserts: [
         ...policies.upserts.map(translateSubjectPolicy),
         ...identities.upserts.map(translateIdentity),
         ...addresses.upserts.map(translateAddress),
+        ...services.upserts,
         ...nodes.upserts,
       ],
       removals: [
         ...policies.removals.map((identity) => ({ typeUrl: SUBJECT_POLICY_TYPE, name: String(identity) })),
         ...identities.removals.map((identity) => ({ typeUrl: IDENTITY_TYPE, name: String(identity) })),
         ...addresses.removals.map((name) => ({ typeUrl: ADDRESS_TYPE, name })),
+        ...services.removals,
         ...nodes.removals,
       ],
     });
@@ -124,7 +146,8 @@ export class Enforcement {
       if (!node) continue;
       if (node.isKnown || node.endpoints.size > 0) {
         const endpoints = [...node.endpoints].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
-        upserts.push(translateNodeEndpoints({ node: name, endpoints, nodeAddresses: node.addresses }));
+        const { addresses: nodeAddresses, clients: serviceClients } = node;
+        upserts.push(translateNodeEndpoints({ node: name, endpoints, nodeAddresses, ...(this.#options.services && { serviceClients }) }));
       } else {
         this.#nodes.delete(name);
         removals.push({ typeUrl: NODE_ENDPOINTS_TYPE, name });
@@ -139,10 +162,14 @@ export class Enforcement {
     this.#touched.add(name);
     const known = this.#nodes.get(name);
     if (known) return known;
-    const node: NodeState = { addresses: [], isKnown: false, endpoints: new Map() };
+    const node: NodeState = { ...unknownNode(), endpoints: new Map() };
     this.#nodes.set(name, node);
     return node;
   }
+}
+
+function unknownNode(): Omit<NodeState, 'endpoints'> {
+  return { addresses: [], clients: { podNetworks: [] }, isKnown: false };
 }
 
 function keyOf({ pod, uid }: PodEndpoint): string {

@@ -1,11 +1,13 @@
 import {
   ADDRESS_TYPE,
   CLUSTER_TYPE,
+  ENDPOINT_SLICE_TYPE,
   IDENTITY_TYPE,
   LISTENER_TYPE,
   NODE_ENDPOINTS_TYPE,
   NODE_METHODS,
   SCOPED_ROUTES_TYPE,
+  SERVICE_TYPE,
   STREAM_METHODS,
   type StreamMethod,
   SUBJECT_POLICY_TYPE,
@@ -34,8 +36,15 @@ export const ENVOY: ClientKind = {
   last: LISTENER_TYPE,
 };
 
-/** All that policy is enforced by, in the order in which it is taken in. */
-export const ENFORCEMENT_TYPES: readonly string[] = [SUBJECT_POLICY_TYPE, IDENTITY_TYPE, ADDRESS_TYPE, NODE_ENDPOINTS_TYPE];
+/** All that policy is enforced and Services are translated by, in the order in which it is taken in. */
+export const ENFORCEMENT_TYPES: readonly string[] = [
+  SUBJECT_POLICY_TYPE,
+  IDENTITY_TYPE,
+  ADDRESS_TYPE,
+  ENDPOINT_SLICE_TYPE,
+  SERVICE_TYPE,
+  NODE_ENDPOINTS_TYPE,
+];
 
 /** Has policy enforced by the kernel of the node. */
 export const ENFORCER: ClientKind = {

@@ -18,6 +18,7 @@ export type { SyncedCondition } from './synced.ts';
 export {
   ADDRESS_TYPE,
   CLUSTER_TYPE,
+  ENDPOINT_SLICE_TYPE,
   ENDPOINTS_TYPE,
   EXTENSION_CONFIG_TYPE,
   IDENTITY_TYPE,
@@ -26,6 +27,7 @@ export {
   ROUTES_TYPE,
   SCOPED_ROUTES_TYPE,
   SECRET_TYPE,
+  SERVICE_TYPE,
   SUBJECT_POLICY_TYPE,
   traitsOf,
 } from './types.ts';

@@ -61,6 +61,12 @@ export function detachPrograms(pinFolder: string): void {
   for (const folder of linkFolders(pinFolder)) removeLinks(folder);
 }
 
+/** Whether all programs were put to work, by whoever. @param pinFolder as above */
+export function areServicesAttached(pinFolder: string): boolean {
+  const [last = ''] = PROGRAMS.toReversed();
+  return linkFolders(pinFolder).some((folder) => existsSync(join(folder, last)));
+}
+
 /** @returns false where there is no link, or one of a cgroup that is gone */
 function replaceProgram(loaded: LoadedObject, path: string, name: string): boolean {
   try {

@@ -1,4 +1,4 @@
-export { findRootCgroup } from './cgroup.ts';
+export { areServicesAttached, findRootCgroup } from './cgroup.ts';
 export { ServiceDatapathError, type ServiceDatapathErrorCode } from './error.ts';
 export {
   type ListedBackend,

@@ -126,6 +126,11 @@ export class ServiceDatapath implements Disposable {
     attachPrograms(this.#loaded, this.#pinFolder, cgroup);
   }
 
+  /** Ends what `attach` began, whoever did. What is in the maps stays. */
+  detach(): void {
+    detachPrograms(this.#pinFolder);
+  }
+
   /** Lets go of it; the kernel goes on. */
   [Symbol.dispose](): void {
     this.#loaded[Symbol.dispose]();

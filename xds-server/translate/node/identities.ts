@@ -22,10 +22,19 @@ export interface NodeEndpoints {
   readonly endpoints: readonly PodEndpoint[];
   /** Addresses of the node itself. */
   readonly nodeAddresses: readonly string[];
+  /** Absent: Services are left to others. */
+  readonly serviceClients?: ServiceClients;
+}
+
+/** Clients of Services on one node. */
+export interface ServiceClients {
+  readonly zone?: string;
+  /** Prefixes that pods of the node have their addresses of; none where that is not known. */
+  readonly podNetworks: readonly string[];
 }
 
 /** Named by the node; requires the policies of its endpoints' identities. */
-export function translateNodeEndpoints({ node, endpoints, nodeAddresses }: NodeEndpoints): Resource {
+export function translateNodeEndpoints({ node, endpoints, nodeAddresses, serviceClients }: NodeEndpoints): Resource {
   const message = create(NodeEndpointsSchema, {
     endpoints: endpoints.map(({ pod: { namespace, name }, uid, addresses, identity }) => ({
       namespace,
@@ -35,6 +44,7 @@ export function translateNodeEndpoints({ node, endpoints, nodeAddresses }: NodeE
       identity,
     })),
     nodeAddresses: [...nodeAddresses],
+    ...(serviceClients && { serviceClients: { zone: serviceClients.zone ?? '', podNetworks: [...serviceClients.podNetworks] } }),
   });
   const identities = new Set(endpoints.map(({ identity }) => identity));
   const requires = [...identities].map((identity): ResourceName => ({ typeUrl: SUBJECT_POLICY_TYPE, name: String(identity) }));

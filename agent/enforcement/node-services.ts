@@ -1,0 +1,211 @@
+import { areServicesAttached, type ServiceDatapath, translationProblem } from '../../bpf/datapath/index.ts';
+import { Graph } from '../../collection/index.ts';
+import type { EndpointSlice, Service } from '../../kube/index.ts';
+import type { Diagnostic, ServicePortTranslation } from '../../model/index.ts';
+import { type ClientNode, deriveTranslations, ONLY } from '../../service-translation/index.ts';
+import { EnforcementError } from './enforcement-error.ts';
+
+export interface NodeServicesOptions {
+  /** Where maps and links are kept. */
+  readonly pinFolder: string;
+  readonly open: () => Promise<ServiceDatapath>;
+  /** The cgroup of all clients; throws where it cannot be seen. */
+  readonly findCgroup: () => string;
+  /** Told what could not be done, and is tried again by the next {@link NodeServices.reconcile}. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** Clients of Services on a node. */
+export interface NodeClients extends ClientNode {
+  /** Prefixes that all of them have their addresses of; none where that is not known. */
+  readonly networks: readonly string[];
+}
+
+export interface ServiceObjects {
+  readonly services?: readonly Service[];
+  readonly slices?: readonly EndpointSlice[];
+  /** By `namespace/name`, as those below. */
+  readonly removedServices?: readonly string[];
+  readonly removedSlices?: readonly string[];
+}
+
+/**
+ * Translates Services for the clients of this node. What goes wrong with it is told and stops nothing else: Services are left to others
+ * then. Nothing in the kernel changes before the first `reconcile`, since until then what was left there by the process before may be all
+ * that there is.
+ */
+export class NodeServices implements AsyncDisposable {
+  readonly #options: NodeServicesOptions;
+  readonly #graph = new Graph();
+  readonly #inputs = {
+    services: this.#graph.input<Service>('services'),
+    slices: this.#graph.input<EndpointSlice>('slices'),
+    node: this.#graph.input<ClientNode>('node'),
+    clients: this.#graph.input<readonly string[]>('clients'),
+    taken: this.#graph.input<true>('taken'),
+  };
+  readonly #derived = deriveTranslations(this.#graph, this.#inputs);
+  /** Names of translations that may be otherwise in the kernel. */
+  readonly #unwritten = new Set<string>();
+  #isWanted = false;
+  #isReconciled = false;
+  #isClosed = false;
+  #addresses: readonly string[] = [];
+  /** Undefined while Services are left to others. */
+  #datapath: ServiceDatapath | undefined;
+  #failure = '';
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(options: NodeServicesOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the kernel translates as this says; why not, where it should. */
+  get state(): { readonly isInForce: boolean; readonly failure?: string } {
+    return { isInForce: this.#datapath !== undefined, ...(this.#failure !== '' && { failure: this.#failure }) };
+  }
+
+  /** What is wrong with Services, as this node sees them. */
+  diagnostics(): readonly Diagnostic[] {
+    return [...this.#derived.diagnostics.values()].flat();
+  }
+
+  /** Resolves when the kernel has it, or what cannot be was told of. One call after the other, as those below. */
+  async take({ services = [], slices = [], removedServices = [], removedSlices = [] }: ServiceObjects): Promise<void> {
+    for (const service of services) this.#inputs.services.set(keyOf(service), service);
+    for (const slice of slices) this.#inputs.slices.set(keyOf(slice), slice);
+    for (const key of removedServices) this.#inputs.services.delete(key);
+    for (const key of removedSlices) this.#inputs.slices.delete(key);
+    await this.#settle();
+  }
+
+  /** @param clients undefined: Services are left to others */
+  async setClients(clients: NodeClients | undefined): Promise<void> {
+    const isSame = this.#isWanted === (clients !== undefined);
+    this.#isWanted = clients !== undefined;
+    if (clients) {
+      const { networks, ...node } = clients;
+      this.#inputs.node.set(ONLY, node);
+      this.#inputs.clients.set(ONLY, networks);
+    } else this.#inputs.node.delete(ONLY);
+    await this.#settle();
+    if (this.#isReconciled && !isSame) await this.reconcile();
+  }
+
+  /** @param addresses of the node's devices, without loopback */
+  async setAddresses(addresses: readonly string[]): Promise<void> {
+    if (String(addresses) === String(this.#addresses)) return;
+    this.#addresses = addresses;
+    await this.#inTurn(async () => await this.#datapath?.setNodeAddresses(this.#addresses));
+  }
+
+  /** Makes the kernel hold what this was told and nothing else. To be called when everything has been told, and now and then. */
+  async reconcile(): Promise<void> {
+    this.#isReconciled = true;
+    await this.#inTurn(async () => {
+      if (this.#isClosed) return;
+      if (!this.#isWanted) await this.#leave();
+      else if (this.#datapath) await this.#verify(this.#datapath);
+      else this.#datapath = await this.#enter();
+    });
+  }
+
+  /** What is in force stays. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#last;
+    this.#datapath?.[Symbol.dispose]();
+    this.#datapath = undefined;
+  }
+
+  async #settle(): Promise<void> {
+    this.#graph.settle();
+    for (const name of this.#derived.translations.changed) this.#unwritten.add(name);
+    if (this.#unwritten.size === 0) return;
+    await this.#inTurn(async () => {
+      if (this.#datapath) await this.#write(this.#datapath);
+    });
+  }
+
+  /** What the kernel does not take is given to it again with the next change. */
+  async #write(datapath: ServiceDatapath): Promise<void> {
+    const names = [...this.#unwritten];
+    if (names.length === 0) return;
+    this.#unwritten.clear();
+    try {
+      const set = this.#sound(names.flatMap((name) => this.#derived.translations.get(name) ?? []));
+      const isSet = new Set(set.map(({ name }) => name));
+      await datapath.apply({ set, removed: names.filter((name) => !isSet.has(name)) });
+    } catch (error) {
+      for (const name of names) this.#unwritten.add(name);
+      throw error;
+    }
+  }
+
+  /** Where no programs are at work yet they begin with nothing, so that packets to Services are not dropped before anything translates them. */
+  async #enter(): Promise<ServiceDatapath> {
+    const cgroup = this.#options.findCgroup();
+    using unfinished = new DisposableStack();
+    const datapath = unfinished.use(await this.#options.open());
+    if (!areServicesAttached(this.#options.pinFolder)) datapath.attach(cgroup);
+    await datapath.setNodeAddresses(this.#addresses);
+    await datapath.reconcile(this.#all());
+    datapath.attach(cgroup);
+    unfinished.move();
+    return datapath;
+  }
+
+  async #verify(datapath: ServiceDatapath): Promise<void> {
+    await this.#write(datapath);
+    await datapath.setNodeAddresses(this.#addresses);
+    const { written, deleted } = await datapath.reconcile(this.#all());
+    datapath.attach(this.#options.findCgroup());
+    if (written + deleted === 0) return;
+    const message = `${written + deleted} entries of Services in the kernel were not as they had been written; they are again`;
+    this.#options.onFailure(new EnforcementError('drifted', message));
+  }
+
+  /** Addresses go first: where nothing translates them they must not be known as such. */
+  async #leave(): Promise<void> {
+    if (!this.#datapath && !areServicesAttached(this.#options.pinFolder)) return;
+    using datapath = this.#datapath ?? (await this.#options.open());
+    this.#datapath = undefined;
+    await datapath.reconcile([]);
+    datapath.detach();
+  }
+
+  #all(): readonly ServicePortTranslation[] {
+    this.#unwritten.clear();
+    return this.#sound([...this.#derived.translations.values()]);
+  }
+
+  /** Without those that the kernel cannot have; one of them is not to stop the others. */
+  #sound(translations: readonly ServicePortTranslation[]): readonly ServicePortTranslation[] {
+    return translations.filter((translation) => {
+      const problem = translationProblem(translation);
+      if (problem !== undefined) this.#options.onFailure(new EnforcementError('malformed', `${translation.name}: ${problem}`));
+      return problem === undefined;
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#last = this.#last.then(work).then(
+      () => {
+        if (this.#unwritten.size === 0 && this.#isWanted === (this.#datapath !== undefined)) this.#failure = '';
+      },
+      (error: unknown) => this.#tell(error instanceof Error ? error : new Error(String(error))),
+    );
+    return this.#last;
+  }
+
+  /** Once, however often it is tried. */
+  #tell(error: Error): void {
+    if (error.message === this.#failure) return;
+    this.#failure = error.message;
+    this.#options.onFailure(error);
+  }
+}
+
+function keyOf({ metadata: { namespace, name } }: Service | EndpointSlice): string {
+  return `${namespace}/${name}`;
+}
