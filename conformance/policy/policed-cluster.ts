@@ -2,22 +2,26 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { eventually } from '../../testkit/eventually.ts';
 import type { RunningLab } from '../lab/index.ts';
-import { installManifest, startLabWithImages, untilInForce } from '../lab/sluice.ts';
+import { installManifest, type LabWithSluiceOptions, startLabWithImages, untilInForce } from '../lab/sluice.ts';
 
 const POLICY_MANIFEST = new URL('../../manifests/policy.yaml', import.meta.url);
 const READY_WITHIN_S = 120;
 
-/** The manifest that users apply, with the setting that they make. */
+/**
+ * The manifest that users apply, with the setting that they make. Services stay kube-proxy's: all nodes of a lab have the cgroup tree of
+ * this machine, whose root is not theirs.
+ */
 function installWithPolicies(): string {
   const text = installManifest();
-  const policed = text.replace('  sluice.yaml: |\n', '  sluice.yaml: |\n    policy:\n      enabled: true\n');
+  const settings = ['policy:', '  enabled: true', '  services: false'].map((line) => `    ${line}\n`);
+  const policed = text.replace('  sluice.yaml: |\n', `  sluice.yaml: |\n${settings.join('')}`);
   assert.notEqual(policed, text, 'install.yaml has no settings');
   return policed;
 }
 
 /** Starts a lab in which network policies are enforced, installed as users do it; resolves when every node does so. */
-export async function startPolicedCluster(nodes: number): Promise<RunningLab> {
-  const lab = await startLabWithImages({ nodes });
+export async function startPolicedCluster(nodes: number, options: Omit<LabWithSluiceOptions, 'nodes'> = {}): Promise<RunningLab> {
+  const lab = await startLabWithImages({ ...options, nodes });
   try {
     await lab.apply(installWithPolicies());
     await lab.apply(readFileSync(POLICY_MANIFEST, 'utf8'));
