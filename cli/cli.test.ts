@@ -67,6 +67,7 @@ writeFileSync(folder.join('sluice.yaml'), 'http:\n  acessLog: json\n');
 
 /** One of each command that does nothing without. */
 const SUBCOMMANDS = new Map([
+  ['bpf', ['ipcache']],
   ['config', ['defaults']],
   ['policy', ['verdict']],
 ]);
@@ -89,6 +90,11 @@ describe('wrong usage', { concurrency: 2 }, () => {
     [['policy', 'verdict', '--from', 'a', '--to', 'b', '--port', '0'], /--port must be a port, by name or from 1 to 65535/],
     [['policy', 'verdict', '--from', 'a', '--to', 'b', '--port', '256', '--protocol', 'ICMP'], /--port must be a type from 0 to 255/],
     [['policy', 'verdict', '--from', 'a', '--port', '80'], /missing required argument: to \(see: sluice policy --help\)/],
+    [['bpf', 'ipcache', '10.0.0'], /"10\.0\.0" is no IP address/],
+    [['bpf', 'policy', 'web'], /"web" is no identity: it is a number/],
+    [['bpf', 'policies'], /there is no command bpf policies; did you mean policy\?/],
+    [['agent', 'clenup'], /there is no command agent clenup; did you mean cleanup\?/],
+    [['enforcer', 'cleanup', '--socket', 'a'], /unknown argument: socket/],
     [['policy', 'verdcit'], /there is no command policy verdcit; did you mean verdict\?/],
     [['explain', 'shop.test/cart'], /"shop\.test\/cart" is no http or https URL; did you mean https:\/\/shop\.test\/cart\?/],
     [['explain', 'http://shop.test', '--manifests', NOWHERE], /nowhere does not exist/],
@@ -293,7 +299,7 @@ describe('the rest', { concurrency: 2 }, () => {
     const { stdout } = await runSluiceCommand(['--help']);
     const commands = [...stdout.matchAll(/^ {2}sluice (\w+)/gm)].map((match) => match[1] ?? '');
     assert.deepEqual(commands, [
-      ...['run', 'controller', 'agent', 'enforcer', 'validate', 'render', 'explain', 'policy', 'status', 'doctor', 'demo', 'config'],
+      ...['run', 'controller', 'agent', 'enforcer', 'validate', 'render', 'explain', 'policy', 'status', 'bpf', 'doctor', 'demo', 'config'],
       'completion',
     ]);
     const documented = readFileSync(new URL('../docs/cli.md', import.meta.url), 'utf8');

@@ -1,6 +1,7 @@
 import yargs, { type Argv } from 'yargs';
 import { CliError } from './cli-error.ts';
 import { addAgent } from './commands/agent.ts';
+import { addBpf } from './commands/bpf.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConfig } from './commands/config.ts';
 import { addController } from './commands/controller.ts';
@@ -27,6 +28,7 @@ const COMMANDS: ReadonlyMap<string, (yargs: Argv) => Argv> = new Map([
   ['explain', addExplain],
   ['policy', addPolicy],
   ['status', addStatus],
+  ['bpf', addBpf],
   ['doctor', addDoctor],
   ['demo', addDemo],
   ['config', addConfig],

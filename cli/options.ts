@@ -91,3 +91,11 @@ export const outputOption = {
   default: 'text' as const,
   describe: 'Form of the answer',
 } as const;
+
+export const pinFolderOption = {
+  type: 'string',
+  requiresArg: true,
+  normalize: true,
+  default: '/sys/fs/bpf/sluice',
+  describe: 'Folder in a BPF file system where programs and tables outlive the enforcer',
+} as const;

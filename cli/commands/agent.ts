@@ -2,20 +2,26 @@ import { join } from 'node:path';
 import type { Argv } from 'yargs';
 import { adminPortOption, configOption, DEFAULT_PORTS, ENFORCER_SOCKET, kubeconfigOption, logFormatOption } from '../options.ts';
 import { requireSettings } from '../settings.ts';
+import { addCleanup } from './cleanup.ts';
+
+/** Options of this command alone, not of those below it. */
+const OWN = { global: false } as const;
 
 export function addAgent(yargs: Argv): Argv {
   return yargs.command(
     'agent',
     "Run a node's Envoy with what the controller says, and with what it said last while it is away",
     (command) =>
-      command
+      addCleanup(command, 'agent')
         .option('controller', {
+          ...OWN,
           type: 'string',
           requiresArg: true,
           default: `sluice-controller.sluice-system.svc:${DEFAULT_PORTS.xds}`,
           describe: 'Controllers, as NAME:PORT',
         })
         .option('ca', {
+          ...OWN,
           type: 'string',
           requiresArg: true,
           normalize: true,
@@ -23,6 +29,7 @@ export function addAgent(yargs: Argv): Argv {
           describe: 'File with the authorities that controllers are known by',
         })
         .option('node-name', {
+          ...OWN,
           type: 'string',
           requiresArg: true,
           default: process.env['NODE_NAME'] ?? '',
@@ -30,6 +37,7 @@ export function addAgent(yargs: Argv): Argv {
           describe: 'Name of this node',
         })
         .option('state-dir', {
+          ...OWN,
           type: 'string',
           requiresArg: true,
           normalize: true,
@@ -37,15 +45,16 @@ export function addAgent(yargs: Argv): Argv {
           describe: "Folder for this node's certificate and for what Envoy accepted",
         })
         .option('run-dir', {
+          ...OWN,
           type: 'string',
           requiresArg: true,
           normalize: true,
           describe: 'Folder of sockets shared with an Envoy that somebody else runs; without it the agent runs Envoy itself',
         })
-        .option('kubeconfig', kubeconfigOption)
-        .option('admin-port', adminPortOption)
-        .option('config', configOption)
-        .option('log-format', logFormatOption)
+        .option('kubeconfig', { ...kubeconfigOption, ...OWN })
+        .option('admin-port', { ...adminPortOption, ...OWN })
+        .option('config', { ...configOption, ...OWN })
+        .option('log-format', { ...logFormatOption, ...OWN })
         .example('sluice agent --run-dir /run/sluice', 'in a pod, next to a container with Envoy')
         .example('sluice agent --controller 10.0.0.7:18000 --ca ca.crt --kubeconfig node.conf', 'on a machine, with an Envoy of its own'),
     async (argv) => {

@@ -1,35 +1,35 @@
 import type { Argv } from 'yargs';
-import { adminPortOption, ENFORCER_SOCKET, logFormatOption } from '../options.ts';
+import { adminPortOption, ENFORCER_SOCKET, logFormatOption, pinFolderOption } from '../options.ts';
+import { addCleanup } from './cleanup.ts';
+
+/** Options of this command alone, not of those below it. */
+const OWN = { global: false } as const;
 
 export function addEnforcer(yargs: Argv): Argv {
   return yargs.command(
     'enforcer',
     'Have network policies enforced by the kernel of this node, as its agent says; what is in force stays when it ends',
     (command) =>
-      command
+      addCleanup(command, 'enforcer')
         .option('socket', {
+          ...OWN,
           type: 'string',
           requiresArg: true,
           normalize: true,
           default: `/run/sluice/${ENFORCER_SOCKET}`,
           describe: "Socket of this node's agent",
         })
-        .option('pin-folder', {
-          type: 'string',
-          requiresArg: true,
-          normalize: true,
-          default: '/sys/fs/bpf/sluice',
-          describe: 'Folder in a BPF file system where programs and tables outlive this process',
-        })
+        .option('pin-folder', pinFolderOption)
         .option('node-name', {
+          ...OWN,
           type: 'string',
           requiresArg: true,
           default: process.env['NODE_NAME'] ?? '',
           defaultDescription: '$NODE_NAME',
           describe: 'Name of this node',
         })
-        .option('admin-port', adminPortOption)
-        .option('log-format', logFormatOption)
+        .option('admin-port', { ...adminPortOption, ...OWN })
+        .option('log-format', { ...logFormatOption, ...OWN })
         .example('sluice enforcer', 'in a pod with the network of its node, next to the agent')
         .epilogue('Needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, best CAP_NET_BROADCAST, and the BPF file system.'),
     async (argv) => {

@@ -1,10 +1,9 @@
 import type { Direction } from '../../model/index.ts';
-import { IP_PROTOCOLS } from '../../model/index.ts';
 import type { Decider, EndVerdict, PartyReport, PolicyVerdict } from '../policy/judge.ts';
 import { formatSource, type Locate } from './place.ts';
+import { formatProtocol } from './protocol.ts';
 
 const LABEL_WIDTH = 13;
-const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(IP_PROTOCOLS).map(([name, number]) => [number, name]));
 /** Labels that every pod has, or that repeat its namespace. */
 const SELF_EVIDENT =
   /^k8s:io\.cilium\.k8s\.(?:policy\.(?:cluster|serviceaccount)=default$|namespace\.labels\.kubernetes\.io\/metadata\.name=)/;
@@ -26,7 +25,7 @@ export function formatPolicyVerdict(verdict: PolicyVerdict, locate: Locate): str
 
 /** `TCP port 80`, `ICMP type 8`. */
 export function formatPort({ protocol, port }: Pick<PolicyVerdict, 'protocol' | 'port'>): string {
-  const name = NAMES.get(protocol) ?? `protocol ${protocol}`;
+  const name = formatProtocol(protocol);
   return `${name} ${name.startsWith('ICMP') ? 'type' : 'port'} ${port}`;
 }
 
