@@ -119,7 +119,7 @@ describe('Services on a node', needs('root', 'bpf'), () => {
       } else await scene.services.setClients(undefined);
       assert.equal(areServicesAttached(PINS), false, next);
       assert.deepEqual(listServiceAddresses(PINS), [], next);
-      assert.deepEqual(scene.services.state, { isInForce: false }, next);
+      assert.equal(scene.services.state(), undefined, next);
       assert.equal(await scene.ask(), 'ENETUNREACH', next);
     }
     assert.deepEqual(scene.failures, []);
@@ -134,13 +134,13 @@ describe('Services on a node', needs('root', 'bpf'), () => {
     await scene.services.reconcile();
     assert.equal(scene.failures.length, 1);
     assert.match(scene.failures[0] ?? '', /cgroup tree of version 2/);
-    assert.deepEqual(scene.services.state, { isInForce: false, failure: scene.failures[0] });
+    assert.deepEqual(scene.services.state(), { translations: 1, isInForce: false, failure: scene.failures[0] });
     // Else packets to Services would be dropped that others translate.
     assert.equal(existsSync(join(PINS, 'service_addresses')), false);
     scene.cgroup = cgroup;
     await scene.services.reconcile();
     assert.equal(await scene.ask(), '10.1.0.1 8080');
-    assert.deepEqual(scene.services.state, { isInForce: true });
+    assert.deepEqual(scene.services.state(), { translations: 1, isInForce: true });
   });
 
   test('what somebody takes away is put back, and told of', async () => {

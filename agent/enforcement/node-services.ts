@@ -21,6 +21,15 @@ export interface NodeClients extends ClientNode {
   readonly networks: readonly string[];
 }
 
+export interface NodeServicesState {
+  /** How many there are to be. */
+  readonly translations: number;
+  /** Whether the kernel translates. */
+  readonly isInForce: boolean;
+  /** What went wrong the last time. */
+  readonly failure?: string;
+}
+
 export interface ServiceObjects {
   readonly services?: readonly Service[];
   readonly slices?: readonly EndpointSlice[];
@@ -60,9 +69,14 @@ export class NodeServices implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Whether the kernel translates as this says; why not, where it should. */
-  get state(): { readonly isInForce: boolean; readonly failure?: string } {
-    return { isInForce: this.#datapath !== undefined, ...(this.#failure !== '' && { failure: this.#failure }) };
+  /** Undefined where Services are left to others. */
+  state(): NodeServicesState | undefined {
+    if (!this.#isWanted) return undefined;
+    return {
+      translations: this.#derived.translations.size,
+      isInForce: this.#datapath !== undefined,
+      ...(this.#failure !== '' && { failure: this.#failure }),
+    };
   }
 
   /** What is wrong with Services, as this node sees them. */

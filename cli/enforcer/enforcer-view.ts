@@ -1,6 +1,8 @@
+import type { NodeServicesState } from '../../agent/enforcement/node-services.ts';
 import type { EnforcementStatus, RelayStatus, Status } from '../../controller/admin/status.ts';
 import type { AdminView } from '../../controller/admin/view.ts';
 import { objectKey } from '../../model/index.ts';
+import { countSeverities } from '../text/diagnostics.ts';
 import { readVersions } from '../version.ts';
 import type { Enforcement } from './enforcement.ts';
 
@@ -27,13 +29,14 @@ export class EnforcerView implements AdminView {
       objects: {},
       resources: {},
       clients: [],
-      findings: { error: 0, warning: 0, info: 0 },
+      findings: countSeverities(this.diagnostics()),
       rejected: [],
     };
   }
 
+  /** Of Services, as this node sees them; those of policies are the controllers'. */
   diagnostics(): ReturnType<AdminView['diagnostics']> {
-    return [];
+    return this.#enforcement.services.diagnostics();
   }
 
   model(): ReturnType<AdminView['model']> {
@@ -54,7 +57,7 @@ export class EnforcerView implements AdminView {
   }
 
   #describeEnforcement(): EnforcementStatus {
-    const { node } = this.#enforcement;
+    const { node, services } = this.#enforcement;
     const { devices, open } = node.state();
     const endpoints = devices.pods.map(({ endpoint: { pod, identity, addresses }, name: device }) => {
       const whyOpen = open.get(objectKey(pod));
@@ -66,6 +69,13 @@ export class EnforcerView implements AdminView {
       endpoints,
       missing: devices.missing.map(({ pod: { namespace, name } }) => ({ namespace, name })),
       network: [...devices.network.uplinks, ...devices.network.tunnels].map(({ name }) => name),
+      ...describeServices(services.state()),
     };
   }
+}
+
+function describeServices(state: NodeServicesState | undefined): Pick<EnforcementStatus, 'services'> {
+  if (!state) return {};
+  const { isInForce: inForce, ...rest } = state;
+  return { services: { inForce, ...rest } };
 }

@@ -82,6 +82,17 @@ const enforcement = z.object({
   missing: z.array(z.object({ namespace: z.string(), name: z.string() })),
   /** Devices by which packets come from elsewhere. */
   network: z.array(z.string()),
+  /** Absent where Services are left to others, as the settings say. */
+  services: z
+    .object({
+      /** Ports of Services that are to be translated, of each address family. */
+      translations: count,
+      /** Whether the kernel translates. */
+      inForce: z.boolean(),
+      /** What went wrong the last time. */
+      failure: z.string().optional(),
+    })
+    .optional(),
 });
 
 /** What `/status` answers: the whole of a running Sluice at a glance. */
