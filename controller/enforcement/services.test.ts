@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { decodeNodeEndpoints } from '../../agent/enforcement/decode.ts';
+import { type KubeObject, refOf } from '../../kube/index.ts';
+import { VIEWS } from '../../kube/object.ts';
+import { PolicyEngine } from '../../policy/index.ts';
+import { endpointSliceObject, serviceObject } from '../../testkit/kube-objects.ts';
+import { ENDPOINT_SLICE_TYPE, NODE_ENDPOINTS_TYPE, SERVICE_TYPE, SnapshotCache } from '../../xds-server/serve/index.ts';
+import { IdentityRegistry } from '../identities/identity-registry.ts';
+import { Enforcement } from './enforcement.ts';
+
+const NODE = VIEWS['v1/Node'].parse({
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name: 'n1', labels: { 'topology.kubernetes.io/zone': 'north' } },
+  spec: { podCIDRs: ['10.244.0.0/24'] },
+});
+
+const service = (name: string, address: string) => serviceObject({ clusterIPs: [address], ports: [{ port: 80 }] }, { name });
+const slice = (of: string, name: string, ...addresses: readonly string[]) =>
+  endpointSliceObject(
+    { ports: [{ port: 8080 }], endpoints: addresses.map((address) => ({ addresses: [address] })) },
+    { name, labels: { 'kubernetes.io/service-name': of } },
+  );
+
+class Scene {
+  readonly cache = new SnapshotCache();
+  readonly #changed: string[] = [];
+  readonly #enforcement: Enforcement;
+
+  constructor(services: boolean) {
+    const registry = new IdentityRegistry({ now: () => 0 });
+    this.#enforcement = new Enforcement({ engine: new PolicyEngine({ allocator: registry }), registry, cache: this.cache, services });
+    this.cache.watch(({ names }) => this.#changed.push(...names.map(({ typeUrl, name }) => `${typeUrl.split('.').at(-1)} ${name}`)));
+  }
+
+  /** @returns what nodes are told of */
+  take(upserts: readonly KubeObject[], removals: readonly KubeObject[] = []): readonly string[] {
+    this.#changed.length = 0;
+    this.#enforcement.take({ upserts, removals: removals.map(refOf) });
+    return this.#changed.toSorted();
+  }
+
+  clients() {
+    const found = this.cache.get({ typeUrl: NODE_ENDPOINTS_TYPE, name: 'n1' });
+    assert.ok(found, 'nothing of the node');
+    return decodeNodeEndpoints('n1', found.body).serviceClients;
+  }
+}
+
+describe('Services that nodes are told of', () => {
+  test('are told of by what changes, and nothing else', () => {
+    const scene = new Scene(true);
+    scene.take([NODE, service('web', '10.96.0.10'), slice('web', 'web-1', '10.244.0.5'), slice('web', 'web-2')]);
+    assert.deepEqual(scene.take([slice('web', 'web-2', '10.244.0.6')]), ['EndpointSlice default/web-2']);
+    assert.deepEqual(scene.take([service('web', '10.96.0.11')]), ['Service default/web']);
+    assert.deepEqual(scene.take([service('web', '10.96.0.11'), slice('web', 'web-2', '10.244.0.6')]), []);
+    assert.deepEqual(scene.take([], [slice('web', 'web-1')]), ['EndpointSlice default/web-1']);
+    assert.deepEqual(scene.take([], [service('web', '')]), ['Service default/web']);
+  });
+
+  test('are withdrawn when they become headless or another is to serve them, and told of again after that', () => {
+    const scene = new Scene(true);
+    scene.take([service('web', '10.96.0.10')]);
+    assert.deepEqual(scene.take([service('web', 'None')]), ['Service default/web']);
+    assert.equal(scene.cache.ofType(SERVICE_TYPE).size, 0);
+    assert.deepEqual(scene.take([service('other', 'None')]), []);
+    assert.deepEqual(scene.take([service('web', '10.96.0.10')]), ['Service default/web']);
+  });
+
+  test('come with the zone of each node and the networks of its pods, which follow the Node', () => {
+    const scene = new Scene(true);
+    scene.take([NODE]);
+    assert.deepEqual(scene.clients(), { zone: 'north', podNetworks: ['10.244.0.0/24'] });
+    scene.take([{ ...NODE, metadata: { ...NODE.metadata, labels: {} }, spec: { podCIDRs: [] } }]);
+    assert.deepEqual(scene.clients(), { podNetworks: [] });
+  });
+
+  test('are left to others where they are switched off', () => {
+    const scene = new Scene(false);
+    scene.take([NODE, service('web', '10.96.0.10'), slice('web', 'web-1', '10.244.0.5')]);
+    assert.deepEqual(
+      [SERVICE_TYPE, ENDPOINT_SLICE_TYPE].map((typeUrl) => scene.cache.ofType(typeUrl).size),
+      [0, 0],
+    );
+    assert.equal(scene.clients(), undefined);
+  });
+});
