@@ -1,6 +1,10 @@
+import { runCyclonusSuite } from './cyclonus/main.ts';
 import { runIngressSuite } from './ingress/main.ts';
+import type { Streams } from './streams.ts';
 
-const SUITES: Readonly<Record<string, typeof runIngressSuite>> = { ingress: runIngressSuite };
+type Suite = (args: readonly string[], streams: Streams) => Promise<number>;
+
+const SUITES: Readonly<Record<string, Suite>> = { cyclonus: runCyclonusSuite, ingress: runIngressSuite };
 
 const [name = '', ...args] = process.argv.slice(2);
 const suite = Object.hasOwn(SUITES, name) ? SUITES[name] : undefined;

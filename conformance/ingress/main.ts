@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { openApiClient } from '../../kube/index.ts';
+import type { Streams } from '../streams.ts';
 import { addressTowardsNodes, ClusterPlatform } from './cluster.ts';
 import type { Platform } from './platform.ts';
 import { formatSums, isConformant, makeReport, writeReport } from './report.ts';
@@ -24,12 +25,6 @@ Checks whether Ingresses are served as the documentation of Kubernetes says.
   --help              this text
 
 Exit code: 0 where everything has passed, 1 where something has not, 2 for wrong usage.`;
-
-/** Where text goes. */
-export interface Streams {
-  readonly out: (text: string) => void;
-  readonly error: (text: string) => void;
-}
 
 interface Options {
   readonly kubeconfig: string | undefined;
