@@ -102,6 +102,7 @@ describe('a case', () => {
 
   test('is known by its tags, and its description where it has one', () => {
     assert.equal(titleOf({ number: 1, description: '', tags: ['a', 'b'] }), 'a, b');
+    assert.equal(titleOf({ number: 1, description: 'a,b', tags: ['a', 'b'] }), 'a, b');
     assert.equal(titleOf({ number: 1, description: 'What', tags: ['a', 'b'] }), 'What (a, b)');
   });
 });

@@ -2,7 +2,7 @@
 export interface GeneratedCase {
   /** From 1. */
   readonly number: number;
-  /** Most cases have none, and are known by their tags. */
+  /** Of most cases only their tags. */
   readonly description: string;
   readonly tags: readonly string[];
 }
@@ -27,9 +27,9 @@ export function hasPassed({ steps }: CaseResult): boolean {
   return steps.length > 0 && steps.every(({ wrong, correct }) => wrong === 0 && correct > 0);
 }
 
-/** `create-pod, delete-pod`, after the description where there is one. */
+/** `action, create-pod`, after the description where there is another. */
 export function titleOf({ description, tags }: GeneratedCase): string {
-  return description === '' ? tags.join(', ') : `${description} (${tags.join(', ')})`;
+  return description === '' || description === tags.join(',') ? tags.join(', ') : `${description} (${tags.join(', ')})`;
 }
 
 interface Running {
