@@ -23,6 +23,9 @@ import { NetnsLab, type Network, type Node, type Pod } from '../lab/netns/index.
 
 export const NAMESPACE = 'shop';
 const PROGRAM = new URL('agent-program.ts', import.meta.url);
+/** With the capabilities that `manifests/policy.yaml` gives, and no others. */
+const CAPABILITIES = '-all,+bpf,+net_admin,+net_broadcast,+perfmon';
+const WITHIN = ['setpriv', '--inh-caps', CAPABILITIES, '--bounding-set', CAPABILITIES];
 
 /** A controller outside and an agent on each node of a lab, with everything between them and packets: `await using scene = …`. */
 export class EnforcementScene implements AsyncDisposable {
@@ -64,7 +67,7 @@ export class EnforcementScene implements AsyncDisposable {
 
   /** Resolves when what is published is in force on the node. */
   async startAgent(node: Node): Promise<void> {
-    const agent = new PlaceChild<object>(node, PROGRAM, (told) => this.told.push(told));
+    const agent = new PlaceChild<object>(node, PROGRAM, (told) => this.told.push(told), WITHIN);
     this.#agents.set(node.name, agent);
     const [pinFolder, storeFolder] = [`${node.bpfFolder}/sluice`, join(this.#folder.path, node.name)];
     await agent.ask({ kind: 'start', socket: this.#socket, nodeName: node.name, pinFolder, cgroup: node.rootCgroup, storeFolder });
