@@ -1,5 +1,6 @@
-import { type ApiServerClient, CredentialsError, openApiClient } from '../kube/index.ts';
+import { ApiError, type ApiServerClient, CredentialsError, openApiClient } from '../kube/index.ts';
 import { CliError } from './cli-error.ts';
+import { describeFailure } from './describe-failure.ts';
 import { readVersions } from './version.ts';
 
 /**
@@ -13,6 +14,21 @@ export function requireApiClient(kubeconfig: string | undefined, userAgent = use
     return Object.assign(client, { [Symbol.asyncDispose]: () => client.close() });
   } catch (error) {
     if (error instanceof CredentialsError) throw new CliError('usage', error.message, { cause: error });
+    throw error;
+  }
+}
+
+/**
+ * Asks an API server something.
+ * @param kubeconfig as {@link requireApiClient} has it
+ * @throws CliError where it does not answer, or refuses
+ */
+export async function withApiServer<T>(kubeconfig: string | undefined, ask: (client: ApiServerClient) => Promise<T>): Promise<T> {
+  await using client = requireApiClient(kubeconfig);
+  try {
+    return await ask(client);
+  } catch (error) {
+    if (error instanceof ApiError) throw new CliError('failed', describeFailure(error), { cause: error });
     throw error;
   }
 }

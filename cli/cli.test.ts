@@ -69,6 +69,7 @@ writeFileSync(folder.join('sluice.yaml'), 'http:\n  acessLog: json\n');
 const SUBCOMMANDS = new Map([
   ['bpf', ['ipcache']],
   ['config', ['defaults']],
+  ['identity', ['list']],
   ['policy', ['verdict']],
 ]);
 
@@ -93,6 +94,8 @@ describe('wrong usage', { concurrency: 2 }, () => {
     [['bpf', 'ipcache', '10.0.0'], /"10\.0\.0" is no IP address/],
     [['bpf', 'policy', 'web'], /"web" is no identity: it is a number/],
     [['bpf', 'policies'], /there is no command bpf policies; did you mean policy\?/],
+    [['identity', 'get', 'web'], /"web" is no identity: it is a number/],
+    [['identity'], /say which: sluice identity list, or sluice identity get NUMBER/],
     [['agent', 'clenup'], /there is no command agent clenup; did you mean cleanup\?/],
     [['enforcer', 'cleanup', '--socket', 'a'], /unknown argument: socket/],
     [['policy', 'verdcit'], /there is no command policy verdcit; did you mean verdict\?/],
@@ -299,8 +302,8 @@ describe('the rest', { concurrency: 2 }, () => {
     const { stdout } = await runSluiceCommand(['--help']);
     const commands = [...stdout.matchAll(/^ {2}sluice (\w+)/gm)].map((match) => match[1] ?? '');
     assert.deepEqual(commands, [
-      ...['run', 'controller', 'agent', 'enforcer', 'validate', 'render', 'explain', 'policy', 'status', 'bpf', 'doctor', 'demo', 'config'],
-      'completion',
+      ...['run', 'controller', 'agent', 'enforcer', 'validate', 'render', 'explain', 'policy', 'status'],
+      ...['endpoints', 'identity', 'bpf', 'doctor', 'demo', 'config', 'completion'],
     ]);
     const documented = readFileSync(new URL('../docs/cli.md', import.meta.url), 'utf8');
     for (const command of commands) {

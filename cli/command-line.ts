@@ -7,8 +7,10 @@ import { addConfig } from './commands/config.ts';
 import { addController } from './commands/controller.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addEndpoints } from './commands/endpoints.ts';
 import { addEnforcer } from './commands/enforcer.ts';
 import { addExplain } from './commands/explain.ts';
+import { addIdentity } from './commands/identity.ts';
 import { addPolicy } from './commands/policy.ts';
 import { addRender } from './commands/render.ts';
 import { addRun } from './commands/run.ts';
@@ -28,6 +30,8 @@ const COMMANDS: ReadonlyMap<string, (yargs: Argv) => Argv> = new Map([
   ['explain', addExplain],
   ['policy', addPolicy],
   ['status', addStatus],
+  ['endpoints', addEndpoints],
+  ['identity', addIdentity],
   ['bpf', addBpf],
   ['doctor', addDoctor],
   ['demo', addDemo],

@@ -6,7 +6,11 @@ import { describeFailure } from '../describe-failure.ts';
 import type { AskedCluster, AskedPod } from './cluster-report.ts';
 
 /** Where each kind of pod tells of itself: on its own loopback, so that it is asked from inside. */
-const PARTS = { controller: { container: 'controller', port: 15_000 }, agent: { container: 'agent', port: 15_010 } } as const;
+const PARTS = {
+  controller: { container: 'controller', port: 15_000 },
+  agent: { container: 'agent', port: 15_010 },
+  enforcer: { container: 'enforcer', port: 15_011 },
+} as const;
 
 type Part = keyof typeof PARTS;
 
@@ -54,15 +58,31 @@ const diagnosticList = z.array(
  * @throws ApiError where the API server does not answer or does not let its pods be read
  */
 export async function askCluster(client: ApiServerClient, namespace: string): Promise<AskedCluster> {
-  const selector = 'app.kubernetes.io/name=sluice';
-  const answer = await client.request({ path: `/api/v1/namespaces/${namespace}/pods`, query: { labelSelector: selector } });
-  const present = podList.parse(answer).items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  const pods = present.sort((a, b) => inOrder(a.spec.nodeName, b.spec.nodeName) || inOrder(a.metadata.name, b.metadata.name));
-  const ofPart = (part: Part) => pods.filter(({ metadata }) => metadata.labels['app.kubernetes.io/component'] === part);
-  const ask = (part: Part) => askAll(ofPart(part), (pod) => askPod(client, namespace, part, pod));
+  const pods = await listPods(client, namespace);
+  const ask = (part: Part) => askPart(client, namespace, pods, part);
   const count = (part: string) => countPods(client, namespace, `sluice-${part}`);
   const [controllers, agents, counted, envoys] = await Promise.all([ask('controller'), ask('agent'), count('agent'), count('envoy')]);
   return { controllers, agents, wantedAgents: counted?.wanted, envoys, diagnostics: await askDiagnostics(client, namespace, controllers) };
+}
+
+/**
+ * Asks who enforces policy on each node.
+ * @throws ApiError as {@link askCluster}
+ */
+export async function askEnforcers(client: ApiServerClient, namespace: string): Promise<readonly AskedPod[]> {
+  return await askPart(client, namespace, await listPods(client, namespace), 'enforcer');
+}
+
+async function listPods(client: ApiServerClient, namespace: string): Promise<readonly Pod[]> {
+  const selector = 'app.kubernetes.io/name=sluice';
+  const answer = await client.request({ path: `/api/v1/namespaces/${namespace}/pods`, query: { labelSelector: selector } });
+  const present = podList.parse(answer).items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  return present.sort((a, b) => inOrder(a.spec.nodeName, b.spec.nodeName) || inOrder(a.metadata.name, b.metadata.name));
+}
+
+function askPart(client: ApiServerClient, namespace: string, pods: readonly Pod[], part: Part): Promise<readonly AskedPod[]> {
+  const ofPart = pods.filter(({ metadata }) => metadata.labels['app.kubernetes.io/component'] === part);
+  return askAll(ofPart, (pod) => askPod(client, namespace, part, pod));
 }
 
 /** Some at a time: each is a connection through the API server and a kubelet. */

@@ -5,6 +5,7 @@ import { objectKey } from '../../model/index.ts';
 import { countSeverities } from '../text/diagnostics.ts';
 import { readVersions } from '../version.ts';
 import type { Enforcement } from './enforcement.ts';
+import { identitiesOf } from './node-identities.ts';
 
 /** Who enforces policy on a node, as its admin endpoint shows it. */
 export class EnforcerView implements AdminView {
@@ -40,7 +41,7 @@ export class EnforcerView implements AdminView {
   }
 
   model(): ReturnType<AdminView['model']> {
-    return {};
+    return { identities: identitiesOf(this.#enforcement) };
   }
 
   resources(): ReturnType<AdminView['resources']> {
