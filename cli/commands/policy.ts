@@ -77,8 +77,8 @@ async function readFolder(folder: string): Promise<Read> {
 }
 
 async function readCluster(kubeconfig: string | undefined): Promise<Read> {
-  const { readPolicyObjects } = await import('../policy/read-cluster.ts');
-  return { objects: await readPolicyObjects(kubeconfig), locate: () => undefined };
+  const [{ readPolicyObjects }, { withApiServer }] = await Promise.all([import('../policy/read-cluster.ts'), import('../api-client.ts')]);
+  return { objects: await withApiServer(kubeconfig, (client) => readPolicyObjects(client)), locate: () => undefined };
 }
 
 /** A name stays one. */
