@@ -20,6 +20,14 @@ export function addEnforcer(yargs: Argv): Argv {
           describe: "Socket of this node's agent",
         })
         .option('pin-folder', pinFolderOption)
+        .option('cgroup', {
+          ...OWN,
+          type: 'string',
+          requiresArg: true,
+          normalize: true,
+          defaultDescription: 'the root of the tree',
+          describe: 'Control group of all processes of this node; to be named where the node is a container',
+        })
         .option('node-name', {
           ...OWN,
           type: 'string',
@@ -39,9 +47,10 @@ export function addEnforcer(yargs: Argv): Argv {
         import('../stop-signals.ts'),
         import('node:os'),
       ]);
-      const { socket, pinFolder, adminPort } = argv;
+      const { socket, pinFolder, cgroup, adminPort } = argv;
       const nodeName = argv.nodeName || hostname();
-      await runEnforcer({ socket, pinFolder, adminPort, nodeName, log: createLog(argv.logFormat) }, listenForStop());
+      const log = createLog(argv.logFormat);
+      await runEnforcer({ socket, pinFolder, ...(cgroup && { cgroup }), adminPort, nodeName, log }, listenForStop());
     },
   );
 }

@@ -15,6 +15,8 @@ export interface EnforcerOptions {
   /** Of the agent of this node. */
   readonly socket: string;
   readonly pinFolder: string;
+  /** Of all processes of the node. Default: the root. */
+  readonly cgroup?: string;
   readonly nodeName: string;
   readonly adminPort: number;
   readonly log: Log;
@@ -27,10 +29,13 @@ const BACK_OFF = { firstMs: 100, maxMs: 1_000 };
  * Has policies enforced as the agent says until it is told to stop; then what is in force stays.
  * @throws CliError where this machine cannot enforce anything
  */
-export async function runEnforcer({ socket, pinFolder, nodeName, adminPort, log }: EnforcerOptions, stop: StopSignals): Promise<void> {
+export async function runEnforcer(options: EnforcerOptions, stop: StopSignals): Promise<void> {
+  const { socket, pinFolder, cgroup, nodeName, adminPort, log } = options;
   await using cleanUp = new AsyncDisposableStack();
   const upstream = { target: `unix:${socket}`, credentials: credentials.createInsecure(), backOff: BACK_OFF };
-  const enforcement = cleanUp.use(await start({ upstream, nodeName, pinFolder, onEvent: (event) => log(entryOf(event)) }));
+  const enforcement = cleanUp.use(
+    await start({ upstream, nodeName, pinFolder, ...(cgroup && { cgroup }), onEvent: (event) => log(entryOf(event)) }),
+  );
   const view = new EnforcerView(enforcement);
   const admin = await startAdminServer({ view, metrics: new Metrics(view), port: adminPort });
   cleanUp.defer(() => admin.close());
