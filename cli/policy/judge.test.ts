@@ -152,6 +152,12 @@ describe('the verdict of policies in a folder', () => {
     });
   }
 
+  test('says so where nobody judges', async () => {
+    const { decision, egress, ingress, notes } = await ask('world', 'far', 80);
+    assert.deepEqual([decision, egress, ingress], ['allow', undefined, undefined]);
+    assert.match(notes.join('\n'), /^Pod default\/far is of the host network, .*\nneither end is a pod whose packets are judged$/);
+  });
+
   test('has a runner-up where two rules match', async () => {
     const policies = ['allow', 'deny'].map((name) => ({
       apiVersion: 'cilium.io/v2',

@@ -56,6 +56,8 @@ export interface PolicyVerdict {
   readonly notes: readonly string[];
 }
 
+const NOBODYS = 'neither end is a pod whose packets are judged';
+
 /**
  * Says whether policies let a packet that opens a connection through, at both ends that it passes.
  * @throws CliError for parties or ports that are not there
@@ -78,7 +80,12 @@ export function judge(objects: readonly KubeObject[], options: PolicyEngineOptio
   };
   const egress = at(from, to, 'egress');
   const ingress = at(to, from, 'ingress');
-  const notes = [...new Set([...from.notes, ...to.notes]), ...(isItself ? ['a pod always reaches itself'] : [])];
+  const isNobodys = !from.endpoint && !to.endpoint;
+  const notes = [
+    ...new Set([...from.notes, ...to.notes]),
+    ...(isItself ? ['a pod always reaches itself'] : []),
+    ...(isNobodys ? [NOBODYS] : []),
+  ];
   return {
     from: reportOf(world, from, family, to),
     to: reportOf(world, to, family, from),
