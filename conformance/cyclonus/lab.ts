@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
+import { runToEnd } from '../lab/command.ts';
 import { agnhostImage, type RunningLab } from '../lab/index.ts';
 import { startPolicedCluster } from '../policy/policed-cluster.ts';
 import type { Options } from './main.ts';
 import { cyclonusBinary } from './program.ts';
+import type { Cases } from './report.ts';
 import { type CaseResult, type GeneratedCase, Transcript } from './transcript.ts';
 
 const NODES = 2;
@@ -27,8 +29,7 @@ const ARGS = [
 ];
 
 export interface Run {
-  readonly cases: readonly GeneratedCase[];
-  readonly results: readonly CaseResult[];
+  readonly cases: Cases;
   readonly versions: Readonly<Record<string, string>>;
   readonly command: string;
   /** Why cyclonus has not come to its end, other than by its limit of time. */
@@ -43,6 +44,7 @@ export interface Listener {
 /** Runs cyclonus in a lab with Sluice and its enforcement of policies, as the manifests install them. */
 export async function runInLab(options: Options, { report, onResult }: Listener): Promise<Run> {
   const binary = await cyclonusBinary(report);
+  const all = await generatedCases(binary);
   const images = [await agnhostImage(report)];
   await using lab = await startPolicedCluster(NODES, { images, report });
   const args = argumentsOf(options);
@@ -59,9 +61,18 @@ export async function runInLab(options: Options, { report, onResult }: Listener)
     if (isOutOfTime) cyclonus.kill();
   });
   const failure = await readToEnd(cyclonus, transcript, options.transcript);
-  const { cases, results } = transcript;
+  const cases = { all, chosen: transcript.cases, results: transcript.results };
   const command = ['cyclonus', ...args.map((arg) => (arg === '' ? "''" : arg))].join(' ');
-  return { cases, results, versions: await versionsOf(lab), command, failure: isOutOfTime ? undefined : failure };
+  return { cases, versions: await versionsOf(lab), command, failure: isOutOfTime ? undefined : failure };
+}
+
+/** All, whichever are chosen: without a cluster, cyclonus only says what there is. */
+async function generatedCases(binary: string): Promise<readonly GeneratedCase[]> {
+  const { code, stdout, stderr } = await runToEnd([binary, ...ARGS, '--exclude', '', '--mock', '--dry-run'], {});
+  if (code !== 0) throw new Error(`cyclonus generates no cases: ${stderr}`);
+  const transcript = new Transcript();
+  for (const line of stdout.split('\n')) transcript.addLine(line);
+  return transcript.cases;
 }
 
 function argumentsOf({ include, exclude, destination }: Options): readonly string[] {

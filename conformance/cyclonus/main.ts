@@ -47,13 +47,13 @@ export async function runCyclonusSuite(args: readonly string[], streams: Streams
   }
   const { runInLab } = await import('./lab.ts');
   const start = performance.now();
-  const { cases, results, versions, command, failure } = await runInLab(options, {
+  const { cases, versions, command, failure } = await runInLab(options, {
     report: (what) => streams.error(`${what}\n`),
     onResult: (result, total) => streams.out(formatResult(result, total)),
   });
   const seconds = Math.round((performance.now() - start) / 1000);
   const date = new Date().toISOString().replace(/\.\d+/, '');
-  const report = makeReport({ date, versions: { cyclonus: cyclonusVersion(), ...versions }, command, seconds }, cases, results);
+  const report = makeReport({ date, versions: { cyclonus: cyclonusVersion(), ...versions }, command, seconds }, cases);
   streams.out(`${formatSums(report)}, in ${seconds} s\n`);
   if (options.report !== undefined) for (const path of writeReport(options.report, report)) streams.out(`wrote ${path}\n`);
   if (failure !== undefined) streams.error(`${failure}\n`);

@@ -12,29 +12,49 @@ export interface Report {
   readonly passed: number;
   readonly failed: number;
   readonly notRun: number;
+  /** By choice. */
+  readonly leftOut: number;
   /** Pairs of pods, one from the other, of all steps; most are tried with two ports of two protocols each. */
   readonly pairs: number;
   readonly seconds: number;
   readonly results: readonly ReportedCase[];
 }
 
+const OUTCOMES = ['passed', 'failed', 'not run', 'left out'] as const;
+
 export interface ReportedCase extends GeneratedCase {
-  readonly outcome: 'passed' | 'failed' | 'not run';
+  readonly outcome: (typeof OUTCOMES)[number];
   readonly steps: readonly StepResult[];
   readonly milliseconds: number;
 }
 
 export type ReportCircumstances = Pick<Report, 'date' | 'versions' | 'command' | 'seconds'>;
 
-/** @param cases all that were to be run; those without result were not */
-export function makeReport(circumstances: ReportCircumstances, cases: readonly GeneratedCase[], results: readonly CaseResult[]): Report {
+export interface Cases {
+  /** All that cyclonus generates. */
+  readonly all: readonly GeneratedCase[];
+  /** Those that were to be run, in the same order with numbers of their own. */
+  readonly chosen: readonly GeneratedCase[];
+  /** By the numbers of those that were chosen. */
+  readonly results: readonly CaseResult[];
+}
+
+/** @throws Error where a case was chosen that there is not */
+export function makeReport(circumstances: ReportCircumstances, { all, chosen, results }: Cases): Report {
   const byNumber = new Map(results.map((result) => [result.number, result]));
-  const reported = cases.map((generated): ReportedCase => {
-    const result = byNumber.get(generated.number);
-    if (result === undefined) return { ...generated, outcome: 'not run', steps: [], milliseconds: 0 };
-    const { steps, milliseconds } = result;
-    return { ...generated, outcome: hasPassed(result) ? 'passed' : 'failed', steps, milliseconds };
-  });
+  const reported: ReportedCase[] = [];
+  let next = 0;
+  for (const generated of all) {
+    const one = chosen[next];
+    if (one !== undefined && isSame(one, generated)) {
+      reported.push(reportCase(generated, byNumber.get(one.number)));
+      next += 1;
+    } else {
+      reported.push({ ...generated, outcome: 'left out', steps: [], milliseconds: 0 });
+    }
+  }
+  const missing = chosen[next];
+  if (missing !== undefined) throw new Error(`cyclonus does not always generate ${titleOf(missing)}`);
   const count = (outcome: ReportedCase['outcome']) => reported.filter((one) => one.outcome === outcome).length;
   const steps = results.flatMap((result) => result.steps);
   return {
@@ -43,9 +63,20 @@ export function makeReport(circumstances: ReportCircumstances, cases: readonly G
     passed: count('passed'),
     failed: count('failed'),
     notRun: count('not run'),
+    leftOut: count('left out'),
     pairs: steps.reduce((sum, { wrong, ignored, correct }) => sum + wrong + ignored + correct, 0),
     results: reported,
   };
+}
+
+function isSame(one: GeneratedCase, other: GeneratedCase): boolean {
+  return one.description === other.description && one.tags.join() === other.tags.join();
+}
+
+function reportCase(generated: GeneratedCase, result: CaseResult | undefined): ReportedCase {
+  if (result === undefined) return { ...generated, outcome: 'not run', steps: [], milliseconds: 0 };
+  const { steps, milliseconds } = result;
+  return { ...generated, outcome: hasPassed(result) ? 'passed' : 'failed', steps, milliseconds };
 }
 
 /** Whether every case that was to be run has passed, and any was run at all. */
@@ -53,9 +84,9 @@ export function isConformant({ passed, failed, notRun }: Report): boolean {
   return failed === 0 && notRun === 0 && passed > 0;
 }
 
-/** `216 passed, 0 failed, 0 not run; 18630 pairs of pods` */
-export function formatSums({ passed, failed, notRun, pairs }: Report): string {
-  return `${passed} passed, ${failed} failed, ${notRun} not run; ${pairs} pairs of pods`;
+/** `200 passed, 0 failed, 0 not run, 30 left out; 18630 pairs of pods` */
+export function formatSums({ passed, failed, notRun, leftOut, pairs }: Report): string {
+  return `${passed} passed, ${failed} failed, ${notRun} not run, ${leftOut} left out; ${pairs} pairs of pods`;
 }
 
 export function formatMarkdown(report: Report): string {
@@ -76,8 +107,8 @@ export function formatMarkdown(report: Report): string {
     '',
     '## By tag',
     '',
-    '| tag | passed | failed | not run |',
-    '|---|---|---|---|',
+    `| tag | ${OUTCOMES.join(' | ')} |`,
+    '|---|---|---|---|---|',
     ...sumsByTag(report.results),
     '',
     '## Cases',
@@ -96,7 +127,7 @@ function sumsByTag(results: readonly ReportedCase[]): readonly string[] {
   const tags = [...new Set(results.flatMap(({ tags }) => tags))].sort();
   return tags.map((tag) => {
     const tagged = results.filter((result) => result.tags.includes(tag));
-    const counts = ['passed', 'failed', 'not run'].map((outcome) => tagged.filter((result) => result.outcome === outcome).length);
+    const counts = OUTCOMES.map((outcome) => tagged.filter((result) => result.outcome === outcome).length);
     return `| ${tag} | ${counts.join(' | ')} |`;
   });
 }

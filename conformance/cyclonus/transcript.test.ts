@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatMarkdown, formatSums, isConformant, makeReport } from './report.ts';
-import { type CaseResult, hasPassed, Transcript, titleOf } from './transcript.ts';
+import { type CaseResult, type GeneratedCase, hasPassed, Transcript, titleOf } from './transcript.ts';
 
 const CASES = [
   'test cases to run by tag:',
@@ -110,10 +110,10 @@ describe('a case', () => {
 describe('the report', () => {
   const circumstances = { date: '2026-11-21T16:00:00Z', versions: { Kubernetes: 'v1.36.3' }, command: 'cyclonus generate', seconds: 7 };
   const { cases, results } = read(...CASES, ...FIRST, ...SECOND);
-  const report = makeReport(circumstances, cases, results);
+  const report = makeReport(circumstances, { all: cases, chosen: cases, results });
 
   test('counts what passed, failed, and was not run', () => {
-    assert.equal(formatSums(report), '1 passed, 1 failed, 1 not run; 1048 pairs of pods');
+    assert.equal(formatSums(report), '1 passed, 1 failed, 1 not run, 0 left out; 1048 pairs of pods');
     assert.deepEqual(
       report.results.map(({ outcome }) => outcome),
       ['passed', 'failed', 'not run'],
@@ -123,10 +123,30 @@ describe('the report', () => {
   test('is conformant only if everything was run and has passed', () => {
     const [first] = cases;
     assert.ok(first !== undefined);
-    assert.equal(isConformant(makeReport(circumstances, [first], results.slice(0, 1))), true);
-    assert.equal(isConformant(makeReport(circumstances, cases.slice(0, 2), results.slice(0, 1))), false);
-    assert.equal(isConformant(makeReport(circumstances, cases.slice(0, 2), results)), false);
-    assert.equal(isConformant(makeReport(circumstances, [], [])), false);
+    const isSo = (chosen: readonly GeneratedCase[], results: readonly CaseResult[]) =>
+      isConformant(makeReport(circumstances, { all: cases, chosen, results }));
+    assert.equal(isSo([first], results.slice(0, 1)), true);
+    assert.equal(isSo(cases.slice(0, 2), results.slice(0, 1)), false);
+    assert.equal(isSo(cases.slice(0, 2), results), false);
+    assert.equal(isSo([], []), false);
+  });
+
+  test('names what was left out, and numbers the rest as if nothing was', () => {
+    const [first, second, third] = cases;
+    assert.ok(first !== undefined && second !== undefined && third !== undefined);
+    const result = { ...third, number: 1, steps: [{ wrong: 0, ignored: 0, correct: 1, tries: 1 }], milliseconds: 1 };
+    const chosen = [{ ...third, number: 1 }];
+    const { results, leftOut } = makeReport(circumstances, { all: cases, chosen, results: [result] });
+    assert.deepEqual(
+      results.map(({ number, outcome }) => [number, outcome]),
+      [
+        [1, 'left out'],
+        [2, 'left out'],
+        [3, 'passed'],
+      ],
+    );
+    assert.equal(leftOut, 2);
+    assert.throws(() => makeReport(circumstances, { all: [first, second], chosen, results: [] }), /does not always generate a \| b/);
   });
 
   test('lists them', () => {
@@ -134,6 +154,6 @@ describe('the report', () => {
     assert.match(text, /^\| 1 \| direction, ingress \| passed \| 1 \| 324\/324 \| 0 \| 0 s \|$/m);
     assert.match(text, /^\| 2 \| Create\/delete pod \(action, create-pod\) \| failed \| 2 \| 684\/724 \| 1 \| 0 s \|$/m);
     assert.match(text, /^\| 3 \| a \\\| b \(egress\) \| not run \| 0 \| 0\/0 \| 0 \| 0 s \|$/m);
-    assert.match(text, /^\| egress \| 0 \| 0 \| 1 \|$/m);
+    assert.match(text, /^\| egress \| 0 \| 0 \| 1 \| 0 \|$/m);
   });
 });
