@@ -2,7 +2,14 @@ import { z } from 'zod';
 
 const request = z.discriminatedUnion('kind', [
   /** Begins to ask for a host at port 80 of an address at all times; every answer must be of one of the backends. */
-  z.object({ kind: z.literal('start'), address: z.string(), host: z.string(), backends: z.array(z.string()).readonly() }),
+  z.object({
+    kind: z.literal('start'),
+    address: z.string(),
+    host: z.string(),
+    backends: z.array(z.string()).readonly(),
+    /** Whether what led to no host counts by itself, and not as failed. */
+    setsUndeliveredApart: z.boolean().default(false),
+  }),
   /** What just happened is told of with failures. */
   z.object({ kind: z.literal('note'), text: z.string() }),
   z.object({ kind: z.literal('counts') }),
@@ -15,12 +22,14 @@ const request = z.discriminatedUnion('kind', [
 ]);
 
 /** What a test asks {@link file://./client-program.ts} for. */
-export type ClientRequest = z.infer<typeof request>;
+export type ClientRequest = z.input<typeof request>;
 export const clientRequest = z.object({ id: z.int(), request });
 
 export const countsView = z.object({
   sent: z.int(),
   failed: z.int(),
+  /** Of connections, those that the network between said lead to no host: no node ever heard of them. */
+  undelivered: z.int(),
   /** What failed and was not forgiven, as people read it; of many, the first. */
   failures: z.array(z.string()),
   /** How many requests clients of each kind have sent. */

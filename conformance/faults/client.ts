@@ -7,6 +7,8 @@ export interface ClientTarget {
   readonly address: string;
   readonly host: string;
   readonly backends: readonly string[];
+  /** Whether what led to no host counts by itself, and not as failed. Default: no. */
+  readonly setsUndeliveredApart?: boolean;
 }
 
 /** Clients outside of a lab's cluster that never try twice: HTTP/1.1 with kept and with new connections, and HTTP/2. */

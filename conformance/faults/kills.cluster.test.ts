@@ -17,6 +17,11 @@ const MIN_SENT = 6_000;
 const AFTERMATH_MS = 400;
 const ENVOY_AWAY_MS = 1_000;
 const READY_WITHIN_MS = 120_000;
+/**
+ * Now and then, in one of some five runs, the network of the lab answers an attempt to connect to a load balancer's address, once, that there is no
+ * such host. No Envoy was ever asked then; which of the router, kube-proxy's rules and the kernel it is, is not known.
+ */
+const MAX_UNDELIVERED = 3;
 
 /** Something to kill. */
 interface Victim {
@@ -33,7 +38,7 @@ describe('kill -9 of everything in turn', needs('cluster', 'envoy', 'root'), () 
   let client: Client;
   before(async () => {
     scene = cleanUp.use(await FaultScene.start());
-    client = cleanUp.use(await scene.startClient());
+    client = cleanUp.use(await scene.startClient({ setsUndeliveredApart: true }));
   });
   after(() => cleanUp.disposeAsync());
 
@@ -113,12 +118,14 @@ describe('kill -9 of everything in turn', needs('cluster', 'envoy', 'root'), () 
     };
     for (const victim of victims()) await turn(victim);
 
-    const { sent, failed, failures, byClient } = await client.counts();
+    const { sent, failed, undelivered, failures, byClient } = await client.counts();
     const kills = [...killed.values()].reduce((sum, count) => sum + count, 0);
     t.diagnostic(`${sent} requests: ${describeCounts(Object.entries(byClient))}`);
     t.diagnostic(`${kills} kills: ${describeCounts(killed)}; ${failed} requests failed, ${forgiven} of them with Envoy`);
+    t.diagnostic(`${undelivered} attempts to connect led to no host`);
     for (const [kind, times] of away) t.diagnostic(`away after the kill of the ${kind}: ${times.join(', ')} ms`);
     assert.equal(spoilt.join(), '', failures.join('\n'));
+    assert.ok(undelivered <= MAX_UNDELIVERED, `${undelivered} attempts to connect led to no host`);
     assert.ok(kills >= MIN_KILLS && killed.size === KINDS, `only ${kills} kills of ${killed.size} kinds`);
     assert.ok(sent >= MIN_SENT, `only ${sent} requests`);
     const envoyAway = away.get('Envoy') ?? [];

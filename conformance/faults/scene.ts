@@ -5,7 +5,7 @@ import { eventually } from '../../testkit/eventually.ts';
 import { ingressManifest, type ManifestObject, serviceManifest } from '../../testkit/manifest-objects.ts';
 import type { RunningLab } from '../lab/index.ts';
 import { type LabWithSluiceOptions, startLabWithSluice } from '../lab/sluice.ts';
-import { Client } from './client.ts';
+import { Client, type ClientTarget } from './client.ts';
 
 const NAMESPACE = 'sluice-system';
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
@@ -109,8 +109,8 @@ export class FaultScene implements AsyncDisposable {
   }
 
   /** Begins to ask for the Ingress `web`. */
-  async startClient(): Promise<Client> {
-    return await Client.start(this.lab, { address: await this.addressOf('web'), host: 'web.test', backends: this.backends });
+  async startClient(options: Pick<ClientTarget, 'setsUndeliveredApart'> = {}): Promise<Client> {
+    return await Client.start(this.lab, { address: await this.addressOf('web'), host: 'web.test', backends: this.backends, ...options });
   }
 
   /** The pods of a part of Sluice, in the order of their nodes. */

@@ -14,6 +14,8 @@ export interface LoadOptions {
   /** Of all clients together; what cannot be sent in time is made up for. */
   readonly requestsPerSecond: number;
   readonly changes: ChangeLog;
+  /** What no server had any part in; it is counted by itself. Default: nothing is. */
+  readonly isUndelivered?: (error: unknown) => boolean;
 }
 
 /** Clients that go on asking targets, each one request at a time, and count what is answered wrongly or not at all. */
@@ -25,6 +27,7 @@ export class Load {
   #isOver = false;
   sent = 0;
   failed = 0;
+  undelivered = 0;
   /** What failed, as people read it. */
   readonly failures: string[] = [];
   readonly byClient = new Map<string, number>();
@@ -79,7 +82,8 @@ export class Load {
       if (status === 200 && target.isAcceptable(backend, startedAt)) return answer;
       this.#fail(client, target, query, startedAt, `${status} by ${backend || `Envoy: ${body.slice(0, 200)}`}`);
     } catch (error) {
-      this.#fail(client, target, query, startedAt, String(error));
+      if (this.#options.isUndelivered?.(error)) this.undelivered += 1;
+      else this.#fail(client, target, query, startedAt, String(error));
     }
     return undefined;
   }
