@@ -81,6 +81,8 @@ export class PolicyEngine {
   readonly #usersOfServices = new Map<string, CiliumPolicy>();
   readonly #cluster: string;
   #policiesChanged = false;
+  /** As of the last flush, like those below. */
+  #ofPolicies: readonly Diagnostic[] = [];
   #hostNetwork: readonly Diagnostic[] = [];
   #diagnostics: readonly Diagnostic[] = [];
   #toldReserved = false;
@@ -234,13 +236,13 @@ export class PolicyEngine {
   }
 
   #diagnose(): readonly Diagnostic[] | undefined {
-    const ofPolicies = [...this.#policies.values()].flatMap((policy) => policy.diagnostics);
+    if (this.#policiesChanged) this.#ofPolicies = [...this.#policies.values()].flatMap((policy) => policy.diagnostics);
     const withoutNumber = this.#table.podsWithoutNumber().map((pod) => {
       return diagnose(refOf(pod), [], 'IdentityMissing', 'has labels without a number: it counts as init');
     });
     if (this.#table.takeHostNetworkChanged() || this.#policiesChanged) this.#hostNetwork = this.#findHostNetwork();
     this.#policiesChanged = false;
-    const diagnostics = [...ofPolicies, ...withoutNumber, ...this.#hostNetwork].sort(compareDiagnostics);
+    const diagnostics = [...this.#ofPolicies, ...withoutNumber, ...this.#hostNetwork].sort(compareDiagnostics);
     if (equal(diagnostics, this.#diagnostics)) return undefined;
     this.#diagnostics = diagnostics;
     return diagnostics;

@@ -1,6 +1,7 @@
 import type { Datapath } from '../../bpf/datapath/index.ts';
 import { objectKey } from '../../model/index.ts';
 import type { DevicesState, PodDevice } from '../pods/index.ts';
+import { errorOf } from './enforcement-error.ts';
 
 /** Keeps programs at the devices where packets come from pods, go to pods, and come from elsewhere, and at no others. */
 export class Doors {
@@ -97,8 +98,4 @@ export class Doors {
   async #forgetStrangers(pods: ReadonlySet<number>): Promise<void> {
     for (const [ifindex] of [...this.#datapath.endpoints.entries()]) if (!pods.has(ifindex)) await this.#datapath.endpoints.remove(ifindex);
   }
-}
-
-function errorOf(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -15,7 +15,7 @@ import { type DevicesState, PodDevices } from '../pods/index.ts';
 import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeSubjectPolicy, type OwnEndpoints } from './decode.ts';
 import { decodeService, decodeSlice } from './decode-services.ts';
 import { Doors } from './doors.ts';
-import { EnforcementError } from './enforcement-error.ts';
+import { EnforcementError, errorOf } from './enforcement-error.ts';
 import type { NodeClients, NodeServices } from './node-services.ts';
 
 export interface NodeEnforcementOptions {
@@ -126,7 +126,7 @@ export class NodeEnforcement implements AsyncDisposable {
       for (const [table, { foreign, missing }] of Object.entries(repairs)) this.#tellRepaired(table, [...foreign, ...missing]);
       this.#isReconciled = true;
     } catch (error) {
-      this.#options.onFailure(error instanceof Error ? error : new Error(String(error)));
+      this.#options.onFailure(errorOf(error));
     }
     await this.#options.services?.reconcile();
   }
@@ -159,7 +159,7 @@ export class NodeEnforcement implements AsyncDisposable {
 
   #onDevices(state: DevicesState): void {
     void this.#doors.set(state);
-    this.#setOwn().catch((error: unknown) => this.#options.onFailure(error instanceof Error ? error : new Error(String(error))));
+    this.#setOwn().catch((error: unknown) => this.#options.onFailure(errorOf(error)));
   }
 
   async #setOwn(): Promise<void> {

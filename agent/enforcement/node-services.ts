@@ -3,7 +3,7 @@ import { Graph } from '../../collection/index.ts';
 import type { EndpointSlice, Service } from '../../kube/index.ts';
 import type { Diagnostic, ServicePortTranslation } from '../../model/index.ts';
 import { type ClientNode, deriveTranslations, ONLY } from '../../service-translation/index.ts';
-import { EnforcementError } from './enforcement-error.ts';
+import { EnforcementError, errorOf } from './enforcement-error.ts';
 
 export interface NodeServicesOptions {
   /** Where maps and links are kept. */
@@ -207,7 +207,7 @@ export class NodeServices implements AsyncDisposable {
       () => {
         if (this.#unwritten.size === 0 && this.#isWanted === (this.#datapath !== undefined)) this.#failure = '';
       },
-      (error: unknown) => this.#tell(error instanceof Error ? error : new Error(String(error))),
+      (error: unknown) => this.#tell(errorOf(error)),
     );
     return this.#last;
   }

@@ -6,7 +6,6 @@ import { PolicyEngine } from '../../policy/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import {
   ADDRESS_TYPE,
-  type ClientStatus,
   ENDPOINT_SLICE_TYPE,
   IDENTITY_TYPE,
   NODE_ENDPOINTS_TYPE,
@@ -34,11 +33,12 @@ const SHARED = new Set([ADDRESS_TYPE, IDENTITY_TYPE, SERVICE_TYPE, ENDPOINT_SLIC
 
 /** From policies, pods and nodes to what agents enforce. */
 export class PolicyParts {
+  /** Of nodes, at the address that it shares. */
+  readonly server: XdsServer;
   readonly #options: PolicyPartsOptions;
   readonly #cache = new SnapshotCache();
   readonly #registry = new IdentityRegistry({ now: () => performance.now() });
   readonly #enforcement: Enforcement;
-  readonly #server: XdsServer;
   readonly #timer: NodeJS.Timeout;
   /** Keys of the actions that were told of and not taken back. */
   #told: ReadonlySet<string> = new Set();
@@ -53,7 +53,7 @@ export class PolicyParts {
       shared: SHARED,
       rootOf: (name) => ({ typeUrl: NODE_ENDPOINTS_TYPE, name }),
     });
-    this.#server = new XdsServer({ cache: this.#cache, views, methods: NODE_METHODS, rpc: options.rpc });
+    this.server = new XdsServer({ cache: this.#cache, views, methods: NODE_METHODS, rpc: options.rpc });
     this.#timer = setInterval(() => options.onChange(), TICK_MS);
     this.#timer.unref();
   }
@@ -69,11 +69,6 @@ export class PolicyParts {
 
   uidOf(ref: ObjectRef): string | undefined {
     return this.#enforcement.uidOf(ref);
-  }
-
-  /** Nodes that are told what to enforce. */
-  clients(): ClientStatus[] {
-    return this.#server.clients();
   }
 
   /** What has become of each action since this was asked last; undefined for one that is gone. */

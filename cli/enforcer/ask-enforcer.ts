@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { statusSchema } from '../../controller/admin/status.ts';
+import { type EnforcementStatus, statusSchema } from '../../controller/admin/status.ts';
 import { type ApiServerClient, ifFound } from '../../kube/index.ts';
 import { CliError } from '../cli-error.ts';
 import { askEnforcers } from '../cluster-status/ask-cluster.ts';
@@ -78,9 +78,7 @@ export async function askClusterIdentities(client: ApiServerClient): Promise<rea
   return all.sort((a, b) => a.identity - b.identity);
 }
 
-type Enforcement = NonNullable<z.output<typeof statusSchema>['enforcement']>;
-
-function endpointsOf({ endpoints, missing }: Enforcement): ToldEndpoint[] {
+function endpointsOf({ endpoints, missing }: EnforcementStatus): ToldEndpoint[] {
   const found = endpoints.map(({ open, ...rest }): ToldEndpoint => {
     return open === undefined ? { ...rest, state: 'judged' } : { ...rest, state: 'open', why: open };
   });

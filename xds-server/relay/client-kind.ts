@@ -6,6 +6,7 @@ import {
   LISTENER_TYPE,
   NODE_ENDPOINTS_TYPE,
   NODE_METHODS,
+  NODE_PATH,
   SCOPED_ROUTES_TYPE,
   SERVICE_TYPE,
   STREAM_METHODS,
@@ -49,7 +50,7 @@ export const ENFORCEMENT_TYPES: readonly string[] = [
 /** Has policy enforced by the kernel of the node. */
 export const ENFORCER: ClientKind = {
   methods: NODE_METHODS,
-  path: NODE_METHODS[0]?.path ?? '',
+  path: NODE_PATH,
   whole: ENFORCEMENT_TYPES,
   always: ENFORCEMENT_TYPES,
   last: undefined,

@@ -12,6 +12,7 @@ import {
   IDENTITY_TYPE,
   NODE_ENDPOINTS_TYPE,
   NODE_METHODS,
+  NODE_PATH,
   type Resource,
   RpcServer,
   ScopedViews,
@@ -22,7 +23,6 @@ import {
 } from './index.ts';
 
 const ADS = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
-const PATH = NODE_METHODS[0]?.path ?? '';
 const SHARED = new Set([ADDRESS_TYPE, IDENTITY_TYPE]);
 const TYPES = [SUBJECT_POLICY_TYPE, IDENTITY_TYPE, ADDRESS_TYPE, NODE_ENDPOINTS_TYPE];
 
@@ -46,7 +46,7 @@ async function openScene(options: Partial<XdsServerOptions> = {}) {
     views,
     scene,
     publish: (...resources: readonly Resource[]) => cache.replace(resources),
-    connect: () => new DeltaPeer(scene.connect().open(PATH)),
+    connect: () => new DeltaPeer(scene.connect().open(NODE_PATH)),
     [Symbol.asyncDispose]: () => scene[Symbol.asyncDispose](),
   };
 }
@@ -139,9 +139,9 @@ describe('what agents are told beside their Envoys', () => {
     using connection = new XdsConnection(`unix:${path}`);
     for (const [method, typeUrl, words] of [
       [ADS, CLUSTER_TYPE, ['+c@1']],
-      [PATH, CLUSTER_TYPE, ['-c']],
+      [NODE_PATH, CLUSTER_TYPE, ['-c']],
       [ADS, ADDRESS_TYPE, ['-c']],
-      [PATH, ADDRESS_TYPE, ['+10.0.0.1/32@1', '-c']],
+      [NODE_PATH, ADDRESS_TYPE, ['+10.0.0.1/32@1', '-c']],
     ] as const) {
       const peer = new DeltaPeer(connection.open(method));
       peer.say({ node: { id: 'n1' }, typeUrl, resourceNamesSubscribe: ['*', 'c'] });

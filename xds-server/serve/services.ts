@@ -40,9 +40,9 @@ export const STREAM_METHODS: readonly StreamMethod[] = SERVICES.flatMap(({ servi
 ]);
 
 /** By which agents are told what is not for their Envoy. */
-export const NODE_METHODS: readonly StreamMethod[] = [
-  { path: '/sluice.node.v1.NodeDiscoveryService/DeltaNodeResources', protocol: DELTA_PROTOCOL, typeUrl: undefined },
-];
+export const NODE_PATH = '/sluice.node.v1.NodeDiscoveryService/DeltaNodeResources';
+
+export const NODE_METHODS: readonly StreamMethod[] = [{ path: NODE_PATH, protocol: DELTA_PROTOCOL, typeUrl: undefined }];
 
 /**
  * The method as @grpc/grpc-js wants it. Messages pass as bytes: responses are encoded before, and what cannot be decoded
