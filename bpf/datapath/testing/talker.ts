@@ -5,11 +5,16 @@ import type { TestPod } from './pod-network.ts';
 
 const PROCESS = fileURLToPath(new URL('talker-process.ts', import.meta.url));
 
+const ANSWER_WITHIN_MS = 10_000;
+const SILENCE_MS = 400;
+
+type Transport = 'tcp' | 'udp';
+
 /** What a talker is asked to do. */
 export type Task =
   /** TCP and UDP, on every address: each says what it hears. */
   | { readonly kind: 'listen'; readonly port: number }
-  | { readonly kind: 'ask'; readonly transport: 'tcp' | 'udp'; readonly host: string; readonly port: number; readonly patienceMs: number }
+  | { readonly kind: 'ask'; readonly transport: Transport; readonly host: string; readonly port: number; readonly patienceMs: number }
   /** Connections that say something all the time, and others that are made one after the other. */
   | { readonly kind: 'keep-talking'; readonly host: string; readonly port: number; readonly streams: number }
   | { readonly kind: 'stop-talking' };
@@ -39,9 +44,14 @@ export class Talker implements Disposable {
     await this.#do({ kind: 'listen', port });
   }
 
-  /** @returns whether there was an answer before patience ended */
-  async hears(host: string, port: number, transport: 'tcp' | 'udp' = 'tcp', patienceMs = 400): Promise<boolean> {
-    return (await this.#do({ kind: 'ask', transport, host, port, patienceMs })) === true;
+  /** @returns whether there was an answer, for which it waits long enough for a busy machine */
+  hears(host: string, port: number, transport: Transport = 'tcp'): Promise<boolean> {
+    return this.#ask(transport, host, port, ANSWER_WITHIN_MS);
+  }
+
+  /** @returns whether nothing came in a time in which an answer that is let through would have */
+  async hearsNothing(host: string, port: number, transport: Transport = 'tcp'): Promise<boolean> {
+    return !(await this.#ask(transport, host, port, SILENCE_MS));
   }
 
   async keepTalking(host: string, port: number, streams: number): Promise<void> {
@@ -56,6 +66,10 @@ export class Talker implements Disposable {
 
   [Symbol.dispose](): void {
     this.#process.kill('SIGKILL');
+  }
+
+  async #ask(transport: Transport, host: string, port: number, patienceMs: number): Promise<boolean> {
+    return (await this.#do({ kind: 'ask', transport, host, port, patienceMs })) === true;
   }
 
   #do(task: Task): Promise<Answer> {
