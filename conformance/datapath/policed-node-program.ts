@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { NodeEnforcement } from '../../agent/enforcement/node-enforcement.ts';
 import { Datapath } from '../../bpf/datapath/index.ts';
+import { answerParent, tellParent } from '../../testkit/answer-parent.ts';
 
 // Puts in force in the network that it was started in what its parent tells it, as an agent does with what a controller tells.
 
@@ -14,7 +15,6 @@ const requestView = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('counters') }),
   z.object({ kind: z.literal('clean-up') }),
 ]);
-const messageView = z.object({ id: z.int(), request: requestView });
 
 /** What a test asks this program for. */
 export type NodeRequest = z.input<typeof requestView>;
@@ -22,19 +22,12 @@ export type NodeRequest = z.input<typeof requestView>;
 let datapath: Datapath | undefined;
 let enforcement: NodeEnforcement | undefined;
 
-process.on('message', (message) => {
-  const { id, request } = messageView.parse(message);
-  void answer(request).then(
-    (value) => process.send?.({ id, value }),
-    (error: unknown) => process.send?.({ id, error: error instanceof Error ? error.stack : String(error) }),
-  );
-});
-process.on('disconnect', () => process.exit());
+answerParent(requestView, answer);
 
 async function answer(request: z.output<typeof requestView>): Promise<unknown> {
   if (request.kind === 'start') {
     datapath = await Datapath.open({ pinFolder: request.pinFolder, monitor: 'nothing' });
-    enforcement = new NodeEnforcement({ datapath, onFailure: (error) => process.send?.({ told: String(error) }) });
+    enforcement = new NodeEnforcement({ datapath, onFailure: (error) => tellParent(String(error)) });
     return undefined;
   }
   if (datapath === undefined || enforcement === undefined) throw new Error('not started');

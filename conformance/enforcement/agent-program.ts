@@ -1,6 +1,7 @@
 import { credentials } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { Enforcement } from '../../cli/enforcer/enforcement.ts';
+import { answerParent, tellParent } from '../../testkit/answer-parent.ts';
 import { ENFORCER, Relay, RelayStore } from '../../xds-server/relay/index.ts';
 
 // An agent's relay and what enforces policy behind it, in the network that they were started in.
@@ -17,18 +18,10 @@ const requestView = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('connections') }),
   z.object({ kind: z.literal('packets'), outcome: z.string() }),
 ]);
-const messageView = z.object({ id: z.int(), request: requestView });
 
 let enforcement: Enforcement | undefined;
 
-process.on('message', (message) => {
-  const { id, request } = messageView.parse(message);
-  void answer(request).then(
-    (value) => process.send?.({ id, value }),
-    (error: unknown) => process.send?.({ id, error: error instanceof Error ? error.stack : String(error) }),
-  );
-});
-process.on('disconnect', () => process.exit());
+answerParent(requestView, answer);
 
 async function answer(request: z.infer<typeof requestView>): Promise<unknown> {
   if (request.kind === 'connections') return [...(enforcement?.datapath.connections() ?? [])].length;
@@ -51,7 +44,7 @@ async function answer(request: z.infer<typeof requestView>): Promise<unknown> {
     nodeName,
     pinFolder,
     cgroup,
-    onEvent: (event) => process.send?.({ told: event.kind === 'failed' ? { kind: 'failed', message: String(event.error) } : event }),
+    onEvent: (event) => tellParent(event.kind === 'failed' ? { kind: 'failed', message: String(event.error) } : event),
   });
   return undefined;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-const request = z.discriminatedUnion('kind', [
+export const clientRequest = z.discriminatedUnion('kind', [
   /** Begins to ask for a host at port 80 of an address at all times; every answer must be of one of the backends. */
   z.object({
     kind: z.literal('start'),
@@ -22,8 +22,7 @@ const request = z.discriminatedUnion('kind', [
 ]);
 
 /** What a test asks {@link file://./client-program.ts} for. */
-export type ClientRequest = z.input<typeof request>;
-export const clientRequest = z.object({ id: z.int(), request });
+export type ClientRequest = z.input<typeof clientRequest>;
 
 export const countsView = z.object({
   sent: z.int(),

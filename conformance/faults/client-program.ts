@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
+import { answerParent } from '../../testkit/answer-parent.ts';
 import { requestHttp1 } from '../../testkit/http-request.ts';
 import { ChangeLog } from '../../testkit/load/change-log.ts';
 import { http1Client, http2Client } from '../../testkit/load/clients.ts';
@@ -9,7 +10,7 @@ import { type Counts, clientRequest } from './client-messages.ts';
 
 // Asks as clients outside of the cluster do, in the network that it was started in, and does what its parent says.
 
-type ReceivedRequest = z.output<typeof clientRequest>['request'];
+type ReceivedRequest = z.output<typeof clientRequest>;
 
 const REQUESTS_PER_SECOND = 100;
 const PROBE_EVERY_MS = 5;
@@ -17,14 +18,7 @@ const PROBE_EVERY_MS = 5;
 const changes = new ChangeLog();
 let load: Load | undefined;
 
-process.on('message', (message) => {
-  const { id, request } = clientRequest.parse(message);
-  void answer(request).then(
-    (value) => process.send?.({ id, value }),
-    (error: unknown) => process.send?.({ id, error: String(error) }),
-  );
-});
-process.on('disconnect', () => process.exit());
+answerParent(clientRequest, answer);
 
 async function answer(request: ReceivedRequest): Promise<unknown> {
   switch (request.kind) {

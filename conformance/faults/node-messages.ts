@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-const request = z.discriminatedUnion('kind', [
+export const nodeRequest = z.discriminatedUnion('kind', [
   /** Answered once Envoy is connected to an agent that listens since a time after that, in milliseconds since 1970: {@link dialView}. */
   z.object({ kind: z.literal('until-dialled'), after: z.number() }),
   /** Mounts a small file system of its own over a folder. */
@@ -11,8 +11,7 @@ const request = z.discriminatedUnion('kind', [
 ]);
 
 /** What a test asks {@link file://./node-program.ts} for. */
-export type NodeRequest = z.infer<typeof request>;
-export const nodeRequest = z.object({ id: z.int(), request });
+export type NodeRequest = z.infer<typeof nodeRequest>;
 
 /** How many milliseconds after the agent had made its socket Envoy was connected, give or take a poll. */
 export const dialView = z.number();

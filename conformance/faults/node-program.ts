@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { statusSchema } from '../../controller/admin/status.ts';
+import { answerParent } from '../../testkit/answer-parent.ts';
 import { type NodeRequest, nodeRequest } from './node-messages.ts';
 
 // Does on a node, in its network and among its files, what its parent says.
@@ -11,14 +12,7 @@ const STATUS = 'http://127.0.0.1:15010/status';
 const POLL_MS = 5;
 const BLOCK = Buffer.alloc(4_096);
 
-process.on('message', (message) => {
-  const { id, request } = nodeRequest.parse(message);
-  answer(request).then(
-    (value) => process.send?.({ id, value }),
-    (error: unknown) => process.send?.({ id, error: String(error) }),
-  );
-});
-process.on('disconnect', () => process.exit());
+answerParent(nodeRequest, answer);
 
 async function answer(request: NodeRequest): Promise<unknown> {
   switch (request.kind) {

@@ -9,7 +9,7 @@ const fault = z.discriminatedUnion('kind', [
 /** Of all requests, or where it is about events, of watches. */
 export type ApiFault = z.infer<typeof fault>;
 
-const request = z.discriminatedUnion('kind', [
+export const proxyRequest = z.discriminatedUnion('kind', [
   /** From now on, also for what was asked before: all connections are broken. */
   z.object({ kind: z.literal('begin'), fault }),
   /** The same for no fault. */
@@ -18,7 +18,7 @@ const request = z.discriminatedUnion('kind', [
 ]);
 
 /** What a test asks {@link file://./proxy-program.ts} for. */
-export type ProxyRequest = z.infer<typeof request>;
+export type ProxyRequest = z.infer<typeof proxyRequest>;
 export const proxyCountsView = z.object({
   /** How many requests had a fault. */
   requests: z.int(),
@@ -26,4 +26,3 @@ export const proxyCountsView = z.object({
   events: z.int(),
 });
 export type ProxyCounts = z.infer<typeof proxyCountsView>;
-export const proxyRequest = z.object({ id: z.int(), request });

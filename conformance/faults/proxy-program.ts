@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { answerParent } from '../../testkit/answer-parent.ts';
 import { type Fault, FaultProxy, type ProxiedRequest } from '../../testkit/fault-proxy.ts';
 import { type ApiFault, type ProxyRequest, proxyRequest } from './proxy-messages.ts';
 
@@ -12,11 +13,7 @@ const certificate = { certificate: read('apiserver.crt'), privateKey: read('apis
 const target = { url, credentials: { authority: read('ca.crt') } };
 const proxy = await FaultProxy.start(target, decide, { address, port: Number(port), certificate });
 
-process.on('message', (message) => {
-  const { id, request } = proxyRequest.parse(message);
-  process.send?.({ id, value: answer(request) });
-});
-process.on('disconnect', () => process.exit());
+answerParent(proxyRequest, answer);
 
 function decide({ isWatch }: ProxiedRequest): Fault | undefined {
   if (present?.kind !== 'answer') return isWatch ? present : undefined;
