@@ -11,7 +11,7 @@ export type PeerTask =
   /** Gigabits a second, once. */
   | { readonly kind: 'throughput'; readonly host: string; readonly port: number; readonly bytes: number };
 
-const WARM_UP = 200;
+const WARM_UP = 20;
 const CHUNK = Buffer.alloc(256 * 1024);
 
 process.on('message', (task: PeerTask) => {
