@@ -4,5 +4,7 @@ export { type PolicyChange, PolicyEngine, type PolicyEngineOptions } from './eng
 export { type Explanation, explainPacket, identitiesWithLabels, type PacketQuestion } from './explain.ts';
 export { type IdentityAllocator, type IdentityScope, MemoryIdentityAllocator } from './identity/allocator.ts';
 export { formatLabel, type Label, parseLabel } from './labels/label.ts';
+export { ENTITIES } from './rules/entities.ts';
+export { ICMP_TYPES, ICMPV6_TYPES } from './rules/icmp-types.ts';
 export { type EnforcementMode, OWN_NODE } from './verdicts/compile-direction.ts';
 export { type Judgement, judgePacket } from './verdicts/lookup.ts';
