@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -142,8 +142,13 @@ describe('a program', loads(), () => {
     };
     assert.equal(await connects(), true);
     {
-      using _link = object.program('find_none').attachToNetwork('/proc/self/ns/net');
+      using link = object.program('find_none').attachToNetwork('/proc/self/ns/net');
       assert.equal(await connects(), false);
+      link.update(object.program('find_all'));
+      assert.equal(await connects(), true);
+      link.update(object.program('find_none'));
+      assert.equal(await connects(), false);
+      assert.throws(() => link.update(object.program('drop_none')), codeOf('attach-failed'));
     }
     assert.equal(await connects(), true);
   });
@@ -156,6 +161,7 @@ describe('a program', loads(), () => {
       work();
       return (calls.get(0) ?? 0n) - counted;
     };
+    assert.ok(countedBy('count_questions', () => process.ppid) > 0n, 'no call of a library was counted');
     assert.ok(countedBy('count_calls', () => {}) > 0n, 'no call was counted');
     const connectToNobody = () => void spawnSync('bash', ['-c', 'exec 3<>/dev/tcp/127.0.0.1/1']);
     assert.ok(countedBy('count_states', connectToNobody) > 0n, 'no state was counted');
@@ -163,6 +169,30 @@ describe('a program', loads(), () => {
     connectToNobody();
     assert.equal(calls.get(0), counted);
     assert.throws(() => object.program('drop_none').attach(), codeOf('attach-failed'));
+    // Those that only see are not replaced by the kernel.
+    using states = object.program('count_states').attach();
+    assert.throws(() => states.update(object.program('count_states')), codeOf('attach-failed'));
+  });
+});
+
+const HAS_KPROBES = existsSync('/sys/bus/event_source/devices/kprobe');
+
+describe(`a kprobe, on a kernel ${HAS_KPROBES ? 'with' : 'without'} them`, loads(), () => {
+  test('is attached, or refused by an error that says why', async () => {
+    using programs = new CompiledPrograms();
+    using spec = ObjectSpec.open(programs.compile('attached'));
+    using object = await spec.load();
+    const outcome = () => {
+      try {
+        using _link = object.program('count_connects').attach();
+        spawnSync('bash', ['-c', 'exec 3<>/dev/tcp/127.0.0.1/1']);
+        return (object.map('calls', u32, u64).get(0) ?? 0n) > 0n ? 'counted' : 'not counted';
+      } catch (error) {
+        assert.ok(error instanceof BpfError);
+        return `${error.code}: no ${error.missing}`;
+      }
+    };
+    assert.equal(outcome(), HAS_KPROBES ? 'counted' : 'attach-failed: no kprobes');
   });
 });
 

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { BpfError } from './error.ts';
 import { native } from './native.ts';
 
@@ -24,6 +26,19 @@ export function missingFor(programs: readonly { readonly type: number }[], maps:
     ...lacking(programs, lib.probeProgramType).map((type) => `programs of the type ${lib.programTypeName(type) ?? type}`),
     ...lacking(maps, lib.probeMapType).map((type) => `maps of the type ${lib.mapTypeName(type) ?? type}`),
   ];
+}
+
+/** Where the kernel tells what can be probed. */
+const PROBES = '/sys/bus/event_source/devices';
+
+/** What a program of a section needs to be attached, and this kernel has not, in words. */
+export function missingToAttach(section: string): readonly string[] {
+  const kind = /^(?:k(?:ret)?probe|ksyscall|kretsyscall)\b/.test(section)
+    ? 'kprobe'
+    : /^u(?:ret)?probe\b/.test(section)
+      ? 'uprobe'
+      : undefined;
+  return kind === undefined || existsSync(join(PROBES, kind)) ? [] : [`${kind}s`];
 }
 
 function answer(what: string, result: number): boolean {

@@ -13,5 +13,6 @@ export { MapType } from './map-type.ts';
 export { ObjectSpec, type ProgramSpec } from './object-spec.ts';
 export { Program, type TestRunOptions, type TestRunResult } from './program.ts';
 export { RingBuffer, type RingBufferOptions } from './ring-buffer.ts';
+export { SocketsAttachment } from './sockets-attachment.ts';
 export { TcFilter, type TcFilterPlace } from './tc-filter.ts';
 export { VariableSpec } from './variable-spec.ts';

@@ -15,10 +15,13 @@ export class Link implements Disposable {
     this.#link = link;
   }
 
-  /** @internal */
-  static of(name: string, link: Pointer | null): Link {
+  /** @internal @param lacks what the kernel has not that it needs, where it failed */
+  static of(name: string, link: Pointer | null, lacks: () => readonly string[] = () => []): Link {
     if (link !== null) return new Link(name, link);
-    throw new BpfError('attach-failed', `${name} was not attached`, { errno: native().errno() });
+    const errno = native().errno();
+    const missing = lacks();
+    const why = missing.length > 0 ? `, as this kernel has no ${missing.join(', no ')}` : '';
+    throw new BpfError('attach-failed', `${name} was not attached${why}`, { errno, missing });
   }
 
   /** Opens a link by its file. @throws BpfError `not-found` */

@@ -1,9 +1,11 @@
 import { closeSync, openSync } from 'node:fs';
 import type { BpfMap } from './bpf-map.ts';
 import { BpfError } from './error.ts';
+import { missingToAttach } from './features.ts';
 import { Link } from './link.ts';
 import { native, type Pointer } from './native.ts';
 import type { Owner } from './owner.ts';
+import { SocketsAttachment } from './sockets-attachment.ts';
 import { TcFilter, type TcFilterPlace } from './tc-filter.ts';
 
 export interface TestRunOptions {
@@ -24,8 +26,6 @@ export interface TestRunResult {
   readonly durationNs: number;
 }
 
-/** As `enum bpf_attach_type` has it. */
-const SK_MSG_VERDICT = 7;
 /** Room for what a program puts before a packet and after it. */
 const HEADROOM = 1024;
 
@@ -44,6 +44,10 @@ export class Program {
     this.#owner = owner;
   }
 
+  get isOpen(): boolean {
+    return !this.#owner.isClosed;
+  }
+
   /** @throws BpfError `closed` */
   get fd(): number {
     this.#owner.checkOpen();
@@ -56,9 +60,13 @@ export class Program {
     return this.#program;
   }
 
-  /** Attaches it to what its section names, such as `kprobe/tcp_close` or `tracepoint/sock/inet_sock_set_state`. @throws BpfError `attach-failed` */
+  /**
+   * Attaches it to what its section names, such as `kprobe/tcp_close`, `uprobe/libc.so.6:malloc` or `tracepoint/sock/inet_sock_set_state`.
+   * @throws BpfError `attach-failed`, with what the kernel lacks for it where that is known
+   */
   attach(): Link {
-    return Link.of(this.name, native().attach(this.pointer));
+    const lib = native();
+    return Link.of(this.name, lib.attach(this.pointer), () => missingToAttach(lib.programSection(this.pointer)));
   }
 
   /** Attaches it to a cgroup, by its folder, beside others that are there. @throws BpfError `attach-failed` */
@@ -71,21 +79,9 @@ export class Program {
     return withFile(file, (fd) => Link.of(this.name, native().attachNetwork(this.pointer, fd)));
   }
 
-  /**
-   * Attaches it to a map of sockets, whose messages it then judges. Disposing of what is returned detaches it.
-   * @throws BpfError `attach-failed`
-   */
-  attachToSockets<K, V>(map: BpfMap<K, V>): Disposable {
-    const [program, sockets] = [this.fd, map.fd];
-    const result = native().attachToMap(program, sockets, SK_MSG_VERDICT);
-    if (result < 0) throw new BpfError('attach-failed', `${this.name} was not attached to ${map.info.name}`, { errno: -result });
-    const owner = this.#owner;
-    return {
-      // A map that is gone has nothing attached.
-      [Symbol.dispose]: () => {
-        if (!owner.isClosed && map.isOpen) native().detachFromMap(program, sockets, SK_MSG_VERDICT);
-      },
-    };
+  /** Attaches it to a map of sockets: it judges the messages of those that come into it, in place of the one that did before. @throws BpfError `attach-failed` */
+  attachToSockets<K, V>(map: BpfMap<K, V>): SocketsAttachment<K, V> {
+    return SocketsAttachment.attach(this, map);
   }
 
   /** Attaches it to a device. @throws BpfError `attach-failed` */

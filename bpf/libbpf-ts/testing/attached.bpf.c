@@ -54,6 +54,12 @@ int find_none(struct bpf_sk_lookup *lookup)
 	return lookup->local_port == refused_port ? SK_DROP : SK_PASS;
 }
 
+SEC("sk_lookup")
+int find_all(struct bpf_sk_lookup *lookup)
+{
+	return SK_PASS;
+}
+
 static __always_inline int count(void)
 {
 	__u32 key = 0;
@@ -72,6 +78,18 @@ int count_calls(void *context)
 
 SEC("tracepoint/sock/inet_sock_set_state")
 int count_states(void *context)
+{
+	return count();
+}
+
+SEC("kprobe/tcp_v4_connect")
+int count_connects(void *context)
+{
+	return count();
+}
+
+SEC("uprobe/libc.so.6:getppid")
+int count_questions(void *context)
 {
 	return count();
 }
