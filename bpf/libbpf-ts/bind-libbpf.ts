@@ -1,10 +1,12 @@
 import koffi, { type LibraryHandle } from 'koffi';
 import { bindNetlink } from './bind-netlink.ts';
 import { bindTrafficControl } from './bind-traffic-control.ts';
+import { bindVerifier } from './bind-verifier.ts';
 import { BpfError } from './error.ts';
 import type { Native, Pointer, Watch } from './native.ts';
 
 const SONAME = 'libbpf.so.1';
+const MIN_MINOR = 1;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;
@@ -21,9 +23,17 @@ function off(start: (done: Done) => void): Promise<number> {
   return new Promise((resolve, reject) => start((error, result) => (error ? reject(error) : resolve(result))));
 }
 
+/** @throws BpfError `library-missing` */
 function open(): LibraryHandle {
+  const [lib, major, minor] = found();
+  if (major === 1 && minor >= MIN_MINOR) return lib;
+  throw new BpfError('library-missing', `${SONAME} on this machine is libbpf ${major}.${minor}; 1.${MIN_MINOR} or newer is needed`);
+}
+
+function found(): readonly [LibraryHandle, major: number, minor: number] {
   try {
-    return koffi.load(SONAME);
+    const lib = koffi.load(SONAME);
+    return [lib, lib.func('uint32_t libbpf_major_version()')(), lib.func('uint32_t libbpf_minor_version()')()];
   } catch (cause) {
     throw new BpfError(
       'library-missing',
@@ -125,6 +135,7 @@ export function bindLibbpf(): Native {
     linkDestroy: lib.func('int bpf_link__destroy(void *link)'),
     ...bindTrafficControl(lib),
     ...bindNetlink(libc),
+    ...bindVerifier(lib, libc),
     pin: lib.func('int bpf_obj_pin(int fd, const char *path)'),
     lock: (fd) => (flock(fd, LOCK_EX | LOCK_NB) < 0 ? -koffi.errno() : 0),
     mapCreate: ({ type, keySize, valueSize, maxEntries, flags }, name) =>

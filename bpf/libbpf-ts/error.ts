@@ -31,6 +31,8 @@ export type BpfErrorCode =
 export interface BpfErrorOptions {
   /** As the C library has it, positive. */
   readonly errno?: number;
+  /** The kernel that refused something, as `uname -r` has it. */
+  readonly kernel?: string;
   /** The program that the kernel refused. */
   readonly program?: string;
   /** All that the verifier said of it. */
@@ -45,17 +47,19 @@ export class BpfError extends Error {
   readonly errno: number | undefined;
   /** Such as `EPERM`. */
   readonly errnoName: string | undefined;
+  readonly kernel: string | undefined;
   readonly program: string | undefined;
   readonly verifierLog: string | undefined;
   readonly missing: readonly string[];
 
-  constructor(code: BpfErrorCode, message: string, { errno, program, verifierLog, missing = [] }: BpfErrorOptions = {}) {
+  constructor(code: BpfErrorCode, message: string, { errno, kernel, program, verifierLog, missing = [] }: BpfErrorOptions = {}) {
     const [name, text] = errno === undefined ? [] : describeErrno(errno);
     super(name === undefined ? message : `${message}: ${text} (${name})`);
     this.name = 'BpfError';
     this.code = code;
     this.errno = errno;
     this.errnoName = name;
+    this.kernel = kernel;
     this.program = program;
     this.verifierLog = verifierLog;
     this.missing = missing;

@@ -1,7 +1,12 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BpfError } from './error.ts';
 import { native } from './native.ts';
+
+const EPERM = 1;
+const CAP_SYS_ADMIN = 21n;
+/** CAP_NET_ADMIN, CAP_PERFMON and CAP_BPF. */
+const FOR_EVERY_TYPE = [12n, 38n, 39n];
 
 /**
  * Whether this kernel has programs of a type, as `enum bpf_prog_type` numbers them. It is found by loading one.
@@ -19,12 +24,11 @@ export function supportsMapType(type: number): boolean {
 /** What an object needs of the kernel that it has not, in words. */
 export function missingFor(programs: readonly { readonly type: number }[], maps: readonly { readonly type: number }[]): readonly string[] {
   const lib = native();
-  // What cannot be found out is not known to be missing.
-  const lacking = (types: readonly { readonly type: number }[], probe: (type: number) => number) =>
-    [...new Set(types.map(({ type }) => type))].filter((type) => probe(type) === 0);
+  const lacking = (types: readonly { readonly type: number }[], supports: (type: number) => boolean) =>
+    [...new Set(types.map(({ type }) => type))].filter((type) => ifKnown(() => supports(type)) === false);
   return [
-    ...lacking(programs, lib.probeProgramType).map((type) => `programs of the type ${lib.programTypeName(type) ?? type}`),
-    ...lacking(maps, lib.probeMapType).map((type) => `maps of the type ${lib.mapTypeName(type) ?? type}`),
+    ...lacking(programs, supportsProgramType).map((type) => `programs of the type ${lib.programTypeName(type) ?? type}`),
+    ...lacking(maps, supportsMapType).map((type) => `maps of the type ${lib.mapTypeName(type) ?? type}`),
   ];
 }
 
@@ -41,7 +45,27 @@ export function missingToAttach(section: string): readonly string[] {
   return kind === undefined || existsSync(join(PROBES, kind)) ? [] : [`${kind}s`];
 }
 
+/** What a probe says; undefined where it cannot be found out. */
+export function ifKnown<T>(probe: () => T): T | undefined {
+  try {
+    return probe();
+  } catch (error) {
+    if (error instanceof BpfError && error.code === 'probe-failed') return undefined;
+    throw error;
+  }
+}
+
 function answer(what: string, result: number): boolean {
-  if (result >= 0) return result > 0;
-  throw new BpfError('probe-failed', `it cannot be found out whether the kernel has ${what}`, { errno: -result });
+  if (result > 0) return true;
+  // libbpf says the same of what the kernel has not and of what this process may not.
+  const errno = result === 0 ? (hasEveryRight() ? 0 : EPERM) : -result;
+  if (errno === 0) return false;
+  throw new BpfError('probe-failed', `it cannot be found out whether the kernel has ${what}`, { errno });
+}
+
+/** Whether it may load programs and maps of every type. */
+function hasEveryRight(): boolean {
+  const [, effective = '0'] = /^CapEff:\s*(\w+)$/m.exec(readFileSync('/proc/thread-self/status', 'utf8')) ?? [];
+  const has = (capability: bigint) => ((BigInt(`0x${effective}`) >> capability) & 1n) === 1n;
+  return has(CAP_SYS_ADMIN) || FOR_EVERY_TYPE.every(has);
 }

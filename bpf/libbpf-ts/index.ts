@@ -5,6 +5,7 @@ export { type DeviceFilter, listDevices, listDisciplines, listFilters, listLinke
 export { BpfError, type BpfErrorCode } from './error.ts';
 export { supportsMapType, supportsProgramType } from './features.ts';
 export { FolderLock } from './folder-lock.ts';
+export { supportsHelper } from './helper-probe.ts';
 export { Link } from './link.ts';
 export { LoadedObject } from './loaded-object.ts';
 export { createMap, type MapOptions, openMap } from './map-handle.ts';

@@ -64,6 +64,12 @@ export interface Native {
   netlinkSend(fd: number, message: Uint8Array): number;
   netlinkReceive(fd: number, buffer: Uint8Array): number;
   closeFd(fd: number): number;
+  /** Has the verifier look at instructions, which are not kept. */
+  verify(type: number, attachType: number, instructions: Uint8Array): VerifyOutcome;
+  /** As `enum bpf_attach_type` has it. */
+  programAttachType(program: Pointer): number;
+  /** A copy, as they are at that moment. */
+  programInstructions(program: Pointer): Uint8Array;
   /** 1 where the kernel has it, 0 where it has not. */
   probeProgramType(type: number): number;
   probeMapType(type: number): number;
@@ -123,6 +129,13 @@ export interface MapLayout {
   readonly valueSize: number;
   readonly maxEntries: number;
   readonly flags: number;
+}
+
+export interface VerifyOutcome {
+  /** Negative where it was refused. */
+  readonly result: number;
+  /** Empty where the verifier was not asked. */
+  readonly log: string;
 }
 
 export interface TestRunBuffers {

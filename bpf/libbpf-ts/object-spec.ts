@@ -5,6 +5,7 @@ import { type ElfVariable, elfVariables } from './btf/elf.ts';
 import type { Codec } from './codec.ts';
 import { BpfError, requireNamed } from './error.ts';
 import { missingFor } from './features.ts';
+import { missingHelpers } from './helper-probe.ts';
 import { LoadedObject } from './loaded-object.ts';
 import { MapSpec } from './map-spec.ts';
 import { each, native, type Pointer } from './native.ts';
@@ -106,11 +107,14 @@ export class ObjectSpec implements Disposable {
       return loaded;
     }
     const refused = logs.find();
+    const refusedProgram = [...each(object, lib.nextProgram)].find((program) => lib.programName(program) === refused?.program);
+    const helpers = refusedProgram === undefined ? [] : missingHelpers(refusedProgram);
+    const missing = [...missingFor([...this.programs.values()], [...this.maps.values()]), ...helpers];
     lib.objectClose(object);
-    const missing = missingFor([...this.programs.values()], [...this.maps.values()]);
     const what = refused ? `the program ${refused.program} of ${this.name}` : this.name;
     const why = missing.length > 0 ? `, which has no ${missing.join(', no ')}` : '';
-    throw new BpfError('load-failed', `Linux ${release()} refused ${what}${why}`, { errno: -result, missing, ...refused });
+    const kernel = release();
+    throw new BpfError('load-failed', `Linux ${kernel} refused ${what}${why}`, { errno: -result, kernel, missing, ...refused });
   }
 
   [Symbol.dispose](): void {

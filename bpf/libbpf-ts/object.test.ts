@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { after, before, describe, test } from 'node:test';
 import { BpfError, bytes, type LoadedObject, MapType, ObjectSpec, perCpu, struct, u8, u16, u32, u64 } from './index.ts';
 import { CompiledPrograms, loads } from './testing/compiled-programs.ts';
 
 const IPV4 = [8, 0];
 const MIN_LOOKUP_RUNS = 3;
+/** More than libbpf has room for by itself at first. */
+const LONG_LOG = 100_000;
 
 /** An Ethernet frame with an IPv4 header and nothing more. */
 function packetFrom(source: readonly number[], protocol = 17): Uint8Array {
@@ -78,9 +81,24 @@ describe('an object', loads(), () => {
       assert.ok(error instanceof BpfError);
       assert.equal(error.code, 'load-failed');
       assert.equal(error.program, 'careless');
+      assert.equal(error.kernel, release());
+      assert.deepEqual(error.missing, []);
       assert.equal(error.errnoName, 'EACCES');
       assert.match(error.verifierLog ?? '', /invalid access to packet/);
       assert.match(error.message, /^Linux \S+ refused the program careless of refused\.bpf\.o: .*EACCES/);
+      return true;
+    });
+  });
+
+  test('that the verifier refuses at length says all of it, from the first instruction to the last', async () => {
+    using spec = ObjectSpec.open(programs.compile('refused-at-length'));
+    await assert.rejects(spec.load(), (error) => {
+      const log = error instanceof BpfError ? (error.verifierLog ?? '') : '';
+      const lines = log.trimEnd().split('\n');
+      assert.ok(log.length > LONG_LOG, `the log has ${log.length} characters`);
+      assert.match(lines[0] ?? '', /^(?:func#0 @0|0: )/);
+      assert.match(lines.at(-2) ?? '', /packet/);
+      assert.match(lines.at(-1) ?? '', /^processed \d+ insns/);
       return true;
     });
   });
