@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { loadAll } from 'js-yaml';
 import { z } from 'zod';
+import { describePermission, POLICY_PERMISSIONS } from '../cli/doctor/permissions.ts';
+import { CILIUM_DEFINITIONS } from '../controller/definitions/cilium-definitions.ts';
 import { POLICY_RESOURCES } from '../kube/index.ts';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
@@ -10,7 +12,16 @@ const TEXT = read('policy.yaml');
 const manifestView = z.object({
   kind: z.string(),
   metadata: z.object({ name: z.string(), labels: z.record(z.string(), z.string()) }),
-  rules: z.array(z.object({ apiGroups: z.array(z.string()), resources: z.array(z.string()), verbs: z.array(z.string()) })).optional(),
+  rules: z
+    .array(
+      z.object({
+        apiGroups: z.array(z.string()),
+        resources: z.array(z.string()),
+        verbs: z.array(z.string()),
+        resourceNames: z.array(z.string()).optional(),
+      }),
+    )
+    .optional(),
 });
 const containerView = z.object({
   securityContext: z.object({
@@ -45,18 +56,39 @@ test('images have the version of this Sluice', () => {
   );
 });
 
-test('controllers may read what policy is made of, and write nothing but numbers of identities', () => {
+test('controllers may do what the doctor asks for, everywhere', () => {
   const granted = MANIFESTS.flatMap(({ rules = [] }) =>
-    rules.flatMap(({ apiGroups, resources, verbs }) =>
-      apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => `${verb} ${group}/${resource}`))),
+    rules.flatMap(({ apiGroups, resources, verbs, resourceNames = [undefined] }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) =>
+          verbs.flatMap((verb) =>
+            resourceNames.map((name) => describePermission({ group, resource, verb, isOwnNamespace: false, ...(name && { name }) })),
+          ),
+        ),
+      ),
     ),
   );
+  assert.deepEqual(granted.sort(), POLICY_PERMISSIONS.map(describePermission).sort());
+  assert.ok(POLICY_PERMISSIONS.every(({ isOwnNamespace }) => !isOwnNamespace));
+});
+
+test('they may read what policy is made of, and of definitions of kinds make some and change none', () => {
   const groupOf = (apiVersion: string) => (apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '');
   const reading = POLICY_RESOURCES.flatMap(({ apiVersion, plural }) =>
     ['list', 'watch'].map((verb) => `${verb} ${groupOf(apiVersion)}/${plural}`),
   );
-  const writing = ['create', 'patch', 'delete'].map((verb) => `${verb} sluice.io/sluiceidentities`);
-  assert.deepEqual(granted.sort(), [...reading, ...writing].sort());
+  const granted = POLICY_PERMISSIONS.map(
+    ({ verb, group, resource, name }) => `${verb} ${group}/${resource}${name === undefined ? '' : ` ${name}`}`,
+  );
+  assert.deepEqual(
+    reading.filter((right) => !granted.includes(right)),
+    [],
+  );
+  const definitions = 'apiextensions.k8s.io/customresourcedefinitions';
+  assert.deepEqual(
+    granted.filter((right) => right.includes(definitions)).sort(),
+    [`create ${definitions}`, ...CILIUM_DEFINITIONS.map(({ metadata }) => `get ${definitions} ${metadata.name}`)].sort(),
+  );
 });
 
 test('the enforcer has these capabilities, no token and no way to more', () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { DefinitionKeeper } from '../../controller/definitions/definition-keeper.ts';
 import type { Pipeline } from '../../controller/pipeline/pipeline.ts';
 import { AuthorityKeeper, NodeSigner } from '../../controller/trust/index.ts';
 import { ActionWriter, type ApiClient, EventRecorder, LeaderElection, type Leadership, type WriteEvent } from '../../kube/index.ts';
@@ -9,6 +10,8 @@ import { leadingClient } from './leading-client.ts';
 import type { PolicyParts } from './policy-parts.ts';
 
 const LEASE = 'sluice-controller';
+/** Kinds whose statuses say what Envoys do. */
+const PROMISES = new Set(['Ingress', 'SluiceSettings']);
 
 export interface LeaderDutiesOptions {
   readonly client: ApiClient;
@@ -17,7 +20,7 @@ export interface LeaderDutiesOptions {
   readonly podName: string;
   readonly pipeline: Pipeline;
   /** Undefined where policies are not enforced. */
-  readonly policy: Pick<PolicyParts, 'takeActions' | 'uidOf'> | undefined;
+  readonly policy: Pick<PolicyParts, 'takeActions' | 'uidOf' | 'setStatusKinds'> | undefined;
   /** Who signs for nodes, once it is known. */
   readonly authority: () => Promise<Authority>;
   /** Resolves when what is published is in force. */
@@ -27,7 +30,7 @@ export interface LeaderDutiesOptions {
   readonly log: Log;
 }
 
-/** What one replica does for all: statuses, Services of Ingresses, Events, the authority of the cluster, certificates of nodes. */
+/** What one replica does for all: statuses, Services of Ingresses, Events, the authority of the cluster, certificates of nodes, definitions of kinds. */
 export class LeaderDuties {
   readonly #options: LeaderDutiesOptions;
   readonly #writer: ActionWriter;
@@ -42,7 +45,7 @@ export class LeaderDuties {
     this.#writer = new ActionWriter({
       client,
       // An address in a status is a promise.
-      before: (action) => (action.kind === 'status' ? options.programmed() : undefined),
+      before: (action) => (action.kind === 'status' && PROMISES.has(action.ref.kind) ? options.programmed() : undefined),
       onEvent: (event) => this.#tellWrite(event),
       onDiagnostics,
     });
@@ -116,7 +119,22 @@ export class LeaderDuties {
     const keeper = new AuthorityKeeper({ client, namespace, onError: (error) => this.#tellFailure("the cluster's authority", error) });
     const onError = (error: unknown) => this.#tellFailure('the certificates of nodes', error);
     const signer = new NodeSigner({ client, authority, onError });
-    this.#work = Promise.allSettled([keeper.run(leadership.signal), signer.run(leadership.signal)]);
+    this.#work = Promise.allSettled([keeper, signer, ...this.#definitionKeeper(client)].map((each) => each.run(leadership.signal)));
+  }
+
+  /** One where policies are enforced, none elsewhere. */
+  #definitionKeeper(client: ApiClient): DefinitionKeeper[] {
+    const { policy, namespace, log } = this.#options;
+    if (policy === undefined) return [];
+    return [
+      new DefinitionKeeper({
+        client,
+        namespace,
+        onCreated: (name) => log({ level: 'info', event: 'created', text: `CustomResourceDefinition ${name}, which was absent` }),
+        onKinds: (kinds) => policy.setStatusKinds(kinds),
+        onError: (error) => this.#tellFailure("the definitions of Cilium's policies", error),
+      }),
+    ];
   }
 
   #tellWrite({ action, outcome, againInMs }: WriteEvent): void {

@@ -76,7 +76,13 @@ export class PolicyParts {
     const present = new Map<string, Action>(this.#registry.actions().map((action) => [`${action.kind}:${objectKey(action.ref)}`, action]));
     const gone = [...this.#told].filter((key) => !present.has(key));
     this.#told = new Set(present.keys());
-    return [...present, ...gone.map((key) => [key, undefined] as const)];
+    return [...present, ...gone.map((key) => [key, undefined] as const), ...this.#enforcement.statuses.takeActions()];
+  }
+
+  /** Policies of these kinds, and no others, are told in their statuses what becomes of them. */
+  setStatusKinds(kinds: ReadonlySet<string>): void {
+    this.#enforcement.statuses.setKinds(kinds);
+    this.#options.onChange();
   }
 
   close(): void {

@@ -11,6 +11,7 @@ export interface Permission {
 }
 
 const CERTIFICATES = 'certificates.k8s.io';
+const CILIUM_POLICIES = ['ciliumnetworkpolicies', 'ciliumclusterwidenetworkpolicies'];
 
 export const CONTROLLER_PERMISSIONS: readonly Permission[] = [
   ...anywhere('networking.k8s.io', ['ingresses', 'ingressclasses'], ['list', 'watch']),
@@ -30,6 +31,21 @@ export const CONTROLLER_PERMISSIONS: readonly Permission[] = [
   ...here('', ['secrets', 'configmaps'], ['create']),
   ...here('', ['secrets'], ['update'], 'sluice-ca'),
   ...here('', ['configmaps'], ['get', 'patch'], 'sluice-ca'),
+];
+
+/** What controllers may do beside that where policies are enforced: what `manifests/policy.yaml` grants them. */
+export const POLICY_PERMISSIONS: readonly Permission[] = [
+  ...anywhere('', ['pods', 'namespaces', 'nodes'], ['list', 'watch']),
+  ...anywhere('networking.k8s.io', ['networkpolicies'], ['list', 'watch']),
+  ...anywhere('cilium.io', CILIUM_POLICIES, ['list', 'watch']),
+  ...anywhere(
+    'cilium.io',
+    CILIUM_POLICIES.map((resource) => `${resource}/status`),
+    ['patch'],
+  ),
+  ...anywhere('apiextensions.k8s.io', ['customresourcedefinitions'], ['create']),
+  ...CILIUM_POLICIES.flatMap((plural) => anywhere('apiextensions.k8s.io', ['customresourcedefinitions'], ['get'], `${plural}.cilium.io`)),
+  ...anywhere('sluice.io', ['sluiceidentities'], ['list', 'watch', 'create', 'patch', 'delete']),
 ];
 
 function anywhere(group: string, resources: readonly string[], verbs: readonly string[], name?: string): readonly Permission[] {

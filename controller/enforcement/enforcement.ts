@@ -1,4 +1,5 @@
-import type { KubeObject, Node, ObjectBatch } from '../../kube/index.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { type KubeObject, type Node, type ObjectBatch, refOf } from '../../kube/index.ts';
 import { type Diagnostic, type ObjectRef, objectKey, type PodEndpoint } from '../../model/index.ts';
 import type { PolicyChange, PolicyEngine } from '../../policy/index.ts';
 import {
@@ -18,6 +19,7 @@ import {
 } from '../../xds-server/translate/node/identities.ts';
 import { translateSubjectPolicy } from '../../xds-server/translate/node/policy.ts';
 import type { IdentityRegistry } from '../identities/identity-registry.ts';
+import { PolicyStatuses } from './policy-statuses.ts';
 import { ServiceChanges } from './services.ts';
 
 export interface EnforcementOptions {
@@ -45,6 +47,8 @@ interface NodeState {
 
 /** Takes objects through the policy engine to what agents are told, in proportion to what changes. */
 export class Enforcement {
+  /** What policies are to be told in their statuses. */
+  readonly statuses = new PolicyStatuses();
   readonly #options: EnforcementOptions;
   readonly #nodes = new Map<string, NodeState>();
   readonly #touched = new Set<string>();
@@ -88,12 +92,21 @@ export class Enforcement {
   }
 
   #put(object: KubeObject): void {
-    this.#options.engine.put(object);
+    if (!this.#isStatusOnly(object)) this.#options.engine.put(object);
     if (this.#options.services) this.#services.put(object);
     const { kind, metadata } = object;
     if (POLICIES.has(kind) && metadata.uid !== undefined) this.#uids.set(objectKey({ kind, ...metadata }), metadata.uid);
     if (kind !== 'Node') return;
     this.#putNode(object);
+  }
+
+  /** Whether nothing but the status of a policy has changed, which it is told itself. */
+  #isStatusOnly(object: KubeObject): boolean {
+    if (object.kind !== 'CiliumNetworkPolicy' && object.kind !== 'CiliumClusterwideNetworkPolicy') return false;
+    const { spec, specs } = this.statuses.get(objectKey(refOf(object))) ?? {};
+    const isPut = spec !== undefined || specs !== undefined;
+    this.statuses.put(object);
+    return isPut && isDeepStrictEqual([spec, specs], [object.spec, object.specs]);
   }
 
   #putNode({ metadata, spec, status }: Node): void {
@@ -107,6 +120,7 @@ export class Enforcement {
   #delete(ref: ObjectRef): void {
     this.#options.engine.delete(ref);
     this.#uids.delete(objectKey(ref));
+    this.statuses.delete(ref);
     this.#services.delete(ref);
     if (ref.kind !== 'Node') return;
     const node = this.#nodeOf(ref.name);
@@ -115,7 +129,10 @@ export class Enforcement {
 
   #publish(change: PolicyChange): void {
     const { identities, addresses, policies, endpoints, diagnostics } = change;
-    if (diagnostics) this.#diagnostics = diagnostics;
+    if (diagnostics) {
+      this.#diagnostics = diagnostics;
+      this.statuses.setFindings(diagnostics);
+    }
     for (const endpoint of endpoints.removals) this.#nodeOf(endpoint.node).endpoints.delete(keyOf(endpoint));
     for (const endpoint of endpoints.upserts) this.#nodeOf(endpoint.node).endpoints.set(keyOf(endpoint), endpoint);
     const nodes = this.#takeNodes();

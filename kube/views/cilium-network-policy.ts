@@ -99,7 +99,22 @@ export const ciliumPolicySpec = z.strictObject({
   log: unread,
 });
 
-const specs = { spec: z.unknown().optional(), specs: z.unknown().optional() } as const;
+/** As much of a condition as Cilium's operator writes. */
+const condition = z.object({
+  type: z.string(),
+  status: z.enum(['True', 'False', 'Unknown']),
+  lastTransitionTime: z.string().default(''),
+  reason: z.string().default(''),
+  message: z.string().default(''),
+});
+
+/** A status that cannot be read is none: it must not keep the policy from being seen. */
+const status = z
+  .object({ conditions: z.array(condition).default([]) })
+  .optional()
+  .catch(undefined);
+
+const specs = { spec: z.unknown().optional(), specs: z.unknown().optional(), status } as const;
 
 /** What may stand in `spec` and `specs` is judged by whoever enforces it: a policy that is wrong still denies what it selects. */
 export const ciliumNetworkPolicyView = z.object({
