@@ -254,10 +254,10 @@ describe('connections', needs('root'), () => {
     }
   });
 
-  test('what has been said of a mark of another kind is not believed', async () => {
+  test('a mark of another kind, or of who has an address of his own, is not believed', async () => {
     await judged.setPolicy(closedBut(allow(CLIENT, 80)), OPEN);
     const from = packet({ from: ADDRESSES.other[0], to: ADDRESSES.web[0], protocol: 6 }, tcp(1, 80, SYN));
-    for (const kind of [0, 0x200, 0x900, 0xa00, 0xb00, 0xc00]) {
+    for (const kind of [0, 0x200, 0x900, 0xa00, 0xb00, 0xc00, 0xf00]) {
       assert.equal(judged.outcomeOf('to_pod', from, ((CLIENT << 16) | kind) >>> 0), 'dropped-not-allowed', `mark ${kind.toString(16)}`);
     }
   });

@@ -31,20 +31,24 @@ static __always_inline enum direction opposite(enum direction direction)
 }
 
 /*
- * Finds out who the peer is. Who was masqueraded is known by the mark of packets towards the pod; `may_be_marked`: this is one, of the peer
- * itself. Later packets of the connection may go the other way, so it is remembered.
+ * Finds out who the peer is: whoever has its address. Where that is this node, it may be the address of somebody who was masqueraded, and
+ * is known by the mark of packets towards the pod; `may_be_marked`: this is one, of the peer itself. Later packets of the connection may
+ * go the other way, so it is remembered.
  */
 static __always_inline void find_peer(const struct door *door, const struct connection_key *key, bool may_be_marked,
 				      struct connection *connection)
 {
-	if (connection->opened == INGRESS && may_be_marked && is_identity_mark(door->skb->mark)) {
+	__u32 identity = identity_of(key->remote_address);
+
+	if (connection->opened != INGRESS || identity != IDENTITY_HOST) {
+		connection->peer = identity;
+		connection->is_peer_marked = 0;
+	} else if (may_be_marked && is_identity_mark(door->skb->mark)) {
 		connection->peer = marked_identity(door->skb->mark);
 		connection->is_peer_marked = 1;
-		return;
+	} else if (!connection->is_peer_marked) {
+		connection->peer = identity;
 	}
-	if (connection->opened == INGRESS && connection->is_peer_marked)
-		return;
-	connection->peer = identity_of(key->remote_address);
 }
 
 /* Asks the verdicts whether a connection may be. */

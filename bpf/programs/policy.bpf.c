@@ -166,7 +166,7 @@ static __noinline int tell_drop(const struct door *door, const struct packet *pa
 	event->ifindex = door->ifindex;
 	event->subject = door->endpoint.identity;
 	event->peer = identity_of(key.remote_address);
-	if (door->heading == INGRESS && is_identity_mark(door->skb->mark))
+	if (event->peer == IDENTITY_HOST && door->heading == INGRESS && is_identity_mark(door->skb->mark))
 		event->peer = marked_identity(door->skb->mark);
 	copy_address(event->local_address, key.local_address);
 	copy_address(event->remote_address, key.remote_address);

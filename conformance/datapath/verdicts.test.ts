@@ -113,6 +113,14 @@ for (const network of NETWORKS) {
             await talks(policed.lab.outside, addressOf(server), ALL);
           });
 
+          test(`a block lets a pod of the ${where} node in by the address that it holds, and not by its other`, async () => {
+            const client = where === 'same' ? near : far;
+            const cidr = `${addressOf(client)}/${family === 'ipv4' ? 32 : 128}`;
+            await enforce(policyFor(server.name, { ingress: [{ from: [{ ipBlock: { cidr } }] }] }));
+            await talks(client, addressOf(server), ALL);
+            await talks(client, server.addresses[family === 'ipv4' ? 'ipv6' : 'ipv4'], NONE);
+          });
+
           test(`errors about what a pod sends to one of the ${where} node reach it, though nothing is let in`, async () => {
             const client = where === 'same' ? near : far;
             await enforce(policyFor(client.name, NOTHING_IN));
