@@ -7,7 +7,7 @@ export interface PodEndpoint {
   /** Of the Pod object: a pod of the same name that comes later is another endpoint. */
   readonly uid: string;
   readonly node: string;
-  /** Of both families, in canonical form. Packets of the pod bear one of these as their source. */
+  /** Of both families, in canonical form. Packets of the pod bear one of these as their source. None where nobody has told of any yet. */
   readonly addresses: readonly string[];
   readonly identity: Identity;
 }

@@ -10,6 +10,7 @@ import {
   type ObjectRef,
   objectKey,
   type PodEndpoint,
+  RESERVED_IDENTITIES,
   type SubjectPolicy,
 } from '../model/index.ts';
 import { type IdentityAllocator, MemoryIdentityAllocator } from './identity/allocator.ts';
@@ -46,9 +47,9 @@ export interface PolicyChange {
   readonly identities: { readonly upserts: readonly IdentityEntry[]; readonly removals: readonly Identity[] };
   /** Removals are the prefixes. */
   readonly addresses: { readonly upserts: readonly AddressEntry[]; readonly removals: readonly string[] };
-  /** One that is upserted takes the place of the one with the same pod and uid. */
+  /** One that is upserted takes the place of the one with the same pod and uid. One without addresses is of a pod that has none yet. */
   readonly endpoints: { readonly upserts: readonly PodEndpoint[]; readonly removals: readonly PodEndpoint[] };
-  /** One for each identity that an endpoint has. */
+  /** One for each identity that an endpoint has, and that of `init`. */
   readonly policies: { readonly upserts: readonly SubjectPolicy[]; readonly removals: readonly Identity[] };
   /** All that is wrong at present; undefined where nothing of it changed. */
   readonly diagnostics: readonly Diagnostic[] | undefined;
@@ -80,6 +81,7 @@ export class PolicyEngine {
   readonly #services = new Services();
   readonly #usersOfServices = new Map<string, CiliumPolicy>();
   readonly #cluster: string;
+  readonly #mode: EnforcementMode;
   #policiesChanged = false;
   /** As of the last flush, like those below. */
   #ofPolicies: readonly Diagnostic[] = [];
@@ -96,8 +98,11 @@ export class PolicyEngine {
       podNetworks: options.podNetworks ?? [],
       impliesNamespaces: options.impliesNamespaces ?? false,
     });
-    this.#compiler = new VerdictCompiler(options.enforcement ?? 'default');
+    this.#mode = options.enforcement ?? 'default';
+    this.#compiler = new VerdictCompiler(this.#mode);
     for (const facts of RESERVED_FACTS) this.#compiler.putIdentity(facts);
+    this.#bearers.set(RESERVED_IDENTITIES.init, 1);
+    this.#compiler.setSubject(RESERVED_IDENTITIES.init, true);
   }
 
   /** Takes an object that is new or has changed. Kinds that have no part in policy are ignored. */
@@ -159,6 +164,12 @@ export class PolicyEngine {
   /** Asks the allocator again for numbers that it had none of. */
   retryIdentities(): void {
     this.#table.retry();
+  }
+
+  /** Whether a policy may stop anybody from doing anything: as long as there is none, it does not matter who somebody is. */
+  isPolicing(): boolean {
+    if (this.#mode !== 'default') return this.#mode === 'always';
+    return this.#policies.values().some(({ units }) => units.length > 0);
   }
 
   /** As of the last flush. */

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Decision, DirectionPolicy, PodEndpoint, SubjectPolicy, Verdict } from '../../model/index.ts';
+import {
+  type Decision,
+  type DirectionPolicy,
+  type PodEndpoint,
+  RESERVED_IDENTITIES,
+  type SubjectPolicy,
+  type Verdict,
+} from '../../model/index.ts';
 import { translateAddress, translateIdentity, translateNodeEndpoints } from '../../xds-server/translate/node/identities.ts';
 import { translateSubjectPolicy } from '../../xds-server/translate/node/policy.ts';
 import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeSubjectPolicy } from './decode.ts';
@@ -62,11 +69,13 @@ describe('what a node is told', () => {
         fc.array(endpoint),
         fc.array(address),
         fc.option(clients, { nil: undefined }),
-        (endpoints, nodeAddresses, serviceClients) => {
-          const written = { node: 'n1', endpoints, nodeAddresses, ...(serviceClients && { serviceClients }) };
+        fc.subarray(['10.0.0.0/8', 'fd00:244::/64']),
+        (endpoints, nodeAddresses, serviceClients, guardedNetworks) => {
+          const written = { node: 'n1', endpoints, nodeAddresses, guardedNetworks, ...(serviceClients && { serviceClients }) };
           const { name, body, requires } = translateNodeEndpoints(written);
           assert.deepEqual(decodeNodeEndpoints(name, body), written);
-          assert.deepEqual(new Set(requires.map((required) => required.name)), new Set(endpoints.map((each) => String(each.identity))));
+          const identities = [...endpoints.map((each) => each.identity), ...(guardedNetworks.length > 0 ? [RESERVED_IDENTITIES.init] : [])];
+          assert.deepEqual(new Set(requires.map((required) => required.name)), new Set(identities.map(String)));
         },
       ),
     );

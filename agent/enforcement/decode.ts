@@ -32,6 +32,8 @@ export interface OwnEndpoints {
   readonly nodeAddresses: readonly string[];
   /** Absent: Services are left to others. */
   readonly serviceClients?: ServiceClients;
+  /** Prefixes in which whoever comes is a pod, and may be isolated before it is known which. */
+  readonly guardedNetworks: readonly string[];
 }
 
 /** Clients of Services on a node. */
@@ -54,12 +56,14 @@ export function decodeIdentity(name: string, body: Uint8Array): IdentityEntry {
 /** @throws EnforcementError `malformed` */
 export function decodeNodeEndpoints(node: string, body: Uint8Array): OwnEndpoints {
   return decoded(node, () => {
-    const { endpoints, nodeAddresses, serviceClients } = fromBinary(NodeEndpointsSchema, body);
+    const { endpoints, nodeAddresses, serviceClients, guardedNetworks } = fromBinary(NodeEndpointsSchema, body);
     nodeAddresses.forEach(assertAddress);
+    guardedNetworks.forEach(assertPrefix);
     return {
       node,
       endpoints: endpoints.map((endpoint) => endpointOf(node, endpoint)),
       nodeAddresses,
+      guardedNetworks,
       ...(serviceClients && { serviceClients: clientsOf(serviceClients) }),
     };
   });
@@ -90,6 +94,13 @@ function identityOf(name: string): number {
 
 function assertAddress(address: string): void {
   if (isIP(address) === 0) throw new RangeError(`${JSON.stringify(address)} is no address`);
+}
+
+function assertPrefix(prefix: string): void {
+  const [address = '', length = ''] = prefix.split('/');
+  const family = isIP(address);
+  if (family === 0 || !/^\d{1,3}$/.test(length) || Number(length) > (family === 4 ? 32 : 128))
+    throw new RangeError(`${JSON.stringify(prefix)} is no prefix`);
 }
 
 function endpointOf(node: string, { namespace, name, uid, addresses, identity }: EndpointMessage): PodEndpoint {

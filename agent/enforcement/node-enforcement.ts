@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { Datapath } from '../../bpf/datapath/index.ts';
-import { type AddressEntry, type Identity, type PodEndpoint, RESERVED_IDENTITIES, type SubjectPolicy } from '../../model/index.ts';
+import { type AddressEntry, type Identity, objectKey, RESERVED_IDENTITIES, type SubjectPolicy } from '../../model/index.ts';
 import {
   ADDRESS_TYPE,
   ENDPOINT_SLICE_TYPE,
@@ -14,8 +14,9 @@ import {
 import { type DevicesState, PodDevices } from '../pods/index.ts';
 import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeSubjectPolicy, type OwnEndpoints } from './decode.ts';
 import { decodeService, decodeSlice } from './decode-services.ts';
-import { Doors } from './doors.ts';
+import { Doors, type PodDoor, type WantedDoors } from './doors.ts';
 import { EnforcementError, errorOf } from './enforcement-error.ts';
+import { Newcomers } from './newcomers.ts';
 import type { NodeClients, NodeServices } from './node-services.ts';
 
 export interface NodeEnforcementOptions {
@@ -28,6 +29,8 @@ export interface NodeEnforcementOptions {
 
 export interface EnforcementState {
   readonly devices: DevicesState;
+  /** Devices of pods that nobody has told the addresses of, by the names of the devices. */
+  readonly newcomers: readonly PodDoor[];
   /** Pods at whose devices nothing could be attached, and why. */
   readonly open: ReadonlyMap<string, string>;
 }
@@ -47,6 +50,10 @@ export class NodeEnforcement implements AsyncDisposable {
   readonly #labels = new Map<Identity, readonly string[]>();
   readonly #told = new Map<string, Identity>();
   #nodeAddresses: readonly string[] = [];
+  #guardedNetworks: readonly string[] = [];
+  readonly #newcomers: Newcomers;
+  #cameLast: readonly PodDoor[] = [];
+  #newcomersTimer: NodeJS.Timeout | undefined;
   /** Prefixes of this node's own addresses. */
   #own: ReadonlySet<string> = new Set();
   #isReconciled = false;
@@ -58,11 +65,12 @@ export class NodeEnforcement implements AsyncDisposable {
     this.#options = options;
     this.#datapath = datapath;
     this.#doors = new Doors(datapath, onFailure);
-    this.#devices = new PodDevices({ onChange: (state) => this.#onDevices(state), onFailure });
+    this.#newcomers = new Newcomers({ isKnown: (ifindex) => datapath.endpoints.get(ifindex) !== undefined });
+    this.#devices = new PodDevices({ onChange: () => this.#onDevices(), onFailure });
   }
 
   state(): EnforcementState {
-    return { devices: this.#devices.state, open: this.#doors.open };
+    return { devices: this.#devices.state, newcomers: this.#cameLast, open: this.#doors.open };
   }
 
   /** Of an identity that this node was told of. */
@@ -94,11 +102,13 @@ export class NodeEnforcement implements AsyncDisposable {
       removedSlices: removed(ENDPOINT_SLICE_TYPE),
     });
     for (const own of read(NODE_ENDPOINTS_TYPE, decodeNodeEndpoints)) {
-      await this.#setEndpoints(own.endpoints, own.nodeAddresses);
+      await this.#setEndpoints(own);
       await this.#options.services?.setClients(clientsOf(own));
     }
     // Clients of Services stay what they were: there are some as long as there is a node.
-    if (removed(NODE_ENDPOINTS_TYPE).length > 0) await this.#setEndpoints([], []);
+    if (removed(NODE_ENDPOINTS_TYPE).length > 0) await this.#setEndpoints({ endpoints: [], nodeAddresses: [], guardedNetworks: [] });
+    // Who newcomers may be depends on the policies of those who are awaited.
+    else if (policies.length > 0) await this.#doors.set(this.#wanted());
     const gone = removed(SUBJECT_POLICY_TYPE).map(Number);
     for (const subject of gone) this.#policies.delete(subject);
     await this.#datapath.verdicts.remove(gone);
@@ -122,7 +132,7 @@ export class NodeEnforcement implements AsyncDisposable {
         verdicts: await verdicts.replace(this.#policies.values()),
         endpoints: await endpoints.repair(),
       };
-      await this.#doors.verify(this.#devices.state);
+      await this.#doors.verify(this.#wanted());
       for (const [table, { foreign, missing }] of Object.entries(repairs)) this.#tellRepaired(table, [...foreign, ...missing]);
       this.#isReconciled = true;
     } catch (error) {
@@ -134,6 +144,7 @@ export class NodeEnforcement implements AsyncDisposable {
   /** Follows nothing any more. What is in force stays. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#devices[Symbol.dispose]();
+    clearTimeout(this.#newcomersTimer);
     await this.#doors.settled();
     await this.#options.services?.[Symbol.asyncDispose]();
   }
@@ -150,15 +161,35 @@ export class NodeEnforcement implements AsyncDisposable {
     return { prefix, identity: this.#own.has(prefix) ? HOST : identity };
   }
 
-  async #setEndpoints(endpoints: readonly PodEndpoint[], nodeAddresses: readonly string[]): Promise<void> {
+  async #setEndpoints({ endpoints, nodeAddresses, guardedNetworks }: Omit<OwnEndpoints, 'node'>): Promise<void> {
     this.#nodeAddresses = nodeAddresses;
+    this.#guardedNetworks = guardedNetworks;
     this.#devices.set(endpoints, nodeAddresses);
     await this.#setOwn();
-    await this.#doors.set(this.#devices.state);
+    await this.#doors.set(this.#wanted());
   }
 
-  #onDevices(state: DevicesState): void {
-    void this.#doors.set(state);
+  #wanted(): WantedDoors {
+    const { state } = this.#devices;
+    this.#cameLast = this.#newcomers.find(state, {
+      guardedNetworks: this.#guardedNetworks,
+      policyOf: (identity) => this.#policies.get(identity),
+      isTold: (address) => this.#told.has(prefixOf(address)),
+    });
+    clearTimeout(this.#newcomersTimer);
+    const delay = this.#newcomers.nextInMs();
+    if (delay !== undefined) this.#newcomersTimer = setTimeout(() => void this.#doors.set(this.#wanted()), delay).unref();
+    const pods = state.pods.map(({ ifindex, endpoint: { pod, identity, addresses } }) => ({
+      ifindex,
+      key: objectKey(pod),
+      identity,
+      addresses,
+    }));
+    return { pods: [...pods, ...this.#cameLast], network: state.network };
+  }
+
+  #onDevices(): void {
+    void this.#doors.set(this.#wanted());
     this.#setOwn().catch((error: unknown) => this.#options.onFailure(errorOf(error)));
   }
 

@@ -2,14 +2,16 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PodEndpoint } from '../../model/index.ts';
 import { NetlinkError, type RouteChange, RouteMonitor, RouteNetlink } from '../netlink/index.ts';
 import { InsideNamespaces } from './inside-namespaces.ts';
-import { matchDevices, type PodDevice } from './match-devices.ts';
+import { type DeviceCandidate, matchDevices, type PodDevice } from './match-devices.ts';
 import { findHostAddresses, findNetworkDevices, isDefaultRoute, type NetworkDevices } from './network-devices.ts';
 
 export interface DevicesState {
   /** In the order of the endpoints. */
   readonly pods: readonly PodDevice[];
-  /** Endpoints that no device leads to: in the network of the node, by something else than a veth, or not yet. */
+  /** Endpoints that no device leads to: by something else than a veth, or not yet, or whose addresses are not known. */
   readonly missing: readonly PodEndpoint[];
+  /** Veths that lead into other namespaces and are of no endpoint. */
+  readonly strangers: readonly DeviceCandidate[];
   readonly network: NetworkDevices;
   /** Of this node's network, in canonical form, but for those that lead nowhere else. */
   readonly hostAddresses: readonly string[];
@@ -28,7 +30,7 @@ const BURST_MS = 5;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 5_000;
 
-const NOTHING: DevicesState = { pods: [], missing: [], network: { uplinks: [], tunnels: [] }, hostAddresses: [] };
+const NOTHING: DevicesState = { pods: [], missing: [], strangers: [], network: { uplinks: [], tunnels: [] }, hostAddresses: [] };
 
 /**
  * Follows the devices of a node's pods, on any CNI that uses veths, and those by which packets come from elsewhere, in the network namespace of the
@@ -137,6 +139,13 @@ export class PodDevices implements Disposable {
     const candidates = this.#inside.candidates(links.filter(({ index }) => !uplinks.has(index)));
     const pods = matchDevices(this.#endpoints, candidates, this.#state.pods);
     const found = new Set(pods.map(({ endpoint }) => endpoint.uid));
-    return { pods, missing: this.#endpoints.filter(({ uid }) => !found.has(uid)), network, hostAddresses: findHostAddresses(own) };
+    const theirs = new Set(pods.map(({ ifindex }) => ifindex));
+    return {
+      pods,
+      missing: this.#endpoints.filter(({ uid }) => !found.has(uid)),
+      strangers: candidates.filter(({ ifindex }) => !theirs.has(ifindex)),
+      network,
+      hostAddresses: findHostAddresses(own),
+    };
   }
 }

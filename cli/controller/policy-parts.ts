@@ -47,7 +47,7 @@ export class PolicyParts {
     this.#options = options;
     const { enforcement, services, clusterName, podNetworks, labels } = options.settings;
     const engine = new PolicyEngine({ allocator: this.#registry, enforcement, cluster: clusterName, podNetworks, labelFilter: labels });
-    this.#enforcement = new Enforcement({ engine, registry: this.#registry, cache: this.#cache, services });
+    this.#enforcement = new Enforcement({ engine, registry: this.#registry, cache: this.#cache, services, podNetworks });
     const views = new ScopedViews({
       cache: this.#cache,
       shared: SHARED,

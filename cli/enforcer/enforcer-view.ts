@@ -59,7 +59,7 @@ export class EnforcerView implements AdminView {
 
   #describeEnforcement(): EnforcementStatus {
     const { node, services } = this.#enforcement;
-    const { devices, open } = node.state();
+    const { devices, newcomers, open } = node.state();
     const endpoints = devices.pods.map(({ endpoint: { pod, identity, addresses }, name: device }) => {
       const whyOpen = open.get(objectKey(pod));
       const { namespace, name } = pod;
@@ -68,7 +68,9 @@ export class EnforcerView implements AdminView {
     });
     return {
       endpoints,
-      missing: devices.missing.map(({ pod: { namespace, name } }) => ({ namespace, name })),
+      // Of others nobody has told the address by which to look for them.
+      missing: devices.missing.filter(({ addresses }) => addresses.length > 0).map(({ pod: { namespace, name } }) => ({ namespace, name })),
+      newcomers: newcomers.map(({ key: device, identity, addresses }) => ({ device, identity, addresses: [...addresses] })),
       network: [...devices.network.uplinks, ...devices.network.tunnels].map(({ name }) => name),
       ...describeServices(services.state()),
     };

@@ -56,11 +56,12 @@ const POLICY = {
 class Scene {
   readonly cache = new SnapshotCache();
   readonly registry = new IdentityRegistry({ now: () => 0 });
-  readonly enforcement = new Enforcement({
-    engine: new PolicyEngine({ allocator: this.registry }),
-    registry: this.registry,
-    cache: this.cache,
-  });
+  readonly enforcement: Enforcement;
+
+  constructor(podNetworks: readonly string[] = []) {
+    const { registry, cache } = this;
+    this.enforcement = new Enforcement({ engine: new PolicyEngine({ allocator: registry, podNetworks }), registry, cache, podNetworks });
+  }
 
   take(...upserts: readonly KubeObject[]): void {
     this.enforcement.take({ upserts, removals: [] });
@@ -112,6 +113,7 @@ describe('what agents are told', () => {
     assert.deepEqual(nodeAddresses, ['192.0.2.1']);
     assert.deepEqual(scene.cache.get({ typeUrl: NODE_ENDPOINTS_TYPE, name: 'n1' })?.requires, [
       { typeUrl: SUBJECT_POLICY_TYPE, name: String(web) },
+      { typeUrl: SUBJECT_POLICY_TYPE, name: '5' },
     ]);
     const policy = decodeSubjectPolicy(
       String(web),
@@ -143,6 +145,35 @@ describe('what agents are told', () => {
     assert.deepEqual(changed.sort(), ['10.244.1.6/32', 'n1']);
   });
 
+  test('a pod without an address is told of, with the identity that it will have', () => {
+    const scene = new Scene();
+    const starting = read({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'web-2', namespace: 'shop', uid: 'u2', labels: { app: 'web' } },
+      spec: { nodeName: 'n1', containers: [{ name: 'c' }] },
+    });
+    scene.take(namespace, node('n1', '192.0.2.1'), read(POLICY), pod('web-1', 'web', 'n1', '10.244.1.5'), starting);
+    scene.lead();
+    const web = scene.identityOf('10.244.1.5/32') ?? 0;
+    const told = scene.endpointsOf('n1').endpoints.map(({ pod: { name }, identity, addresses }) => ({ name, identity, addresses }));
+    assert.deepEqual(told, [
+      { name: 'web-1', identity: web, addresses: ['10.244.1.5'] },
+      { name: 'web-2', identity: web, addresses: [] },
+    ]);
+  });
+
+  test('nodes guard the networks of pods as long as there is a policy', () => {
+    const scene = new Scene(['10.0.0.0/8']);
+    const guarded = () => ['n1', 'n2'].map((name) => scene.endpointsOf(name).guardedNetworks);
+    scene.take(namespace, node('n1', '192.0.2.1'), node('n2', '192.0.2.2'));
+    assert.deepEqual(guarded(), [[], []]);
+    scene.take(read(POLICY));
+    assert.deepEqual(guarded(), Array(2).fill(['10.244.0.0/16', '10.0.0.0/8']));
+    scene.remove(read(POLICY));
+    assert.deepEqual(guarded(), [[], []]);
+  });
+
   test('what goes is told of, pods first or nodes first', () => {
     for (const order of ['pod', 'node'] as const) {
       const scene = new Scene();
@@ -151,7 +182,10 @@ describe('what agents are told', () => {
       scene.lead();
       for (const object of order === 'pod' ? [web, n1] : [n1, web]) scene.remove(object);
       assert.deepEqual(scene.resources(NODE_ENDPOINTS_TYPE), []);
-      assert.deepEqual(scene.resources(SUBJECT_POLICY_TYPE), []);
+      assert.deepEqual(
+        scene.resources(SUBJECT_POLICY_TYPE).map(({ name }) => name),
+        ['5'],
+      );
       assert.equal(scene.identityOf('10.244.1.5/32'), undefined);
     }
   });

@@ -30,6 +30,8 @@ export interface EnforcementOptions {
   readonly cache: SnapshotCache;
   /** Whether nodes are to translate Services. Default: false. */
   readonly services?: boolean;
+  /** Prefixes of pods' addresses on any node, beside those that Nodes tell. Default: none. */
+  readonly podNetworks?: readonly string[];
 }
 
 /** Kinds that people are told about. */
@@ -56,6 +58,7 @@ export class Enforcement {
   /** Of policies, by the object's key. */
   readonly #uids = new Map<string, string>();
   #diagnostics: readonly Diagnostic[] = [];
+  #isPolicing = false;
 
   constructor(options: EnforcementOptions) {
     this.#options = options;
@@ -135,6 +138,7 @@ export class Enforcement {
     }
     for (const endpoint of endpoints.removals) this.#nodeOf(endpoint.node).endpoints.delete(keyOf(endpoint));
     for (const endpoint of endpoints.upserts) this.#nodeOf(endpoint.node).endpoints.set(keyOf(endpoint), endpoint);
+    this.#settlePolicing();
     const nodes = this.#takeNodes();
     const services = this.#services.take();
     this.#options.cache.apply({
@@ -155,6 +159,18 @@ export class Enforcement {
     });
   }
 
+  /** All nodes are told of the first policy, and of the end of the last. */
+  #settlePolicing(): void {
+    const isPolicing = this.#options.engine.isPolicing();
+    if (isPolicing === this.#isPolicing) return;
+    this.#isPolicing = isPolicing;
+    for (const name of this.#nodes.keys()) this.#touched.add(name);
+  }
+
+  #guardedNetworks({ clients }: NodeState): readonly string[] {
+    return this.#isPolicing ? [...new Set([...clients.podNetworks, ...(this.#options.podNetworks ?? [])])] : [];
+  }
+
   #takeNodes(): { readonly upserts: Resource[]; readonly removals: ResourceName[] } {
     const upserts: Resource[] = [];
     const removals: ResourceName[] = [];
@@ -164,7 +180,9 @@ export class Enforcement {
       if (node.isKnown || node.endpoints.size > 0) {
         const endpoints = [...node.endpoints].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
         const { addresses: nodeAddresses, clients: serviceClients } = node;
-        upserts.push(translateNodeEndpoints({ node: name, endpoints, nodeAddresses, ...(this.#options.services && { serviceClients }) }));
+        const guardedNetworks = this.#guardedNetworks(node);
+        const clients = this.#options.services && { serviceClients };
+        upserts.push(translateNodeEndpoints({ node: name, endpoints, nodeAddresses, guardedNetworks, ...clients }));
       } else {
         this.#nodes.delete(name);
         removals.push({ typeUrl: NODE_ENDPOINTS_TYPE, name });

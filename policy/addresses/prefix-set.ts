@@ -1,4 +1,4 @@
-import { formatPrefix, type Prefix, truncate } from './prefix.ts';
+import { contains, formatPrefix, type Prefix, truncate } from './prefix.ts';
 
 /** Prefixes that are counted, by how many want them. */
 export class PrefixSet {
@@ -33,6 +33,15 @@ export class PrefixSet {
     if (left > 0) lengths.set(prefix.length, left);
     else lengths.delete(prefix.length);
     return true;
+  }
+
+  get size(): number {
+    return this.#counts.size;
+  }
+
+  /** Whether one of these is a part of the given one, and not all of it. */
+  hasWithin(outer: Prefix): boolean {
+    return this.#counts.values().some(({ prefix }) => prefix.length > outer.length && contains(outer, prefix));
   }
 
   values(): Prefix[] {

@@ -1,7 +1,7 @@
 import { equal } from '../../collection/index.ts';
 import { type EndpointSlice, type Namespace, type Node, type Pod, refOf } from '../../kube/index.ts';
 import { type AddressEntry, type Identity, objectKey, type PodEndpoint, RESERVED_IDENTITIES } from '../../model/index.ts';
-import { formatAddress, formatPrefix, type Prefix, parseAddress } from '../addresses/prefix.ts';
+import { formatAddress, formatPrefix, type Prefix, parseAddress, parsePrefix } from '../addresses/prefix.ts';
 import type { LabelFilter } from '../labels/label-filter.ts';
 import type { IdentityAllocator } from './allocator.ts';
 import { type Claim, type Claimant, Claims } from './claim.ts';
@@ -36,6 +36,8 @@ export class IdentityTable {
   readonly #claims = new Claims();
   readonly #pods = new Map<string, Pod>();
   readonly #hostNetwork = new Set<string>();
+  /** Pods that have a node and no address yet. */
+  readonly #awaited = new Set<string>();
   #hostNetworkChanged = false;
   readonly #podsOfNamespace = new Map<string, Set<string>>();
   readonly #namespaces = new Map<string, Namespace>();
@@ -87,6 +89,8 @@ export class IdentityTable {
     if (node) this.#nodes.set(name, node);
     else this.#nodes.delete(name);
     this.#isInfrastructureStale = true;
+    // What networks it has says what addresses they will get.
+    for (const key of this.#awaited) this.#stalePods.add(key);
   }
 
   /** @param slice of the Service `default/kubernetes`; undefined for one that is gone */
@@ -151,6 +155,18 @@ export class IdentityTable {
     const pod = this.#pods.get(key);
     const claims = pod && hasEndpoint(pod) ? addressesOf(pod).map((prefix) => ({ prefix, member: this.#memberOf(pod, prefix) })) : [];
     this.#claim('pod', key, claims, key);
+    this.#await(key, pod && isAwaited(pod) ? this.#memberWithoutAddress(pod) : undefined);
+    if (pod && isAwaited(pod)) this.#awaited.add(key);
+    else this.#awaited.delete(key);
+  }
+
+  /** After the pod has claimed its addresses: an identity that it keeps is not given up in between. */
+  #await(pod: string, member: Member | undefined): void {
+    const key = awaitedKey(pod);
+    if (member) {
+      this.#groups.set(key, member);
+      this.#podOfMember.set(key, pod);
+    } else if (this.#podOfMember.delete(key)) this.#groups.delete(key);
   }
 
   #claimInfrastructure(): void {
@@ -189,6 +205,21 @@ export class IdentityTable {
     return { labels: identity, isWorld: false, facets: { labels, ports, prefix: address && this.#vocabulary.blocks.longest(address) } };
   }
 
+  /** Undefined where rules tell its identity by an address that it does not have yet. */
+  #memberWithoutAddress(pod: Pod): Member | undefined {
+    const { podNetworks } = this.#options;
+    const { blocks } = this.#vocabulary;
+    const networks = [...(this.#nodes.get(pod.spec.nodeName ?? '')?.spec.podCIDRs ?? []), ...podNetworks].flatMap(
+      (text) => parsePrefix(text) ?? [],
+    );
+    // The first network of a node is of the family that its pods have their first address of.
+    const possible = networks.filter(({ family }) => family === networks[0]?.family);
+    const [first, ...others] = possible.map((network) => blocks.longest(network));
+    const isSure =
+      possible.length > 0 && !possible.some((network) => blocks.hasWithin(network)) && others.every((each) => equal(each, first));
+    return isSure || blocks.size === 0 ? this.#memberOf(pod, possible[0]) : undefined;
+  }
+
   #settleAddresses(): IdentityTableChanges['addresses'] {
     const upserts: AddressEntry[] = [];
     const removals: string[] = [];
@@ -225,11 +256,12 @@ export class IdentityTable {
 
   #endpointOf(key: string): PodEndpoint | undefined {
     const pod = this.#pods.get(key);
-    const addresses = pod && hasEndpoint(pod) ? addressesOf(pod) : [];
-    const [first] = addresses;
     const node = pod?.spec.nodeName;
-    if (!pod || !first || node === undefined) return undefined;
-    const identity = this.#groups.identityOf(this.#claims.memberKey(key, first)) ?? RESERVED_IDENTITIES.init;
+    if (!pod || node === undefined || !hasEndpoint(pod)) return undefined;
+    const addresses = addressesOf(pod);
+    const [first] = addresses;
+    const member = first ? this.#claims.memberKey(key, first) : awaitedKey(key);
+    const identity = this.#groups.identityOf(member) ?? RESERVED_IDENTITIES.init;
     return { pod: refOf(pod), uid: pod.metadata.uid ?? '', node, addresses: addresses.map(formatAddress), identity };
   }
 }
@@ -241,6 +273,15 @@ function isRunning({ status }: Pod): boolean {
 
 function hasEndpoint(pod: Pod): boolean {
   return isRunning(pod) && !pod.spec.hostNetwork;
+}
+
+/** Whether it is about to start, or has, and the API server does not know its address. */
+function isAwaited(pod: Pod): boolean {
+  return hasEndpoint(pod) && pod.spec.nodeName !== undefined && addressesOf(pod).length === 0;
+}
+
+function awaitedKey(pod: string): string {
+  return `${pod} awaited`;
 }
 
 function addressesOf({ status }: Pod): Prefix[] {

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { AddressSchema, IdentitySchema, NodeEndpointsSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
-import type { AddressEntry, IdentityEntry, PodEndpoint } from '../../../model/index.ts';
+import { type AddressEntry, type IdentityEntry, type PodEndpoint, RESERVED_IDENTITIES } from '../../../model/index.ts';
 import type { Resource, ResourceName } from '../../serve/resource.ts';
 import { SUBJECT_POLICY_TYPE } from '../../serve/types.ts';
 import { encodeResource } from '../encode.ts';
@@ -24,6 +24,8 @@ export interface NodeEndpoints {
   readonly nodeAddresses: readonly string[];
   /** Absent: Services are left to others. */
   readonly serviceClients?: ServiceClients;
+  /** Prefixes in which whoever comes may be isolated before it is known who it is. Default: none. */
+  readonly guardedNetworks?: readonly string[];
 }
 
 /** Clients of Services on one node. */
@@ -33,8 +35,9 @@ export interface ServiceClients {
   readonly podNetworks: readonly string[];
 }
 
-/** Named by the node; requires the policies of its endpoints' identities. */
-export function translateNodeEndpoints({ node, endpoints, nodeAddresses, serviceClients }: NodeEndpoints): Resource {
+/** Named by the node; requires the policies of its endpoints' identities, and of `init` where there may be somebody who is not known. */
+export function translateNodeEndpoints(told: NodeEndpoints): Resource {
+  const { node, endpoints, nodeAddresses, serviceClients, guardedNetworks = [] } = told;
   const message = create(NodeEndpointsSchema, {
     endpoints: endpoints.map(({ pod: { namespace, name }, uid, addresses, identity }) => ({
       namespace,
@@ -45,8 +48,10 @@ export function translateNodeEndpoints({ node, endpoints, nodeAddresses, service
     })),
     nodeAddresses: [...nodeAddresses],
     ...(serviceClients && { serviceClients: { zone: serviceClients.zone ?? '', podNetworks: [...serviceClients.podNetworks] } }),
+    guardedNetworks: [...guardedNetworks],
   });
   const identities = new Set(endpoints.map(({ identity }) => identity));
+  if (guardedNetworks.length > 0) identities.add(RESERVED_IDENTITIES.init);
   const requires = [...identities].map((identity): ResourceName => ({ typeUrl: SUBJECT_POLICY_TYPE, name: String(identity) }));
   return encodeResource(NodeEndpointsSchema, node, message, requires);
 }
