@@ -19,8 +19,19 @@ const MAP_FAILED = 2n ** 64n - 1n;
 
 type Done = (error: Error | null, result: number) => void;
 
-function off(start: (done: Done) => void): Promise<number> {
-  return new Promise((resolve, reject) => start((error, result) => (error ? reject(error) : resolve(result))));
+/** Memory that threads work on. Nobody else may hold it, koffi does not, and what nobody holds is given to others. */
+const inUse = new Set<readonly (Uint8Array | Uint32Array | null)[]>();
+
+/** Calls a function on a thread of its own. @param memory what it reads and writes meanwhile */
+function aside(memory: readonly (Uint8Array | Uint32Array | null)[], start: (done: Done) => void): Promise<number> {
+  return new Promise((resolve, reject) => {
+    inUse.add(memory);
+    start((error, result) => {
+      inUse.delete(memory);
+      if (error) reject(error);
+      else resolve(result);
+    });
+  });
 }
 
 /** @throws BpfError `library-missing` */
@@ -102,7 +113,7 @@ export function bindLibbpf(): Native {
   return {
     objectOpen: (bytes, name) =>
       openMemory(bytes, bytes.byteLength, { sz: koffi.sizeof(openOptions), object_name: name, rest: [0, 0, 0, 0, 0, 0] }),
-    objectLoad: (object) => off((done) => load.async(object, done)),
+    objectLoad: (object) => aside([], (done) => load.async(object, done)),
     objectClose: lib.func('void bpf_object__close(void *object)'),
     nextMap: lib.func('void *bpf_object__next_map(void *object, void *before)'),
     mapName: lib.func('const char *bpf_map__name(void *map)'),
@@ -167,9 +178,11 @@ export function bindLibbpf(): Native {
     update: lib.func('int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags)'),
     delete: lib.func('int bpf_map_delete_elem(int fd, const void *key)'),
     nextKey: lib.func('int bpf_map_get_next_key(int fd, const void *key, void *next)'),
-    lookupBatch: (fd, from, to, keys, values, count) => lookupMany(fd, from, to, keys, values, count, null),
-    updateBatch: (fd, keys, values, count) => off((done) => updateMany.async(fd, keys, values, count, null, done)),
-    deleteBatch: (fd, keys, count) => off((done) => deleteMany.async(fd, keys, count, null, done)),
+    lookupBatch: (fd, { from, to, keys, values, count }) => lookupMany(fd, from, to, keys, values, count, null),
+    lookupBatchAside: (fd, { from, to, keys, values, count }) =>
+      aside([from, to, keys, values, count], (done) => lookupMany.async(fd, from, to, keys, values, count, null, done)),
+    updateBatch: (fd, keys, values, count) => aside([keys, values, count], (done) => updateMany.async(fd, keys, values, count, null, done)),
+    deleteBatch: (fd, keys, count) => aside([keys, count], (done) => deleteMany.async(fd, keys, count, null, done)),
     testRun: (fd, { dataIn, dataOut, contextIn, contextOut, repeat }) => {
       const options = {
         sz: koffi.sizeof(runOptions),

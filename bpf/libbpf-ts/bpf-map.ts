@@ -1,7 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import { array, type Codec, encodeAll, roundUp, viewOf } from './codec.ts';
 import { BpfError } from './error.ts';
 import { PER_CPU_TYPES, READ_IN_BATCHES } from './map-type.ts';
-import { native } from './native.ts';
+import { type LookupBatchBuffers, native } from './native.ts';
 import type { Owner } from './owner.ts';
 
 /** A map in the kernel, as it was made. */
@@ -24,6 +25,7 @@ const FLAGS = { any: 0, new: 1, present: 2 } satisfies Record<SetMode, number>;
 const ENOENT = 2;
 const EEXIST = 17;
 const ENOSPC = 28;
+/** Entries that are encoded or decoded in one turn of the event loop. */
 const BATCH = 1024;
 
 /**
@@ -121,23 +123,42 @@ export class BpfMap<K, V> {
   }
 
   /**
-   * Writes many, off the event loop. Where it fails, some are written.
+   * The same off the event loop, some at a time.
    * @throws BpfError `map-failed` or `closed`
    */
-  async setAll(entries: Iterable<readonly [key: K, value: V]>): Promise<void> {
-    const all = [...entries];
-    const keys = encodeAll(
-      this.#key,
-      all.map(([key]) => key),
-    );
-    const values = encodeAll(
-      this.#value,
-      all.map(([, value]) => value),
-    );
-    await this.setAllBytes(keys, values);
+  async *batches(): AsyncGenerator<readonly (readonly [key: K, value: V])[]> {
+    if (!READ_IN_BATCHES.has(this.info.type)) {
+      for (const batch of inBatches(this.#readSingly())) {
+        yield batch;
+        await setImmediate();
+      }
+      return;
+    }
+    let next = firstBatch();
+    do {
+      const buffers = this.#buffersFor(next);
+      {
+        using _open = this.#owner.use();
+        next = this.#after(buffers, await native().lookupBatchAside(this.info.fd, buffers));
+      }
+      if (next.isRead) yield [...this.#decode(buffers)];
+    } while (!next.isLast);
   }
 
-  /** The same with keys and values one after the other, as they are in memory. */
+  /**
+   * Writes many, off the event loop. They are taken from where they come some at a time, with turns of the event loop between. Where it fails,
+   * some are written.
+   * @throws BpfError `map-failed` or `closed`, or what an encoder throws
+   */
+  async setAll(entries: Iterable<readonly [key: K, value: V]>): Promise<void> {
+    using _open = this.#owner.use();
+    for (const batch of inBatches(entries)) {
+      const [keys, values] = [batch.map(([key]) => key), batch.map(([, value]) => value)];
+      await this.#write(encodeAll(this.#key, keys), encodeAll(this.#value, values), batch.length);
+    }
+  }
+
+  /** The same with keys and values one after the other, as they are in memory, at once. They must not change meanwhile. */
   async setAllBytes(keys: Uint8Array, values: Uint8Array): Promise<void> {
     const count = keys.byteLength / this.info.keySize;
     if (!Number.isInteger(count) || values.byteLength !== count * this.#value.size) {
@@ -146,41 +167,49 @@ export class BpfMap<K, V> {
         `${keys.byteLength} bytes of keys and ${values.byteLength} of values are no entries of ${this.info.name}`,
       );
     }
-    if (count === 0) return;
     using _open = this.#owner.use();
-    this.#check('written', await native().updateBatch(this.fd, keys, values, Uint32Array.of(count)));
+    if (count > 0) await this.#write(keys, values, count);
   }
 
-  /** Deletes many, off the event loop. Stops at one that is not there, which is an error. */
+  /** Deletes many, off the event loop, as `setAll` writes them. Stops at one that is not there, which is an error. */
   async deleteAll(keys: Iterable<K>): Promise<void> {
-    const all = [...keys];
-    const bytes = encodeAll(this.#key, all);
-    if (all.length === 0) return;
     using _open = this.#owner.use();
-    this.#check('deleted', await native().deleteBatch(this.fd, bytes, Uint32Array.of(all.length)));
+    for (const batch of inBatches(keys)) {
+      this.#check('deleted', await native().deleteBatch(this.info.fd, encodeAll(this.#key, batch), Uint32Array.of(batch.length)));
+    }
+  }
+
+  async #write(keys: Uint8Array, values: Uint8Array, count: number): Promise<void> {
+    this.#check('written', await native().updateBatch(this.info.fd, keys, values, Uint32Array.of(count)));
   }
 
   *#readBatches(): Generator<readonly [K, V]> {
-    const { keySize, name } = this.info;
-    const valueSize = this.#value.size;
-    let size = BATCH;
-    let from: Uint8Array | null = null;
-    for (;;) {
-      const to = new Uint8Array(Math.max(keySize, 4));
-      const [keys, values, count] = [new Uint8Array(size * keySize), new Uint8Array(size * valueSize), Uint32Array.of(size)];
-      const result = native().lookupBatch(this.fd, from, to, keys, values, count);
-      if (result === -ENOSPC) {
-        // More than that are in one bucket of a hash, which is read as a whole.
-        size *= 4;
-        continue;
-      }
-      if (result < 0 && result !== -ENOENT) throw new BpfError('map-failed', `map ${name} cannot be read`, { errno: -result });
-      const [keyView, valueView] = [viewOf(keys), viewOf(values)];
-      for (let index = 0; index < (count[0] ?? 0); index += 1) {
-        yield [this.#key.decode(keyView, index * keySize), this.#value.decode(valueView, index * valueSize)];
-      }
-      if (result === -ENOENT) return;
-      from = to;
+    let next = firstBatch();
+    do {
+      const buffers = this.#buffersFor(next);
+      next = this.#after(buffers, native().lookupBatch(this.fd, buffers));
+      if (next.isRead) yield* this.#decode(buffers);
+    } while (!next.isLast);
+  }
+
+  #buffersFor({ from, size }: NextBatch): LookupBatchBuffers {
+    const { keySize } = this.info;
+    const to = new Uint8Array(Math.max(keySize, 4));
+    return { from, to, keys: new Uint8Array(size * keySize), values: new Uint8Array(size * this.#value.size), count: Uint32Array.of(size) };
+  }
+
+  #after({ from, to, count: [size = 0], keys }: LookupBatchBuffers, result: number): NextBatch {
+    const room = keys.byteLength / this.info.keySize;
+    // More than that are in one bucket of a hash, which is read as a whole.
+    if (result === -ENOSPC) return { from, size: room * 4, isRead: false, isLast: false };
+    if (result !== -ENOENT) this.#check('read', result);
+    return { from: to, size: room, isRead: size > 0, isLast: result === -ENOENT };
+  }
+
+  *#decode({ keys, values, count }: LookupBatchBuffers): Generator<readonly [K, V]> {
+    const [keyView, valueView] = [viewOf(keys), viewOf(values)];
+    for (let index = 0; index < (count[0] ?? 0); index += 1) {
+      yield [this.#key.decode(keyView, index * this.info.keySize), this.#value.decode(valueView, index * this.#value.size)];
     }
   }
 
@@ -205,6 +234,32 @@ export class BpfMap<K, V> {
   #check(what: string, result: number): void {
     if (result < 0) throw new BpfError('map-failed', `map ${this.info.name} cannot be ${what}`, { errno: -result });
   }
+}
+
+/** Which entries of a map are read next. */
+interface NextBatch {
+  readonly from: Uint8Array | null;
+  /** How many there is room for. */
+  readonly size: number;
+  /** Whether the one before had any. */
+  readonly isRead: boolean;
+  readonly isLast: boolean;
+}
+
+function firstBatch(): NextBatch {
+  return { from: null, size: BATCH, isRead: false, isLast: false };
+}
+
+/** All of them, so many at a time. */
+function* inBatches<T>(all: Iterable<T>): Generator<readonly T[]> {
+  let batch: T[] = [];
+  for (const one of all) {
+    batch.push(one);
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }
 
 /** Of maps for each CPU: a value of each, by its number. */

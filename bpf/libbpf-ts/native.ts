@@ -81,7 +81,9 @@ export interface Native {
   update(fd: number, key: Uint8Array, value: Uint8Array, flags: number): number;
   delete(fd: number, key: Uint8Array): number;
   nextKey(fd: number, key: Uint8Array | null, next: Uint8Array): number;
-  lookupBatch(fd: number, from: Uint8Array | null, to: Uint8Array, keys: Uint8Array, values: Uint8Array, count: Uint32Array): number;
+  lookupBatch(fd: number, buffers: LookupBatchBuffers): number;
+  /** Off the event loop. */
+  lookupBatchAside(fd: number, buffers: LookupBatchBuffers): Promise<number>;
   /** Off the event loop. */
   updateBatch(fd: number, keys: Uint8Array, values: Uint8Array, count: Uint32Array): Promise<number>;
   /** Off the event loop. */
@@ -136,6 +138,16 @@ export interface VerifyOutcome {
   readonly result: number;
   /** Empty where the verifier was not asked. */
   readonly log: string;
+}
+
+export interface LookupBatchBuffers {
+  /** Where the batch before ended; null for the first. */
+  readonly from: Uint8Array | null;
+  readonly to: Uint8Array;
+  readonly keys: Uint8Array;
+  readonly values: Uint8Array;
+  /** How many there is room for, and then how many there are. */
+  readonly count: Uint32Array;
 }
 
 export interface TestRunBuffers {

@@ -43,8 +43,10 @@ export class PinMigrations implements Disposable {
   async finish(loaded: LoadedObject): Promise<void> {
     for (const { map, path, newPath, migrate } of this.#migrations) {
       using old = openMap(path);
-      const entries = old.entries().map(([key, value]) => migrate(key, value));
-      await loaded.map(map).setAll(entries.filter((entry) => entry !== undefined));
+      for await (const batch of old.batches()) {
+        const entries = batch.map(([key, value]) => migrate(key, value));
+        await loaded.map(map).setAll(entries.filter((entry) => entry !== undefined));
+      }
       renameSync(newPath, path);
     }
   }
