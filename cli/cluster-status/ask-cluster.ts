@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { type Status, statusSchema } from '../../controller/admin/status.ts';
-import { type ApiServerClient, execInPod, ifFound } from '../../kube/index.ts';
+import { ApiError, type ApiServerClient, execInPod, ifFound } from '../../kube/index.ts';
 import type { Diagnostic } from '../../model/index.ts';
 import { describeFailure } from '../describe-failure.ts';
-import type { AskedCluster, AskedPod } from './cluster-report.ts';
+import type { AskedCluster, AskedPod } from './asked-cluster.ts';
 
 /** Where each kind of pod tells of itself: on its own loopback, so that it is asked from inside. */
 const PARTS = {
@@ -61,8 +61,30 @@ export async function askCluster(client: ApiServerClient, namespace: string): Pr
   const pods = await listPods(client, namespace);
   const ask = (part: Part) => askPart(client, namespace, pods, part);
   const count = (part: string) => countPods(client, namespace, `sluice-${part}`);
-  const [controllers, agents, counted, envoys] = await Promise.all([ask('controller'), ask('agent'), count('agent'), count('envoy')]);
-  return { controllers, agents, wantedAgents: counted?.wanted, envoys, diagnostics: await askDiagnostics(client, namespace, controllers) };
+  const [agentsOf, enforcersOf, envoys] = await Promise.all([count('agent'), count('enforcer'), count('envoy')]);
+  const [controllers, agents, enforcers, hostNetwork] = await Promise.all([
+    ask('controller'),
+    ask('agent'),
+    ask('enforcer'),
+    enforcersOf && countHostNetworkPods(client),
+  ]);
+  const diagnostics = await askDiagnostics(client, namespace, controllers);
+  const [wantedAgents, wantedEnforcers] = [agentsOf?.wanted, enforcersOf?.wanted];
+  return { controllers, agents, enforcers, wantedAgents, wantedEnforcers, envoys, hostNetwork, diagnostics };
+}
+
+/** By node; undefined where who asks may not list pods. */
+async function countHostNetworkPods(client: ApiServerClient): Promise<ReadonlyMap<string, number> | undefined> {
+  const fieldSelector = 'spec.hostNetwork=true,status.phase!=Succeeded,status.phase!=Failed';
+  try {
+    const { items } = podList.parse(await client.request({ path: '/api/v1/pods', query: { fieldSelector } }));
+    const counted = new Map<string, number>();
+    for (const { spec } of items) counted.set(spec.nodeName, (counted.get(spec.nodeName) ?? 0) + 1);
+    return counted;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'forbidden') return undefined;
+    throw error;
+  }
 }
 
 /**

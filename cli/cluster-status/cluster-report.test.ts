@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import type { Status } from '../../controller/admin/status.ts';
 import type { Diagnostic } from '../../model/index.ts';
 import { formatClusterReport } from '../text/cluster-report.ts';
-import { type AskedCluster, type AskedPod, reportCluster } from './cluster-report.ts';
+import type { AskedCluster, AskedPod } from './asked-cluster.ts';
+import { reportCluster } from './cluster-report.ts';
 
 const BASE: Status = {
   role: 'controller',
@@ -33,10 +34,31 @@ function agent(over: Partial<Status> = {}, node = 'n-1'): AskedPod {
 const WELL: AskedCluster = {
   controllers: [controller()],
   agents: [agent()],
+  enforcers: [],
   wantedAgents: 1,
+  wantedEnforcers: undefined,
+  hostNetwork: undefined,
   envoys: { wanted: 1, ready: 1 },
   diagnostics: [],
 };
+/** That policies are made of is read. */
+const POLICED = controller({ cluster: { ...LEADS, kinds: [{ kind: 'NetworkPolicy', synced: true }] } });
+
+function enforcer(over: Partial<Status> = {}, node = 'n-1'): AskedPod {
+  const judged = { namespace: 'shop', name: 'web', identity: 256, labels: [], addresses: ['10.0.0.2'], device: 'veth1' };
+  const enforcement = { endpoints: [judged], missing: [], network: ['eth0'] };
+  const relay = { controller: 'unix:/run/sluice/enforcer.sock', since: BASE.since };
+  return { pod: `e-${node}`, node, status: { ...BASE, role: 'enforcer', relay, enforcement, ...over }, silence: undefined };
+}
+
+const ENFORCED: AskedCluster = {
+  ...WELL,
+  controllers: [POLICED],
+  enforcers: [enforcer()],
+  wantedEnforcers: 1,
+  hostNetwork: new Map([['n-1', 3]]),
+};
+const WEB = { namespace: 'shop', name: 'web', identity: 256, labels: [], addresses: [], device: 'veth1' };
 const FINDING: Diagnostic = {
   severity: 'error',
   code: 'ServiceNotFound',
@@ -62,6 +84,19 @@ describe('a report of a cluster', () => {
     );
   });
 
+  test('tells who enforces policies, and what is none of theirs', () => {
+    const report = reportCluster(ENFORCED);
+    assert.equal(report.ready, true);
+    assert.match(formatClusterReport(report), /^enforcer {4}n-1, 0\.1\.0, in force, 1 pod judged, 3 in the network of the node are not$/m);
+    assert.deepEqual(report.enforcers, [
+      { node: 'n-1', pod: 'e-n-1', version: '0.1.0', connected: true, ready: true, endpoints: 1, notEnforced: [], hostNetworkPods: 3 },
+    ]);
+    const unknown = reportCluster({ ...ENFORCED, hostNetwork: undefined });
+    assert.equal(unknown.enforcers?.[0]?.hostNetworkPods, undefined);
+    assert.equal(unknown.ready, true);
+    assert.equal(reportCluster(WELL).enforcers, undefined);
+  });
+
   test('waits for no node that serves no Ingress', () => {
     const idle = { ...LEADS, idleNodes: ['n-2'] };
     const agents = [agent(), agent({ ready: false, notReady: 'Envoy does not run' }, 'n-2')];
@@ -78,7 +113,7 @@ describe('a report of a cluster', () => {
   const cases: readonly [name: string, asked: AskedCluster, pattern: RegExp][] = [
     [
       'nothing is installed',
-      { controllers: [], agents: [], wantedAgents: undefined, envoys: undefined, diagnostics: [] },
+      { ...WELL, controllers: [], agents: [], wantedAgents: undefined, envoys: undefined },
       /not installed in this namespace/,
     ],
     ['nobody leads', { ...WELL, controllers: [controller({ cluster: { ...LEADS, isLeader: false } })] }, /no controller leads/],
@@ -104,6 +139,47 @@ describe('a report of a cluster', () => {
       'Envoy refused something',
       { ...WELL, controllers: [controller({ rejected })] },
       /missing +Ingress default\/shop spec: Envoy refused listener http: no/,
+    ],
+    [
+      'policies are switched on, and nobody enforces them',
+      { ...WELL, controllers: [POLICED] },
+      /problem +policies are switched on \(policy\.enabled\), and nobody enforces them: there is no DaemonSet sluice-enforcer/,
+    ],
+    [
+      'policies are switched off',
+      { ...ENFORCED, controllers: [controller()] },
+      /problem +there are enforcers, and policies are switched off/,
+    ],
+    ['a node has no enforcer', { ...ENFORCED, wantedEnforcers: 2 }, /problem +1 of 2 nodes have no enforcer/],
+    [
+      'an enforcer does not run',
+      { ...ENFORCED, enforcers: [{ ...silent, pod: 'e-n-2' }] },
+      /enforcer +n-2, not in force: its container does not run: CrashLoopBackOff\n/,
+    ],
+    [
+      'an enforcer was not told everything',
+      { ...ENFORCED, enforcers: [enforcer({ ready: false, notReady: 'the agent has not said everything yet' })] },
+      /not in force: the agent has not said everything yet, 1 pod judged/,
+    ],
+    [
+      'an enforcer has no agent',
+      { ...ENFORCED, enforcers: [enforcer({ relay: { since: BASE.since, error: 'no such socket' } })] },
+      /in force: no agent: no such socket, 1 pod judged/,
+    ],
+    [
+      'a pod is not judged',
+      { ...ENFORCED, enforcers: [enforcer({ enforcement: { endpoints: [{ ...WEB, open: 'hook taken' }], missing: [], network: [] } })] },
+      /in force, 0 pods judged, .*\nnot judged {2}shop\/web on n-1: hook taken\n/,
+    ],
+    [
+      'a pod has no device',
+      { ...ENFORCED, enforcers: [enforcer({ enforcement: { endpoints: [], missing: [{ namespace: 'shop', name: 'db' }], network: [] } })] },
+      /not judged {2}shop\/db on n-1: no device was found for it\n/,
+    ],
+    [
+      'an update is under way',
+      { ...ENFORCED, enforcers: [enforcer({ version: '0.0.9' })] },
+      /problem +enforcers are not of the version 0\.1\.0: 0\.0\.9 on n-1\n/,
     ],
     [
       'something cannot be written',

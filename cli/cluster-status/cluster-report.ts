@@ -1,26 +1,8 @@
 import type { Status } from '../../controller/admin/status.ts';
 import type { Diagnostic } from '../../model/index.ts';
-
-/** A pod of Sluice and what it says of itself. */
-export interface AskedPod {
-  readonly pod: string;
-  /** Where it runs; empty while it is not scheduled. */
-  readonly node: string;
-  readonly status: Status | undefined;
-  /** Why it says nothing. */
-  readonly silence: string | undefined;
-}
-
-export interface AskedCluster {
-  readonly controllers: readonly AskedPod[];
-  readonly agents: readonly AskedPod[];
-  /** How many nodes are to have an agent; undefined where nothing is installed. */
-  readonly wantedAgents: number | undefined;
-  /** On how many nodes Envoy is to serve, and does; undefined where nothing is installed. */
-  readonly envoys: { readonly wanted: number; readonly ready: number } | undefined;
-  /** What a controller finds wrong. */
-  readonly diagnostics: readonly Diagnostic[];
-}
+import { someOf } from '../text/some-of.ts';
+import type { AskedCluster, AskedPod } from './asked-cluster.ts';
+import { type EnforcerReport, findPolicyProblems, reportEnforcer } from './enforcer-report.ts';
 
 export interface ControllerReport {
   readonly pod: string;
@@ -52,6 +34,8 @@ export interface ClusterReport {
   readonly ready: boolean;
   readonly controllers: readonly ControllerReport[];
   readonly nodes: readonly NodeReport[];
+  /** Absent where none is installed. */
+  readonly enforcers?: readonly EnforcerReport[];
   /** What stands in the way as a whole. */
   readonly problems: readonly string[];
   /** What Envoys refused and what cannot be written. */
@@ -60,19 +44,24 @@ export interface ClusterReport {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+const SHOWN = 5;
+
 /** Puts together what was asked of each part. */
 export function reportCluster(asked: AskedCluster): ClusterReport {
   const controllers = asked.controllers.map(reportController);
   const synced = syncedNodes(asked.controllers);
   const idle = new Set(asked.controllers.flatMap(({ status }) => status?.cluster?.idleNodes ?? []));
   const nodes = asked.agents.map((agent) => reportNode(agent, synced, idle));
+  const enforcers = asked.enforcers.map((enforcer) => reportEnforcer(enforcer, asked.hostNetwork));
   const problems = findProblems(asked, controllers, nodes);
   const notProgrammed = findNotProgrammed(asked);
   const isWhole = controllers.every(({ ready }) => ready) && nodes.every(({ ready, inSync, idle }) => idle || (ready && inSync));
+  const isEnforced = enforcers.every(({ ready, connected, notEnforced }) => ready && connected && notEnforced.length === 0);
   return {
-    ready: isWhole && problems.length === 0 && notProgrammed.length === 0,
+    ready: isWhole && isEnforced && problems.length === 0 && notProgrammed.length === 0,
     controllers,
     nodes,
+    ...(asked.wantedEnforcers !== undefined && { enforcers }),
     problems,
     notProgrammed,
     diagnostics: asked.diagnostics,
@@ -118,11 +107,8 @@ function describeLag({ relay }: Status, inSync: boolean): string | undefined {
   return `no controller: ${relay?.error ?? 'not connected yet'}; what was good is served`;
 }
 
-function findProblems(
-  { controllers, agents, wantedAgents, envoys }: AskedCluster,
-  reports: readonly ControllerReport[],
-  nodes: readonly NodeReport[],
-): string[] {
+function findProblems(asked: AskedCluster, reports: readonly ControllerReport[], nodes: readonly NodeReport[]): string[] {
+  const { controllers, agents, wantedAgents, envoys } = asked;
   const spared = nodes.filter(({ idle, ready }) => idle && !ready).length;
   const problems: string[] = [];
   if (wantedAgents === undefined && controllers.length === 0 && agents.length === 0)
@@ -133,7 +119,20 @@ function findProblems(
   else if (agents.length < wantedAgents) problems.push(`${wantedAgents - agents.length} of ${wantedAgents} nodes have no agent`);
   if (envoys === undefined) problems.push('there is no DaemonSet sluice-envoy');
   else if (envoys.ready + spared < envoys.wanted) problems.push(`Envoy serves on ${envoys.ready} of ${envoys.wanted} nodes`);
-  return problems;
+  return [...problems, ...findPolicyProblems(asked), ...findStale(asked)];
+}
+
+/** Parts of another version than the controller that leads, as while an update is under way. */
+function findStale({ controllers, agents, enforcers }: AskedCluster): string[] {
+  const version = controllers.find(({ status }) => status?.cluster?.isLeader)?.status?.version;
+  if (version === undefined) return [];
+  const parts = { controllers, agents, enforcers };
+  return Object.entries(parts).flatMap(([part, pods]) => {
+    const stale = pods.flatMap(({ pod, node, status }) => {
+      return status && status.version !== version ? [`${status.version} ${part === 'controllers' ? pod : `on ${node}`}`] : [];
+    });
+    return stale.length > 0 ? [`${part} are not of the version ${version}: ${someOf(stale, SHOWN)}`] : [];
+  });
 }
 
 function findNotProgrammed({ controllers }: AskedCluster): { what: string; why: string }[] {

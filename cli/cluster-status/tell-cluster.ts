@@ -50,12 +50,16 @@ class Progress {
   }
 }
 
-function describeWait({ controllers, nodes, problems, notProgrammed }: ClusterReport): string {
+function describeWait({ controllers, nodes, enforcers = [], problems, notProgrammed }: ClusterReport): string {
   const [problem] = problems;
   if (problem !== undefined) return problem;
   const controller = controllers.find(({ ready }) => !ready);
   if (controller) return `controller ${controller.pod}: ${controller.problem ?? 'not ready'}`;
   const node = nodes.find(({ ready, inSync }) => !(ready && inSync));
   if (node) return `node ${node.node}: ${node.problem ?? 'not in sync'}`;
+  const enforcer = enforcers.find(({ ready, connected }) => !(ready && connected));
+  if (enforcer) return `enforcer of ${enforcer.node}: ${enforcer.problem ?? 'not ready'}`;
+  const [unenforced] = enforcers.flatMap(({ notEnforced }) => notEnforced);
+  if (unenforced) return `${unenforced.pod} is not judged: ${unenforced.why}`;
   return `${notProgrammed.length} things are not programmed`;
 }

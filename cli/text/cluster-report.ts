@@ -1,14 +1,17 @@
 import type { ClusterReport, ControllerReport, NodeReport } from '../cluster-status/cluster-report.ts';
+import type { EnforcerReport } from '../cluster-status/enforcer-report.ts';
 import { countSeverities, describeDiagnostic, formatCounts } from './diagnostics.ts';
 
 /** One line a part, and one for each thing that is not as it should be. */
-export function formatClusterReport({ ready, controllers, nodes, problems, notProgrammed, diagnostics }: ClusterReport): string {
+export function formatClusterReport(report: ClusterReport): string {
+  const { ready, controllers, nodes, enforcers = [], problems, notProgrammed, diagnostics } = report;
   const isTold = controllers.some(({ version }) => version !== undefined);
   const lines = [
     `sluice      ${ready ? 'ready: everything is in force' : 'not ready'}`,
     ...problems.map((problem) => `problem     ${problem}`),
     ...controllers.map((controller) => `controller  ${describeController(controller)}`),
     ...nodes.map((node) => `node        ${describeNode(node)}`),
+    ...enforcers.flatMap(describeEnforcer),
     ...notProgrammed.map(({ what, why }) => `missing     ${what}: ${why}`),
     `findings    ${isTold ? formatCounts(countSeverities(diagnostics)) : 'not known: no controller tells'}`,
     ...diagnostics
@@ -30,4 +33,15 @@ function describeNode({ node, version, envoy, ready, inSync, idle, problem }: No
   return [node || 'no node', what, `${state}${problem === undefined ? '' : `: ${problem}`}`]
     .filter((part) => part !== undefined)
     .join(', ');
+}
+
+function describeEnforcer({ node, version, ready, endpoints, hostNetworkPods, notEnforced, problem }: EnforcerReport): string[] {
+  const judged = endpoints === 1 ? '1 pod' : `${endpoints} pods`;
+  const state = `${ready ? 'in force' : 'not in force'}${problem === undefined ? '' : `: ${problem}`}`;
+  const others = hostNetworkPods ? `${hostNetworkPods} in the network of the node are not` : undefined;
+  const parts = [node || 'no node', version, state, version === undefined ? undefined : `${judged} judged`, others];
+  return [
+    `enforcer    ${parts.filter((part) => part !== undefined).join(', ')}`,
+    ...notEnforced.map(({ pod, why }) => `not judged  ${pod} on ${node}: ${why}`),
+  ];
 }
