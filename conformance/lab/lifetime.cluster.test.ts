@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
@@ -12,7 +12,7 @@ import { ingressManifest } from '../../testkit/manifest-objects.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { runToEnd } from './command.ts';
 import { Lab, type RunningLab } from './index.ts';
-import { readHoldings, readMachine, remains } from './machine-traces.ts';
+import { programsIn, readHoldings, readMachine, remains } from './machine-traces.ts';
 import type { LabRecord } from './state.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
@@ -40,6 +40,12 @@ describe('the life of a lab', needs('cluster', 'root'), () => {
     await lab.kubectl('wait', '--for=condition=Ready', 'pod/some', '--timeout=60s');
   }
 
+  async function nodeRun(lab: RunningLab, node: string, ...command: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await lab.run(command, { where: node, mounts: true });
+    assert.equal(code, 0, stderr);
+    return stdout;
+  }
+
   test('nothing is left of it when it is ended', async (t) => {
     const machine = readMachine();
     const start = performance.now();
@@ -49,9 +55,29 @@ describe('the life of a lab', needs('cluster', 'root'), () => {
     const held = readHoldings(keeperOf(lab), lab.folder);
     assert.ok(held.processes.length >= 14, `${held.processes.length} processes`);
     assert.ok(held.namespaces.size >= 10, `${held.namespaces.size} namespaces`);
+    assert.equal(held.controlGroups.length, 3, 'its own, and one of each node');
     await lab.down();
     assert.deepEqual(remains(held), []);
     assert.deepEqual(readMachine(), machine);
+  });
+
+  test('everything on a node is in its control group, which is all that the node sees of them', async () => {
+    await using lab = await Lab.start({ stateRoot: states.path, nodes: 2 });
+    await withPod(lab);
+    const node = await lab.kubectl('get', 'pod', 'some', '-o', 'jsonpath={.spec.nodeName}');
+    const own = `/sluice-lab-${keeperOf(lab)}-`;
+    const group = await lab.kubectl('exec', 'some', '--', 'grep', '^0::', '/proc/self/cgroup');
+    assert.ok(group.startsWith(`0::${own}`) && group.endsWith(`/${node}\n`), group);
+    const seen = await lab.kubectl('exec', 'some', '--', 'stat', '-c', '%i', '/sys/fs/cgroup');
+    assert.deepEqual(
+      await Promise.all(
+        lab.nodes.map(async ({ name }) => [name, (await nodeRun(lab, name, 'stat', '-c', '%i', '/sys/fs/cgroup')) === seen]),
+      ),
+      lab.nodes.map(({ name }) => [name, name === node]),
+    );
+    const [, ...groups] = readHoldings(keeperOf(lab), lab.folder).controlGroups;
+    const started = groups.map((group) => programsIn(group).map(([, program]) => program));
+    for (const programs of started) for (const one of ['kubelet', 'kube-proxy', 'cri']) assert.ok(programs.includes(one), one);
   });
 
   test('nothing is left of it when its owner is killed', async () => {
@@ -72,9 +98,14 @@ describe('the life of a lab', needs('cluster', 'root'), () => {
     const lab = await Lab.start({ name: 'unkept', stateRoot: states.path });
     const held = readHoldings(keeperOf(lab), lab.folder);
     process.kill(keeperOf(lab), 'SIGKILL');
-    await eventually(() => assert.deepEqual(remains(held), [`folder ${lab.folder}`]));
+    const left = [lab.folder, ...held.controlGroups].map((path) => `folder ${path}`);
+    await eventually(() => assert.deepEqual(remains(held), left));
     await using again = await Lab.start({ name: 'unkept', stateRoot: states.path });
     assert.equal(again.name, 'unkept');
+    assert.deepEqual(
+      held.controlGroups.filter((path) => existsSync(path)),
+      [],
+    );
   });
 
   test('it goes on after the command that started it, beside others', async () => {

@@ -1,4 +1,5 @@
 import { existsSync, globSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { cgroupRoot } from './netns/keeper.ts';
 import { identityOf, isAlive, type ProcessIdentity } from './state.ts';
 
 const NAMESPACES = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'uts'] as const;
@@ -9,6 +10,14 @@ export interface Holdings {
   /** Such as `net:[4026532000]`, without those of this process. */
   readonly namespaces: ReadonlySet<string>;
   readonly folder: string;
+  /** The folders of control groups of version 2, from the lab's own on; none where no tree is mounted here. */
+  readonly controlGroups: readonly string[];
+}
+
+/** The command lines of what is in a control group, at this moment. */
+export function programsIn(controlGroup: string): readonly (readonly string[])[] {
+  const members = read(`${controlGroup}/cgroup.procs`).trim().split('\n');
+  return members.map((pid) => read(`/proc/${pid}/cmdline`).split('\0'));
 }
 
 /** What of the machine is or could be a lab's, and nobody else's who is at work at the same time. */
@@ -23,15 +32,16 @@ export function readHoldings(keeper: number, folder: string): Holdings {
   const processes = withDescendants(keeper);
   const own = new Set(namespacesOf('self'));
   const namespaces = new Set(processes.flatMap((pid) => namespacesOf(pid)).filter((namespace) => !own.has(namespace)));
-  return { processes: processes.map((pid) => identityOf(Number(pid))), namespaces, folder };
+  const controlGroups = globSync(`${cgroupRoot()}/sluice-lab-${keeper}-*/**/`);
+  return { processes: processes.map((pid) => identityOf(Number(pid))), namespaces, folder, controlGroups };
 }
 
 /** What is left of it, a line each. */
-export function remains({ processes, namespaces, folder }: Holdings): readonly string[] {
+export function remains({ processes, namespaces, folder, controlGroups }: Holdings): readonly string[] {
   const alive = processes.filter(isAlive).map(({ pid }) => `process ${pid}`);
   const used = pids().filter((pid) => namespacesOf(pid).some((namespace) => namespaces.has(namespace)));
-  const files = existsSync(folder) ? [`folder ${folder}`] : [];
-  return [...alive, ...used.map((pid) => `process ${pid} in a namespace`), ...files];
+  const folders = [folder, ...controlGroups].filter((path) => existsSync(path));
+  return [...alive, ...used.map((pid) => `process ${pid} in a namespace`), ...folders.map((path) => `folder ${path}`)];
 }
 
 export function readMachine(): Machine {
@@ -42,7 +52,7 @@ export function readMachine(): Machine {
     links: readdirSync('/sys/class/net')
       .filter((name) => /^(client|node-|pod|veth)/.test(name))
       .sort(),
-    controlGroups: groups.filter((path) => /kube|lab|pod/.test(path)).sort(),
+    controlGroups: groups.filter((path) => /kube|lab|pod/.test(path) && !/\/sluice-(lab|netns)-/.test(path)).sort(),
   };
 }
 

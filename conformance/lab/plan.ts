@@ -125,10 +125,9 @@ export function kubeletConfiguration({ name, address }: NodeAddresses, trust: Tr
     tlsCertFile: trust.path(`kubelet-${name}.crt`),
     tlsPrivateKeyFile: trust.path(`kubelet-${name}.key`),
     containerRuntimeEndpoint: `unix://${INSIDE}/cri/${name}.sock`,
-    // The lab limits no resources: machines that it runs on have control groups of either version, and of neither.
+    // The lab limits no resources: machines that it runs on have controllers of either version, and none.
     cgroupsPerQOS: false,
     enforceNodeAllocatable: ['none'],
-    failCgroupV1: false,
     failSwapOn: false,
     evictionHard: {
       'memory.available': '1Mi',

@@ -7,16 +7,23 @@ import { installManifest, type LabWithSluiceOptions, startLabWithImages, untilIn
 const POLICY_MANIFEST = new URL('../../manifests/policy.yaml', import.meta.url);
 const READY_WITHIN_S = 120;
 
-/**
- * The manifest that users apply, with the setting that they make. Services stay kube-proxy's: all nodes of a lab have the cgroup tree of
- * this machine, whose root is not theirs.
- */
+/** The manifest that users apply, with the setting that they make. */
 function installWithPolicies(): string {
-  const text = installManifest();
-  const settings = ['policy:', '  enabled: true', '  services: false'].map((line) => `    ${line}\n`);
-  const policed = text.replace('  sluice.yaml: |\n', `  sluice.yaml: |\n${settings.join('')}`);
-  assert.notEqual(policed, text, 'install.yaml has no settings');
-  return policed;
+  const settings = ['policy:', '  enabled: true'].map((line) => `    ${line}\n`);
+  return withLines(installManifest(), '  sluice.yaml: |\n', settings);
+}
+
+/** The manifest that users apply, changed as is needed where a node is a container: it sees a part of the cgroup tree. */
+function enforcerManifest(): string {
+  return withLines(readFileSync(POLICY_MANIFEST, 'utf8'), '            - --pin-folder=/sys/fs/bpf/sluice\n', [
+    '            - --cgroup=/host/sys/fs/cgroup\n',
+  ]);
+}
+
+function withLines(text: string, before: string, lines: readonly string[]): string {
+  const changed = text.replace(before, `${before}${lines.join('')}`);
+  assert.notEqual(changed, text, `the manifest has no ${before}`);
+  return changed;
 }
 
 /** Starts a lab in which network policies are enforced, installed as users do it; resolves when every node does so. */
@@ -24,7 +31,7 @@ export async function startPolicedCluster(nodes: number, options: Omit<LabWithSl
   const lab = await startLabWithImages({ ...options, nodes });
   try {
     await lab.apply(installWithPolicies());
-    await lab.apply(readFileSync(POLICY_MANIFEST, 'utf8'));
+    await lab.apply(enforcerManifest());
     await untilInForce(lab);
     await rolledOut(lab, 'daemonset/sluice-enforcer');
     return lab;

@@ -3,6 +3,7 @@
 package keeper
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"sluice.io/lab/kubernetes/cgroup"
 	"sluice.io/lab/kubernetes/owner"
 	"sluice.io/lab/kubernetes/plan"
 )
@@ -32,7 +34,7 @@ func Main() int {
 	return 0
 }
 
-func keep(state, container string) error {
+func keep(state, container string) (failure error) {
 	defer os.RemoveAll(state)
 	plan, err := plan.Read(state)
 	if err != nil {
@@ -45,7 +47,13 @@ func keep(state, container string) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	gone := owner.Gone()
-	first, err := startFirst(state, container)
+	groups, err := cgroup.Make()
+	if err != nil {
+		return err
+	}
+	// Before the state folder, whose absence says that nothing is left.
+	defer func() { failure = errors.Join(failure, groups.Remove()) }()
+	first, err := startFirst(state, container, groups.Name)
 	if err != nil {
 		return err
 	}
@@ -68,7 +76,7 @@ func keep(state, container string) error {
 	return nil
 }
 
-func startFirst(state, container string) (*exec.Cmd, error) {
+func startFirst(state, container, groups string) (*exec.Cmd, error) {
 	log, err := os.OpenFile(filepath.Join(state, "log", "supervisor.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
@@ -80,7 +88,7 @@ func startFirst(state, container string) (*exec.Cmd, error) {
 	}
 	// The signal at a parent's death is one at the death of the parent's thread.
 	runtime.LockOSThread()
-	first := exec.Command(binary, "supervise", "--state", state, "--binary", binary, "--container", container)
+	first := exec.Command(binary, "supervise", "--state", state, "--binary", binary, "--container", container, "--cgroup", groups)
 	first.Stdout, first.Stderr = log, log
 	first.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,

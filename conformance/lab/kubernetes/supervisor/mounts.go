@@ -79,6 +79,26 @@ func prepareMounts(state, binary, container string) error {
 	return nil
 }
 
+// showGroups shows the lab's part of the tree of control groups, and nothing of the rest.
+func showGroups(name string) error {
+	whole, own := "/run/cgroup", filepath.Join(plan.Folder, "cgroup")
+	for _, folder := range []string{whole, own} {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := mount("cgroup2", whole, "cgroup2", 0); err != nil {
+		return err
+	}
+	if err := mount(filepath.Join(whole, name), own, "", unix.MS_BIND); err != nil {
+		return err
+	}
+	if err := unix.Unmount(whole, unix.MNT_DETACH); err != nil {
+		return os.NewSyscallError("umount", err)
+	}
+	return os.Remove(whole)
+}
+
 // coverResolver has names resolved inside the lab only.
 func coverResolver() error {
 	resolver := "/etc/resolv.conf"
@@ -89,7 +109,7 @@ func coverResolver() error {
 }
 
 // prepareNodeMounts gives the thread, which has mounts of its own, the folders of a machine of its own.
-func prepareNodeMounts() error {
+func prepareNodeMounts(group string) error {
 	if err := mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE); err != nil {
 		return err
 	}
@@ -114,20 +134,16 @@ func prepareNodeMounts() error {
 			return err
 		}
 	}
-	return prepareSystemMounts()
+	return prepareSystemMounts(group)
 }
 
-// prepareSystemMounts shows the devices of the node's own network, and gives it programs and maps of its own to pin.
-func prepareSystemMounts() error {
-	groups, err := openPath("/sys/fs/cgroup")
-	if err != nil {
-		return err
-	}
-	defer unix.Close(groups)
+// prepareSystemMounts shows the devices of the node's own network and its own control groups, and gives it programs and maps of its own
+// to pin.
+func prepareSystemMounts(group string) error {
 	if err := mount("sysfs", "/sys", "sysfs", 0); err != nil {
 		return err
 	}
-	if err := mount(openFile(groups), "/sys/fs/cgroup", "", unix.MS_BIND|unix.MS_REC); err != nil {
+	if err := mount(group, "/sys/fs/cgroup", "", unix.MS_BIND); err != nil {
 		return err
 	}
 	if err := mount("bpf", "/sys/fs/bpf", "bpf", 0); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -12,8 +13,19 @@ import (
 	"sluice.io/lab/kubernetes/plan"
 )
 
-// makePlace makes a place's namespaces, links it to the router, and gives the thread from which the place's processes are started.
-func makePlace(described plan.Place) (*namespace.Thread, error) {
+// place is where processes are started: from the thread that is in its namespaces, and into its control group.
+type place struct {
+	*namespace.Thread
+	// group is the folder of a node's control group; nil for a place that is not a node.
+	group *os.File
+}
+
+// makePlace makes a place's namespaces and control group, and links it to the router.
+func makePlace(described plan.Place) (*place, error) {
+	group, err := makeGroup(described)
+	if err != nil {
+		return nil, err
+	}
 	thread := 0
 	made, err := namespace.NewThread(func() error {
 		thread = unix.Gettid()
@@ -29,7 +41,26 @@ func makePlace(described plan.Place) (*namespace.Thread, error) {
 		return nil, err
 	}
 	made.Do(func() { err = prepareNetwork(described) })
-	return made, err
+	return &place{Thread: made, group: group}, err
+}
+
+// attributes are those of a process that is started here.
+func (p *place) attributes() *syscall.SysProcAttr {
+	if p.group == nil {
+		return &syscall.SysProcAttr{Setsid: true}
+	}
+	return &syscall.SysProcAttr{Setsid: true, UseCgroupFD: true, CgroupFD: int(p.group.Fd())}
+}
+
+func makeGroup(described plan.Place) (*os.File, error) {
+	if described.PodRange == "" {
+		return nil, nil
+	}
+	folder := groupFolder(described.Name)
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		return nil, err
+	}
+	return os.Open(folder)
 }
 
 func enter(described plan.Place) error {
@@ -46,7 +77,7 @@ func enter(described plan.Place) error {
 	if err := unix.Sethostname([]byte(described.Name)); err != nil {
 		return os.NewSyscallError("sethostname", err)
 	}
-	return prepareNodeMounts()
+	return prepareNodeMounts(groupFolder(described.Name))
 }
 
 // hold makes a thread's network namespace a file, to be found by others, and says which thread it is. Kernels since 6.18 refuse, at
@@ -68,4 +99,8 @@ func hold(described plan.Place, thread int) error {
 
 func placeFolder(name string) string {
 	return filepath.Join(plan.Folder, "places", name)
+}
+
+func groupFolder(node string) string {
+	return filepath.Join(plan.Folder, "cgroup", node)
 }

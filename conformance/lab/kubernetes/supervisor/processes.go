@@ -8,7 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"sluice.io/lab/kubernetes/namespace"
 	"sluice.io/lab/kubernetes/plan"
 )
 
@@ -29,13 +28,13 @@ type program struct {
 type processes struct {
 	mutex    sync.Mutex
 	programs map[string]*program
-	places   map[string]*namespace.Thread
+	places   map[string]*place
 	logs     string
 	// started wakes the reaper, which has nothing to wait for while no child exists.
 	started chan struct{}
 }
 
-func newProcesses(described []plan.Process, places map[string]*namespace.Thread, logs string) *processes {
+func newProcesses(described []plan.Process, places map[string]*place, logs string) *processes {
 	made := &processes{programs: map[string]*program{}, places: places, logs: logs, started: make(chan struct{}, 1)}
 	for _, process := range described {
 		made.programs[process.Name] = &program{Process: process}
@@ -95,13 +94,14 @@ func (p *processes) launch(program *program) error {
 		return err
 	}
 	defer nothing.Close()
+	place := p.places[program.Place]
 	attributes := &syscall.ProcAttr{
 		Dir:   "/",
 		Env:   append(os.Environ(), "PATH="+plan.Folder+"/bin:"+os.Getenv("PATH")),
 		Files: []uintptr{nothing.Fd(), log.Fd(), log.Fd()},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
+		Sys:   place.attributes(),
 	}
-	p.places[program.Place].Do(func() {
+	place.Do(func() {
 		program.pid, err = syscall.ForkExec(plan.Binary, append([]string{"lab"}, program.Args...), attributes)
 	})
 	if err != nil {

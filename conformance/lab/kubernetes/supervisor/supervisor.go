@@ -27,20 +27,24 @@ func Main() int {
 	state := flags.String("state", "", "state folder, with plan.json in it")
 	binary := flags.String("binary", "", "this binary's path")
 	container := flags.String("container", "", "the path of the program that becomes containers' processes")
+	groups := flags.String("cgroup", "", "the name of the lab's control group, at the root of the tree")
 	flags.Parse(os.Args[1:])
-	if err := supervise(*state, *binary, *container); err != nil {
+	if err := supervise(*state, *binary, *container, *groups); err != nil {
 		fmt.Fprintln(os.Stderr, "supervise:", err)
 		return 1
 	}
 	return 0
 }
 
-func supervise(state, binary, container string) error {
+func supervise(state, binary, container, groups string) error {
 	plan, err := plan.Read(state)
 	if err != nil {
 		return err
 	}
 	if err := prepareMounts(state, binary, container); err != nil {
+		return err
+	}
+	if err := showGroups(groups); err != nil {
 		return err
 	}
 	if err := prepareRouter(plan); err != nil {
@@ -50,7 +54,7 @@ func supervise(state, binary, container string) error {
 	if err != nil {
 		return err
 	}
-	places := map[string]*namespace.Thread{"": router}
+	places := map[string]*place{"": {Thread: router}}
 	for _, described := range plan.Places {
 		made, err := makePlace(described)
 		if err != nil {
