@@ -46,7 +46,7 @@ const POLICED = controller({ cluster: { ...LEADS, kinds: [{ kind: 'NetworkPolicy
 
 function enforcer(over: Partial<Status> = {}, node = 'n-1'): AskedPod {
   const judged = { namespace: 'shop', name: 'web', identity: 256, labels: [], addresses: ['10.0.0.2'], device: 'veth1' };
-  const enforcement = { endpoints: [judged], missing: [], network: ['eth0'] };
+  const enforcement = { endpoints: [judged], missing: [], newcomers: [], network: ['eth0'] };
   const relay = { controller: 'unix:/run/sluice/enforcer.sock', since: BASE.since };
   return { pod: `e-${node}`, node, status: { ...BASE, role: 'enforcer', relay, enforcement, ...over }, silence: undefined };
 }
@@ -168,12 +168,18 @@ describe('a report of a cluster', () => {
     ],
     [
       'a pod is not judged',
-      { ...ENFORCED, enforcers: [enforcer({ enforcement: { endpoints: [{ ...WEB, open: 'hook taken' }], missing: [], network: [] } })] },
+      {
+        ...ENFORCED,
+        enforcers: [enforcer({ enforcement: { endpoints: [{ ...WEB, open: 'hook taken' }], missing: [], newcomers: [], network: [] } })],
+      },
       /in force, 0 pods judged, .*\nnot judged {2}shop\/web on n-1: hook taken\n/,
     ],
     [
       'a pod has no device',
-      { ...ENFORCED, enforcers: [enforcer({ enforcement: { endpoints: [], missing: [{ namespace: 'shop', name: 'db' }], network: [] } })] },
+      {
+        ...ENFORCED,
+        enforcers: [enforcer({ enforcement: { endpoints: [], missing: [{ namespace: 'shop', name: 'db' }], newcomers: [], network: [] } })],
+      },
       /not judged {2}shop\/db on n-1: no device was found for it\n/,
     ],
     [
