@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { Outcome } from '../../bpf/datapath/index.ts';
 import { Enforcement } from '../../controller/enforcement/enforcement.ts';
 import { IdentityRegistry } from '../../controller/identities/identity-registry.ts';
@@ -26,6 +27,16 @@ const PROGRAM = new URL('agent-program.ts', import.meta.url);
 /** With the capabilities that `manifests/policy.yaml` gives, and no others. */
 const CAPABILITIES = '-all,+bpf,+net_admin,+net_broadcast,+perfmon';
 const WITHIN = ['setpriv', '--inh-caps', CAPABILITIES, '--bounding-set', CAPABILITIES];
+
+export interface JudgedConnection {
+  readonly from: string;
+  readonly to: string;
+  readonly port: number;
+  readonly passes: boolean;
+}
+
+const newcomerView = z.object({ device: z.string(), identity: z.int(), addresses: z.array(z.string()) });
+export type Newcomer = z.infer<typeof newcomerView>;
 
 /** A controller outside and an agent on each node of a lab, with everything between them and packets: `await using scene = …`. */
 export class EnforcementScene implements AsyncDisposable {
@@ -102,6 +113,18 @@ export class EnforcementScene implements AsyncDisposable {
     return Number(count);
   }
 
+  /** When the kernel of a node judges a connection to one of its pods so, in milliseconds of the monotonic clock. */
+  async untilJudged(node: Node, wanted: JudgedConnection): Promise<number> {
+    const time = await this.#agents.get(node.name)?.ask({ kind: 'until-judged', ...wanted });
+    assert.equal(typeof time, 'number');
+    return Number(time);
+  }
+
+  /** Devices of pods that nobody has told the addresses of, as these are judged on a node. */
+  async newcomers(node: Node): Promise<readonly Newcomer[]> {
+    return z.array(newcomerView).parse(await this.#agents.get(node.name)?.ask({ kind: 'newcomers' }));
+  }
+
   async eventuallyTold(kind: string): Promise<void> {
     await eventually(() =>
       assert.ok(this.told.some((told) => typeof told === 'object' && told !== null && 'kind' in told && told.kind === kind)),
@@ -132,6 +155,17 @@ export function read(manifest: object): KubeObject {
   const validation = validateObject(manifest);
   assert.equal(validation.result, 'valid', JSON.stringify(validation));
   return validation.object;
+}
+
+/** One that is to start on a node, and that has no address yet. */
+export function awaitedObject(name: string, node: string, labels: Readonly<Record<string, string>>): KubeObject {
+  return read({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: NAMESPACE, uid: `uid-${name}`, labels },
+    spec: { nodeName: node, containers: [{ name: 'main' }] },
+    status: { phase: 'Pending' },
+  });
 }
 
 /** As the pod's name says: `pod-1-2` is of the application `pod-1-2`. */

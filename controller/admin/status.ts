@@ -81,7 +81,7 @@ const enforcement = z.object({
   /** Pods that no device was found for. */
   missing: z.array(z.object({ namespace: z.string(), name: z.string() })),
   /** Devices of pods that nobody has told the addresses of yet, and as whom these are judged. */
-  newcomers: z.array(z.object({ device: z.string(), identity: z.int(), addresses: z.array(z.string()) })).default([]),
+  newcomers: z.array(z.object({ device: z.string(), identity: z.int(), addresses: z.array(z.string()) })).optional(),
   /** Devices by which packets come from elsewhere. */
   network: z.array(z.string()),
   /** Absent where Services are left to others, as the settings say. */
