@@ -1,41 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { IP_PROTOCOLS } from '../model/index.ts';
-import { compileAll, hostsOf } from './testing/compile.ts';
-import { ciliumPolicyOf, clusterwidePolicyOf, namespace, networkPolicyOf, node, pod } from './testing/manifests.ts';
+import { compileAll } from './testing/compile.ts';
+import { ciliumPolicyOf, clusterwidePolicyOf, networkPolicyOf } from './testing/manifests.ts';
+import { NEIGHBOURHOOD, passing } from './testing/neighbourhood.ts';
 
-// What an absent, an empty and a full list of each field mean. A word for each of: a neighbour's packet to port 80, one to port 81, and one
-// from outside, all towards the pod `web`; or of `web` towards these, for rules for what goes out.
-
-const WORLD = [
-  namespace('default'),
-  namespace('other'),
-  node('node-0', '192.168.56.10', '10.244.0.0/24'),
-  node('node-1', '192.168.56.11', '10.244.1.0/24'),
-  pod('web', '10.244.0.2', { app: 'web' }, { ports: [{ name: 'http', containerPort: 80 }] }),
-  pod('near', '10.244.0.3', { app: 'near' }, { ports: [{ name: 'http', containerPort: 80 }] }),
-  pod('far', '10.244.1.4', { app: 'far' }, { namespace: 'other', spec: { nodeName: 'node-1' } }),
-];
-const HOSTS = hostsOf(WORLD);
-const WEB = '10.244.0.2';
-const NEAR = '10.244.0.3';
-const FAR = '10.244.1.4';
-const OUTSIDE = '203.0.113.7';
-
-/** Which of five pass: a neighbour at port 80 and 81, a pod of another namespace, somebody outside, and an echo of the neighbour. */
-function passing(policy: unknown, direction: 'ingress' | 'egress'): string {
-  const { compiled } = compileAll([...WORLD, policy]);
-  const judge = (other: string, protocol: number, port: number) =>
-    compiled.judge(direction === 'ingress' ? other : WEB, direction === 'ingress' ? WEB : other, protocol, port, HOSTS) === 'allow';
-  const passes: [string, boolean][] = [
-    ['near80', judge(NEAR, IP_PROTOCOLS.TCP, 80)],
-    ['near81', judge(NEAR, IP_PROTOCOLS.TCP, 81)],
-    ['far', judge(FAR, IP_PROTOCOLS.TCP, 80)],
-    ['outside', judge(OUTSIDE, IP_PROTOCOLS.TCP, 80)],
-    ['ping', judge(NEAR, IP_PROTOCOLS.ICMP, 8)],
-  ];
-  return passes.flatMap(([name, passed]) => (passed ? [name] : [])).join(' ');
-}
+// What an absent, an empty and a full list of each field mean. A word for each of: a neighbour's packet to port 80, one to port 81, one of a pod
+// of another namespace, and one from outside, all towards the pod `web`; or of `web` towards these, for rules for what goes out.
 
 const ALL = 'near80 near81 far outside ping';
 const NONE = '';
@@ -82,6 +52,27 @@ const NETWORK_POLICY: readonly Case[] = [
     { ...web, ingress: [{ from: [{ namespaceSelector: {}, podSelector: {} }] }] },
     'near80 near81 far ping',
   ],
+  [
+    'peer namespaceSelector of an empty matchLabels: of all',
+    'ingress',
+    { ...web, ingress: [{ from: [{ namespaceSelector: { matchLabels: {} } }] }] },
+    'near80 near81 far ping',
+  ],
+  [
+    'peer namespaceSelector of empty matchExpressions: of all',
+    'ingress',
+    { ...web, ingress: [{ from: [{ namespaceSelector: { matchExpressions: [] } }] }] },
+    'near80 near81 far ping',
+  ],
+  ['values empty beside Exists', 'ingress', { podSelector: { matchExpressions: [{ key: 'app', operator: 'Exists', values: [] }] } }, NONE],
+  ['policyTypes of both, ingress absent', 'ingress', { ...web, policyTypes: ['Ingress', 'Egress'], egress: [{}] }, NONE],
+  ['policyTypes of both, egress absent', 'egress', { ...web, policyTypes: ['Ingress', 'Egress'], ingress: [{}] }, NONE],
+  ['policyTypes Ingress: egress not, whatever its rules', 'egress', { ...web, policyTypes: ['Ingress'], egress: [{ to: [near] }] }, ALL],
+  ['ports empty is all, egress', 'egress', { ...web, egress: [{ to: [near], ports: [] }] }, 'near80 near81 ping'],
+  ['ports full, egress', 'egress', { ...web, egress: [{ to: [near], ports: [{ port: 80 }] }] }, 'near80'],
+  ['ports alone', 'egress', { ...web, egress: [{ ports: [{ port: 80 }] }] }, 'near80 far outside'],
+  ['from and ports empty', 'ingress', { ...web, ingress: [{ from: [], ports: [] }] }, ALL],
+  ['from empty, ports full', 'ingress', { ...web, ingress: [{ from: [], ports: [{ port: 80 }] }] }, 'near80 far outside'],
   ['except absent', 'ingress', { ...web, ingress: [{ from: [{ ipBlock: { cidr: '203.0.113.0/24' } }] }] }, 'outside'],
   ['except empty', 'ingress', { ...web, ingress: [{ from: [{ ipBlock: { cidr: '203.0.113.0/24', except: [] } }] }] }, 'outside'],
   ['except full', 'ingress', { ...web, ingress: [{ from: [{ ipBlock: { cidr: '203.0.113.0/24', except: ['203.0.113.0/25'] } }] }] }, NONE],
@@ -93,6 +84,24 @@ const on80 = { toPorts: [{ ports: [{ port: '80', protocol: 'TCP' }] }] };
 const notIsolating = { enableDefaultDeny: { ingress: false, egress: false } };
 
 const CILIUM: readonly Case[] = [
+  ['matchLabels empty selects all', 'ingress', { endpointSelector: { matchLabels: {} }, ingress: [{}] }, NONE],
+  ['matchExpressions empty selects all', 'ingress', { endpointSelector: { matchExpressions: [] }, ingress: [{}] }, NONE],
+  [
+    'enableDefaultDeny of the other direction',
+    'ingress',
+    { ...endpoint, ingress: [fromNear], enableDefaultDeny: { egress: false } },
+    'near80 near81 ping',
+  ],
+  ['enableDefaultDeny true, egress', 'egress', { ...endpoint, enableDefaultDeny: { egress: true } }, NONE],
+  [
+    'enableDefaultDeny absent, egress',
+    'egress',
+    { ...endpoint, egress: [{ toEndpoints: [{ matchLabels: { app: 'near' } }] }] },
+    'near80 near81 ping',
+  ],
+  ['toRequires empty asks for nothing', 'egress', { ...endpoint, egress: [{ toEntities: ['world'], toRequires: [] }] }, 'outside'],
+  ['toEndpoints of an empty selector', 'egress', { ...endpoint, egress: [{ toEndpoints: [{}] }] }, 'near80 near81 ping'],
+  ['toEndpoints absent, with ports', 'egress', { ...endpoint, egress: [on80] }, 'near80 far outside'],
   ['endpointSelector empty selects all of the namespace', 'ingress', { endpointSelector: {}, ingress: [{}] }, NONE],
   ['endpointSelector of another', 'ingress', { endpointSelector: { matchLabels: { app: 'near' } }, ingress: [{}] }, ALL],
   ['ingress absent', 'ingress', endpoint, ALL],
@@ -165,31 +174,101 @@ const CILIUM: readonly Case[] = [
   ['except full', 'ingress', { ...endpoint, ingress: [{ fromCIDRSet: [{ cidr: '203.0.113.0/24', except: ['203.0.113.7/32'] }] }] }, NONE],
 ];
 
+/** Beside a rule that allows everything: what a denial says of nobody or of nothing denies nothing. */
+const DENYING: readonly Case[] = [
+  ['a rule that is empty', 'ingress', {}, ALL],
+  ['fromEndpoints empty', 'ingress', { fromEndpoints: [] }, ALL],
+  ['fromEndpoints of an empty selector', 'ingress', { fromEndpoints: [{}] }, 'far outside'],
+  ['fromEndpoints full', 'ingress', fromNear, 'far outside'],
+  ['fromEndpoints empty, with ports', 'ingress', { fromEndpoints: [], ...on80 }, ALL],
+  ['fromCIDR empty', 'ingress', { fromCIDR: [], ...on80 }, ALL],
+  ['fromCIDR full', 'ingress', { fromCIDR: ['203.0.113.0/24'] }, 'near80 near81 far ping'],
+  ['fromCIDRSet empty', 'ingress', { fromCIDRSet: [], ...on80 }, ALL],
+  ['except absent', 'ingress', { fromCIDRSet: [{ cidr: '203.0.113.0/24' }] }, 'near80 near81 far ping'],
+  ['except empty', 'ingress', { fromCIDRSet: [{ cidr: '203.0.113.0/24', except: [] }] }, 'near80 near81 far ping'],
+  ['except full', 'ingress', { fromCIDRSet: [{ cidr: '203.0.113.0/24', except: ['203.0.113.7/32'] }] }, ALL],
+  ['fromEntities empty', 'ingress', { fromEntities: [], ...on80 }, ALL],
+  ['fromEntities none', 'ingress', { fromEntities: ['none'] }, ALL],
+  ['fromEntities all', 'ingress', { fromEntities: ['all'] }, NONE],
+  ['fromNodes empty', 'ingress', { fromNodes: [], ...on80 }, ALL],
+  ['fromGroups empty', 'ingress', { fromGroups: [], ...on80 }, ALL],
+  ['fromRequires empty', 'ingress', { fromRequires: [] }, ALL],
+  ['ports alone', 'ingress', on80, 'near81 ping'],
+  ['toPorts empty is all', 'ingress', { ...fromNear, toPorts: [] }, 'far outside'],
+  ['ports absent is none', 'ingress', { ...fromNear, toPorts: [{}] }, ALL],
+  ['ports empty is none', 'ingress', { ...fromNear, toPorts: [{ ports: [] }] }, ALL],
+  ['icmps empty is all', 'ingress', { ...fromNear, icmps: [] }, 'far outside'],
+  ['fields absent is none', 'ingress', { ...fromNear, icmps: [{}] }, ALL],
+  ['fields empty is none', 'ingress', { ...fromNear, icmps: [{ fields: [] }] }, ALL],
+  ['fields full', 'ingress', { ...fromNear, icmps: [{ fields: [{ type: 8 }] }] }, 'near80 near81 far outside'],
+  ['a rule that is empty', 'egress', {}, ALL],
+  ['toEndpoints empty', 'egress', { toEndpoints: [], ...on80 }, ALL],
+  ['toEndpoints of an empty selector', 'egress', { toEndpoints: [{}] }, 'far outside'],
+  ['toCIDR empty', 'egress', { toCIDR: [], ...on80 }, ALL],
+  ['toCIDRSet empty', 'egress', { toCIDRSet: [], ...on80 }, ALL],
+  ['toEntities empty', 'egress', { toEntities: [], ...on80 }, ALL],
+  ['toServices empty', 'egress', { toServices: [] }, ALL],
+  ['toNodes empty', 'egress', { toNodes: [], ...on80 }, ALL],
+  ['toGroups empty', 'egress', { toGroups: [], ...on80 }, ALL],
+  ['toRequires empty', 'egress', { toRequires: [] }, ALL],
+];
+
+/** What a clusterwide policy means otherwise: an empty selector of peers has pods of all namespaces. */
+const CLUSTERWIDE: ReadonlyMap<string, string> = new Map([
+  ['fromEndpoints of an empty selector', 'near80 near81 far ping'],
+  ['toEndpoints of an empty selector', 'near80 near81 far ping'],
+]);
+const CLUSTERWIDE_DENYING: ReadonlyMap<string, string> = new Map([
+  ['fromEndpoints of an empty selector', 'outside'],
+  ['toEndpoints of an empty selector', 'outside'],
+]);
+
+function allButDenied(direction: 'ingress' | 'egress', rule: object): object {
+  const everybody = direction === 'ingress' ? { fromEntities: ['all'] } : { toEntities: ['all'] };
+  return { ...endpoint, [direction]: [everybody], [`${direction}Deny`]: [rule] };
+}
+
 describe('absent and empty fields of a NetworkPolicy', () => {
   for (const [what, direction, spec, expected] of NETWORK_POLICY) {
-    test(what, () => assert.equal(passing(networkPolicyOf(spec), direction), expected));
+    test(what, () => assert.equal(passing([networkPolicyOf(spec)], direction), expected));
+  }
+});
+
+describe('absent and empty fields of a denial', () => {
+  for (const [what, direction, rule, expected] of DENYING) {
+    const spec = allButDenied(direction, rule);
+    test(`${direction}, ${what}`, () => assert.equal(passing([ciliumPolicyOf(spec)], direction), expected));
+    const clusterwide = CLUSTERWIDE_DENYING.get(what) ?? expected;
+    test(`${direction}, ${what}, clusterwide`, () => assert.equal(passing([clusterwidePolicyOf(spec)], direction), clusterwide));
+  }
+});
+
+describe('absent and empty fields of a CiliumClusterwideNetworkPolicy', () => {
+  for (const [what, direction, spec, expected] of CILIUM) {
+    const clusterwide = CLUSTERWIDE.get(what) ?? expected;
+    test(what, () => assert.equal(passing([clusterwidePolicyOf(spec)], direction), clusterwide));
   }
 });
 
 describe('absent and empty fields of a CiliumNetworkPolicy', () => {
   for (const [what, direction, spec, expected] of CILIUM) {
-    test(what, () => assert.equal(passing(ciliumPolicyOf(spec), direction), expected));
+    test(what, () => assert.equal(passing([ciliumPolicyOf(spec)], direction), expected));
   }
 
   test('specs empty selects nobody', () => {
-    const { change } = compileAll([...WORLD, { ...ciliumPolicyOf(undefined), specs: [] }]);
+    const { change } = compileAll([...NEIGHBOURHOOD, { ...ciliumPolicyOf(undefined), specs: [] }]);
     assert.deepEqual(
       change.diagnostics?.map(({ code, path }) => [code, path]),
       [['InvalidPolicy', ['spec']]],
     );
-    assert.equal(passing({ ...ciliumPolicyOf(undefined), specs: [] }, 'ingress'), ALL);
+    assert.equal(passing([{ ...ciliumPolicyOf(undefined), specs: [] }], 'ingress'), ALL);
   });
 });
 
 describe('what a clusterwide policy means by an empty selector', () => {
   test('as a subject: all of all namespaces', () =>
-    assert.equal(passing(clusterwidePolicyOf({ endpointSelector: {}, ingress: [{}] }), 'ingress'), NONE));
+    assert.equal(passing([clusterwidePolicyOf({ endpointSelector: {}, ingress: [{}] })], 'ingress'), NONE));
   test('as a peer: pods of all namespaces', () => {
-    assert.equal(passing(clusterwidePolicyOf({ ...endpoint, ingress: [{ fromEndpoints: [{}] }] }), 'ingress'), 'near80 near81 far ping');
+    assert.equal(passing([clusterwidePolicyOf({ ...endpoint, ingress: [{ fromEndpoints: [{}] }] })], 'ingress'), 'near80 near81 far ping');
   });
 });
