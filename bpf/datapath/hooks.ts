@@ -84,6 +84,27 @@ export function listAttached(): ReadonlyMap<number, readonly ProgramName[]> {
   return found;
 }
 
+/**
+ * Devices of this network namespace where others stand in the way of our programs, and how, as `attachPod` would say it. Needs the rights to ask
+ * for eBPF programs.
+ * @throws DatapathError `refused`, or BpfError `netlink-failed`
+ */
+export function listObstacles(): ReadonlyMap<number, string> {
+  const found = new Map<number, string>();
+  for (const ifindex of listDevices()) {
+    try {
+      refuseOneWay(ifindex);
+      for (const direction of ['ingress', 'egress'] as const) refuseOthers(ifindex, direction);
+    } catch (error) {
+      if (!(error instanceof DatapathError)) throw error;
+      if (error.code === 'hook-taken') found.set(ifindex, error.message);
+      // One that is gone stands in nobody's way.
+      else if (error.code !== 'no-device') throw error;
+    }
+  }
+  return found;
+}
+
 function programAt(ifindex: number, direction: Direction): ProgramName | undefined {
   const name = ownFilter(ifindex, direction)?.name?.split(':')[0];
   return name === 'from_pod' || name === 'to_pod' || name === 'from_network' ? name : undefined;

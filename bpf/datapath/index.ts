@@ -7,7 +7,8 @@ export { cleanUpDatapath, Datapath, type DatapathOptions, type TestRun } from '.
 export type { Endpoint, EndpointTable } from './endpoint-table.ts';
 export { DatapathError, type DatapathErrorCode } from './error.ts';
 export type { FlowEvent } from './flows.ts';
-export type { ProgramName } from './hooks.ts';
+export { listObstacles, type ProgramName } from './hooks.ts';
+export { type MissingFeatures, missingFeatures } from './missing-features.ts';
 export { PinnedDatapath, type WrittenPolicy } from './pinned-datapath.ts';
 export { type DatapathSizes, DEFAULT_SIZES } from './pins.ts';
 export type { Repair } from './repair.ts';

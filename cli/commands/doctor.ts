@@ -8,6 +8,7 @@ import { userAgentOf } from '../api-client.ts';
 import { type CheckResult, failed, ok } from '../doctor/check.ts';
 import { checkCluster } from '../doctor/cluster.ts';
 import { checkEnvoy, checkMachine } from '../doctor/machine.ts';
+import { checkPolicyMachine } from '../doctor/policy-machine.ts';
 import { checkPorts } from '../doctor/ports.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 import { configOption, kubeconfigOption, namespaceOption } from '../options.ts';
@@ -32,7 +33,9 @@ export function addDoctor(yargs: Argv): Argv {
     async ({ cluster, kubeconfig, namespace, config, output }) => {
       const { ingress } = await requireSettings(config);
       const facts = machineFacts();
-      const results = [...checkMachine(facts), ...checkPorts(facts, ingress), await askEnvoy()];
+      const { KERNEL_FACTS } = await import('../doctor/kernel-facts.ts');
+      const ofPolicy = checkPolicyMachine(facts, KERNEL_FACTS);
+      const results = [...checkMachine(facts), ...ofPolicy, ...checkPorts(facts, ingress), await askEnvoy()];
       if (cluster) results.push(...(await askCluster(kubeconfig, namespace, ingress)));
       await (output === 'json' ? printJson({ checks: results }) : print(formatDoctor(results)));
       if (results.some(({ result }) => result === 'failed')) process.exitCode = 1;

@@ -56,7 +56,8 @@ export async function checkCiliumLeftovers(client: ApiClient, namespace: string)
   return ok('cilium-leftovers', 'nothing of an ingress controller of Cilium');
 }
 
-async function settingsOfCilium(client: ApiClient): Promise<Readonly<Record<string, string>> | undefined> {
+/** Those of a Cilium in kube-system; undefined where there is none. */
+export async function settingsOfCilium(client: ApiClient): Promise<Readonly<Record<string, string>> | undefined> {
   const found = await ifFound(client.request({ path: CONFIG }));
   return found === undefined ? undefined : (configMap.parse(found).data ?? {});
 }

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { type ApiClient, ApiError, ifFound } from '../../kube/index.ts';
 import { type CheckResult, failed, ok, warning } from './check.ts';
 import { checkCiliumIngress, checkCiliumLeftovers } from './cilium.ts';
-import { CONTROLLER_PERMISSIONS, describePermission, type Permission } from './permissions.ts';
+import { CONTROLLER_PERMISSIONS, describePermission, type Permission, POLICY_PERMISSIONS } from './permissions.ts';
+import { checkEnforcers, checkOtherEnforcers, checkPolicyKinds, isPolicyEnabled } from './policy.ts';
 
 /** The first whose tokens name the node, see docs/decisions/cluster.md. */
 const MIN_MINOR = 30;
@@ -46,6 +47,9 @@ export async function checkCluster(question: ClusterQuestion): Promise<readonly 
     guard('agents', () => checkDaemonSet(question, 'agent')),
     guard('envoys', () => checkDaemonSet(question, 'envoy')),
     guard('authority', () => checkAuthority(question)),
+    guard('enforcers', () => checkEnforcers(question)),
+    guard('policy-kinds', () => checkPolicyKinds(question)),
+    guard('other-ebpf', () => checkOtherEnforcers(question)),
   ]);
   return [reached, ...rest];
 }
@@ -114,12 +118,13 @@ async function checkIngressClass({ client, className, controllerName }: ClusterQ
 
 async function checkPermissions(question: ClusterQuestion): Promise<CheckResult> {
   const missing: string[] = [];
-  const queue = CONTROLLER_PERMISSIONS.values();
+  const wanted = (await isPolicyEnabled(question)) ? [...CONTROLLER_PERMISSIONS, ...POLICY_PERMISSIONS] : CONTROLLER_PERMISSIONS;
+  const queue = wanted.values();
   const work = async () => {
     for (const permission of queue) if (!(await isAllowed(question, permission))) missing.push(describePermission(permission));
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  if (missing.length === 0) return ok('permissions', `all ${CONTROLLER_PERMISSIONS.length} of a controller`);
+  if (missing.length === 0) return ok('permissions', `all ${wanted.length} of a controller`);
   const todo = `as a controller (in its pod, or as system:serviceaccount:${question.namespace}:sluice-controller) this must be allowed: ${INSTALL}`;
   return warning('permissions', `who asks here may not ${missing.sort().join(', ')}`, todo);
 }

@@ -22,7 +22,6 @@ export function checkMachine(facts: MachineFacts): readonly CheckResult[] {
   return [
     checkKernel(facts.kernelRelease),
     checkFeature(facts, 'btf', '/sys/kernel/btf/vmlinux', 'a kernel built with CONFIG_DEBUG_INFO_BTF'),
-    checkFeature(facts, 'cgroup-v2', '/sys/fs/cgroup/cgroup.controllers', 'cgroup v2 mounted at /sys/fs/cgroup'),
     checkBpfFileSystem(facts.read('/proc/self/mounts') ?? ''),
     checkOpenFiles(facts.read('/proc/self/limits') ?? ''),
     checkInotify(facts),

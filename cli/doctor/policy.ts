@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import { CILIUM_DEFINITIONS, SCHEMA_VERSION_LABEL } from '../../controller/definitions/cilium-definitions.ts';
+import { type ApiClient, ifFound } from '../../kube/index.ts';
+import { parseSettings } from '../../settings/index.ts';
+import { type CheckResult, failed, ok, warning } from './check.ts';
+import { settingsOfCilium } from './cilium.ts';
+
+const MANIFEST = 'kubectl apply -f manifests/policy.yaml';
+const CONFIG = 'sluice-config';
+const SWITCH = `policy: { enabled: true } in the ConfigMap ${CONFIG}`;
+const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+
+const configMap = z.object({ data: z.record(z.string(), z.string()).optional() });
+const daemonSet = z.object({
+  status: z.object({ desiredNumberScheduled: z.int().default(0), numberReady: z.int().default(0) }).prefault({}),
+});
+const definition = z.object({ metadata: z.object({ labels: z.record(z.string(), z.string()).default({}) }) });
+const felix = z.object({ spec: z.object({ bpfEnabled: z.boolean().optional() }).optional() });
+const workload = z.object({
+  spec: z.object({
+    template: z.object({ spec: z.object({ containers: z.array(z.object({ name: z.string(), args: z.array(z.string()).optional() })) }) }),
+  }),
+});
+
+interface PolicyQuestion {
+  readonly client: ApiClient;
+  readonly namespace: string;
+}
+
+/** Whether the settings of the installation ask for policies to be enforced. */
+export async function isPolicyEnabled({ client, namespace }: PolicyQuestion): Promise<boolean> {
+  const found = await ifFound(client.request({ path: `/api/v1/namespaces/${namespace}/configmaps/${CONFIG}` }));
+  const text = found === undefined ? undefined : configMap.parse(found).data?.['sluice.yaml'];
+  const result = parseSettings(text ?? '', CONFIG);
+  return 'settings' in result && result.settings.policy.enabled;
+}
+
+/** Whether who is to enforce policies does, and nobody does who is not to. */
+export async function checkEnforcers(question: PolicyQuestion): Promise<CheckResult> {
+  const { client, namespace } = question;
+  const isEnabled = await isPolicyEnabled(question);
+  const found = await ifFound(client.request({ path: `/apis/apps/v1/namespaces/${namespace}/daemonsets/sluice-enforcer` }));
+  if (found === undefined) {
+    if (!isEnabled) return ok('enforcers', 'policies are not to be enforced');
+    return failed('enforcers', `policies are to be enforced, and there is no DaemonSet sluice-enforcer in ${namespace}`, MANIFEST);
+  }
+  if (!isEnabled) {
+    const restart = `kubectl -n ${namespace} rollout restart deployment/sluice-controller daemonset/sluice-agent`;
+    return warning(
+      'enforcers',
+      'there are enforcers, and policies are not to be enforced',
+      `${SWITCH}, then ${restart}; or kubectl delete -f manifests/policy.yaml`,
+    );
+  }
+  const { desiredNumberScheduled: wanted, numberReady: ready } = daemonSet.parse(found).status;
+  const said = `policies are enforced on ${ready} of ${wanted} nodes`;
+  const todo = `sluice status --cluster; kubectl -n ${namespace} logs -l app.kubernetes.io/component=enforcer -c enforcer`;
+  return wanted > 0 && ready === wanted ? ok('enforcers', said) : failed('enforcers', said, todo);
+}
+
+/** Whether Cilium's kinds are there where they are enforced. */
+export async function checkPolicyKinds(question: PolicyQuestion): Promise<CheckResult> {
+  const versions = new Map<string, string | undefined>();
+  for (const { metadata } of CILIUM_DEFINITIONS) {
+    const found = await ifFound(question.client.request({ path: `${DEFINITIONS}/${metadata.name}` }));
+    if (found !== undefined) versions.set(metadata.name, definition.parse(found).metadata.labels[SCHEMA_VERSION_LABEL]);
+  }
+  const absent = CILIUM_DEFINITIONS.map(({ metadata }) => metadata.name).filter((name) => !versions.has(name));
+  if (absent.length === 0)
+    return ok(
+      'policy-kinds',
+      `schemas of Cilium's policies: ${[...new Set(versions.values())].map((version) => version ?? 'without a version').join(', ')}`,
+    );
+  if (!(await isPolicyEnabled(question))) return ok('policy-kinds', "Cilium's policies are not known, and none are to be enforced");
+  const todo =
+    'the leading controller makes them once an enforcer is ready: see what it logs, and whether manifests/policy.yaml is applied as it is now';
+  return warning('policy-kinds', `there is no CustomResourceDefinition ${absent.join(', ')}`, todo);
+}
+
+/** Whether somebody else has eBPF programs where those of enforcers are to be. */
+export async function checkOtherEnforcers(question: PolicyQuestion): Promise<CheckResult> {
+  const others = await findOtherEnforcers(question.client);
+  if (others.length === 0) return ok('other-ebpf', 'no network plugin that is known to have eBPF programs at pods');
+  if (!(await isPolicyEnabled(question))) return ok('other-ebpf', `${others.join(', ')}; policies are left to it`);
+  const todo = 'enforcers refuse devices that have programs of others: have it use no eBPF, or leave policies to it (policy.enabled)';
+  return failed('other-ebpf', others.join(', '), todo);
+}
+
+async function findOtherEnforcers(client: ApiClient): Promise<readonly string[]> {
+  const [cilium, calico, amazon] = await Promise.all([settingsOfCilium(client), isCalicoEbpf(client), isAmazonEnforcing(client)]);
+  return [
+    ...(cilium ? ['Cilium'] : []),
+    ...(calico ? ['Calico with its eBPF dataplane'] : []),
+    ...(amazon ? ['Amazon VPC CNI with its network policy agent'] : []),
+  ];
+}
+
+/** @see https://docs.tigera.io/calico/latest/operations/ebpf/enabling-ebpf */
+async function isCalicoEbpf(client: ApiClient): Promise<boolean> {
+  for (const group of ['crd.projectcalico.org/v1', 'projectcalico.org/v3']) {
+    const found = await ifFound(client.request({ path: `/apis/${group}/felixconfigurations/default` }));
+    if (found !== undefined && felix.parse(found).spec?.bpfEnabled === true) return true;
+  }
+  return false;
+}
+
+/** @see https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy.html */
+async function isAmazonEnforcing(client: ApiClient): Promise<boolean> {
+  const found = await ifFound(client.request({ path: '/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node' }));
+  if (found === undefined) return false;
+  const { containers } = workload.parse(found).spec.template.spec;
+  return containers.some(({ name, args = [] }) => name === 'aws-eks-nodeagent' && args.includes('--enable-network-policy=true'));
+}

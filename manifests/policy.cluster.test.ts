@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { checkCluster } from '../cli/doctor/cluster.ts';
+import { describePermission, POLICY_PERMISSIONS } from '../cli/doctor/permissions.ts';
+import { ControlPlane } from '../conformance/lab/control-plane.ts';
+import { CILIUM_DEFINITIONS } from '../controller/definitions/cilium-definitions.ts';
+import { openApiClient } from '../kube/index.ts';
+import { needs } from '../testkit/capabilities.ts';
+
+const INSTALL = readFileSync(new URL('install.yaml', import.meta.url), 'utf8');
+const POLICY = fileURLToPath(new URL('policy.yaml', import.meta.url));
+const CLASS = { className: 'cilium', controllerName: 'cilium.io/ingress-controller' };
+const SYSTEM = ['-n', 'sluice-system'];
+
+function configMap(name: string, data: object): object {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'kube-system' }, data };
+}
+
+/** The DaemonSet of a CNI that enforces policies by programs of its own. */
+const AWS_NODE = {
+  apiVersion: 'apps/v1',
+  kind: 'DaemonSet',
+  metadata: { name: 'aws-node', namespace: 'kube-system' },
+  spec: {
+    selector: { matchLabels: { app: 'aws-node' } },
+    template: {
+      metadata: { labels: { app: 'aws-node' } },
+      spec: { containers: [{ name: 'aws-eks-nodeagent', image: 'none', args: ['--enable-network-policy=true'] }] },
+    },
+  },
+};
+
+const FELIX = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'felixconfigurations.crd.projectcalico.org' },
+  spec: {
+    group: 'crd.projectcalico.org',
+    names: { kind: 'FelixConfiguration', plural: 'felixconfigurations' },
+    scope: 'Cluster',
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+};
+
+describe('policy.yaml', needs('cluster'), () => {
+  let plane: ControlPlane;
+  before(async () => {
+    plane = await ControlPlane.start({ controllerManager: true });
+    await plane.apply(INSTALL);
+  });
+  after(() => plane[Symbol.asyncDispose]());
+
+  const ask = async () => {
+    const client = openApiClient({ kubeconfig: plane.kubeconfig });
+    try {
+      const results = await checkCluster({ client, namespace: 'sluice-system', ...CLASS, now: Date.now });
+      return new Map(results.map((result) => [result.name, result]));
+    } finally {
+      await client.close();
+    }
+  };
+  const expect = async (expected: Readonly<Record<string, readonly [result: string, found: RegExp]>>) => {
+    const results = await ask();
+    for (const [name, [result, found]] of Object.entries(expected)) {
+      assert.equal(results.get(name)?.result, result, name);
+      assert.match(results.get(name)?.found ?? '', found);
+    }
+  };
+
+  test('is nothing that the doctor misses while policies are switched off', async () => {
+    await expect({
+      enforcers: ['ok', /^policies are not to be enforced$/],
+      'policy-kinds': ['ok', /^Cilium's policies are not known, and none are to be enforced$/],
+      'other-ebpf': ['ok', /^no network plugin/],
+    });
+  });
+
+  test('is missed once they are switched on', async () => {
+    const policed = INSTALL.replace('  sluice.yaml: |\n', '  sluice.yaml: |\n    policy:\n      enabled: true\n');
+    await plane.apply(policed);
+    await expect({
+      enforcers: ['failed', /there is no DaemonSet sluice-enforcer in sluice-system$/],
+      'policy-kinds': [
+        'warning',
+        /^there is no CustomResourceDefinition ciliumnetworkpolicies\.cilium\.io, ciliumclusterwidenetworkpolicies\.cilium\.io$/,
+      ],
+    });
+  });
+
+  test('is applied by plain kubectl, without a warning', async () => {
+    await plane.kubectl('apply', '--warnings-as-errors', '--validate=strict', '-f', POLICY);
+    await expect({ enforcers: ['failed', /^policies are enforced on 0 of 0 nodes$/] });
+  });
+
+  test('lets controllers do all that the doctor asks for', async () => {
+    for (const permission of POLICY_PERMISSIONS) {
+      const [resource, subresource = ''] = permission.resource.split('/');
+      const { group, verb, name = '' } = permission;
+      const resourceAttributes = { group, resource, subresource, verb, name };
+      const spec = { user: 'system:serviceaccount:sluice-system:sluice-controller', groups: ['system:authenticated'], resourceAttributes };
+      const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec };
+      const answer = await plane.request('/apis/authorization.k8s.io/v1/subjectaccessreviews', { method: 'POST', body });
+      assert.equal(JSON.parse(answer.body).status.allowed, true, describePermission(permission));
+    }
+  });
+
+  test('has kinds of Cilium made, of whose schemas the doctor tells the version', async () => {
+    await plane.apply(CILIUM_DEFINITIONS);
+    await expect({ 'policy-kinds': ['ok', /^schemas of Cilium's policies: 1\.33\.0$/] });
+  });
+
+  test('cannot be beside others with eBPF programs at pods, which are named', async () => {
+    await plane.apply([configMap('cilium-config', {}), AWS_NODE, FELIX]);
+    await plane.kubectl('wait', '--for=condition=Established', '--timeout=30s', 'crd/felixconfigurations.crd.projectcalico.org');
+    const calico = {
+      apiVersion: 'crd.projectcalico.org/v1',
+      kind: 'FelixConfiguration',
+      metadata: { name: 'default' },
+      spec: { bpfEnabled: true },
+    };
+    await plane.apply([calico]);
+    await expect({ 'other-ebpf': ['failed', /^Cilium, Calico with its eBPF dataplane, Amazon VPC CNI with its network policy agent$/] });
+  });
+
+  test('is too much once policies are switched off again', async () => {
+    await plane.apply(INSTALL);
+    await expect({
+      enforcers: ['warning', /^there are enforcers, and policies are not to be enforced$/],
+      'policy-kinds': ['ok', /1\.33\.0/],
+      'other-ebpf': ['ok', /^Cilium, .*; policies are left to it$/],
+    });
+    await plane.kubectl(...SYSTEM, 'delete', 'daemonset', 'sluice-enforcer');
+    await expect({ enforcers: ['ok', /^policies are not to be enforced$/] });
+  });
+});
