@@ -17,8 +17,12 @@ const RUNS = Number(process.env['SLUICE_POLICY_RUNS'] ?? 400);
 const PROTOCOLS: Readonly<Record<string, number>> = IP_PROTOCOLS;
 
 /** Packets of which the compiled verdicts say something else than the oracle does. */
-function disagreements(objects: readonly PlainObject[], enforcement: 'default' | 'always' | 'never' = 'default'): string[] {
-  const { compiled } = compileAll(objects, { enforcement });
+function disagreements(
+  objects: readonly PlainObject[],
+  enforcement: 'default' | 'always' | 'never' = 'default',
+  labelFilter: readonly string[] = [],
+): string[] {
+  const { compiled } = compileAll(objects, { enforcement, labelFilter });
   const hosts = hostsOf(objects);
   const found: string[] = [];
   for (const packet of packetsIn(objects)) {
@@ -50,4 +54,12 @@ describe(`random worlds, from seed ${SEED} (SLUICE_POLICY_SEED)`, () => {
       fc.assert(property, { seed: SEED, numRuns: enforcement === 'default' ? RUNS : Math.ceil(RUNS / 10) });
     });
   }
+
+  test('which labels make identities makes no difference to any packet', { timeout: 600_000 }, () => {
+    const filters = [['!app'], ['!app', '!tier'], ['k8s:app'], ['!io\\.cilium\\.k8s\\.namespace\\.labels', '!tier']];
+    const property = fc.property(randomWorld(), fc.constantFrom(...filters), ({ objects }, labelFilter) => {
+      assert.deepEqual(disagreements(objects, 'default', labelFilter).slice(0, 5), []);
+    });
+    fc.assert(property, { seed: SEED, numRuns: Math.ceil(RUNS / 4) });
+  });
 });

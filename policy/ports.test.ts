@@ -28,12 +28,12 @@ const WORLD = [
 ];
 const HOSTS = hostsOf(WORLD);
 
-const PROBES = {
+const PROBES: Readonly<Record<string, readonly [protocol: number, port: number]>> = {
   ...{ tcp0: [IP_PROTOCOLS.TCP, 0], tcp53: [IP_PROTOCOLS.TCP, 53], tcp54: [IP_PROTOCOLS.TCP, 54], tcp80: [IP_PROTOCOLS.TCP, 80] },
   ...{ tcp81: [IP_PROTOCOLS.TCP, 81], tcp8080: [IP_PROTOCOLS.TCP, 8080], tcp65535: [IP_PROTOCOLS.TCP, 65_535] },
   ...{ udp53: [IP_PROTOCOLS.UDP, 53], udp80: [IP_PROTOCOLS.UDP, 80], sctp80: [IP_PROTOCOLS.SCTP, 80], sctp81: [IP_PROTOCOLS.SCTP, 81] },
   ...{ echo: [IP_PROTOCOLS.ICMP, 8], reply: [IP_PROTOCOLS.ICMP, 0], echo6: [IP_PROTOCOLS.ICMPv6, 128], gre: [47, 0] },
-} as const;
+};
 const TCP = 'tcp0 tcp53 tcp54 tcp80 tcp81 tcp8080 tcp65535';
 const ALL = Object.keys(PROBES).join(' ');
 const WITH_80 = 'tcp80 udp80 sctp80';

@@ -173,7 +173,7 @@ function isNamedPort(
 ): boolean {
   const isAnyProtocol = name === 'ANY' || name === '';
   if (wanted === '0' && endPort === 0 && isAnyProtocol) return true;
-  const protocols = isAnyProtocol ? ['TCP', 'UDP', 'SCTP'] : [name];
+  const protocols = isAnyProtocol ? ['TCP', 'UDP', 'SCTP'] : [name.toUpperCase()];
   if (!protocols.includes(protocol)) return false;
   if (wanted === '0' && endPort === 0) return true;
   if (/^\d+$/.test(wanted)) return port >= Number(wanted) && port <= Math.max(endPort, Number(wanted));

@@ -21,6 +21,7 @@ const CONVERSATIONS: readonly Pick<Packet, 'protocol' | 'port'>[] = [
     { protocol: 'UDP', port },
   ]),
   { protocol: 'SCTP', port: 80 },
+  { protocol: 'SCTP', port: 8080 },
 ];
 
 /** Every packet that differs for a rule: between any two of a family, of each protocol to each port. */

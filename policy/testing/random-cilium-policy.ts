@@ -14,16 +14,8 @@ const endpoints = fc.oneof(
 );
 
 const entity = fc.constantFrom(
-  'all',
-  'world',
-  'cluster',
-  'host',
-  'remote-node',
-  'unmanaged',
-  'none',
-  'init',
-  'kube-apiserver',
-  'world-ipv6',
+  ...(['all', 'none', 'cluster', 'world', 'world-ipv4', 'world-ipv6', 'host', 'remote-node'] as const),
+  ...(['unmanaged', 'init', 'health', 'ingress', 'kube-apiserver'] as const),
 );
 
 const service = fc.oneof(
@@ -51,7 +43,7 @@ function peers(prefix: 'from' | 'to'): fc.Arbitrary<object> {
   return fc.oneof(...members);
 }
 
-const protocol = fc.constantFrom('TCP', 'UDP', 'ANY', undefined);
+const protocol = fc.constantFrom('TCP', 'UDP', 'SCTP', 'udp', 'ANY', '', undefined);
 
 const port = fc.oneof(
   fc.record({ port: fc.constantFrom(...PORTS.map(String), '0', 'web', 'dns'), protocol }),
@@ -96,8 +88,14 @@ function rules(direction: 'ingress' | 'egress', allows: boolean): fc.Arbitrary<o
 
 const enabled = fc.constantFrom(undefined, undefined, undefined, true, false);
 
+const subject = fc.oneof(
+  { weight: 6, arbitrary: selector(['app', 'k8s:tier', 'any:app'], ['a', 'b', 'c']) },
+  { weight: 1, arbitrary: selector(['k8s:io.cilium.k8s.namespace.labels.team', 'app'], ['one', 'two', 'a']) },
+  { weight: 1, arbitrary: selector(['io.cilium.k8s.policy.serviceaccount', 'app'], ['robot', 'default', 'a']) },
+);
+
 const spec = fc.record({
-  endpointSelector: selector(['app', 'k8s:tier', 'any:app'], ['a', 'b', 'c']),
+  endpointSelector: subject,
   ingress: rules('ingress', true),
   ingressDeny: rules('ingress', false),
   egress: rules('egress', true),
@@ -108,6 +106,7 @@ const spec = fc.record({
 const specs = fc.oneof(
   { weight: 4, arbitrary: spec.map((only) => ({ spec: only })) },
   { weight: 1, arbitrary: fc.array(spec, { minLength: 1, maxLength: 2 }).map((several) => ({ specs: several })) },
+  { weight: 1, arbitrary: fc.record({ spec, specs: fc.array(spec, { maxLength: 2 }) }) },
 );
 
 const named = { apiVersion: 'cilium.io/v2', metadata: { name: 'policy' } } as const;

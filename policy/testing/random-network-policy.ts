@@ -9,7 +9,7 @@ const peer = fc.oneof(
   block.map((ipBlock) => ({ ipBlock })),
 );
 
-const protocol = fc.constantFrom('TCP', 'UDP', undefined);
+const protocol = fc.constantFrom('TCP', 'TCP', 'UDP', 'SCTP', undefined);
 
 const port = fc.oneof(
   fc.record({ protocol, port: fc.constantFrom<number | string>(...PORTS, 'web', 'dns') }),

@@ -14,6 +14,10 @@ export const IMAGES = [
     { name: 'dns', containerPort: 53, protocol: 'UDP' },
   ],
   [{ name: 'dns', containerPort: 53, protocol: 'TCP' }],
+  [
+    { name: 'web', containerPort: 80, protocol: 'SCTP' },
+    { name: 'web', containerPort: 81, protocol: 'TCP' },
+  ],
 ] as const;
 
 /** Left out of identities by the filter, and named by some rules all the same. */
