@@ -6,8 +6,11 @@ import type { KubeObject } from '../../kube/index.ts';
 import { distribution, progress, say } from '../figures.ts';
 import { policyCorpus } from '../policy/corpus.ts';
 
-const [SAMPLES = '100'] = process.argv.slice(2);
+/** At most 100: each has an address of its own. */
+const SAMPLES = Math.min(100, Number(process.argv[2] ?? 100));
 const RESTARTS = 10;
+/** A pod whose address none of the samples has. */
+const KNOWN = 100;
 const PORT = 8080;
 const OTHER_PORT = 8081;
 const CORPUS = { workloads: 1_000, podsPerWorkload: 3, policies: 500 };
@@ -40,7 +43,7 @@ function policyOf(port: number): KubeObject {
 }
 
 function clientPod(number: number, app: string): KubeObject {
-  const ip = `10.244.1.${100 + (number % 100)}`;
+  const ip = ipOf(number);
   return read({
     apiVersion: 'v1',
     kind: 'Pod',
@@ -50,27 +53,34 @@ function clientPod(number: number, app: string): KubeObject {
   });
 }
 
+function ipOf(number: number): string {
+  return `10.244.1.${100 + (number % 101)}`;
+}
+
 /** From the pod's object to when the node of the pod that it may reach lets it through; each is withdrawn again. */
 async function morePods(app?: string): Promise<readonly number[]> {
   const times: number[] = [];
-  for (let number = 0; number < Number(SAMPLES); number += 1) {
+  const known = clientPod(KNOWN, app ?? 'known');
+  scene.publish(known);
+  for (let number = 0; number < SAMPLES; number += 1) {
     const pod = clientPod(number, app ?? `client-${number}`);
-    const connection = connectionFrom(`10.244.1.${100 + (number % 100)}`, PORT, true);
+    const connection = connectionFrom(ipOf(number), PORT, true);
     times.push(await timed(connection, () => scene.publish(pod)));
     scene.withdraw(pod);
     await scene.untilJudged(node, { ...connection, passes: false });
     await scene.inForce();
   }
+  scene.withdraw(known);
   return times;
 }
 
 /** From the policy's object to when the new port is open. */
 async function policyChanges(): Promise<readonly number[]> {
-  const ip = '10.244.1.100';
+  const ip = ipOf(0);
   scene.publish(clientPod(0, 'client'));
   await scene.inForce();
   const times: number[] = [];
-  for (let number = 0; number < Number(SAMPLES); number += 1) {
+  for (let number = 0; number < SAMPLES; number += 1) {
     const port = number % 2 === 0 ? OTHER_PORT : PORT;
     times.push(await timed(connectionFrom(ip, port, true), () => scene.publish(policyOf(port))));
     await scene.inForce();
@@ -80,7 +90,7 @@ async function policyChanges(): Promise<readonly number[]> {
 
 /** An agent and enforcer that were killed come back to another policy. */
 async function restarts(): Promise<void> {
-  const connection = (port: number) => connectionFrom('10.244.1.100', port, true);
+  const connection = (port: number) => connectionFrom(ipOf(0), port, true);
   const [starts, applied]: [number[], number[]] = [[], []];
   for (let number = 0; number < RESTARTS; number += 1) {
     const port = number % 2 === 0 ? OTHER_PORT : PORT;
