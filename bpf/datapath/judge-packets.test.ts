@@ -182,19 +182,19 @@ const CASES: readonly Case[] = [
   [
     'who joins a group',
     'from_pod',
-    packet({ ...nd, from: LINK_LOCAL, to: 'ff02::16', extensions: [extension(HOP_BY_HOP)] }, icmp(143)),
+    packet({ ...nd, from: LINK_LOCAL, to: 'ff02::16', hopLimit: 1, extensions: [extension(HOP_BY_HOP)] }, icmp(143)),
     'passed-link',
   ],
   [
     'who joins a group of IPv4',
     'from_pod',
-    packet({ from: WEB4, to: '224.0.0.22', protocol: 2, options: new Uint8Array(4) }, new Uint8Array(16)),
+    packet({ from: WEB4, to: '224.0.0.22', protocol: 2, hopLimit: 1, options: new Uint8Array(4) }, new Uint8Array(16)),
     'passed-link',
   ],
   [
     'who joins a group as another',
     'from_pod',
-    packet({ from: CLIENT4, to: '224.0.0.22', protocol: 2 }, new Uint8Array(16)),
+    packet({ from: CLIENT4, to: '224.0.0.22', protocol: 2, hopLimit: 1 }, new Uint8Array(16)),
     'dropped-spoofed',
   ],
 ];

@@ -10,6 +10,9 @@
 /* Numbers as in model/identity.ts. */
 #define IDENTITY_UNKNOWN 0
 #define IDENTITY_HOST 1
+#define IDENTITY_WORLD 2
+#define IDENTITY_WORLD_IPV4 9
+#define IDENTITY_WORLD_IPV6 10
 #define IDENTITY_LOCAL_SCOPE (1 << 24)
 
 enum family {
@@ -46,6 +49,13 @@ static __always_inline __u32 identity_of(const __u8 *address)
 	copy_address(key.address, address);
 	identity = bpf_map_lookup_elem(&addresses, &key);
 	return identity ? *identity : IDENTITY_UNKNOWN;
+}
+
+/* Pods, nodes and whatever else is in the cluster; parts of the world have numbers of the local scope. */
+static __always_inline bool is_of_cluster(__u32 identity)
+{
+	return identity != IDENTITY_UNKNOWN && identity != IDENTITY_WORLD && identity != IDENTITY_WORLD_IPV4 &&
+	       identity != IDENTITY_WORLD_IPV6 && identity < IDENTITY_LOCAL_SCOPE;
 }
 
 /*

@@ -216,6 +216,9 @@ static __noinline int judge_error(const struct door *door, const struct packet *
 		return PASSED_UNJUDGED;
 	if (quoted.is_ipv6 != packet->is_ipv6)
 		return PASSED_UNJUDGED;
+	/* It is for whoever sent that: what is known must not be a way to others. */
+	if (!equals(packet->destination, quoted.source))
+		return PASSED_UNJUDGED;
 	key_connection(&key, door->ifindex, opposite(door->heading), &quoted);
 	connection = bpf_map_lookup_elem(&connections, &key);
 	if (!connection || is_over(connection, key.protocol, door->now))

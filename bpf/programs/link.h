@@ -6,9 +6,13 @@
 #include <linux/if_ether.h>
 
 #include "endpoint.h"
+#include "identity.h"
 #include "packet.h"
 
 #define ARP_ETHERNET 1
+#define GROUP_HOP_LIMIT 1
+/* RFC 4291, section 2.7 */
+#define MULTICAST_OF_LINK 2
 
 /* RFC 826, for Ethernet and IPv4. */
 struct arp {
@@ -49,11 +53,16 @@ static __always_inline bool is_neighbour_discovery(const struct packet *packet)
 	return packet->is_ipv6 && packet->protocol == IPPROTO_ICMPV6 && type >= ND_ROUTER_SOLICITATION && type <= ND_REDIRECT;
 }
 
-/* Who is in which group, which is told to the link and no further. */
+/*
+ * Who is in which group, which is told to the link and no further: RFC 2236, section 2; RFC 3810, section 5. What a router would take further, or
+ * is for somebody alone, is judged as all else.
+ */
 static __always_inline bool is_group_membership(const struct packet *packet)
 {
 	__u8 type = packet->layer4.icmp_type;
 
+	if (packet->hop_limit != GROUP_HOP_LIMIT || !is_multicast(packet->destination))
+		return false;
 	if (!packet->is_ipv6)
 		return packet->protocol == IPPROTO_IGMP;
 	return packet->protocol == IPPROTO_ICMPV6 && ((type >= MLD_QUERY && type <= MLD_DONE) || type == MLD2_REPORT);
@@ -62,6 +71,17 @@ static __always_inline bool is_group_membership(const struct packet *packet)
 static __always_inline bool is_own_on_link(__u32 ifindex, const __u8 *address)
 {
 	return is_link_local(address) || is_own_address(ifindex, address);
+}
+
+/*
+ * Whether neighbour discovery of a pod may be for an address of IPv6: the link's own, or somebody's of the cluster. It bears a load, and what is for
+ * the rest of the world a router takes there, so that is judged.
+ */
+static __always_inline bool is_for_neighbours(const __u8 *address)
+{
+	if (address[0] == 0xff)
+		return (address[1] & 0xf) == MULTICAST_OF_LINK;
+	return is_link_local(address) || is_of_cluster(identity_of(address));
 }
 
 /* RFC 4861; in a solicitation that looks for duplicates the source is :: (RFC 4862). PASSED_UNJUDGED: it is nothing of the link. */
@@ -76,6 +96,8 @@ static __always_inline enum outcome judge_link_of_pod(struct __sk_buff *skb, __u
 		return PASSED_UNJUDGED;
 	if (packet->hop_limit != ND_HOP_LIMIT)
 		return DROPPED_MALFORMED;
+	if (!is_for_neighbours(packet->destination))
+		return PASSED_UNJUDGED;
 	switch (packet->layer4.icmp_type) {
 	case ND_ROUTER_SOLICITATION:
 	case ND_NEIGHBOUR_SOLICITATION:

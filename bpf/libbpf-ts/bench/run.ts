@@ -10,38 +10,50 @@ const ROUNDS = 15;
 const LOOKUPS = 200_000;
 const BATCH = 100_000;
 const STARTS = 10;
+const PACKETS = 40;
 const EVENTS_A_PACKET = 3_072;
 const PACKET = new Uint8Array(64);
 const START = fileURLToPath(new URL('start.ts', import.meta.url));
 
-/** Quartiles of several rounds, of what one gives. */
-async function rounds(what: string, unit: string, round: () => Promise<number> | number): Promise<void> {
-  const all: number[] = [];
-  for (let count = 0; count < ROUNDS; count += 1) all.push(await round());
-  all.sort((a, b) => a - b);
-  const at = (part: number) => Math.round(all[Math.floor((all.length - 1) * part)] ?? 0).toLocaleString('en');
-  console.log(`${what.padEnd(34)} ${at(0.5)} ${unit} (quartiles ${at(0.25)} to ${at(0.75)})`);
+interface Rates {
+  readonly ofTime: number;
+  readonly ofProcessor: number;
 }
 
-function perSecond(count: number, startedAt: number): number {
-  return (count / (performance.now() - startedAt)) * 1_000;
+/** How many a second, and how many a second of processor time, which others on the machine change less. */
+async function rated(count: number, work: () => Promise<void> | void): Promise<Rates> {
+  const [startedAt, before] = [performance.now(), process.cpuUsage()];
+  await work();
+  const seconds = (performance.now() - startedAt) / 1e3;
+  const { user, system } = process.cpuUsage(before);
+  return { ofTime: count / seconds, ofProcessor: count / ((user + system) / 1e6) };
+}
+
+/** Quartiles of several rounds. */
+async function rounds(what: string, round: () => Promise<Rates>): Promise<void> {
+  const all: Rates[] = [];
+  for (let count = 0; count < ROUNDS; count += 1) all.push(await round());
+  const quartiles = (rateOf: (rates: Rates) => number) => {
+    const sorted = all.map(rateOf).sort((a, b) => a - b);
+    const at = (part: number) => Math.round(sorted[Math.floor((sorted.length - 1) * part)] ?? 0).toLocaleString('en');
+    return `${at(0.5)} (quartiles ${at(0.25)} to ${at(0.75)})`;
+  };
+  console.log(what);
+  console.log(`  a second                    ${quartiles(({ ofTime }) => ofTime)}`);
+  console.log(`  a second of processor time  ${quartiles(({ ofProcessor }) => ofProcessor)}`);
 }
 
 async function benchMaps(loaded: LoadedObject): Promise<void> {
   const counts = loaded.map('counts', u32, u64);
   for (let key = 0; key < 1_000; key += 1) counts.set(key, BigInt(key));
-  await rounds('single lookups', 'a second', () => {
-    const startedAt = performance.now();
-    for (let count = 0; count < LOOKUPS; count += 1) counts.get(count % 1_000);
-    return perSecond(LOOKUPS, startedAt);
-  });
+  await rounds('single lookups', () =>
+    rated(LOOKUPS, () => {
+      for (let count = 0; count < LOOKUPS; count += 1) counts.get(count % 1_000);
+    }),
+  );
   const keys = new Uint8Array(Uint32Array.from({ length: BATCH }, (_, key) => key).buffer);
   const values = new Uint8Array(BATCH * 8);
-  await rounds(`updates in batches of ${BATCH}`, 'a second', async () => {
-    const startedAt = performance.now();
-    await counts.setAllBytes(keys, values);
-    return perSecond(BATCH, startedAt);
-  });
+  await rounds(`updates in batches of ${BATCH}`, () => rated(BATCH, () => counts.setAllBytes(keys, values)));
   const pauseMs = await longestPauseDuring(async () => {
     for (let count = 0; count < 10; count += 1) await counts.setAllBytes(keys, values);
   });
@@ -51,17 +63,17 @@ async function benchMaps(loaded: LoadedObject): Promise<void> {
 async function benchRing(loaded: LoadedObject): Promise<void> {
   using events = loaded.ringBuffer('events', struct({ number: u64, round: u32, kind: u16 }), { capacity: 1_000_000 });
   const tell = loaded.program('tell');
-  await rounds('events of 64 bytes read', 'a second', async () => {
-    let spent = 0;
-    let read = 0;
-    for (let packet = 0; packet < 40; packet += 1) {
+  await rounds('events of 64 bytes read', async () => {
+    const all: Rates[] = [];
+    for (let packet = 0; packet < PACKETS; packet += 1) {
       tell.testRun(PACKET);
-      const startedAt = performance.now();
-      for (let count = 0; count < EVENTS_A_PACKET; count += 1) await events.next();
-      spent += performance.now() - startedAt;
-      read += EVENTS_A_PACKET;
+      const read = await rated(EVENTS_A_PACKET, async () => {
+        for (let count = 0; count < EVENTS_A_PACKET; count += 1) await events.next();
+      });
+      all.push(read);
     }
-    return (read / spent) * 1_000;
+    const mean = (rateOf: (rates: Rates) => number) => PACKETS / all.reduce((sum, rates) => sum + 1 / rateOf(rates), 0);
+    return { ofTime: mean(({ ofTime }) => ofTime), ofProcessor: mean(({ ofProcessor }) => ofProcessor) };
   });
   if (events.dropped > 0) throw new Error(`${events.dropped} events were dropped`);
 }
