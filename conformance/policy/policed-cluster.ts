@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { eventually } from '../../testkit/eventually.ts';
 import type { RunningLab } from '../lab/index.ts';
 import { installManifest, type LabWithSluiceOptions, startLabWithImages, untilInForce } from '../lab/sluice.ts';
 
@@ -43,53 +42,4 @@ export async function startPolicedCluster(nodes: number, options: Omit<LabWithSl
 
 export async function rolledOut(lab: RunningLab, workload: string, namespace = 'sluice-system'): Promise<void> {
   await lab.kubectl('-n', namespace, 'rollout', 'status', workload, `--timeout=${READY_WITHIN_S}s`);
-}
-
-/** A pod with the programs of this machine that answers on some ports. Whoever probes it leaves before it has answered. */
-export function answeringPod(name: string, node: string, labels: Readonly<Record<string, string>>, ports: readonly number[]): object {
-  const listen = ports.map((port) => `s.createServer((c) => c.on('error', () => {}).end('${name}')).listen(${port}, '::')`).join(';');
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace: 'default', labels },
-    spec: {
-      nodeName: node,
-      terminationGracePeriodSeconds: 0,
-      containers: [
-        {
-          name: 'main',
-          image: 'lab/host:1',
-          command: [process.execPath, '-e', `const s = require('node:net');${listen}`],
-          readinessProbe: { tcpSocket: { port: ports[0] }, periodSeconds: 1 },
-        },
-      ],
-    },
-  };
-}
-
-export async function untilReady(lab: RunningLab, ...pods: readonly string[]): Promise<void> {
-  await lab.kubectl('wait', '--for=condition=Ready', `--timeout=${READY_WITHIN_S}s`, ...pods.map((name) => `pod/${name}`));
-}
-
-export async function addressOf(lab: RunningLab, pod: string): Promise<string> {
-  return (await lab.kubectl('get', 'pod', pod, '-o', 'jsonpath={.status.podIP}')).trim();
-}
-
-const ASK = `
-const [host, port] = process.argv.slice(1);
-const socket = require('node:net').connect({ host, port: Number(port), timeout: 1500 });
-const end = (outcome) => { console.log(outcome); process.exit(); };
-let text = '';
-socket.on('data', (data) => { text += data; }).on('end', () => end(text)).on('timeout', () => end('timeout')).on('error', (error) => end(error.code));`;
-
-/** What a pod hears from an address: who answers, `timeout`, or the error's code. */
-export async function askFrom(lab: RunningLab, pod: string, host: string, port: number): Promise<string> {
-  return (await lab.kubectl('exec', pod, '--', process.execPath, '-e', ASK, host, String(port))).trim();
-}
-
-/** Resolves once that is what is heard. */
-export async function untilHeard(lab: RunningLab, pod: string, host: string, port: number, expected: string): Promise<void> {
-  await eventually(async () => assert.equal(await askFrom(lab, pod, host, port), expected, `${pod} to ${host}:${port}`), {
-    withinMs: 30_000,
-  });
 }

@@ -1,0 +1,60 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { z } from 'zod';
+import { askedView, type heardView } from './asked.ts';
+
+// Asks what its argument says, all at once, and writes what it has heard.
+
+type Wanted = z.output<typeof askedView>[number];
+
+/** Beyond the second after which the kernel tries again to connect. */
+const TIMEOUT_MS = 1_500;
+
+const wanted = askedView.parse(JSON.parse(process.argv[2] ?? ''));
+const heard: z.output<typeof heardView> = await Promise.all(wanted.map(askTimes));
+process.stdout.write(JSON.stringify(heard));
+
+async function askTimes(asked: Wanted): Promise<string[]> {
+  const answers: string[] = [];
+  while (answers.length < asked.times) answers.push(await (asked.protocol === 'TCP' ? askTcp(asked) : askUdp(asked)).catch(codeOf));
+  return answers;
+}
+
+async function askTcp({ host, port }: Wanted): Promise<string> {
+  const socket = connect({ host, port, timeout: TIMEOUT_MS });
+  let isConnected = false;
+  let text = '';
+  socket.on('connect', () => {
+    isConnected = true;
+  });
+  socket.on('data', (data) => {
+    text += data;
+  });
+  try {
+    const event = await Promise.race([once(socket, 'end').then(() => 'end'), once(socket, 'timeout').then(() => 'timeout')]);
+    if (event === 'end' || text !== '') return text;
+    return isConnected ? 'silent' : 'timeout';
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function askUdp({ host, port }: Wanted): Promise<string> {
+  const socket = createSocket('udp4');
+  try {
+    socket.connect(port, host);
+    await once(socket, 'connect');
+    socket.send('who');
+    const [answer] = await once(socket, 'message', { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return String(answer);
+  } finally {
+    socket.close();
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) throw error;
+  if (error.name === 'AbortError') return 'timeout';
+  return 'code' in error ? String(error.code) : error.message;
+}
