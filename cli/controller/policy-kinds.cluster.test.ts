@@ -178,6 +178,16 @@ describe("Cilium's kinds, with controllers of Sluice", needs('cluster'), () => {
     assert.equal(await version(), settled);
   });
 
+  test('are told by the one that leads alone', async () => {
+    const holder = await plane.kubectl('-n', 'sluice-system', 'get', 'lease', 'sluice-controller', '-o', 'jsonpath={.spec.holderIdentity}');
+    const writes = readAuditLog(plane.auditLog).filter(
+      ({ requestURI, verb }) => verb === 'patch' && requestURI.includes('ciliumnetworkpolicies'),
+    );
+    const byControllers = writes.filter(({ requestURI }) => requestURI.includes('/status'));
+    assert.ok(byControllers.length >= 5, `${byControllers.length} statuses`);
+    assert.deepEqual(new Set(byControllers.map(({ userAgent }) => /\((.*)\)/.exec(userAgent)?.[1])), new Set([holder.split('_')[0]]));
+  });
+
   test('that have no room for conditions are left alone', async () => {
     const clusterwide = { ...policy('wide', EVERYBODY), kind: 'CiliumClusterwideNetworkPolicy', metadata: { name: 'wide' } };
     await plane.apply([clusterwide, policy('after', EVERYBODY)]);

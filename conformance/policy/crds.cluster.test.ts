@@ -63,6 +63,13 @@ const report = z.object({
     .optional(),
 });
 
+const answer = z.object({ checks: z.array(z.object({ name: z.string(), result: z.string(), found: z.string() })) });
+
+/** What the doctor says, by the name of the check. */
+function checksIn(json: string) {
+  return new Map(answer.parse(JSON.parse(json)).checks.map((check) => [check.name, check]));
+}
+
 describe("Cilium's kinds on a cluster that enforces policies", needs('cluster', 'root', 'bpf'), () => {
   const cleanUp = new AsyncDisposableStack();
   let lab: RunningLab;
@@ -75,13 +82,7 @@ describe("Cilium's kinds on a cluster that enforces policies", needs('cluster', 
   const condition = async (kind: string, name: string, type: string) =>
     await lab.kubectl('get', kind, name, '-o', `jsonpath={.status.conditions[?(@.type=="${type}")].reason}`);
   const statusOf = async () => report.parse(JSON.parse((await ask('status', '--cluster', '-o', 'json')).stdout));
-  const checksOf = async () => {
-    const { stdout } = await ask('doctor', '-o', 'json');
-    const { checks } = z
-      .object({ checks: z.array(z.object({ name: z.string(), result: z.string(), found: z.string() })) })
-      .parse(JSON.parse(stdout));
-    return new Map(checks.map((check) => [check.name, check]));
-  };
+  const checksOf = async () => checksIn((await ask('doctor', '-o', 'json')).stdout);
 
   test('are there once an enforcer is ready, without anybody having applied them', async () => {
     await eventually(() => lab.kubectl('get', 'cnp,ccnp'), WITHIN);
@@ -113,6 +114,13 @@ describe("Cilium's kinds on a cluster that enforces policies", needs('cluster', 
     for (const name of ['enforcers', 'policy-kinds', 'other-ebpf', 'permissions'])
       assert.equal(checks.get(name)?.result, 'ok', JSON.stringify(checks.get(name)));
     assert.equal(checks.get('enforcers')?.found, 'policies are enforced on 1 of 1 nodes');
+  });
+
+  test('are enforced by pods in which the doctor finds all that is needed', async () => {
+    const command = ['sh', 'cli/bin/sluice', 'doctor', '--no-cluster', '-o', 'json'];
+    const checks = checksIn(await lab.kubectl(...SYSTEM, 'exec', 'daemonset/sluice-enforcer', '--', ...command));
+    for (const name of ['capabilities', 'ebpf', 'devices', 'bpf-file-system'])
+      assert.equal(checks.get(name)?.result, 'ok', JSON.stringify(checks.get(name)));
   });
 
   test('are made and told by no other right than those of the manifests', () => {

@@ -129,6 +129,19 @@ describe("the keeper of definitions of Cilium's kinds", () => {
     });
   });
 
+  test('does not ask again soon for what it may not do', async () => {
+    const state = cluster({}, [READY]);
+    state.created = 403;
+    await withKeeper(state, async (keeper, server) => {
+      const stop = new AbortController();
+      const running = keeper.run(stop.signal);
+      await eventually(() => assert.equal(writes(server).length, 1));
+      stop.abort();
+      await running;
+      assert.equal(writes(server).length, 1);
+    });
+  });
+
   test('looks again until it is told to stop', async () => {
     await withKeeper(cluster(), async (keeper, server) => {
       const stop = new AbortController();

@@ -9,7 +9,7 @@ export interface DefinitionKeeperOptions {
   readonly namespace: string;
   /** How often to look, in milliseconds, while a definition is absent. Default 5 s. */
   readonly intervalMs?: number;
-  /** The same, while all are there: somebody may remove them. Default 60 s. */
+  /** The same, while all are there, as somebody may remove them, or while it is not allowed. Default 60 s. */
   readonly restMs?: number;
   readonly onCreated: (name: string) => void;
   /** Told the kinds that are there and have conditions in their status, which those of old versions of Cilium lack; whenever it was looked. */
@@ -62,14 +62,16 @@ export class DefinitionKeeper {
   async run(signal: AbortSignal): Promise<void> {
     const { intervalMs = INTERVAL_MS, restMs = REST_MS, onError } = this.#options;
     while (!signal.aborted) {
-      let isComplete = false;
+      let rests = false;
       try {
-        isComplete = await this.tend(signal);
+        rests = await this.tend(signal);
       } catch (error) {
         if (signal.aborted) return;
         onError(error);
+        // Whoever may mend it does not mend it in a moment.
+        rests = error instanceof ApiError && error.code === 'forbidden';
       }
-      await sleep(isComplete ? restMs : intervalMs, undefined, { signal }).catch(() => {});
+      await sleep(rests ? restMs : intervalMs, undefined, { signal }).catch(() => {});
     }
   }
 
