@@ -74,6 +74,24 @@ function nameOf(labels: readonly string[]): string {
 
 const endpoint = { endpointSelector: { matchLabels: { app: 'web' } } };
 
+test('addresses are whose they are', () => {
+  const { change } = compileAll(WORLD);
+  const names = new Map(change.identities.upserts.map(({ identity, labels }) => [identity, nameOf(labels)]));
+  assert.deepEqual(Object.fromEntries(change.addresses.upserts.map(({ prefix, identity }) => [prefix, names.get(identity)])), {
+    '0.0.0.0/0': WORLD_4[0],
+    '203.0.113.0/24': WORLD_4[1],
+    '::/0': WORLD_6[0],
+    '2001:db8::/32': WORLD_6[1],
+    '198.51.100.1/32': SERVER_OUTSIDE,
+    '192.168.56.10/32': 'reserved:remote-node',
+    '192.168.56.11/32': SERVER_INSIDE,
+    '10.244.0.0/24': 'reserved:unmanaged',
+    '10.244.1.0/24': 'reserved:unmanaged',
+    '10.244.0.2/32': 'web',
+    '10.244.0.3/32': 'near',
+  });
+});
+
 describe('an entity', () => {
   test('is known by each name that there is', () => assert.deepEqual(Object.keys(MEANT).sort(), [...ENTITIES].sort()));
   for (const [entity, meant] of Object.entries(MEANT)) {
