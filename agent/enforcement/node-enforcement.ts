@@ -122,14 +122,10 @@ export class NodeEnforcement implements AsyncDisposable {
   async reconcile(): Promise<void> {
     try {
       const { addresses, verdicts, endpoints } = this.#datapath;
-      await addresses.replace(
-        [...this.#told, ...[...this.#own].map((prefix) => [prefix, HOST] as const)].map(([prefix, identity]) =>
-          this.#entryOf(prefix, identity),
-        ),
-      );
+      await addresses.retain((prefix) => this.#told.has(prefix) || this.#own.has(prefix));
       const repairs = {
         addresses: await addresses.repair(),
-        verdicts: await verdicts.replace(this.#policies.values()),
+        verdicts: await verdicts.repair(),
         endpoints: await endpoints.repair(),
       };
       await this.#doors.verify(this.#wanted());

@@ -1,4 +1,4 @@
-import { areServicesAttached, type ServiceDatapath, translationProblem } from '../../bpf/datapath/index.ts';
+import { areServicesAttached, Pace, type ServiceDatapath, translationProblem } from '../../bpf/datapath/index.ts';
 import { Graph } from '../../collection/index.ts';
 import type { EndpointSlice, Service } from '../../kube/index.ts';
 import type { Diagnostic, ServicePortTranslation } from '../../model/index.ts';
@@ -147,7 +147,7 @@ export class NodeServices implements AsyncDisposable {
     if (names.length === 0) return;
     this.#unwritten.clear();
     try {
-      const set = this.#sound(names.flatMap((name) => this.#derived.translations.get(name) ?? []));
+      const set = await this.#sound(names.flatMap((name) => this.#derived.translations.get(name) ?? []));
       const isSet = new Set(set.map(({ name }) => name));
       await datapath.apply({ set, removed: names.filter((name) => !isSet.has(name)) });
     } catch (error) {
@@ -163,7 +163,7 @@ export class NodeServices implements AsyncDisposable {
     const datapath = unfinished.use(await this.#options.open());
     if (!areServicesAttached(this.#options.pinFolder)) datapath.attach(cgroup);
     await datapath.setNodeAddresses(this.#addresses);
-    await datapath.reconcile(this.#all());
+    await datapath.reconcile(await this.#all());
     datapath.attach(cgroup);
     unfinished.move();
     return datapath;
@@ -172,7 +172,7 @@ export class NodeServices implements AsyncDisposable {
   async #verify(datapath: ServiceDatapath): Promise<void> {
     await this.#write(datapath);
     await datapath.setNodeAddresses(this.#addresses);
-    const { written, deleted } = await datapath.reconcile(this.#all());
+    const { written, deleted } = await datapath.reconcile(await this.#all());
     datapath.attach(this.#options.findCgroup());
     if (written + deleted === 0) return;
     const message = `${written + deleted} entries of Services in the kernel were not as they had been written; they are again`;
@@ -188,18 +188,22 @@ export class NodeServices implements AsyncDisposable {
     datapath.detach();
   }
 
-  #all(): readonly ServicePortTranslation[] {
+  async #all(): Promise<readonly ServicePortTranslation[]> {
     this.#unwritten.clear();
-    return this.#sound([...this.#derived.translations.values()]);
+    return await this.#sound([...this.#derived.translations.values()]);
   }
 
-  /** Without those that the kernel cannot have; one of them is not to stop the others. */
-  #sound(translations: readonly ServicePortTranslation[]): readonly ServicePortTranslation[] {
-    return translations.filter((translation) => {
+  /** Without those that the kernel cannot have; one of them is not to stop the others. Others have their turn in between. */
+  async #sound(translations: readonly ServicePortTranslation[]): Promise<readonly ServicePortTranslation[]> {
+    const pace = new Pace();
+    const sound: ServicePortTranslation[] = [];
+    for (const translation of translations) {
       const problem = translationProblem(translation);
-      if (problem !== undefined) this.#options.onFailure(new EnforcementError('malformed', `${translation.name}: ${problem}`));
-      return problem === undefined;
-    });
+      if (problem === undefined) sound.push(translation);
+      else this.#options.onFailure(new EnforcementError('malformed', `${translation.name}: ${problem}`));
+      if (pace.isDue) await pace.rest();
+    }
+    return sound;
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {

@@ -3,9 +3,13 @@ import type { AddressEntry, Identity } from '../../model/index.ts';
 import { now } from './clock.ts';
 import type { Configuration } from './configuration.ts';
 import { fullWhere } from './full.ts';
+import { Pace } from './pace.ts';
 import { decodePrefix, encodePrefix, type PrefixKey } from './prefix.ts';
 import { differenceOf, type Repair, type TableDifference } from './repair.ts';
 import { Turns } from './turns.ts';
+
+/** Entries that are looked at singly in one turn. */
+const AT_ONCE = 256;
 
 export interface AddressChanges {
   /** New ones, or with another identity. */
@@ -23,6 +27,8 @@ export class AddressTable {
   #wanted: Map<string, Identity>;
   /** Whether the kernel has just that, as far as is known: not after a write that failed. */
   #isWritten = true;
+  /** How many writes did. */
+  #failures = 0;
 
   /** @internal */
   constructor(map: BpfMap<PrefixKey, Identity>, configuration: Configuration) {
@@ -63,24 +69,93 @@ export class AddressTable {
     });
   }
 
-  /** Compares the kernel's table with what was written, and makes them the same again. */
-  repair(): Promise<Repair> {
-    return this.#turns.take(async () => {
-      const difference = this.#difference();
-      await this.#write(difference);
-      return { foreign: difference.remove, missing: [...difference.write.keys()] };
-    });
+  /**
+   * Removes what is not wanted any more, some at a time: changes come in between.
+   * @param isWanted of a prefix in canonical form
+   */
+  async retain(isWanted: (prefix: string) => boolean): Promise<void> {
+    const prefixes = this.#wanted.keys();
+    const pace = new Pace();
+    for (let isOver = false; !isOver; await pace.rest()) {
+      await this.#turns.take(async () => {
+        const remove: string[] = [];
+        for (let next = prefixes.next(); ; next = prefixes.next()) {
+          if (next.done) isOver = true;
+          else if (!isWanted(next.value)) remove.push(next.value);
+          if (isOver || pace.isDue) break;
+        }
+        for (const prefix of remove) this.#wanted.delete(prefix);
+        await this.#put({ write: new Map(), remove });
+      });
+    }
   }
 
-  async #write({ write, remove }: TableDifference<Identity>): Promise<void> {
+  /** Compares the kernel's table with what was written, and makes them the same again, some at a time: changes come in between. */
+  async repair(): Promise<Repair> {
+    const pace = new Pace();
+    const before = this.#failures;
+    const foreign: string[] = [];
+    const missing: string[] = [];
+    const seen = new Set<string>();
+    const mend = (prefixes: readonly string[]) =>
+      this.#turns.take(async () => {
+        const difference = this.#differenceAt(prefixes);
+        await this.#put(difference);
+        foreign.push(...difference.remove);
+        missing.push(...difference.write.keys());
+      });
+    for await (const batch of this.#map.batches()) {
+      const differing: string[] = [];
+      for (const [key, identity] of batch) {
+        const prefix = decodePrefix(key);
+        seen.add(prefix);
+        if (this.#wanted.get(prefix) !== identity) differing.push(prefix);
+        if (pace.isDue) await pace.rest();
+      }
+      await mend(differing);
+    }
+    const unseen: string[] = [];
+    for (const prefix of this.#wanted.keys()) {
+      if (!seen.has(prefix)) unseen.push(prefix);
+      if (pace.isDue) await pace.rest();
+    }
+    for (let index = 0; index < unseen.length; index += AT_ONCE, await pace.rest()) await mend(unseen.slice(index, index + AT_ONCE));
+    if (this.#failures === before) this.#isWritten = true;
+    return { foreign, missing };
+  }
+
+  async #write(difference: TableDifference<Identity>): Promise<void> {
     this.#isWritten = false;
-    if (write.size > 0 || remove.length > 0) {
+    await this.#put(difference);
+    this.#isWritten = true;
+  }
+
+  async #put({ write, remove }: TableDifference<Identity>): Promise<void> {
+    if (write.size === 0 && remove.length === 0) return;
+    try {
       const entries = [...write].map(([prefix, identity]) => [encodePrefix(prefix), identity] as const);
       await fullWhere('addresses', () => this.#map.setAll(entries));
       for (const prefix of remove) this.#map.delete(encodePrefix(prefix));
+    } catch (error) {
+      this.#failures += 1;
+      throw error;
+    } finally {
+      // Some may have been written.
       this.#configuration.set({ addresses_changed: now() });
     }
-    this.#isWritten = true;
+  }
+
+  /** As it is now. */
+  #differenceAt(prefixes: readonly string[]): TableDifference<Identity> {
+    const write = new Map<string, Identity>();
+    const remove: string[] = [];
+    for (const prefix of prefixes) {
+      const [wanted, present] = [this.#wanted.get(prefix), this.#map.get(encodePrefix(prefix))];
+      if (wanted === present) continue;
+      if (wanted === undefined) remove.push(prefix);
+      else write.set(prefix, wanted);
+    }
+    return { write, remove };
   }
 
   #difference(): TableDifference<Identity> {

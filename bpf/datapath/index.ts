@@ -9,6 +9,7 @@ export { DatapathError, type DatapathErrorCode } from './error.ts';
 export type { FlowEvent } from './flows.ts';
 export { listObstacles, type ProgramName } from './hooks.ts';
 export { type MissingFeatures, missingFeatures } from './missing-features.ts';
+export { Pace } from './pace.ts';
 export { PinnedDatapath, type WrittenPolicy } from './pinned-datapath.ts';
 export { type DatapathSizes, DEFAULT_SIZES } from './pins.ts';
 export type { Repair } from './repair.ts';

@@ -3,11 +3,12 @@ import type { DirectionPolicy, Identity, SubjectPolicy } from '../../model/index
 import { now } from './clock.ts';
 import { fullWhere } from './full.ts';
 import type { subject as SUBJECT } from './gen/policy.ts';
+import { Pace } from './pace.ts';
 import type { Repair } from './repair.ts';
 import { Turns } from './turns.ts';
-import { compareEntries, comparePolicies, planVerdictChange, type StepwiseChange } from './verdict-change.ts';
-import { decodeDecision, decodeKey, encodeVerdicts, type WrittenVerdict } from './verdict-entries.ts';
-import { readEntries, removeEntries, type Trie, type VerdictTries, writeEntries } from './verdict-tries.ts';
+import { comparePolicies, planVerdictChange, type StepwiseChange } from './verdict-change.ts';
+import { decodeDecision, decodeKey, type WrittenVerdict } from './verdict-entries.ts';
+import { compareWithTrie, removeEntries, type Trie, type VerdictTries, writeEntries } from './verdict-tries.ts';
 
 type SubjectValue = typeof SUBJECT extends Codec<infer T> ? T : never;
 type SubjectFlags = Pick<SubjectValue, 'default_deny' | 'is_policed'>;
@@ -73,19 +74,41 @@ export class VerdictTable {
     return this.#turns.take(() => this.#replace(wanted));
   }
 
-  /** Compares the kernel's tables with what was written, and makes them the same again. */
-  repair(): Promise<Repair> {
-    return this.#turns.take(() => this.#replace(new Map(this.#wanted)));
+  /** Compares the kernel's tables with what was written, and makes them the same again, one subject at a time: changes come in between. */
+  async repair(): Promise<Repair> {
+    const pace = new Pace();
+    const foreign: string[] = [];
+    const missing: string[] = [];
+    const each = async (subjects: Iterable<Identity>, mend: (subject: Identity) => Promise<void>) => {
+      for (const subject of subjects) {
+        await this.#turns.take(() => mend(subject));
+        if (pace.isDue) await pace.rest();
+      }
+    };
+    await each(this.#present(), async (subject) => {
+      if (this.#wanted.has(subject)) return;
+      this.#remove(subject);
+      foreign.push(String(subject));
+    });
+    await each(this.#wanted.keys(), async (subject) => {
+      const policy = this.#wanted.get(subject);
+      this.#written.delete(subject);
+      if (policy) missing.push(...(await this.#setAll([policy])).map(String));
+    });
+    return { foreign, missing };
   }
 
   async #replace(wanted: ReadonlyMap<Identity, SubjectPolicy>): Promise<Repair> {
-    const present = new Set([...this.#tries.subjects(), ...Array.from(this.#subjects.entries(), ([subject]) => subject)]);
-    const foreign = [...present].filter((subject) => !wanted.has(subject));
+    const foreign = [...this.#present()].filter((subject) => !wanted.has(subject));
     for (const subject of foreign) this.#remove(subject);
     this.#wanted.clear();
     this.#written.clear();
     const missing = await this.#setAll([...wanted.values()]);
     return { foreign: foreign.map(String), missing: missing.map(String) };
+  }
+
+  #present(): ReadonlySet<Identity> {
+    return new Set([...this.#tries.subjects(), ...Array.from(this.#subjects.entries(), ([subject]) => subject)]);
   }
 
   #remove(subject: Identity): void {
@@ -116,7 +139,7 @@ export class VerdictTable {
   async #setInPlace(policy: SubjectPolicy, before: SubjectPolicy | undefined): Promise<'same' | 'written' | 'anew'> {
     using trie = this.#tries.open(policy.subject);
     if (!trie) return 'anew';
-    const difference = before ? comparePolicies(before, policy) : compareEntries(readEntries(trie), encodeVerdicts(policy));
+    const difference = before ? comparePolicies(before, policy) : await compareWithTrie(trie, policy);
     const change = planVerdictChange(difference);
     if (change.kind === 'anew') return 'anew';
     const present = this.#subjects.get(policy.subject);

@@ -4,15 +4,9 @@ import { BpfError, type BpfMap, createMap, MapType, openMap } from 'libbpf-ts';
 import type { Identity, SubjectPolicy } from '../../model/index.ts';
 import { fullWhere } from './full.ts';
 import { verdict, verdict_key } from './gen/policy.ts';
-import {
-  encodeValue,
-  listEntries,
-  nameKey,
-  type VerdictEntries,
-  type VerdictEntry,
-  type VerdictKey,
-  type VerdictValue,
-} from './verdict-entries.ts';
+import { Pace } from './pace.ts';
+import type { VerdictDifference } from './verdict-change.ts';
+import { encodeValue, listEntries, nameKey, type VerdictEntry, type VerdictKey, type VerdictValue } from './verdict-entries.ts';
 
 export type Trie = BpfMap<VerdictKey, VerdictValue> & Disposable;
 
@@ -88,9 +82,31 @@ export class VerdictTries {
   }
 }
 
-/** What a trie has. */
-export function readEntries(trie: Trie): VerdictEntries {
-  return new Map(trie.entries().map(([key, { decision }]) => [nameKey(key), { key, decision }]));
+/** What must be written to a trie and removed from it for a policy to be in force; others have their turn in between. */
+export async function compareWithTrie(trie: Trie, policy: SubjectPolicy): Promise<VerdictDifference> {
+  const pace = new Pace();
+  const wanted = new Map<string, VerdictEntry>();
+  for (const entry of listEntries(policy)) {
+    wanted.set(nameKey(entry.key), entry);
+    if (pace.isDue) await pace.rest();
+  }
+  const right = new Set<string>();
+  const removed: VerdictEntry[] = [];
+  for await (const batch of trie.batches()) {
+    for (const [key, { decision }] of batch) {
+      const name = nameKey(key);
+      const entry = wanted.get(name);
+      if (!entry) removed.push({ key, decision });
+      else if (entry.decision === decision) right.add(name);
+      if (pace.isDue) await pace.rest();
+    }
+  }
+  const written: VerdictEntry[] = [];
+  for (const [name, entry] of wanted) {
+    if (!right.has(name)) written.push(entry);
+    if (pace.isDue) await pace.rest();
+  }
+  return { written, removed, size: wanted.size };
 }
 
 /** @throws DatapathError `maps-full` or `refused` */

@@ -86,7 +86,7 @@ test('after each single write, whoever asks gets what was or what is to be', asy
       allowed = [answersOf(before), answersOf(translations)];
       await change(model, state, before, translations);
       assert.deepEqual(observe(model), answersOf(translations));
-      assert.deepEqual(assembleState(model.read()).services.size, translations.length);
+      assert.deepEqual((await assembleState(model.read())).services.size, translations.length);
     }
   });
   await fc.assert(property, { numRuns: 300 });
@@ -112,7 +112,7 @@ test('whoever comes after one who ended at any write finishes it, and nothing is
 
     for (const isAgain of [false, true]) {
       const raw = model.read();
-      const found = assembleState(raw);
+      const found = await assembleState(raw);
       const plan = new Plan(found);
       const gone = [...found.services.keys()].filter((name) => !third.some((translation) => translation.name === name));
       for (const _step of plan.set(third));
@@ -143,7 +143,7 @@ test('numbers are never used again, also by the next', async () => {
   ];
   const seen = new Set<bigint>();
   for (let turn = 0; turn < 20; turn += 1) {
-    await change(model, assembleState(model.read()), [], it(turn % 2 === 0 ? one : two));
+    await change(model, await assembleState(model.read()), [], it(turn % 2 === 0 ? one : two));
     const [id] = [...model.read().backends.keys()];
     assert.ok(id !== undefined && !seen.has(id));
     seen.add(id);

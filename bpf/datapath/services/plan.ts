@@ -46,8 +46,6 @@ export interface Writes {
 /** As the map has room for it, in bytes of UTF-8, with a 0 at the end. */
 const MAX_NAME = 255;
 
-/** Services that are planned in one step: a millisecond or so. */
-const STEP = 100;
 /** Owner of frontends that lead to a Service whose name another has taken. */
 const RETIRED = '';
 
@@ -75,7 +73,7 @@ export class Plan {
 
   /**
    * Called once, before `remove`.
-   * @returns steps to be taken one after the other, so that others may have their turn in between
+   * @returns steps of some microseconds to be taken one after the other, so that others may have their turn in between
    * @throws ServiceDatapathError `invalid-translation`, in a step, and the plan and the state are of no use
    */
   *set(translations: readonly ServicePortTranslation[]): Generator<void, void, undefined> {
@@ -86,11 +84,11 @@ export class Plan {
       const known = this.#state.services.get(translation.name);
       const losesFrontends = known && [...known.frontends].some((key) => !wanted.frontends.has(key));
       if (losesFrontends && !isServedBy(known, wanted)) this.#retire(known);
-      if (all.length % STEP === 0) yield;
+      yield;
     }
-    for (const [index, [translation, wanted]] of all.entries()) {
+    for (const [translation, wanted] of all) {
       this.#setOne(translation, wanted);
-      if (index % STEP === STEP - 1) yield;
+      yield;
     }
   }
 

@@ -1,9 +1,9 @@
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type LoadedObject, ObjectSpec, u32 } from 'libbpf-ts';
 import type { ServicePortTranslation } from '../../../model/index.ts';
+import { Pace } from '../pace.ts';
 import { encodeIp } from './address.ts';
 import { attachPrograms, detachPrograms } from './cgroup.ts';
 import { Plan } from './plan.ts';
@@ -77,13 +77,14 @@ export class ServiceDatapath implements Disposable {
    */
   async apply({ set = [], removed = [] }: ServiceChanges): Promise<WriteCount> {
     return await this.#inTurn(async () => {
-      const state = this.#state ?? assembleState(await readRawState(this.#maps));
+      const state = this.#state ?? (await assembleState(await readRawState(this.#maps)));
       return await this.#write(state, set, removed);
     });
   }
 
   /**
-   * Makes the maps what all these say, whatever is in them: at the start, and where somebody else may have written to them.
+   * Makes the maps what all these say, whatever is in them: at the start, and where somebody else may have written to them. Others have
+   * their turn in between, but for those who write changes.
    * @returns how much had to be done, 0 where all was right
    * @throws ServiceDatapathError
    */
@@ -91,7 +92,7 @@ export class ServiceDatapath implements Disposable {
     const set = [...all];
     return await this.#inTurn(async () => {
       const raw = await readRawState(this.#maps);
-      const state = assembleState(raw);
+      const state = await assembleState(raw);
       const wanted = new Set(set.map(({ name }) => name));
       const { written, deleted } = await this.#write(
         state,
@@ -139,7 +140,8 @@ export class ServiceDatapath implements Disposable {
   async #write(state: KernelState, set: readonly ServicePortTranslation[], removed: readonly string[]): Promise<WriteCount> {
     this.#state = undefined;
     const plan = new Plan(state);
-    for (const _step of plan.set(set)) await setImmediate();
+    const pace = new Pace();
+    for (const _step of plan.set(set)) if (pace.isDue) await pace.rest();
     for (const name of removed) plan.remove(name);
     const count = await writePlan(this.#maps, plan.finish());
     this.#state = state;

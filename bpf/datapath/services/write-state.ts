@@ -1,11 +1,10 @@
-import { setImmediate } from 'node:timers/promises';
 import { BpfError, type BpfMap } from 'libbpf-ts';
+import { Pace } from '../pace.ts';
 import { rawOf } from './address.ts';
 import { ServiceDatapathError } from './error.ts';
 import type { BackendRecord, Writes } from './plan.ts';
 import type { ServiceMaps } from './service-maps.ts';
 
-const AT_A_TIME = 1_000;
 const NAME_SIZE = 256;
 
 /** How many entries were written and deleted. */
@@ -26,59 +25,70 @@ export type WritableMaps = { readonly [N in Exclude<keyof ServiceMaps, 'node_add
 export async function writePlan(maps: WritableMaps, writes: Writes): Promise<WriteCount> {
   const backend = ({ id, service, address, state }: BackendRecord) => [id, { id, service, address: rawOf(address), state }] as const;
   if (maps.service_next_id.get(0) !== writes.nextId) maps.service_next_id.set(0, writes.nextId);
+  const { names, addresses, backends, slots, services, frontends, draining } = writes;
   const written = [
     await put(
       maps.service_names,
-      [...writes.names].map(([id, name]) => [id, { text: encodeName(name) }] as const),
+      names.size,
+      each(names, ([id, name]) => [id, { text: encodeName(name) }]),
     ),
     await put(
       maps.service_addresses,
-      [...writes.addresses].map((key) => [rawOf(key), 1] as const),
+      addresses.size,
+      each(addresses, (key) => [rawOf(key), 1]),
     ),
-    await put(maps.service_backends, writes.backends.map(backend)),
-    await put(maps.service_slots, writes.slots),
+    await put(maps.service_backends, backends.length, each(backends, backend)),
+    await put(maps.service_slots, slots.length, slots),
     await put(
       maps.services,
-      writes.services.map((service) => [service.id, service] as const),
+      services.length,
+      each(services, (service) => [service.id, service]),
     ),
     await put(
       maps.service_frontends,
-      [...writes.frontends].map(([key, service]) => [rawOf(key), { address: rawOf(key), pad: 0, service }] as const),
+      frontends.size,
+      each(frontends, ([key, service]) => [rawOf(key), { address: rawOf(key), pad: 0, service }]),
     ),
-    await put(maps.service_backends, writes.draining.map(backend)),
+    await put(maps.service_backends, draining.length, each(draining, backend)),
   ];
   const deleted = [
-    await drop(maps.service_frontends, writes.frontendsGone.map(rawOf)),
+    await drop(maps.service_frontends, each(writes.frontendsGone, rawOf)),
     await drop(maps.services, writes.servicesGone),
     await drop(maps.service_slots, writes.slotsGone),
     await drop(maps.service_backends, writes.backendsGone),
     await drop(maps.service_names, writes.namesGone),
-    await drop(maps.service_addresses, writes.addressesGone.map(rawOf)),
+    await drop(maps.service_addresses, each(writes.addressesGone, rawOf)),
   ];
   return { written: sum(written), deleted: sum(deleted) };
 }
 
 /** Deletes keys, whether they are there or not; others have their turn in between. @returns how many were there */
-export async function drop<K, V>(map: WritableMap<K, V>, keys: readonly K[]): Promise<number> {
+export async function drop<K, V>(map: WritableMap<K, V>, keys: Iterable<K>): Promise<number> {
+  const pace = new Pace();
   let deleted = 0;
-  for (const [index, key] of keys.entries()) {
+  for (const key of keys) {
     if (map.delete(key)) deleted += 1;
-    if (index % AT_A_TIME === AT_A_TIME - 1) await setImmediate();
+    if (pace.isDue) await pace.rest();
   }
   return deleted;
 }
 
+/** As they are asked for: there may be hundreds of thousands. */
+function* each<T, R>(all: Iterable<T>, make: (one: T) => R): Generator<R> {
+  for (const one of all) yield make(one);
+}
+
 const FULL = new Set(['E2BIG', 'ENOSPC', 'ENOMEM']);
 
-async function put<K, V>(map: WritableMap<K, V>, entries: readonly (readonly [K, V])[]): Promise<number> {
+async function put<K, V>(map: WritableMap<K, V>, count: number, entries: Iterable<readonly [K, V]>): Promise<number> {
   try {
     await map.setAll(entries);
   } catch (error) {
     if (!(error instanceof BpfError) || !FULL.has(error.errnoName ?? '')) throw error;
-    const message = `${map.info.name} has no room for ${entries.length} more, of ${map.info.maxEntries} altogether`;
+    const message = `${map.info.name} has no room for ${count} more, of ${map.info.maxEntries} altogether`;
     throw new ServiceDatapathError('maps-full', message, { cause: error });
   }
-  return entries.length;
+  return count;
 }
 
 function encodeName(name: string): Uint8Array {
