@@ -31,7 +31,7 @@ function publishedManifest(): Readonly<Record<string, unknown>> {
 
 function compile(outDir: string): void {
   const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
-  const args = [compiler, '--project', join(PACKAGE, 'publish/tsconfig.json'), '--outDir', outDir];
+  const args = [compiler, '--project', join(PACKAGE, 'publish/tsconfig.build.json'), '--outDir', outDir];
   const { status, error } = spawnSync(process.execPath, args, { stdio: 'inherit' });
   if (error) throw error;
   if (status !== 0) process.exit(status ?? 1);
