@@ -70,6 +70,26 @@ const CASES: readonly Case[] = [
   ['a solicitation from afar', 'to_pod', { ...nd(CLIENT6, WEB6), hopLimit: 254 }, neighbour(SOLICITATION, WEB6), 'dropped-malformed'],
 ];
 
+const LOOSE = [131, 7, 4, 192, 0, 2, 1];
+const STRICT = [137, 7, 4, 192, 0, 2, 1];
+const RECORDED = [7, 7, 4, 0, 0, 0, 0];
+
+/** Options of IPv4, of a packet that may pass without. */
+const OPTIONS: readonly (readonly [what: string, options: readonly number[], outcome: Outcome])[] = [
+  ['nothing, and the end', [1, 1, 1, 0], 'passed-allowed'],
+  ['a route that is recorded', [...RECORDED, 0], 'passed-allowed'],
+  ['as many as there may be', new Array<number>(40).fill(1), 'passed-allowed'],
+  ['what comes after the end', [0, ...LOOSE], 'passed-allowed'],
+  ['a loose route', [...LOOSE, 0], 'dropped-source-routed'],
+  ['a strict route', [1, ...STRICT], 'dropped-source-routed'],
+  ['a route after another option', [...RECORDED, ...LOOSE, 1, 0], 'dropped-source-routed'],
+  ['a route at the very end', [...new Array<number>(33).fill(1), ...STRICT], 'dropped-source-routed'],
+  ['a route without a length', [1, 1, 1, 131], 'dropped-source-routed'],
+  ['an option without a length', [7, 0, 0, 0], 'dropped-malformed'],
+  ['an option of nothing but itself', [7, 1, 0, 0], 'dropped-malformed'],
+  ['an option that is longer than all', [7, 8, 4, 0, 0, 0, 0, 0].slice(0, 4), 'dropped-malformed'],
+];
+
 describe('in the guise of what passes', needs('root', 'bpf'), () => {
   let judged: Judged;
   before(async () => {
@@ -80,6 +100,21 @@ describe('in the guise of what passes', needs('root', 'bpf'), () => {
 
   for (const [what, program, ip, payload, outcome] of CASES) {
     test(`${what}, ${program}: ${outcome}`, () => assert.equal(judged.outcomeOf(program, packet(ip, payload)), outcome));
+  }
+
+  for (const [index, [what, options, outcome]] of OPTIONS.entries()) {
+    test(`options of IPv4, ${what}: ${outcome}`, async () => {
+      await judged.setPolicy(closedBut(allow(CLIENT, 53, UDP)), closedBut(allow(CLIENT, 53, UDP)));
+      const bytes = Uint8Array.from(options);
+      for (const [program, from, to] of [
+        ['to_pod', CLIENT4, WEB4],
+        ['from_pod', WEB4, CLIENT4],
+      ] as const) {
+        const sent = packet({ from, to, protocol: UDP, options: bytes }, udp(7_200 + index, 53));
+        assert.equal(judged.outcomeOf(program, sent), outcome, program);
+      }
+      await judged.setPolicy(CLOSED, CLOSED);
+    });
   }
 
   for (const family of [0, 1] as const) {

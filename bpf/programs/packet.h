@@ -122,6 +122,40 @@ static __always_inline bool is_icmp_error(const struct packet *packet)
 	return type == ICMP_UNREACHABLE || type == ICMP_SOURCE_QUENCH || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETER_PROBLEM;
 }
 
+/* RFC 791, section 3.1: no option is longer than all of them may be. */
+#define IPV4_OPTIONS_BYTES 40
+#define IPV4_OPTION_END 0
+#define IPV4_OPTION_NOTHING 1
+#define IPV4_OPTION_LOOSE_ROUTE 131
+#define IPV4_OPTION_STRICT_ROUTE 137
+
+/* Routes that a packet asks for lead to others than its destination, as a routing header of IPv6 does. */
+static __always_inline enum outcome parse_ipv4_options(struct __sk_buff *skb, __u32 at, __u32 end)
+{
+	__u8 option[2];
+
+	for (int i = 0; i < IPV4_OPTIONS_BYTES; i++) {
+		if (at >= end)
+			return PASSED_KNOWN;
+		if (!load(skb, at, option, 1))
+			return DROPPED_TRUNCATED;
+		if (option[0] == IPV4_OPTION_END)
+			return PASSED_KNOWN;
+		if (option[0] == IPV4_OPTION_LOOSE_ROUTE || option[0] == IPV4_OPTION_STRICT_ROUTE)
+			return DROPPED_SOURCE_ROUTED;
+		if (option[0] == IPV4_OPTION_NOTHING) {
+			at += 1;
+			continue;
+		}
+		if (!load(skb, at, option, sizeof(option)))
+			return DROPPED_TRUNCATED;
+		if (option[1] < sizeof(option) || at + option[1] > end)
+			return DROPPED_MALFORMED;
+		at += option[1];
+	}
+	return PASSED_KNOWN;
+}
+
 static __always_inline enum outcome parse_ipv4(struct __sk_buff *skb, __u32 at, struct packet *packet)
 {
 	struct iphdr ip;
@@ -143,7 +177,7 @@ static __always_inline enum outcome parse_ipv4(struct __sk_buff *skb, __u32 at, 
 		packet->fragment = LATER_FRAGMENT;
 	else
 		packet->fragment = fragment & IPV4_MORE_FRAGMENTS ? FIRST_FRAGMENT : NO_FRAGMENT;
-	return PASSED_KNOWN;
+	return parse_ipv4_options(skb, at + sizeof(ip), packet->layer4_at);
 }
 
 /* RFC 8200, section 4.5 */
