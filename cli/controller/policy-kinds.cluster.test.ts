@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { ControlPlane } from '../../conformance/lab/control-plane.ts';
-import { readAuditLog } from '../../testkit/audit-log.ts';
+import { type AuditEvent, readAuditLog } from '../../testkit/audit-log.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { type ClusterProcess, PlainCluster } from '../../testkit/plain-cluster.ts';
@@ -94,6 +94,14 @@ describe("Cilium's kinds, with controllers of Sluice", needs('cluster'), () => {
       ({ userAgent, verb }) => userAgent.startsWith('sluice-controller/') && userAgent.includes(`(${podName})`) && verb === 'get',
     );
 
+  /** Whether it was asked by a replica that did not hold the Lease. One that is written is in force before its writer knows. */
+  const isByAnother = ({ userAgent, requestReceivedTimestamp: at }: AuditEvent) => {
+    const terms = readAuditLog(plane.auditLog).filter(
+      ({ objectRef, verb, responseStatus }) => objectRef?.resource === 'leases' && verb !== 'get' && responseStatus.code < 300,
+    );
+    return terms.findLast(({ stageTimestamp }) => stageTimestamp <= at)?.userAgent !== userAgent;
+  };
+
   test('are nothing to a controller that enforces no policies, whoever is ready', async () => {
     await setReady(true);
     await eventually(async () => {
@@ -122,19 +130,19 @@ describe("Cilium's kinds, with controllers of Sluice", needs('cluster'), () => {
   });
 
   test('are made by the one that leads where they are absent, once one is', async () => {
-    const before = (await plane.request(`${DEFINITIONS}/${CLUSTERWIDE}`)).body;
+    const others = async () => {
+      const { generation, labels } = JSON.parse((await plane.request(`${DEFINITIONS}/${CLUSTERWIDE}`)).body).metadata;
+      return { generation, labels };
+    };
+    const before = await others();
     await setReady(true);
     await eventually(() => plane.kubectl('get', 'ciliumnetworkpolicies'), WITHIN);
-    assert.equal(
-      JSON.parse((await plane.request(`${DEFINITIONS}/${CLUSTERWIDE}`)).body).metadata.resourceVersion,
-      JSON.parse(before).metadata.resourceVersion,
-    );
+    assert.deepEqual(await others(), before);
     const { metadata } = JSON.parse((await plane.request(`${DEFINITIONS}/${NAMESPACED}`)).body);
     assert.equal(metadata.labels['io.cilium.k8s.crd.schema.version'], '1.33.0');
-    const holder = await plane.kubectl('-n', 'sluice-system', 'get', 'lease', 'sluice-controller', '-o', 'jsonpath={.spec.holderIdentity}');
-    const [leader = ''] = holder.split('_');
     const ours = asked().filter(({ userAgent }) => userAgent.startsWith('sluice-controller/'));
-    assert.deepEqual(new Set(ours.map(({ userAgent }) => /\((.*)\)/.exec(userAgent)?.[1])), new Set([leader]));
+    assert.deepEqual(ours.filter(isByAnother), []);
+    assert.deepEqual(lookedBy('unpoliced'), []);
     assert.deepEqual(
       ours.filter(({ verb }) => verb !== 'get').map(({ verb, responseStatus }) => [verb, responseStatus.code]),
       [['create', 201]],
@@ -178,14 +186,12 @@ describe("Cilium's kinds, with controllers of Sluice", needs('cluster'), () => {
     assert.equal(await version(), settled);
   });
 
-  test('are told by the one that leads alone', async () => {
-    const holder = await plane.kubectl('-n', 'sluice-system', 'get', 'lease', 'sluice-controller', '-o', 'jsonpath={.spec.holderIdentity}');
-    const writes = readAuditLog(plane.auditLog).filter(
-      ({ requestURI, verb }) => verb === 'patch' && requestURI.includes('ciliumnetworkpolicies'),
+  test('are told by the one that leads alone', () => {
+    const written = readAuditLog(plane.auditLog).filter(
+      ({ verb, objectRef }) => verb === 'patch' && objectRef?.resource === 'ciliumnetworkpolicies' && objectRef.subresource === 'status',
     );
-    const byControllers = writes.filter(({ requestURI }) => requestURI.includes('/status'));
-    assert.ok(byControllers.length >= 5, `${byControllers.length} statuses`);
-    assert.deepEqual(new Set(byControllers.map(({ userAgent }) => /\((.*)\)/.exec(userAgent)?.[1])), new Set([holder.split('_')[0]]));
+    assert.ok(written.length >= 5, `${written.length} statuses`);
+    assert.deepEqual(written.filter(isByAnother), []);
   });
 
   test('that have no room for conditions are left alone', async () => {
