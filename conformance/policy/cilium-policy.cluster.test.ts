@@ -128,7 +128,9 @@ const CASES: readonly Case[] = [
     name: 'several specs',
     specs: [
       { endpointSelector: SERVER, ingress: [{ fromEndpoints: [FRIEND] }] },
+      // A rule that says nothing isolates all the same.
       { endpointSelector: STRANGER, ingress: [{}] },
+      { endpointSelector: STRANGER, ingress: [{ fromEndpoints: [FRIEND] }] },
       { endpointSelector: STRANGER, egress: [{ toEndpoints: [FRIEND] }] },
     ],
     heard: [
@@ -136,7 +138,7 @@ const CASES: readonly Case[] = [
       ['friend', 'stranger', PORT, 'stranger'],
       ['stranger', 'friend', PORT, 'friend'],
       ['elsewhere/outsider', 'server', PORT, 'timeout'],
-      ['elsewhere/outsider', 'stranger', PORT, 'stranger'],
+      ['elsewhere/outsider', 'stranger', PORT, 'timeout'],
       ['stranger', 'outsider', PORT, 'timeout'],
     ],
   },
@@ -196,8 +198,11 @@ describe("Cilium's policies on a cluster", { ...needs('cluster', 'root', 'bpf'),
         { apiVersion: 'cilium.io/v2', kind, metadata: { name: 'tested', ...namespace }, ...(spec && { spec }), ...(specs && { specs }) },
       ]);
       const expected = heard.map(([from, to, port, what]): Expectation => [from, { host: addresses[to] ?? to, port }, what]);
-      await untilHeard(lab, ...expected);
-      await lab.kubectl('delete', kind.toLowerCase(), 'tested');
+      try {
+        await untilHeard(lab, ...expected);
+      } finally {
+        await lab.kubectl('delete', kind.toLowerCase(), 'tested');
+      }
       await untilHeard(lab, ...expected.map(([from, to]): Expectation => [from, to, nameAt(to.host)]));
     });
   }
