@@ -21,7 +21,7 @@ describe('the options', () => {
     assert.deepEqual(readOptions([]), {
       include: [],
       exclude: [],
-      destination: 'pod-ip',
+      destination: 'service-name',
       withinMs: undefined,
       report: undefined,
       transcript: undefined,
@@ -54,7 +54,7 @@ describe('the options', () => {
   });
 
   for (const [args, expected] of [
-    [['--destination', 'pod'], /--destination must be one of pod-ip, service-ip, service-name/],
+    [['--destination', 'pod'], /--destination must be one of service-name, service-ip, pod-ip/],
     [['--within', 'soon'], /--within must be a number of minutes/],
     [['--within', '0'], /--within must be a number of minutes/],
     [['--unknown'], /Unknown option '--unknown'/],

@@ -12,8 +12,7 @@ It needs root, and takes an hour or more of two processors.
 
   --include TAGS      only cases with one of these tags of cyclonus (see its own --help), by commas
   --exclude TAGS      no cases with one of these tags
-  --destination MODE  what is connected to: pod-ip (the default), service-ip or service-name; Services in a lab are kube-proxy's, so that
-                      no policy for egress allows the pods behind them
+  --destination MODE  what is connected to: service-name (the default, as it is cyclonus' own), service-ip or pod-ip
   --within MINUTES    no case begins later; what is not run then is listed, and is no pass
   --report DIR        writes cyclonus.json and .md there
   --transcript FILE   writes there all that cyclonus says
@@ -22,7 +21,7 @@ It needs root, and takes an hour or more of two processors.
 Exit code: 0 where everything has passed, 1 where something has not, 2 for wrong usage.`;
 
 /** How a pod is connected to: https://github.com/mattfenwick/cyclonus/blob/v0.5.6/pkg/generator/testcase.go */
-const DESTINATIONS = ['pod-ip', 'service-ip', 'service-name'] as const;
+const DESTINATIONS = ['service-name', 'service-ip', 'pod-ip'] as const;
 
 export interface Options {
   readonly include: readonly string[];
