@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { BpfError, type LoadedObject, ObjectSpec, struct, u16, u32, u64 } from '../index.ts';
 import { CompiledPrograms } from '../testing/compiled-programs.ts';
-import { longestPauseDuring } from './pause.ts';
+import { longestPausesDuring, type Pauses } from './pause.ts';
 
 const ROUNDS = 15;
 const LOOKUPS = 200_000;
@@ -54,10 +54,30 @@ async function benchMaps(loaded: LoadedObject): Promise<void> {
   const keys = new Uint8Array(Uint32Array.from({ length: BATCH }, (_, key) => key).buffer);
   const values = new Uint8Array(BATCH * 8);
   await rounds(`updates in batches of ${BATCH}`, () => rated(BATCH, () => counts.setAllBytes(keys, values)));
-  const pauseMs = await longestPauseDuring(async () => {
+  await tellPauses('batches of bytes', async () => {
     for (let count = 0; count < 10; count += 1) await counts.setAllBytes(keys, values);
   });
-  console.log(`${'longest pause during batches'.padEnd(34)} ${pauseMs.toFixed(1)} ms`);
+  const entries = Array.from({ length: BATCH }, (_, key) => [key, BigInt(key)] as const);
+  await rounds(`updates of ${BATCH} entries that are encoded`, () => rated(BATCH, () => counts.setAll(entries)));
+  await tellPauses('batches of entries, written and read', async () => {
+    for (let count = 0; count < 5; count += 1) {
+      await counts.setAll(entries);
+      for await (const batch of counts.batches()) if (batch.length === 0) throw new Error('a batch is empty');
+    }
+  });
+}
+
+/** The longest turns of the event loop in several rounds: others on the machine and the garbage collector come by in some of them. */
+async function tellPauses(what: string, work: () => Promise<void>): Promise<void> {
+  const all: Pauses[] = [];
+  for (let count = 0; count < ROUNDS; count += 1) all.push(await longestPausesDuring(work));
+  const told = (of: (pauses: Pauses) => number) => {
+    const sorted = all.map(of).sort((a, b) => a - b);
+    return `median ${(sorted[Math.floor(ROUNDS / 2)] ?? 0).toFixed(1)}, most ${(sorted.at(-1) ?? 0).toFixed(1)} ms`;
+  };
+  console.log(`longest turn of the event loop during ${what}`);
+  console.log(`  time            ${told(({ ofTime }) => ofTime)}`);
+  console.log(`  processor time  ${told(({ ofProcessor }) => ofProcessor)}`);
 }
 
 async function benchRing(loaded: LoadedObject): Promise<void> {
@@ -94,6 +114,13 @@ try {
   using programs = new CompiledPrograms();
   const path = programs.compile('maps');
   using mapsSpec = ObjectSpec.open(path);
+  let loading: LoadedObject | undefined;
+  await tellPauses('a load', async () => {
+    using spec = ObjectSpec.open(path);
+    loading?.[Symbol.dispose]();
+    loading = await spec.load();
+  });
+  loading?.[Symbol.dispose]();
   using maps = await mapsSpec.load();
   await benchMaps(maps);
   using eventsSpec = ObjectSpec.open(programs.compile('events'));
