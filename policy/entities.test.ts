@@ -106,6 +106,17 @@ describe('an entity', () => {
       });
     }
   }
+  test('all, beside another, means all', () => {
+    for (const entities of [
+      ['all', 'health'],
+      ['health', 'all'],
+      ['none', 'all'],
+      ['all', 'cluster'],
+    ]) {
+      const told = peers(ciliumPolicyOf({ ...endpoint, egress: [{ toEntities: entities }] }), 'egress');
+      assert.deepEqual(told, ['everybody'], entities.join());
+    }
+  });
   test('beside another means both', () => {
     const told = peers(ciliumPolicyOf({ ...endpoint, egress: [{ toEntities: ['health', 'world-ipv6'] }] }), 'egress');
     assert.deepEqual(told, ['reserved:health', ...WORLD_6].sort());

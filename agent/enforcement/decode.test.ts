@@ -108,9 +108,28 @@ describe('what a node is told', () => {
       });
       assert.throws(() => decodeSubjectPolicy('300', body), { code: 'malformed', message: '300: a verdict is out of range' });
     }
-    assert.throws(() => decodeSubjectPolicy('web', new Uint8Array()), { code: 'malformed' });
+    for (const name of ['web', '', '-1', '1.5', '4294967296', '99999999999']) {
+      assert.throws(() => decodeSubjectPolicy(name, new Uint8Array()), { code: 'malformed' }, name);
+      assert.throws(() => decodeIdentity(name, new Uint8Array()), { code: 'malformed' }, name);
+    }
+    assert.equal(decodeIdentity('4294967295', new Uint8Array()).identity, 0xffff_ffff);
+    for (const name of [
+      '10.0.0.1',
+      '10.0.0.0/33',
+      '10.0.0/24',
+      'fd00::/129',
+      '/8',
+      'x/8',
+      '10.0.0.0/',
+      '10.0.0.1/8',
+      'fe80::1%lo/128',
+      '300',
+    ])
+      assert.throws(() => decodeAddress(name, new Uint8Array()), { code: 'malformed' }, name);
     const { body } = translateNodeEndpoints({ node: 'n1', endpoints: [], nodeAddresses: ['10.0.0'] });
     assert.throws(() => decodeNodeEndpoints('n1', body), { message: 'n1: "10.0.0" is no address' });
+    const zoned = translateNodeEndpoints({ node: 'n1', endpoints: [], nodeAddresses: ['fe80::1%lo'] });
+    assert.throws(() => decodeNodeEndpoints('n1', zoned.body), { message: 'n1: "fe80::1%lo" is no address' });
   });
 
   test('other bytes are read or refused, and nothing else happens', () => {
@@ -126,7 +145,7 @@ describe('what a node is told', () => {
     fc.assert(
       fc.property(bytes, fc.constantFrom(decodeSubjectPolicy, decodeNodeEndpoints, decodeAddress, decodeIdentity), (any, decode) => {
         try {
-          decode('300', any);
+          decode(decode === decodeAddress ? '10.0.0.0/8' : '300', any);
         } catch (error) {
           assert.ok(error instanceof EnforcementError, String(error));
         }

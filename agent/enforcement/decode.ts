@@ -12,6 +12,7 @@ import {
   Verdict_Decision,
   type Verdict as VerdictMessage,
 } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
+import { encodePrefix } from '../../bpf/datapath/index.ts';
 import type {
   AddressEntry,
   Decision,
@@ -43,9 +44,16 @@ export interface ServiceClients {
   readonly podNetworks: readonly string[];
 }
 
+/** As the kernel's tables have it. */
+const MAX_IDENTITY = 0xffff_ffff;
+
 /** @throws EnforcementError `malformed` */
 export function decodeAddress(name: string, body: Uint8Array): AddressEntry {
-  return decoded(name, () => ({ prefix: name, identity: fromBinary(AddressSchema, body).identity }));
+  return decoded(name, () => {
+    // What one table of the kernel would not take must not keep all others of the same change out.
+    encodePrefix(name);
+    return { prefix: name, identity: fromBinary(AddressSchema, body).identity };
+  });
 }
 
 /** @throws EnforcementError `malformed` */
@@ -88,12 +96,13 @@ export function decoded<T>(name: string, decode: () => T): T {
 }
 
 function identityOf(name: string): number {
-  if (!/^\d{1,10}$/.test(name)) throw new RangeError('the name is no identity');
-  return Number(name);
+  const identity = /^\d{1,10}$/.test(name) ? Number(name) : MAX_IDENTITY + 1;
+  if (identity > MAX_IDENTITY) throw new RangeError('the name is no identity');
+  return identity;
 }
 
 function assertAddress(address: string): void {
-  if (isIP(address) === 0) throw new RangeError(`${JSON.stringify(address)} is no address`);
+  if (isIP(address) === 0 || address.includes('%')) throw new RangeError(`${JSON.stringify(address)} is no address`);
 }
 
 function assertPrefix(prefix: string): void {
