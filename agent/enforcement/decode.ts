@@ -81,7 +81,7 @@ export function decodeNodeEndpoints(node: string, body: Uint8Array): OwnEndpoint
 export function decodeSubjectPolicy(name: string, body: Uint8Array): SubjectPolicy {
   return decoded(name, () => {
     const { ingress, egress, sources } = fromBinary(SubjectPolicySchema, body);
-    const refs = sources.map(sourceOf);
+    const refs = new Sources(sources.map(sourceOf));
     return { subject: identityOf(name), ingress: directionOf(ingress, refs), egress: directionOf(egress, refs) };
   });
 }
@@ -122,12 +122,12 @@ function clientsOf({ zone, podNetworks }: ClientsMessage): ServiceClients {
 }
 
 /** A direction that is missing denies everything. */
-function directionOf(message: DirectionMessage | undefined, sources: readonly FieldRef[]): DirectionPolicy {
+function directionOf(message: DirectionMessage | undefined, sources: Sources): DirectionPolicy {
   if (!message) return { defaultDeny: true, verdicts: [] };
   return { defaultDeny: message.defaultDeny, verdicts: message.verdicts.map((verdict) => verdictOf(verdict, sources)) };
 }
 
-function verdictOf(message: VerdictMessage, sources: readonly FieldRef[]): Verdict {
+function verdictOf(message: VerdictMessage, sources: Sources): Verdict {
   const { peer, protocol, port, portPrefixLength } = message;
   if (protocol > 255 || port > 65_535 || portPrefixLength > 16) throw new RangeError('a verdict is out of range');
   return {
@@ -136,18 +136,40 @@ function verdictOf(message: VerdictMessage, sources: readonly FieldRef[]): Verdi
     port,
     portPrefixLength,
     decision: decisionOf(message),
-    sources: message.sources.flatMap((index) => sources[index] ?? []),
+    sources: sources.at(message.sources),
   };
 }
+
+/** A node has hundreds of thousands of verdicts, and few lists of rules that decide them. */
+class Sources {
+  readonly #all: readonly FieldRef[];
+  readonly #lists = new Map<string, readonly FieldRef[]>();
+
+  constructor(all: readonly FieldRef[]) {
+    this.#all = all;
+  }
+
+  at(indices: readonly number[]): readonly FieldRef[] {
+    const key = indices.join();
+    const known = this.#lists.get(key);
+    if (known) return known;
+    const list = indices.flatMap((index) => this.#all[index] ?? []);
+    this.#lists.set(key, list);
+    return list;
+  }
+}
+
+const ALLOW: Decision = { kind: 'allow' };
+const DENY: Decision = { kind: 'deny' };
 
 function decisionOf({ decision, slot }: VerdictMessage): Decision {
   switch (decision) {
     case Verdict_Decision.ALLOW:
-      return { kind: 'allow' };
+      return ALLOW;
     case Verdict_Decision.SLOT:
       return { kind: 'slot', slot };
     default:
-      return { kind: 'deny' };
+      return DENY;
   }
 }
 

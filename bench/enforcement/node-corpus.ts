@@ -1,9 +1,9 @@
 import { decodeService, decodeSlice } from '../../agent/enforcement/decode-services.ts';
 import type { ServiceObjects } from '../../agent/enforcement/node-services.ts';
 import { translateService, translateSlice } from '../../controller/enforcement/services.ts';
-import type { EndpointSlice, Service } from '../../kube/index.ts';
 import { validateObject } from '../../kube/index.ts';
 import type { AddressEntry, Identity, SubjectPolicy, Verdict } from '../../model/index.ts';
+import { ENDPOINT_SLICE_TYPE, type Resource, SERVICE_TYPE } from '../../xds-server/serve/index.ts';
 
 const ENDPOINTS_OF_SERVICE = 3;
 const FIRST = 256;
@@ -25,41 +25,39 @@ export function policyOf(subject: Identity, verdicts: number): SubjectPolicy {
 
 /** As a node reads them. */
 export function serviceObjects(count: number): Required<Pick<ServiceObjects, 'services' | 'slices'>> {
-  const services: Service[] = [];
-  const slices: EndpointSlice[] = [];
-  for (let index = 0; index < count; index += 1) {
-    const name = `service-${index}`;
-    const metadata = { name, namespace: 'bench' };
-    const service = read({
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata,
-      spec: {
-        type: 'ClusterIP',
-        clusterIP: `10.96.${index >> 8}.${index & 255}`,
-        clusterIPs: [`10.96.${index >> 8}.${index & 255}`],
-        ports: [{ port: 80 }],
-      },
-    });
-    const endpoints = Array.from({ length: ENDPOINTS_OF_SERVICE }, (_, number) => ({
-      addresses: [`10.${128 + number}.${index >> 8}.${index & 255}`],
-      conditions: { ready: true, serving: true },
-    }));
-    const slice = read({
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { ...metadata, labels: { 'kubernetes.io/service-name': name } },
-      addressType: 'IPv4',
-      ports: [{ name: '', port: 8080, protocol: 'TCP' }],
-      endpoints,
-    });
-    if (service.kind !== 'Service' || slice.kind !== 'EndpointSlice') throw new Error('other kinds were read than written');
-    const [told, toldSlice] = [translateService(service), translateSlice(slice)];
-    if (!told || !toldSlice) throw new Error('nodes are told nothing of a Service');
-    services.push(decodeService(told.name, told.body));
-    slices.push(decodeSlice(toldSlice.name, toldSlice.body));
-  }
-  return { services, slices };
+  const resources = serviceResources(count);
+  const of = (type: string) => resources.filter(({ typeUrl }) => typeUrl === type);
+  return {
+    services: of(SERVICE_TYPE).map(({ name, body }) => decodeService(name, body)),
+    slices: of(ENDPOINT_SLICE_TYPE).map(({ name, body }) => decodeSlice(name, body)),
+  };
+}
+
+/** As nodes are told of them. */
+export function serviceResources(count: number): readonly Resource[] {
+  return Array.from({ length: count }, (_, index) => serviceAt(index)).flat();
+}
+
+function serviceAt(index: number): readonly Resource[] {
+  const name = `service-${index}`;
+  const metadata = { name, namespace: 'bench' };
+  const clusterIP = `10.96.${index >> 8}.${index & 255}`;
+  const spec = { type: 'ClusterIP', clusterIP, clusterIPs: [clusterIP], ports: [{ port: 80 }] };
+  const service = read({ apiVersion: 'v1', kind: 'Service', metadata, spec });
+  const endpoints = Array.from({ length: ENDPOINTS_OF_SERVICE }, (_, number) => ({
+    addresses: [`10.${128 + number}.${index >> 8}.${index & 255}`],
+    conditions: { ready: true, serving: true },
+  }));
+  const slice = read({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': name } },
+    addressType: 'IPv4',
+    ports: [{ name: '', port: 8080, protocol: 'TCP' }],
+    endpoints,
+  });
+  if (service.kind !== 'Service' || slice.kind !== 'EndpointSlice') throw new Error('other kinds were read than written');
+  return [translateService(service), translateSlice(slice)].flatMap((resource) => resource ?? []);
 }
 
 function read(manifest: object) {
