@@ -9,7 +9,21 @@ const podNetwork = z
 const nodeStatus = z.object({ addresses: list(z.object({ type: z.string(), address: z.string() })) }).prefault({});
 
 /**
- * Of Nodes their labels and addresses are read, and nothing else that changes. Where they are read as metadata alone they have no
+ * By which network plugins tell of addresses that a node sends by beside its own.
+ * @see https://github.com/flannel-io/flannel/blob/master/Documentation/kubernetes.md
+ * @see https://docs.tigera.io/calico/latest/reference/resources/node
+ */
+const NETWORK_ANNOTATIONS = [
+  ...['backend-type', 'public-ip', 'public-ipv6'].map((name) => `flannel.alpha.coreos.com/${name}`),
+  ...['Address', 'VXLANTunnelAddr', 'WireguardInterfaceAddr'].flatMap((name) => [
+    `projectcalico.org/IPv4${name}`,
+    `projectcalico.org/IPv6${name}`,
+  ]),
+  'projectcalico.org/IPv4IPIPTunnelAddr',
+];
+
+/**
+ * Of Nodes their labels, addresses and networks are read, and nothing else that changes. Where they are read as metadata alone they have no
  * addresses.
  * @see https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/node-v1/
  */
@@ -18,9 +32,11 @@ export const nodeView = z.object({
   kind: z.literal('Node'),
   metadata: clusterMetadata.extend({
     annotations: z
-      .unknown()
-      .optional()
-      .transform((): Record<string, string> => ({})),
+      .record(z.string(), z.unknown())
+      .catch({})
+      .transform((all): Record<string, string> => {
+        return Object.fromEntries(NETWORK_ANNOTATIONS.flatMap((name) => (typeof all[name] === 'string' ? [[name, all[name]]] : [])));
+      }),
   }),
   spec: podNetwork,
   status: nodeStatus,

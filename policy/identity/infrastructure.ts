@@ -5,6 +5,7 @@ import { CIDR } from '../labels/label.ts';
 import type { Claim, Claimant } from './claim.ts';
 import { NO_FACETS } from './facts.ts';
 import type { Member } from './identity-groups.ts';
+import { nodeAddressesOf } from './node-addresses.ts';
 import { reservedLabels } from './reserved.ts';
 import type { RuleVocabulary } from './rule-vocabulary.ts';
 
@@ -26,8 +27,8 @@ export function claimInfrastructure(
 ): InfrastructureClaims[] {
   const networks = distinct([...podNetworks, ...nodes.flatMap(({ spec }) => spec.podCIDRs)].flatMap((text) => parsePrefix(text) ?? []));
   const ofNodes = nodes.map((node): InfrastructureClaims => {
-    const addresses = node.status.addresses.flatMap(({ address }) => parseAddress(address) ?? []);
-    return { kind: 'node', owner: `node ${node.metadata.name}`, claims: claimEach(addresses, 'remote-node', vocabulary) };
+    const claims = claimEach(distinct(nodeAddressesOf(node)), 'remote-node', vocabulary);
+    return { kind: 'node', owner: `node ${node.metadata.name}`, claims };
   });
   const nodeAddresses = new Set(ofNodes.flatMap(({ claims }) => claims.map(({ prefix }) => formatPrefix(prefix))));
   const servers = distinct(
