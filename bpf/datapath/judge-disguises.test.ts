@@ -67,6 +67,9 @@ const CASES: readonly Case[] = [
     icmp(ROUTER_SOLICITATION, new Uint8Array(4), LOAD),
     'dropped-not-allowed',
   ],
+  ['a pod from itself by the network', 'from_network', { from: WEB4, to: WEB4, protocol: UDP }, udp(53, 53), 'dropped-martian'],
+  ['a pod from itself by the network, IPv6', 'from_network', { from: WEB6, to: WEB6, protocol: UDP }, udp(53, 53), 'dropped-martian'],
+  ['a pod from another by the network', 'from_network', { from: CLIENT6, to: WEB6, protocol: UDP }, udp(53, 53), 'passed-marked'],
   ['a solicitation from afar', 'to_pod', { ...nd(CLIENT6, WEB6), hopLimit: 254 }, neighbour(SOLICITATION, WEB6), 'dropped-malformed'],
 ];
 

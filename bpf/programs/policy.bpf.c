@@ -228,7 +228,8 @@ int from_network(struct __sk_buff *skb)
 	if (is_tagged(skb) || !is_ip(skb) || is_drop(parse_packet(skb, &packet, 0, 0)))
 		return TC_ACT_UNSPEC;
 	identity = identity_of(packet.source);
-	if (identity == IDENTITY_HOST) {
+	/* A pod that reaches itself does not do so by the network. */
+	if (identity == IDENTITY_HOST || equals(packet.source, packet.destination)) {
 		count(INGRESS, DROPPED_MARTIAN, skb->len);
 		return TC_ACT_SHOT;
 	}
