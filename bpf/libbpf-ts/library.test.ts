@@ -19,7 +19,7 @@ function askWith(source: string | undefined): string {
   const folder = mkdtempSync(join(tmpdir(), 'libbpf-ts-library-'));
   try {
     const library = join(folder, 'libbpf.so.1');
-    if (source !== undefined) execFileSync('clang', ['-shared', '-x', 'c', '-', '-o', library], { input: source });
+    if (source !== undefined) execFileSync('clang', ['-shared', '-nostdlib', '-x', 'c', '-', '-o', library], { input: source });
     const env = { ...process.env, LD_LIBRARY_PATH: folder };
     const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', ASK], { encoding: 'utf8', env });
     return stdout + stderr;
