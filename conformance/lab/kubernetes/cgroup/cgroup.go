@@ -44,9 +44,18 @@ func Make() (*Part, error) {
 // Remove kills what is still in the part and waits until it is gone.
 func (p *Part) Remove() error {
 	defer unix.Close(p.tree)
-	return remove(p.path(p.Name))
+	folder := p.path(p.Name)
+	// Linux 5.14. Before, only what has left is waited for.
+	os.WriteFile(filepath.Join(folder, "cgroup.kill"), []byte("1"), 0)
+	for deadline := time.Now().Add(removedWithin); ; time.Sleep(20 * time.Millisecond) {
+		err := removeFolders(folder)
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
+// removeStale leaves alone what somebody is in, who may be of a container with numbers of its own for processes.
 func (p *Part) removeStale() error {
 	entries, err := os.ReadDir(p.path(""))
 	if err != nil {
@@ -56,7 +65,7 @@ func (p *Part) removeStale() error {
 		if !isStale(entry.Name()) {
 			continue
 		}
-		if err := remove(p.path(entry.Name())); err != nil {
+		if err := removeFolders(p.path(entry.Name())); err != nil && !errors.Is(err, unix.EBUSY) {
 			return err
 		}
 	}
@@ -106,18 +115,7 @@ func startTime(pid int) string {
 	return fields[19]
 }
 
-// remove does nothing where somebody else has removed it.
-func remove(folder string) error {
-	// Linux 5.14. Before, only what has left is waited for.
-	os.WriteFile(filepath.Join(folder, "cgroup.kill"), []byte("1"), 0)
-	for deadline := time.Now().Add(removedWithin); ; time.Sleep(20 * time.Millisecond) {
-		err := removeFolders(folder)
-		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
-			return err
-		}
-	}
-}
-
+// removeFolders does nothing where somebody else has removed them.
 func removeFolders(folder string) error {
 	entries, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
