@@ -30,6 +30,7 @@ function endpoint(name: string, identity: number, addresses: readonly string[]) 
 describe('an enforcer on this node', needs('root', 'bpf'), () => {
   const cleanUp = new AsyncDisposableStack();
   let pod: TestPod;
+  let newcomer: TestPod;
   let port: string;
   before(async () => {
     const network = cleanUp.use(new PodNetwork());
@@ -47,7 +48,7 @@ describe('an enforcer on this node', needs('root', 'bpf'), () => {
         translateIdentity({ identity: 9, labels: ['reserved:world', 'reserved:world-ipv4'] }),
         translateAddress({ prefix: `${pod.addresses[0]}/32`, identity: WEB }),
         translateAddress({ prefix: '0.0.0.0/0', identity: 9 }),
-        translateNodeEndpoints({ node: 'n1', nodeAddresses: [], endpoints }),
+        translateNodeEndpoints({ node: 'n1', nodeAddresses: [], endpoints, guardedNetworks: ['10.0.0.0/8'] }),
       ],
       removals: [],
     });
@@ -57,6 +58,8 @@ describe('an enforcer on this node', needs('root', 'bpf'), () => {
     cleanUp.defer(() => admin.close());
     port = String(admin.port);
     await eventually(() => assert.equal(view.status().enforcement?.endpoints.length, 1));
+    newcomer = await network.addPod('veth-new', 2);
+    await eventually(() => assert.equal(view.status().enforcement?.newcomers?.length, 1));
   });
   after(() => cleanUp.disposeAsync());
 
@@ -70,6 +73,7 @@ describe('an enforcer on this node', needs('root', 'bpf'), () => {
       ['shop/web', 'judged', String(WEB), 'veth-web', pod.addresses.join(','), LABELS.join(',')],
       [''],
       ['shop/lost is not judged: no device was found for it'],
+      [`veth-new leads to a pod that nobody has told the address of yet (${newcomer.addresses[0]}): it is judged as reserved:init`],
       [''],
     ]);
     const { endpoints } = JSON.parse((await runSluiceCommand(['endpoints', '--admin-port', port, '-o', 'json'])).stdout);
@@ -116,6 +120,7 @@ describe('of a cluster', () => {
     open.defer(() => client.close());
     assert.deepEqual(await askAllEndpoints(client, 'sluice-system'), {
       endpoints: [],
+      newcomers: [],
       silent: [{ node: 'n1', why: 'its container does not run: CrashLoopBackOff' }],
     });
   });

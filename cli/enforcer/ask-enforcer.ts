@@ -21,8 +21,19 @@ export interface ToldEndpoint {
   readonly device?: string;
 }
 
+/** The device of a pod that has started, and that nobody has told the address of yet. */
+export interface ToldNewcomer {
+  /** Absent where one node was asked. */
+  readonly node?: string;
+  readonly device: string;
+  /** As whom it is judged. */
+  readonly identity: number;
+  readonly addresses: readonly string[];
+}
+
 export interface ToldEndpoints {
   readonly endpoints: readonly ToldEndpoint[];
+  readonly newcomers: readonly ToldNewcomer[];
   /** Nodes whose enforcer says nothing, and why. */
   readonly silent: readonly { readonly node: string; readonly why: string }[];
 }
@@ -45,7 +56,7 @@ const identityList = z.object({
 export async function askEndpoints(port: number): Promise<ToldEndpoints> {
   const status = statusSchema.safeParse(await askPage(port, '/status')).data;
   if (!status?.enforcement) throw notAnEnforcer(port);
-  return { endpoints: endpointsOf(status.enforcement), silent: [] };
+  return { endpoints: endpointsOf(status.enforcement), newcomers: status.enforcement.newcomers ?? [], silent: [] };
 }
 
 /** Asks every enforcer of a cluster for the pods of its node. @throws ApiError */
@@ -55,10 +66,11 @@ export async function askAllEndpoints(client: ApiServerClient, namespace: string
   const endpoints = asked.flatMap(({ node, status }) => {
     return status?.enforcement ? endpointsOf(status.enforcement).map((endpoint) => ({ node, ...endpoint })) : [];
   });
+  const newcomers = asked.flatMap(({ node, status }) => (status?.enforcement?.newcomers ?? []).map((newcomer) => ({ node, ...newcomer })));
   const silent = asked.flatMap(({ node, status, silence }) => {
     return status?.enforcement ? [] : [{ node, why: silence ?? 'it is of another version' }];
   });
-  return { endpoints, silent };
+  return { endpoints, newcomers, silent };
 }
 
 /** Asks the enforcer of this node for the identities that it knows; by their numbers. @throws CliError where none answers */
