@@ -218,14 +218,13 @@ export class PolicyEngine {
     this.#policiesChanged = true;
     const before = this.#policies.get(key);
     const units = new Map(ingested?.units.map((unit) => [unit.key, unit]));
+    // What the new rules name is there before the old ones go: what both name has not changed then, and nobody is looked at again.
+    for (const unit of units.values()) this.#vocabulary.add(unit);
     for (const unit of before?.units ?? []) {
       this.#vocabulary.remove(unit);
       if (!units.has(unit.key)) this.#compiler.deleteUnit(unit.key);
     }
-    for (const unit of units.values()) {
-      this.#vocabulary.add(unit);
-      this.#compiler.putUnit(unit);
-    }
+    for (const unit of units.values()) this.#compiler.putUnit(unit);
     if (ingested) this.#policies.set(key, ingested);
     else this.#policies.delete(key);
   }

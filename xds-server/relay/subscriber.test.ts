@@ -143,6 +143,35 @@ describe('a subscriber of a relay', () => {
     assert.deepEqual(refused, [{ kind: 'refused', typeUrl: ADDRESS_TYPE, name: 'a', message: 'not this one' }]);
   });
 
+  test('has not everything as long as all of a type was refused', async () => {
+    await using scene = await Scene.open();
+    scene.refused.add('n');
+    scene.controller.publish(address('a'), modelResource(NODE_ENDPOINTS_TYPE, 'n', '1'));
+    scene.start();
+    await eventually(() => assert.ok(scene.events.some(({ kind }) => kind === 'refused')));
+    assert.equal(scene.subscriber.state().isSynced, false);
+    scene.refused.clear();
+    scene.controller.publish(address('a'), modelResource(NODE_ENDPOINTS_TYPE, 'n', '2'));
+    await scene.hasInForce({ a: '1', n: '2' });
+    await eventually(() => assert.equal(scene.syncedCount, 1));
+    assert.equal(scene.subscriber.state().isSynced, true);
+  });
+
+  test('tells once of a relay that is away, however often it tries', async () => {
+    await using scene = await Scene.open();
+    scene.controller.publish(address('a'));
+    scene.start();
+    await scene.hasInForce({ a: '1' });
+    await scene.relayed.relay.close(0);
+    const triedAt = () => Number(scene.subscriber.state().lastError?.at ?? 0);
+    await eventually(() => assert.ok(triedAt() > 0));
+    const first = triedAt();
+    const told = () => scene.events.flatMap((event) => (event.kind === 'disconnected' ? [event.message] : []));
+    await eventually(() => assert.ok(triedAt() > first + 300, 'several attempts later'));
+    assert.deepEqual(told(), [...new Set(told())]);
+    assert.ok(told().length > 0);
+  });
+
   test('what cannot be applied at all is refused whole', async () => {
     await using scene = await Scene.open();
     scene.controller.publish(address('z'));

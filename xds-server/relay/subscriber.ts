@@ -17,12 +17,15 @@ export interface SubscriberOptions {
    * @returns why resources are refused, by name; the rest is in force then. What it throws refuses all, and nothing is
    */
   readonly apply: (change: ResourceChange) => Promise<ReadonlyMap<string, string>>;
-  /** Called once, when all types have been answered: with an {@link ENFORCER}, when everything is in force. */
+  /** Called once, when all types have been answered, and not all of one refused: with an {@link ENFORCER}, when everything is in force. */
   readonly onSynced?: () => void;
   readonly onEvent?: (event: SubscriberEvent) => void;
 }
 
-/** `refused`: what was sent could not be put in force; what was before stands. */
+/**
+ * `disconnected`: or not connected at all, which is told once for each reason in a row. `refused`: what was sent could not be put in force;
+ * what was before stands.
+ */
 export type SubscriberEvent =
   | { readonly kind: 'connected'; readonly peer: string }
   | { readonly kind: 'disconnected'; readonly code: number; readonly message: string; readonly retryMs: number }
@@ -31,7 +34,7 @@ export type SubscriberEvent =
 export interface SubscriberState {
   /** Undefined while nobody answers. */
   readonly peer: { readonly address: string; readonly since: Date } | undefined;
-  /** Whether all types were sent since the process started. */
+  /** Whether all types were sent since the process started, and something of each could be put in force. */
   readonly isSynced: boolean;
   readonly lastError: { readonly message: string; readonly at: Date } | undefined;
 }
@@ -106,7 +109,8 @@ export class Subscriber {
     for (const { name, version } of resources) if (!refusals.has(name)) held?.set(name, version);
     for (const name of removed) if (!refusals.has(name)) held?.delete(name);
     for (const [name, message] of refusals) this.#tellRefused(typeUrl, name, message);
-    this.#noteSynced(typeUrl);
+    // Where everything was refused, nothing is known of it, and nobody may take that for all that there is.
+    if (refusals.size === 0 || (held && held.size > 0)) this.#noteSynced(typeUrl);
     if (stream === this.#stream) this.#upstream.send(encodeAnswer(typeUrl, nonce, refusals));
   }
 
@@ -127,10 +131,11 @@ export class Subscriber {
   }
 
   #onClose({ code, details }: StatusObject, retryMs: number): void {
+    const isNews = this.#peer !== undefined || this.#lastError?.message !== details;
     this.#stream++;
     this.#peer = undefined;
     this.#lastError = { message: details, at: new Date() };
-    this.#options.onEvent?.({ kind: 'disconnected', code, message: details, retryMs });
+    if (isNews) this.#options.onEvent?.({ kind: 'disconnected', code, message: details, retryMs });
   }
 
   #noteSynced(typeUrl: string): void {
