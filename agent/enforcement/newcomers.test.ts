@@ -24,7 +24,15 @@ function device(ifindex: number, ...addresses: readonly string[]) {
 }
 
 function stateOf(state: Partial<DevicesState>): DevicesState {
-  return { pods: [], missing: [], strangers: [], network: { uplinks: [], tunnels: [] }, hostAddresses: [], ...state };
+  return {
+    pods: [],
+    missing: [],
+    strangers: [],
+    network: { uplinks: [], tunnels: [] },
+    hostAddresses: [],
+    linkLocalAddresses: [],
+    ...state,
+  };
 }
 
 class Scene {

@@ -191,8 +191,8 @@ export class NodeEnforcement implements AsyncDisposable {
 
   async #setOwn(): Promise<void> {
     const before = this.#own;
-    const { hostAddresses } = this.#devices.state;
-    const own = new Set([...this.#nodeAddresses, ...hostAddresses].map(prefixOf));
+    const { hostAddresses, linkLocalAddresses } = this.#devices.state;
+    const own = new Set([...this.#nodeAddresses, ...hostAddresses, ...linkLocalAddresses].map(prefixOf));
     this.#own = own;
     const set = [...own].filter((prefix) => !before.has(prefix)).map((prefix) => ({ prefix, identity: HOST }));
     const removed: string[] = [];

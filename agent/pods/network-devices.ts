@@ -14,7 +14,8 @@ export interface NetworkDevices {
 }
 
 /** Addresses that nobody else can have a packet sent to. */
-const LOCAL = /^(127\.|::1$|fe[89ab])/;
+const LOOPBACK = /^(127\.|::1$)/;
+const LINK_LOCAL = /^fe[89ab]/;
 
 const TUNNEL_KINDS: ReadonlySet<string> = new Set([
   'bareudp',
@@ -59,7 +60,16 @@ export function findNetworkDevices(
 
 /** All by which this node sends to its pods: its own, and those of bridges and tunnels that lead to them. Sorted. */
 export function findHostAddresses(addresses: readonly LinkAddress[]): readonly string[] {
-  return [...new Set(addresses.map(({ address }) => address))].filter((address) => !LOCAL.test(address)).sort();
+  return [...new Set(addresses.map(({ address }) => address))]
+    .filter((address) => !LOOPBACK.test(address) && !LINK_LOCAL.test(address))
+    .sort();
+}
+
+/** By which this node is known on links that several share, such as bridges of pods. Sorted. */
+export function findLinkLocalAddresses(addresses: readonly LinkAddress[], links: readonly NetworkLink[]): readonly string[] {
+  const shared = new Set(links.filter(({ kind }) => kind !== 'veth').map(({ index }) => index));
+  const found = addresses.filter(({ index, address }) => shared.has(index) && LINK_LOCAL.test(address));
+  return [...new Set(found.map(({ address }) => address))].sort();
 }
 
 export function isDefaultRoute({ prefix }: Route): boolean {

@@ -3,7 +3,7 @@ import type { PodEndpoint } from '../../model/index.ts';
 import { NetlinkError, type RouteChange, RouteMonitor, RouteNetlink } from '../netlink/index.ts';
 import { InsideNamespaces } from './inside-namespaces.ts';
 import { type DeviceCandidate, matchDevices, type PodDevice } from './match-devices.ts';
-import { findHostAddresses, findNetworkDevices, isDefaultRoute, type NetworkDevices } from './network-devices.ts';
+import { findHostAddresses, findLinkLocalAddresses, findNetworkDevices, isDefaultRoute, type NetworkDevices } from './network-devices.ts';
 
 export interface DevicesState {
   /** In the order of the endpoints. */
@@ -15,6 +15,8 @@ export interface DevicesState {
   readonly network: NetworkDevices;
   /** Of this node's network, in canonical form, but for those that lead nowhere else. */
   readonly hostAddresses: readonly string[];
+  /** Of this node, on links that others are on as well; in canonical form. */
+  readonly linkLocalAddresses: readonly string[];
 }
 
 export interface PodDevicesOptions {
@@ -30,7 +32,14 @@ const BURST_MS = 5;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 5_000;
 
-const NOTHING: DevicesState = { pods: [], missing: [], strangers: [], network: { uplinks: [], tunnels: [] }, hostAddresses: [] };
+const NOTHING: DevicesState = {
+  pods: [],
+  missing: [],
+  strangers: [],
+  network: { uplinks: [], tunnels: [] },
+  hostAddresses: [],
+  linkLocalAddresses: [],
+};
 
 /**
  * Follows the devices of a node's pods, on any CNI that uses veths, and those by which packets come from elsewhere, in the network namespace of the
@@ -146,6 +155,7 @@ export class PodDevices implements Disposable {
       strangers: candidates.filter(({ ifindex }) => !theirs.has(ifindex)),
       network,
       hostAddresses: findHostAddresses(own),
+      linkLocalAddresses: findLinkLocalAddresses(own, links),
     };
   }
 }

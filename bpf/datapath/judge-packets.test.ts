@@ -4,7 +4,7 @@ import { IP_PROTOCOLS } from '../../model/index.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
 import type { Outcome, ProgramName } from './index.ts';
-import { ADDRESSES, allow, CLIENT, CLOSED, closedBut, Judged, OPEN } from './testing/judged.ts';
+import { ADDRESSES, allow, CLIENT, CLOSED, closedBut, Judged, LINK_LOCAL_OF_HOST, OPEN } from './testing/judged.ts';
 import { arp, type Extension, echo, ethernet, type Ip, icmp, join, neighbour, packet, TCP, tcp, udp } from './testing/packets.ts';
 
 enterOwnNamespaces();
@@ -126,6 +126,7 @@ const CASES: readonly Case[] = [
 
   ['ARP of its own address', 'from_pod', arp(WEB4, CLIENT4), 'passed-link'],
   ['ARP that looks for duplicates', 'from_pod', arp('0.0.0.0', WEB4), 'passed-link'],
+  ['ARP that looks for duplicates of another address', 'from_pod', arp('0.0.0.0', CLIENT4), 'dropped-spoofed-arp'],
   ['ARP of another address', 'from_pod', arp(CLIENT4, WEB4), 'dropped-spoofed-arp'],
   ['ARP of something else', 'from_pod', arp(WEB4, CLIENT4).with(15, 6), 'dropped-malformed'],
   ['ARP to the pod', 'to_pod', arp(CLIENT4, WEB4), 'passed-link'],
@@ -139,6 +140,24 @@ const CASES: readonly Case[] = [
   ],
   ['one that looks for duplicates', 'from_pod', found({ ...nd, from: '::', to: ALL_NODES }, neighbour(SOLICITATION, WEB6)), 'passed-link'],
   [
+    'one that looks for duplicates of another address',
+    'from_pod',
+    found({ ...nd, from: '::', to: ALL_NODES }, neighbour(SOLICITATION, CLIENT6)),
+    'dropped-spoofed-neighbour',
+  ],
+  [
+    'one that looks for duplicates without saying of what',
+    'from_pod',
+    found({ ...nd, from: '::', to: ALL_NODES }, icmp(SOLICITATION)),
+    'dropped-truncated',
+  ],
+  [
+    "a solicitation by the node's link-local address",
+    'from_pod',
+    found({ ...nd, from: LINK_LOCAL_OF_HOST, to: ALL_NODES }, neighbour(SOLICITATION, CLIENT6)),
+    'dropped-spoofed-neighbour',
+  ],
+  [
     'a solicitation by another',
     'from_pod',
     found({ ...nd, from: CLIENT6, to: ALL_NODES }, neighbour(SOLICITATION, WEB6)),
@@ -150,6 +169,12 @@ const CASES: readonly Case[] = [
     'from_pod',
     found({ ...nd, from: LINK_LOCAL, to: ALL_NODES }, neighbour(ADVERTISEMENT, LINK_LOCAL)),
     'passed-link',
+  ],
+  [
+    "an advertisement of the node's link-local address",
+    'from_pod',
+    found({ ...nd, from: LINK_LOCAL, to: ALL_NODES }, neighbour(ADVERTISEMENT, LINK_LOCAL_OF_HOST)),
+    'dropped-spoofed-neighbour',
   ],
   [
     "an advertisement of another's address",

@@ -27,22 +27,22 @@ struct arp {
 	__u8 target[4];
 } __attribute__((packed));
 
-/* What a pod may say by ARP: only who it is itself. A probe (RFC 5227) has no sender. */
+/* What a pod may say by ARP: only who it is itself. A probe (RFC 5227) has no sender, and is about who would like to be its target. */
 static __always_inline enum outcome judge_arp_of_pod(struct __sk_buff *skb, __u32 ifindex)
 {
 	struct arp arp;
-	__be32 sender;
+	__be32 claimed;
 	ADDRESS(address);
 
 	if (!load(skb, 0, &arp, sizeof(arp)))
 		return DROPPED_TRUNCATED;
 	if (arp.hardware != bpf_htons(ARP_ETHERNET) || arp.protocol != bpf_htons(ETH_P_IP) || arp.hardware_length != ETH_ALEN ||
-	    arp.protocol_length != sizeof(sender))
+	    arp.protocol_length != sizeof(claimed))
 		return DROPPED_MALFORMED;
-	__builtin_memcpy(&sender, arp.sender, sizeof(sender));
-	if (sender == 0)
-		return PASSED_LINK;
-	map_ipv4(address, sender);
+	__builtin_memcpy(&claimed, arp.sender, sizeof(claimed));
+	if (claimed == 0)
+		__builtin_memcpy(&claimed, arp.target, sizeof(claimed));
+	map_ipv4(address, claimed);
 	return is_own_address(ifindex, address) ? PASSED_LINK : DROPPED_SPOOFED_ARP;
 }
 
@@ -68,9 +68,12 @@ static __always_inline bool is_group_membership(const struct packet *packet)
 	return packet->protocol == IPPROTO_ICMPV6 && ((type >= MLD_QUERY && type <= MLD_DONE) || type == MLD2_REPORT);
 }
 
+/* Whoever is on a link chooses a link-local address himself, but none of the node's: it is the others' way out. */
 static __always_inline bool is_own_on_link(__u32 ifindex, const __u8 *address)
 {
-	return is_link_local(address) || is_own_address(ifindex, address);
+	if (is_link_local(address))
+		return identity_of(address) != IDENTITY_HOST;
+	return is_own_address(ifindex, address);
 }
 
 /*
@@ -84,11 +87,23 @@ static __always_inline bool is_for_neighbours(const __u8 *address)
 	return is_link_local(address) || is_of_cluster(identity_of(address));
 }
 
-/* RFC 4861; in a solicitation that looks for duplicates the source is :: (RFC 4862). PASSED_UNJUDGED: it is nothing of the link. */
+/* Whether a message of neighbour discovery is about an address of the pod. */
+static __always_inline enum outcome judge_target(struct __sk_buff *skb, __u32 ifindex, const struct packet *packet)
+{
+	ADDRESS(target);
+
+	if (!load(skb, packet->layer4_at + sizeof(struct icmp_header), target, sizeof(target)))
+		return DROPPED_TRUNCATED;
+	return is_own_on_link(ifindex, target) ? PASSED_LINK : DROPPED_SPOOFED_NEIGHBOUR;
+}
+
+/*
+ * RFC 4861; in a solicitation that looks for duplicates the source is :: (RFC 4862), and who looks for those of others keeps them from having
+ * their addresses. PASSED_UNJUDGED: it is nothing of the link.
+ */
 static __always_inline enum outcome judge_link_of_pod(struct __sk_buff *skb, __u32 ifindex, const struct packet *packet)
 {
 	bool is_own_source = is_own_on_link(ifindex, packet->source);
-	ADDRESS(target);
 
 	if (is_group_membership(packet))
 		return is_own_source || is_unspecified_ipv6(packet->source) ? PASSED_LINK : DROPPED_SPOOFED;
@@ -100,12 +115,13 @@ static __always_inline enum outcome judge_link_of_pod(struct __sk_buff *skb, __u
 		return PASSED_UNJUDGED;
 	switch (packet->layer4.icmp_type) {
 	case ND_ROUTER_SOLICITATION:
-	case ND_NEIGHBOUR_SOLICITATION:
 		return is_own_source || is_unspecified_ipv6(packet->source) ? PASSED_LINK : DROPPED_SPOOFED_NEIGHBOUR;
+	case ND_NEIGHBOUR_SOLICITATION:
+		if (is_unspecified_ipv6(packet->source))
+			return judge_target(skb, ifindex, packet);
+		return is_own_source ? PASSED_LINK : DROPPED_SPOOFED_NEIGHBOUR;
 	case ND_NEIGHBOUR_ADVERTISEMENT:
-		if (!load(skb, packet->layer4_at + sizeof(struct icmp_header), target, sizeof(target)))
-			return DROPPED_TRUNCATED;
-		return is_own_source && is_own_on_link(ifindex, target) ? PASSED_LINK : DROPPED_SPOOFED_NEIGHBOUR;
+		return is_own_source ? judge_target(skb, ifindex, packet) : DROPPED_SPOOFED_NEIGHBOUR;
 	default:
 		return DROPPED_ROUTER;
 	}

@@ -12,6 +12,8 @@ import { PolicedLab } from './policed-lab.ts';
 const PORT = 8080;
 const DENIED_PORT = 8081;
 const IPPROTO_UDP = 17;
+const IPPROTO_ICMPV6 = 58;
+const NEIGHBOUR_ADVERTISEMENT = 136;
 /** The smallest that IPv6 may have. */
 const NARROW_MTU = 1_280;
 /** More than that, and less than what leaves a pod. */
@@ -151,17 +153,37 @@ for (const network of NETWORKS) {
       const { mac } = server.plan;
       assert.ok(mac);
       const dropped = async (claimed: string) => {
-        const before = await spoofedArp();
+        const before = await droppedOf('spoofed-arp');
         await server.prober.sendFrame('eth0', arpRequest(mac, claimed, near.addresses.ipv4));
         await marked(server, near, randomBytes(4));
-        return (await spoofedArp()) - before;
+        return (await droppedOf('spoofed-arp')) - before;
       };
       assert.equal(await dropped(server.addresses.ipv4), 0);
       assert.equal(await dropped(far.addresses.ipv4), 1);
     });
 
-    async function spoofedArp(): Promise<number> {
-      return (await policed.counters(policed.lab.node('node-1')))['egress dropped-spoofed-arp'] ?? 0;
+    if (network !== 'routed') {
+      test('of neighbour discovery that say that the pod is the node go nowhere', async () => {
+        await enforce();
+        const node = policed.lab.node('node-1');
+        const [, gateway] =
+          /inet6 (\S+)\//.exec(await node.run(['ip', '-6', '-o', 'address', 'show', 'dev', 'cni0', 'scope', 'link'])) ?? [];
+        assert.ok(gateway);
+        const dropped = async (target: string) => {
+          const before = await droppedOf('spoofed-neighbour');
+          const payload = Buffer.concat([Uint8Array.of(NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, 0xa0, 0, 0, 0), addressBytes(target)]);
+          const from = server.addresses.ipv6;
+          await server.prober.sendPacket(ipPacket({ from, to: near.addresses.ipv6, protocol: IPPROTO_ICMPV6, hopLimit: 255, payload }));
+          await marked(server, near, randomBytes(4));
+          return (await droppedOf('spoofed-neighbour')) - before;
+        };
+        assert.equal(await dropped(server.addresses.ipv6), 0);
+        await eventually(async () => assert.equal(await dropped(gateway), 1));
+      });
+    }
+
+    async function droppedOf(reason: string): Promise<number> {
+      return (await policed.counters(policed.lab.node('node-1')))[`egress dropped-${reason}`] ?? 0;
     }
 
     /** Makes the way between the nodes narrow for what they forward, or as it was. */

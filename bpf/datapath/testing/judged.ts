@@ -22,6 +22,9 @@ export const ADDRESSES = {
   unknown: ['172.31.0.1', 'fc00::1'],
 } as const;
 
+/** On a link that others are on as well. */
+export const LINK_LOCAL_OF_HOST = 'fe80::b';
+
 export const OPEN: DirectionPolicy = { defaultDeny: false, verdicts: [] };
 export const CLOSED: DirectionPolicy = { defaultDeny: true, verdicts: [] };
 
@@ -62,7 +65,7 @@ export class Judged implements Disposable {
       ...ADDRESSES.web.map((address) => ({ address, identity: WEB })),
       ...ADDRESSES.client.map((address) => ({ address, identity: CLIENT })),
       ...ADDRESSES.other.map((address) => ({ address, identity: OTHER })),
-      ...ADDRESSES.host.map((address) => ({ address, identity: RESERVED_IDENTITIES.host })),
+      ...[...ADDRESSES.host, LINK_LOCAL_OF_HOST].map((address) => ({ address, identity: RESERVED_IDENTITIES.host })),
     ].map(({ address, identity }) => ({ prefix: `${address}/${address.includes(':') ? 128 : 32}`, identity }));
     await datapath.addresses.replace([
       ...entries,

@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net';
 
 const IPPROTO_FRAGMENT = 44;
 const IPPROTO_UDP = 17;
-const HOP_LIMIT = 64;
+const DEFAULT_HOP_LIMIT = 64;
 const ETHERNET_ARP = 0x0806;
 
 export interface IpPacket {
@@ -18,6 +18,8 @@ export interface IpPacket {
   readonly fragment?: { readonly id: number; readonly offset: number; readonly isLast: boolean };
   /** Whether nobody may fragment it; of IPv6 nobody but its sender may. Default: false. */
   readonly isWhole?: boolean;
+  /** Default: 64. */
+  readonly hopLimit?: number;
 }
 
 /** An address as it stands in packets: 4 or 16 bytes. */
@@ -51,18 +53,18 @@ export function arpRequest(mac: string, from: string, to: string): Uint8Array {
   return Buffer.concat([header, words(1, 0x0800, 0x0604, 1), sender, addressBytes(from), Buffer.alloc(6), addressBytes(to)]);
 }
 
-function ipv4Packet({ from, to, protocol, payload, fragment, isWhole }: IpPacket): Uint8Array {
+function ipv4Packet({ from, to, protocol, payload, fragment, isWhole, hopLimit = DEFAULT_HOP_LIMIT }: IpPacket): Uint8Array {
   const flags = (isWhole ? 0x4000 : 0) | (fragment ? (fragment.isLast ? 0 : 0x2000) | (fragment.offset >> 3) : 0);
-  const fixed = words(0x4500, 20 + payload.byteLength, fragment?.id ?? 1, flags, (HOP_LIMIT << 8) | protocol, 0);
+  const fixed = words(0x4500, 20 + payload.byteLength, fragment?.id ?? 1, flags, (hopLimit << 8) | protocol, 0);
   const header = Buffer.concat([fixed, addressBytes(from), addressBytes(to)]);
   header.writeUInt16BE(checksum(header), 10);
   return Buffer.concat([header, payload]);
 }
 
-function ipv6Packet({ from, to, protocol, payload, fragment }: IpPacket): Uint8Array {
+function ipv6Packet({ from, to, protocol, payload, fragment, hopLimit = DEFAULT_HOP_LIMIT }: IpPacket): Uint8Array {
   const extension = fragment ? words(protocol << 8, fragment.offset | (fragment.isLast ? 0 : 1), 0, fragment.id) : new Uint8Array();
   const next = fragment ? IPPROTO_FRAGMENT : protocol;
-  const fixed = words(0x6000, 0, extension.byteLength + payload.byteLength, (next << 8) | HOP_LIMIT);
+  const fixed = words(0x6000, 0, extension.byteLength + payload.byteLength, (next << 8) | hopLimit);
   return Buffer.concat([fixed, addressBytes(from), addressBytes(to), extension, payload]);
 }
 

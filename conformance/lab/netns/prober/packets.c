@@ -77,17 +77,22 @@ static void keep_arrived(struct watch *watch, uint32_t events)
 	struct sockaddr_ll from;
 	socklen_t length = sizeof(from);
 	unsigned char bytes[KEPT_BYTES];
+	ssize_t size;
 	(void)events;
-	ssize_t size = recvfrom(watch->fd, bytes, sizeof(bytes), MSG_DONTWAIT, (struct sockaddr *)&from, &length);
-	if (size <= 0 || from.sll_pkttype == PACKET_OUTGOING)
-		return;
-	memcpy(kept[arrived % KEPT].bytes, bytes, size);
-	kept[arrived % KEPT].size = size;
-	arrived++;
+	while ((size = recvfrom(watch->fd, bytes, sizeof(bytes), MSG_DONTWAIT, (struct sockaddr *)&from, &length)) > 0) {
+		length = sizeof(from);
+		if (from.sll_pkttype == PACKET_OUTGOING)
+			continue;
+		memcpy(kept[arrived % KEPT].bytes, bytes, size);
+		kept[arrived % KEPT].size = size;
+		arrived++;
+	}
 }
 
 void capture_start(const char *id)
 {
+	if (capture.fd >= 0)
+		keep_arrived(&capture, EPOLLIN);
 	arrived = 0;
 	memset(kept, 0, sizeof(kept));
 	if (capture.fd < 0) {
@@ -106,8 +111,10 @@ void capture_count(const char *id, const char *hex)
 	static unsigned char bytes[LARGEST];
 	ssize_t size = read_hex(bytes, hex);
 	int found = 0;
-	if (size <= 0)
+	if (size <= 0 || capture.fd < 0)
 		return answer(id, "error EINVAL");
+	/* What has arrived may not have been read yet. */
+	keep_arrived(&capture, EPOLLIN);
 	for (int index = 0; index < KEPT; index++)
 		found += memmem(kept[index].bytes, kept[index].size, bytes, size) != NULL;
 	answer(id, "%d", found);
