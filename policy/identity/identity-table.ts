@@ -1,7 +1,8 @@
 import { equal } from '../../collection/index.ts';
 import { type EndpointSlice, type Namespace, type Node, type Pod, refOf } from '../../kube/index.ts';
 import { type AddressEntry, type Identity, objectKey, type PodEndpoint, RESERVED_IDENTITIES } from '../../model/index.ts';
-import { formatAddress, formatPrefix, type Prefix, parseAddress, parsePrefix } from '../addresses/prefix.ts';
+import { contains, formatAddress, formatPrefix, type Prefix, parseAddress, parsePrefix } from '../addresses/prefix.ts';
+import { KUBERNETES } from '../labels/label.ts';
 import type { LabelFilter } from '../labels/label-filter.ts';
 import type { IdentityAllocator } from './allocator.ts';
 import { type Claim, type Claimant, Claims } from './claim.ts';
@@ -10,7 +11,7 @@ import { type IdentityChanges, IdentityGroups, type Member } from './identity-gr
 import { claimInfrastructure } from './infrastructure.ts';
 import { podLabels } from './pod-labels.ts';
 import { reservedLabels } from './reserved.ts';
-import type { RuleVocabulary } from './rule-vocabulary.ts';
+import type { RuleVocabulary, VocabularyChange } from './rule-vocabulary.ts';
 
 export interface IdentityTableOptions {
   readonly allocator: IdentityAllocator;
@@ -27,6 +28,9 @@ export interface IdentityTableChanges extends IdentityChanges {
   readonly addresses: { readonly upserts: readonly AddressEntry[]; readonly removals: readonly string[] };
   readonly endpoints: { readonly upserts: readonly PodEndpoint[]; readonly removals: readonly PodEndpoint[] };
 }
+
+/** Beyond so many that came or went at once, all pods are looked at rather than each block for each. */
+const FEW_BLOCKS = 16;
 
 /** Who has which identity: pods, nodes, and the addresses that rules name. */
 export class IdentityTable {
@@ -127,10 +131,8 @@ export class IdentityTable {
 
   /** Takes in what changed, in rules also, since this was called last. */
   settle(): IdentityTableChanges {
-    if (this.#vocabulary.takeChanged()) {
-      this.#isInfrastructureStale = true;
-      for (const key of this.#pods.keys()) this.#stalePods.add(key);
-    }
+    const change = this.#vocabulary.takeChange();
+    if (change) this.#noteVocabulary(change);
     for (const key of this.#stalePods) this.#claimPod(key);
     if (this.#isInfrastructureStale) this.#claimInfrastructure();
     const changes = this.#groups.take();
@@ -143,6 +145,17 @@ export class IdentityTable {
     this.#stalePods.clear();
     this.#isInfrastructureStale = false;
     return settled;
+  }
+
+  /** Has those pods looked at again for whom it may make a difference what rules name. */
+  #noteVocabulary({ labelKeys, portNames, blocks }: VocabularyChange): void {
+    this.#isInfrastructureStale = true;
+    // Labels that identities are made of tell pods apart whether rules name them or not.
+    const areAll = blocks.length > FEW_BLOCKS || labelKeys.values().some((key) => !this.#options.filter.includes(KUBERNETES, key));
+    for (const [key, pod] of this.#pods) {
+      if (this.#stalePods.has(key)) continue;
+      if (areAll || this.#awaited.has(key) || hasPort(pod, portNames) || isWithin(pod, blocks)) this.#stalePods.add(key);
+    }
   }
 
   #noteHostNetwork(key: string, isOfHost: boolean): void {
@@ -284,7 +297,22 @@ function awaitedKey(pod: string): string {
   return `${pod} awaited`;
 }
 
-function addressesOf({ status }: Pod): Prefix[] {
-  const prefixes = status.addresses.flatMap((address) => parseAddress(address) ?? []);
-  return [...new Map(prefixes.map((prefix) => [formatPrefix(prefix), prefix])).values()];
+function hasPort({ spec }: Pod, names: ReadonlySet<string>): boolean {
+  return names.size > 0 && spec.ports.some(({ name }) => name !== undefined && names.has(name));
+}
+
+function isWithin(pod: Pod, blocks: readonly Prefix[]): boolean {
+  return blocks.length > 0 && addressesOf(pod).some((address) => blocks.some((block) => contains(block, address)));
+}
+
+/** Each is asked for whenever rules change. */
+const addresses = new WeakMap<Pod, readonly Prefix[]>();
+
+function addressesOf(pod: Pod): readonly Prefix[] {
+  const known = addresses.get(pod);
+  if (known) return known;
+  const prefixes = pod.status.addresses.flatMap((address) => parseAddress(address) ?? []);
+  const distinct = [...new Map(prefixes.map((prefix) => [formatPrefix(prefix), prefix])).values()];
+  addresses.set(pod, distinct);
+  return distinct;
 }
