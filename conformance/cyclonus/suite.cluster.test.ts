@@ -21,7 +21,10 @@ test('changes of policies, pods and labels pass cyclonus', { ...needs('cluster',
   const tell = (text: string) => {
     said += text;
   };
-  const code = await runCyclonusSuite(['--include', 'action', '--exclude', 'deny-all', '--report', folder.path], { out: tell, error: tell });
+  const code = await runCyclonusSuite(['--include', 'action', '--exclude', 'deny-all', '--report', folder.path], {
+    out: tell,
+    error: tell,
+  });
   const { passed, pairs, results } = reportView.parse(JSON.parse(readFileSync(folder.join('cyclonus.json'), 'utf8')));
   t.diagnostic(`${passed} cases with ${pairs} pairs of pods passed`);
   const others = results.filter(({ outcome }) => outcome === 'failed' || outcome === 'not run');
