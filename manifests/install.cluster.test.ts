@@ -1,41 +1,22 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { checkCluster } from '../cli/doctor/cluster.ts';
 import { CONTROLLER_PERMISSIONS, describePermission, type Permission } from '../cli/doctor/permissions.ts';
 import { ControlPlane } from '../conformance/lab/control-plane.ts';
-import { openApiClient } from '../kube/index.ts';
+import { askDoctor } from '../testkit/ask-doctor.ts';
 import { needs } from '../testkit/capabilities.ts';
+import { customKind } from '../testkit/custom-kind.ts';
 import { eventually } from '../testkit/eventually.ts';
 
 const INSTALL = fileURLToPath(new URL('install.yaml', import.meta.url));
 const CONFIG_FOUND = 'CiliumEnvoyConfig default/cilium-ingress-default-web';
 /** As much of Cilium's own as is looked at. */
-const ENVOY_CONFIGS = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'ciliumenvoyconfigs.cilium.io' },
-  spec: {
-    group: 'cilium.io',
-    names: { kind: 'CiliumEnvoyConfig', plural: 'ciliumenvoyconfigs' },
-    scope: 'Namespaced',
-    versions: [
-      {
-        name: 'v2',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-};
+const ENVOY_CONFIGS = customKind('CiliumEnvoyConfig', 'ciliumenvoyconfigs', 'cilium.io', 'v2', 'Namespaced');
 
 function envoyConfig(name: string, service: string): object {
   const spec = { services: [{ name: service, namespace: 'default' }], resources: [] };
   return { apiVersion: 'cilium.io/v2', kind: 'CiliumEnvoyConfig', metadata: { name, namespace: 'default' }, spec };
 }
-
-const CLASS = { className: 'cilium', controllerName: 'cilium.io/ingress-controller' };
 
 describe('install.yaml', needs('cluster'), () => {
   let plane: ControlPlane;
@@ -44,15 +25,7 @@ describe('install.yaml', needs('cluster'), () => {
   });
   after(() => plane[Symbol.asyncDispose]());
 
-  const ask = async () => {
-    const client = openApiClient({ kubeconfig: plane.kubeconfig });
-    try {
-      const results = await checkCluster({ client, namespace: 'sluice-system', ...CLASS, now: Date.now });
-      return new Map(results.map((result) => [result.name, result]));
-    } finally {
-      await client.close();
-    }
-  };
+  const ask = () => askDoctor(plane.kubeconfig);
 
   test('before it, the doctor says what is missing', async () => {
     const results = await ask();

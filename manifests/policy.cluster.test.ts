@@ -2,16 +2,15 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { checkCluster } from '../cli/doctor/cluster.ts';
 import { describePermission, POLICY_PERMISSIONS } from '../cli/doctor/permissions.ts';
 import { ControlPlane } from '../conformance/lab/control-plane.ts';
 import { CILIUM_DEFINITIONS } from '../controller/definitions/cilium-definitions.ts';
-import { openApiClient } from '../kube/index.ts';
+import { askDoctor } from '../testkit/ask-doctor.ts';
 import { needs } from '../testkit/capabilities.ts';
+import { customKind } from '../testkit/custom-kind.ts';
 
 const INSTALL = readFileSync(new URL('install.yaml', import.meta.url), 'utf8');
 const POLICY = fileURLToPath(new URL('policy.yaml', import.meta.url));
-const CLASS = { className: 'cilium', controllerName: 'cilium.io/ingress-controller' };
 const SYSTEM = ['-n', 'sluice-system'];
 
 function configMap(name: string, data: object): object {
@@ -32,24 +31,7 @@ const AWS_NODE = {
   },
 };
 
-const FELIX = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'felixconfigurations.crd.projectcalico.org' },
-  spec: {
-    group: 'crd.projectcalico.org',
-    names: { kind: 'FelixConfiguration', plural: 'felixconfigurations' },
-    scope: 'Cluster',
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-};
+const FELIX = customKind('FelixConfiguration', 'felixconfigurations', 'crd.projectcalico.org', 'v1', 'Cluster');
 
 describe('policy.yaml', needs('cluster'), () => {
   let plane: ControlPlane;
@@ -59,15 +41,7 @@ describe('policy.yaml', needs('cluster'), () => {
   });
   after(() => plane[Symbol.asyncDispose]());
 
-  const ask = async () => {
-    const client = openApiClient({ kubeconfig: plane.kubeconfig });
-    try {
-      const results = await checkCluster({ client, namespace: 'sluice-system', ...CLASS, now: Date.now });
-      return new Map(results.map((result) => [result.name, result]));
-    } finally {
-      await client.close();
-    }
-  };
+  const ask = () => askDoctor(plane.kubeconfig);
   const expect = async (expected: Readonly<Record<string, readonly [result: string, found: RegExp]>>) => {
     const results = await ask();
     for (const [name, [result, found]] of Object.entries(expected)) {

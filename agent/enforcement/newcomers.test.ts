@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { DirectionPolicy, Identity, PodEndpoint, SubjectPolicy } from '../../model/index.ts';
-import type { DevicesState } from '../pods/index.ts';
+import { type DevicesState, NO_DEVICES } from '../pods/index.ts';
 import { LONGEST_WAIT_MS, Newcomers } from './newcomers.ts';
 
 const INIT = 5;
@@ -24,15 +24,7 @@ function device(ifindex: number, ...addresses: readonly string[]) {
 }
 
 function stateOf(state: Partial<DevicesState>): DevicesState {
-  return {
-    pods: [],
-    missing: [],
-    strangers: [],
-    network: { uplinks: [], tunnels: [] },
-    hostAddresses: [],
-    linkLocalAddresses: [],
-    ...state,
-  };
+  return { ...NO_DEVICES, ...state };
 }
 
 class Scene {

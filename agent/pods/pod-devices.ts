@@ -32,7 +32,8 @@ const BURST_MS = 5;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 5_000;
 
-const NOTHING: DevicesState = {
+/** Where nothing has been found yet. */
+export const NO_DEVICES: DevicesState = {
   pods: [],
   missing: [],
   strangers: [],
@@ -47,7 +48,7 @@ const NOTHING: DevicesState = {
  * later, and addresses that one gets when it has been found are not seen before its device changes.
  */
 export class PodDevices implements Disposable {
-  #state = NOTHING;
+  #state = NO_DEVICES;
   #endpoints: readonly PodEndpoint[] = [];
   #nodeAddresses: readonly string[] = [];
   #timer: NodeJS.Timeout | undefined;

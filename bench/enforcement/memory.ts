@@ -14,14 +14,11 @@ import { PolicyEngine } from '../../policy/index.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import {
   ADDRESS_TYPE,
-  ENDPOINT_SLICE_TYPE,
-  IDENTITY_TYPE,
+  enforcementViews,
   MutualTlsCredentials,
   NODE_ENDPOINTS_TYPE,
   NODE_METHODS,
   type Resource,
-  ScopedViews,
-  SERVICE_TYPE,
   SnapshotCache,
   XdsServer,
 } from '../../xds-server/serve/index.ts';
@@ -91,8 +88,7 @@ cache.apply({ upserts: resources, removals: [] });
 
 const authority = await makeAuthority();
 const identity = await issueWithKey(authority, controllerProfile());
-const shared = new Set([ADDRESS_TYPE, IDENTITY_TYPE, SERVICE_TYPE, ENDPOINT_SLICE_TYPE]);
-const views = new ScopedViews({ cache, shared, rootOf: (name) => ({ typeUrl: NODE_ENDPOINTS_TYPE, name }) });
+const views = enforcementViews(cache);
 const server = new XdsServer({ cache, views, methods: NODE_METHODS });
 cleanUp.defer(() => server.close(0));
 const credentials = new MutualTlsCredentials({ ...identity, authorities: authority.certificate });

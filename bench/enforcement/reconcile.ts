@@ -1,10 +1,11 @@
 // node bench/enforcement/reconcile.ts: how long nothing else has its turn while a node's tables are compared with what they are to be. As root, in
 // namespaces of its own, which are gone when it ends.
 import { cpus, release } from 'node:os';
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NodeEnforcement } from '../../agent/enforcement/node-enforcement.ts';
 import { NodeServices } from '../../agent/enforcement/node-services.ts';
 import { cleanUpServices, Datapath, ServiceDatapath } from '../../bpf/datapath/index.ts';
+import { longestPausesDuring } from '../../bpf/libbpf-ts/bench/pause.ts';
 import { Cgroup } from '../../bpf/libbpf-ts/testing/cgroup.ts';
 import { enterOwnNamespaces } from '../../bpf/libbpf-ts/testing/own-namespaces.ts';
 import type { Resource } from '../../xds-server/serve/index.ts';
@@ -29,35 +30,14 @@ console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown'}, Linux ${r
 
 const onFailure = (error: Error) => console.error(error);
 
-/**
- * The most processor time in milliseconds that the thread used without anything else having its turn, which other programs have no part in,
- * and how long it took altogether.
- */
-async function pauseOf(work: () => Promise<unknown>): Promise<readonly [pauseMs: number, tookMs: number]> {
-  await sleep(20);
-  let longest = 0;
-  let last = process.threadCpuUsage();
-  const note = () => {
-    const { user, system } = process.threadCpuUsage(last);
-    longest = Math.max(longest, (user + system) / 1_000);
-    last = process.threadCpuUsage();
-    turn = setImmediate(note);
-  };
-  let turn = setImmediate(note);
-  const began = performance.now();
-  await work();
-  const took = performance.now() - began;
-  await nextTurn();
-  clearImmediate(turn);
-  return [longest, took];
-}
-
 async function report(what: string, work: () => Promise<unknown>): Promise<void> {
   const [pauses, times]: [number[], number[]] = [[], []];
   for (let run = 0; run < RUNS; run += 1) {
-    const [pause, took] = await pauseOf(work);
-    pauses.push(pause);
-    times.push(took);
+    await sleep(20);
+    const began = performance.now();
+    const { ofProcessor } = await longestPausesDuring(async () => void (await work()));
+    pauses.push(ofProcessor);
+    times.push(performance.now() - began);
   }
   say(
     what,
@@ -85,16 +65,14 @@ await services.reconcile();
 await report(`${ADDRESSES} addresses, ${SUBJECTS} subjects of ${VERDICTS} verdicts, one of ${LARGEST}`, () => node.reconcile());
 await report(`${SERVICES} Services`, () => services.reconcile());
 const waits: number[] = [];
-await pauseOf(async () => {
-  const done = node.reconcile();
-  for (let change = 0; change < CHANGES; change += 1) {
-    const began = performance.now();
-    await put([translateAddress({ prefix: `10.200.0.${change}/32`, identity: 300 })]);
-    waits.push(performance.now() - began);
-    await sleep(5);
-  }
-  await done;
-});
+const done = node.reconcile();
+for (let change = 0; change < CHANGES; change += 1) {
+  const began = performance.now();
+  await put([translateAddress({ prefix: `10.200.0.${change}/32`, identity: 300 })]);
+  waits.push(performance.now() - began);
+  await sleep(5);
+}
+await done;
 say('one more address meanwhile', formatDistribution(distributionOf(waits), 'ms'));
 await services[Symbol.asyncDispose]();
 await node[Symbol.asyncDispose]();

@@ -103,12 +103,15 @@ static __always_inline enum outcome judge_target(struct __sk_buff *skb, __u32 if
  */
 static __always_inline enum outcome judge_link_of_pod(struct __sk_buff *skb, __u32 ifindex, const struct packet *packet)
 {
-	bool is_own_source = is_own_on_link(ifindex, packet->source);
+	bool is_group = is_group_membership(packet);
+	bool is_own_source;
 
-	if (is_group_membership(packet))
-		return is_own_source || is_unspecified_ipv6(packet->source) ? PASSED_LINK : DROPPED_SPOOFED;
-	if (!is_neighbour_discovery(packet))
+	/* Most packets are neither, and need no look at the tables for that. */
+	if (!is_group && !is_neighbour_discovery(packet))
 		return PASSED_UNJUDGED;
+	is_own_source = is_own_on_link(ifindex, packet->source);
+	if (is_group)
+		return is_own_source || is_unspecified_ipv6(packet->source) ? PASSED_LINK : DROPPED_SPOOFED;
 	if (packet->hop_limit != ND_HOP_LIMIT)
 		return DROPPED_MALFORMED;
 	if (!is_for_neighbours(packet->destination))

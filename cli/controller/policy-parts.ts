@@ -4,18 +4,7 @@ import type { Action, ObjectBatch, ObjectSource } from '../../kube/index.ts';
 import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts';
 import { PolicyEngine } from '../../policy/index.ts';
 import type { Settings } from '../../settings/index.ts';
-import {
-  ADDRESS_TYPE,
-  ENDPOINT_SLICE_TYPE,
-  IDENTITY_TYPE,
-  NODE_ENDPOINTS_TYPE,
-  NODE_METHODS,
-  type RpcServer,
-  ScopedViews,
-  SERVICE_TYPE,
-  SnapshotCache,
-  XdsServer,
-} from '../../xds-server/serve/index.ts';
+import { enforcementViews, NODE_METHODS, type RpcServer, SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
 import { SplitSource } from './split-source.ts';
 
 export interface PolicyPartsOptions {
@@ -28,8 +17,6 @@ export interface PolicyPartsOptions {
 
 /** How often it is looked for numbers that nothing has borne for long. */
 const TICK_MS = 60_000;
-/** What every node may know. */
-const SHARED = new Set([ADDRESS_TYPE, IDENTITY_TYPE, SERVICE_TYPE, ENDPOINT_SLICE_TYPE]);
 
 /** From policies, pods and nodes to what agents enforce. */
 export class PolicyParts {
@@ -48,11 +35,7 @@ export class PolicyParts {
     const { enforcement, services, clusterName, podNetworks, labels } = options.settings;
     const engine = new PolicyEngine({ allocator: this.#registry, enforcement, cluster: clusterName, podNetworks, labelFilter: labels });
     this.#enforcement = new Enforcement({ engine, registry: this.#registry, cache: this.#cache, services, podNetworks });
-    const views = new ScopedViews({
-      cache: this.#cache,
-      shared: SHARED,
-      rootOf: (name) => ({ typeUrl: NODE_ENDPOINTS_TYPE, name }),
-    });
+    const views = enforcementViews(this.#cache);
     this.server = new XdsServer({ cache: this.#cache, views, methods: NODE_METHODS, rpc: options.rpc });
     this.#timer = setInterval(() => options.onChange(), TICK_MS);
     this.#timer.unref();

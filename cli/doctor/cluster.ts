@@ -3,7 +3,7 @@ import { type ApiClient, ApiError, ifFound } from '../../kube/index.ts';
 import { type CheckResult, failed, ok, warning } from './check.ts';
 import { checkCiliumIngress, checkCiliumLeftovers } from './cilium.ts';
 import { CONTROLLER_PERMISSIONS, describePermission, type Permission, POLICY_PERMISSIONS } from './permissions.ts';
-import { checkEnforcers, checkOtherEnforcers, checkPolicyKinds, isPolicyEnabled } from './policy.ts';
+import { checkEnforcers, checkOtherEnforcers, checkPolicyKinds, isPolicyEnabled, type PolicyQuestion } from './policy.ts';
 
 /** The first whose tokens name the node, see docs/decisions/cluster.md. */
 const MIN_MINOR = 30;
@@ -36,20 +36,28 @@ export interface ClusterQuestion {
 export async function checkCluster(question: ClusterQuestion): Promise<readonly CheckResult[]> {
   const reached = await guard('api-server', () => checkVersion(question.client));
   if (reached.result === 'failed') return [reached];
+  let isEnabled: Promise<boolean> | undefined;
+  const ofPolicy: ClusterQuestion & PolicyQuestion = {
+    ...question,
+    isPolicyEnabled: () => {
+      isEnabled ??= isPolicyEnabled(question.client, question.namespace);
+      return isEnabled;
+    },
+  };
   const rest = await Promise.all([
     guard('clock', () => checkClock(question)),
     guard('cni', () => checkCni(question.client)),
     guard('cilium-ingress', () => checkCiliumIngress(question.client)),
     guard('cilium-leftovers', () => checkCiliumLeftovers(question.client, question.namespace)),
     guard('ingress-class', () => checkIngressClass(question)),
-    guard('permissions', () => checkPermissions(question)),
+    guard('permissions', () => checkPermissions(ofPolicy)),
     guard('controllers', () => checkControllers(question)),
     guard('agents', () => checkDaemonSet(question, 'agent')),
     guard('envoys', () => checkDaemonSet(question, 'envoy')),
     guard('authority', () => checkAuthority(question)),
-    guard('enforcers', () => checkEnforcers(question)),
-    guard('policy-kinds', () => checkPolicyKinds(question)),
-    guard('other-ebpf', () => checkOtherEnforcers(question)),
+    guard('enforcers', () => checkEnforcers(ofPolicy)),
+    guard('policy-kinds', () => checkPolicyKinds(ofPolicy)),
+    guard('other-ebpf', () => checkOtherEnforcers(ofPolicy)),
   ]);
   return [reached, ...rest];
 }
@@ -116,9 +124,9 @@ async function checkIngressClass({ client, className, controllerName }: ClusterQ
   );
 }
 
-async function checkPermissions(question: ClusterQuestion): Promise<CheckResult> {
+async function checkPermissions(question: ClusterQuestion & PolicyQuestion): Promise<CheckResult> {
   const missing: string[] = [];
-  const wanted = (await isPolicyEnabled(question)) ? [...CONTROLLER_PERMISSIONS, ...POLICY_PERMISSIONS] : CONTROLLER_PERMISSIONS;
+  const wanted = (await question.isPolicyEnabled()) ? [...CONTROLLER_PERMISSIONS, ...POLICY_PERMISSIONS] : CONTROLLER_PERMISSIONS;
   const queue = wanted.values();
   const work = async () => {
     for (const permission of queue) if (!(await isAllowed(question, permission))) missing.push(describePermission(permission));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CILIUM_DEFINITIONS, SCHEMA_VERSION_LABEL } from '../../controller/definitions/cilium-definitions.ts';
+import { CILIUM_DEFINITIONS, DEFINITIONS, SCHEMA_VERSION_LABEL } from '../../controller/definitions/cilium-definitions.ts';
 import { type ApiClient, ifFound } from '../../kube/index.ts';
 import { parseSettings } from '../../settings/index.ts';
 import { type CheckResult, failed, ok, warning } from './check.ts';
@@ -8,7 +8,6 @@ import { settingsOfCilium } from './cilium.ts';
 const MANIFEST = 'kubectl apply -f manifests/policy.yaml';
 const CONFIG = 'sluice-config';
 const SWITCH = `policy: { enabled: true } in the ConfigMap ${CONFIG}`;
-const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 
 const configMap = z.object({ data: z.record(z.string(), z.string()).optional() });
 const daemonSet = z.object({
@@ -22,13 +21,15 @@ const workload = z.object({
   }),
 });
 
-interface PolicyQuestion {
+export interface PolicyQuestion {
   readonly client: ApiClient;
   readonly namespace: string;
+  /** As {@link isPolicyEnabled} finds out. */
+  readonly isPolicyEnabled: () => Promise<boolean>;
 }
 
 /** Whether the settings of the installation ask for policies to be enforced. */
-export async function isPolicyEnabled({ client, namespace }: PolicyQuestion): Promise<boolean> {
+export async function isPolicyEnabled(client: ApiClient, namespace: string): Promise<boolean> {
   const found = await ifFound(client.request({ path: `/api/v1/namespaces/${namespace}/configmaps/${CONFIG}` }));
   const text = found === undefined ? undefined : configMap.parse(found).data?.['sluice.yaml'];
   const result = parseSettings(text ?? '', CONFIG);
@@ -38,7 +39,7 @@ export async function isPolicyEnabled({ client, namespace }: PolicyQuestion): Pr
 /** Whether who is to enforce policies does, and nobody does who is not to. */
 export async function checkEnforcers(question: PolicyQuestion): Promise<CheckResult> {
   const { client, namespace } = question;
-  const isEnabled = await isPolicyEnabled(question);
+  const isEnabled = await question.isPolicyEnabled();
   const found = await ifFound(client.request({ path: `/apis/apps/v1/namespaces/${namespace}/daemonsets/sluice-enforcer` }));
   if (found === undefined) {
     if (!isEnabled) return ok('enforcers', 'policies are not to be enforced');
@@ -71,7 +72,7 @@ export async function checkPolicyKinds(question: PolicyQuestion): Promise<CheckR
       'policy-kinds',
       `schemas of Cilium's policies: ${[...new Set(versions.values())].map((version) => version ?? 'without a version').join(', ')}`,
     );
-  if (!(await isPolicyEnabled(question))) return ok('policy-kinds', "Cilium's policies are not known, and none are to be enforced");
+  if (!(await question.isPolicyEnabled())) return ok('policy-kinds', "Cilium's policies are not known, and none are to be enforced");
   const todo =
     'the leading controller makes them once an enforcer is ready: see what it logs, and whether manifests/policy.yaml is applied as it is now';
   return warning('policy-kinds', `there is no CustomResourceDefinition ${absent.join(', ')}`, todo);
@@ -81,7 +82,7 @@ export async function checkPolicyKinds(question: PolicyQuestion): Promise<CheckR
 export async function checkOtherEnforcers(question: PolicyQuestion): Promise<CheckResult> {
   const others = await findOtherEnforcers(question.client);
   if (others.length === 0) return ok('other-ebpf', 'no network plugin that is known to have eBPF programs at pods');
-  if (!(await isPolicyEnabled(question))) return ok('other-ebpf', `${others.join(', ')}; policies are left to it`);
+  if (!(await question.isPolicyEnabled())) return ok('other-ebpf', `${others.join(', ')}; policies are left to it`);
   const todo = 'enforcers refuse devices that have programs of others: have it use no eBPF, or leave policies to it (policy.enabled)';
   return failed('other-ebpf', others.join(', '), todo);
 }

@@ -9,12 +9,10 @@ import { PolicyEngine } from '../../policy/index.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import {
-  ADDRESS_TYPE,
   ENDPOINT_SLICE_TYPE,
-  IDENTITY_TYPE,
+  enforcementViews,
   NODE_ENDPOINTS_TYPE,
   NODE_METHODS,
-  ScopedViews,
   SERVICE_TYPE,
   SnapshotCache,
   XdsServer,
@@ -144,8 +142,7 @@ export class EnforcementScene implements AsyncDisposable {
 
   #makeServer(): XdsServer {
     const { cache } = this;
-    const shared = new Set([ADDRESS_TYPE, IDENTITY_TYPE, SERVICE_TYPE, ENDPOINT_SLICE_TYPE]);
-    const views = new ScopedViews({ cache, shared, rootOf: (name) => ({ typeUrl: NODE_ENDPOINTS_TYPE, name }) });
+    const views = enforcementViews(cache);
     return new XdsServer({ cache, views, methods: NODE_METHODS });
   }
 }

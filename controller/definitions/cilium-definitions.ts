@@ -2,6 +2,8 @@ import type { Manifest } from '../../kube/index.ts';
 import { RULE_SET } from './policy-schema.ts';
 import { listOf, mapping, type Structural } from './structural-schema.ts';
 
+/** Where an API server has definitions. */
+export const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 /** By which Cilium knows whether a definition is older than its own, and is to be replaced by that. */
 export const SCHEMA_VERSION_LABEL = 'io.cilium.k8s.crd.schema.version';
 /** Of the definitions of Cilium whose fields these have. */

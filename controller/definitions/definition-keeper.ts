@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { type ApiClient, ApiError, ifFound, type Manifest } from '../../kube/index.ts';
-import { CILIUM_DEFINITIONS } from './cilium-definitions.ts';
+import { CILIUM_DEFINITIONS, DEFINITIONS } from './cilium-definitions.ts';
 
 export interface DefinitionKeeperOptions {
   readonly client: ApiClient;
@@ -20,7 +20,6 @@ export interface DefinitionKeeperOptions {
 
 const INTERVAL_MS = 5_000;
 const REST_MS = 60_000;
-const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const ENFORCERS = 'app.kubernetes.io/name=sluice,app.kubernetes.io/component=enforcer';
 
 const definitionView = z.object({

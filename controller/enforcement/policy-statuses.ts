@@ -12,11 +12,6 @@ import { type Diagnostic, formatPath, type ObjectRef, objectKey } from '../../mo
 
 type Policy = CiliumNetworkPolicy | CiliumClusterwideNetworkPolicy;
 
-interface Told {
-  readonly policy: Policy;
-  findings: readonly Diagnostic[];
-}
-
 /** The condition that Cilium's operator writes, with its words where nothing is wrong, so that the two agree where both are there. */
 const VALID = 'Valid';
 const VALID_MESSAGE = 'Policy validation succeeded';
@@ -30,7 +25,7 @@ const NONE: readonly Diagnostic[] = [];
 /** What Cilium's policies are to be told of themselves in their statuses, and have not been; in proportion to what changes. */
 export class PolicyStatuses {
   readonly #now: () => Date;
-  readonly #told = new Map<string, Told>();
+  readonly #policies = new Map<string, Policy>();
   readonly #findings = new Map<string, readonly Diagnostic[]>();
   readonly #touched = new Set<string>();
   readonly #present = new Set<string>();
@@ -43,18 +38,18 @@ export class PolicyStatuses {
 
   /** The policy as it was put last. */
   get(key: string): Policy | undefined {
-    return this.#told.get(key)?.policy;
+    return this.#policies.get(key);
   }
 
   put(policy: Policy): void {
     const key = objectKey(refOf(policy));
-    this.#told.set(key, { policy, findings: this.#findings.get(key) ?? NONE });
+    this.#policies.set(key, policy);
     this.#touched.add(key);
   }
 
   delete(ref: ObjectRef): void {
     const key = objectKey(ref);
-    if (this.#told.delete(key)) this.#touched.add(key);
+    if (this.#policies.delete(key)) this.#touched.add(key);
   }
 
   /** @param diagnostics all that there are, of whatever objects */
@@ -66,11 +61,7 @@ export class PolicyStatuses {
       if (key) this.#findings.set(key, [...(this.#findings.get(key) ?? NONE), diagnostic]);
     }
     for (const key of new Set([...before.keys(), ...this.#findings.keys()])) {
-      const findings = this.#findings.get(key) ?? NONE;
-      if (equal(before.get(key) ?? NONE, findings)) continue;
-      const told = this.#told.get(key);
-      if (told) told.findings = findings;
-      this.#touched.add(key);
+      if (!equal(before.get(key) ?? NONE, this.#findings.get(key) ?? NONE)) this.#touched.add(key);
     }
   }
 
@@ -78,15 +69,15 @@ export class PolicyStatuses {
   setKinds(kinds: ReadonlySet<string>): void {
     if (isDeepStrictEqual(kinds, this.#kinds)) return;
     this.#kinds = kinds;
-    for (const key of this.#told.keys()) this.#touched.add(key);
+    for (const key of this.#policies.keys()) this.#touched.add(key);
   }
 
   /** What has become of each action since this was asked last; undefined for one that is gone. */
   takeActions(): readonly (readonly [key: string, action: StatusAction | undefined])[] {
     const changed: (readonly [string, StatusAction | undefined])[] = [];
     for (const key of this.#touched) {
-      const told = this.#told.get(key);
-      const action = told && this.#kinds.has(told.policy.kind) ? this.#actionFor(told) : undefined;
+      const policy = this.#policies.get(key);
+      const action = policy && this.#kinds.has(policy.kind) ? this.#actionFor(policy, this.#findings.get(key) ?? NONE) : undefined;
       if (action) this.#present.add(key);
       else if (!this.#present.delete(key)) continue;
       changed.push([`status:${key}`, action]);
@@ -95,7 +86,7 @@ export class PolicyStatuses {
     return changed;
   }
 
-  #actionFor({ policy, findings }: Told): StatusAction | undefined {
+  #actionFor(policy: Policy, findings: readonly Diagnostic[]): StatusAction | undefined {
     const { kind, apiVersion, metadata } = policy;
     if (metadata.uid === undefined) return undefined;
     const present = policy.status?.conditions ?? [];

@@ -10,7 +10,7 @@ export { type Refusal, readRefusal, writeRefusal } from './refusal.ts';
 export type { Resource, ResourceChange, ResourceName } from './resource.ts';
 export { featuresOf, type Role, readRequires } from './role.ts';
 export { RpcServer, type RpcServerOptions, type StreamHandler } from './rpc-server.ts';
-export { ScopedViews, type ScopedViewsOptions } from './scoped-views.ts';
+export { enforcementViews, ScopedViews, type ScopedViewsOptions } from './scoped-views.ts';
 export { XdsServer, type XdsServerOptions } from './server.ts';
 export { NODE_METHODS, NODE_PATH, STREAM_METHODS, type StreamMethod } from './services.ts';
 export { type Interest, NO_INTEREST, type Standing } from './standing.ts';

@@ -1,5 +1,6 @@
 import type { Published, PublishedChange, SnapshotCache } from './cache.ts';
 import type { ResourceName } from './resource.ts';
+import { ADDRESS_TYPE, ENDPOINT_SLICE_TYPE, IDENTITY_TYPE, NODE_ENDPOINTS_TYPE, SERVICE_TYPE } from './types.ts';
 import { RootsView, type View, type Views } from './view.ts';
 
 export interface ScopedViewsOptions {
@@ -8,6 +9,12 @@ export interface ScopedViewsOptions {
   readonly shared: ReadonlySet<string>;
   /** What of the other types a node sees, with all that it requires. */
   readonly rootOf: (nodeId: string) => ResourceName;
+}
+
+/** Of whoever enforces policy on a node: all identities, addresses and Services, its own endpoints, and what these require. */
+export function enforcementViews(cache: SnapshotCache): ScopedViews {
+  const shared = new Set([ADDRESS_TYPE, IDENTITY_TYPE, SERVICE_TYPE, ENDPOINT_SLICE_TYPE]);
+  return new ScopedViews({ cache, shared, rootOf: (name) => ({ typeUrl: NODE_ENDPOINTS_TYPE, name }) });
 }
 
 /** Views of nodes that have most in common, and each something of its own. A view lasts while there are clients that have it. */

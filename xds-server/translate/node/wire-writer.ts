@@ -12,10 +12,6 @@ export class WireWriter {
   #bytes = new Uint8Array(FIRST_BYTES);
   #length = 0;
 
-  get length(): number {
-    return this.#length;
-  }
-
   /** What was written, until more is. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
