@@ -1,6 +1,7 @@
 export * from './cluster.ts';
 export * from './diagnostic.ts';
 export * from './identity.ts';
+export * from './layer7.ts';
 export * from './listener.ts';
 export * from './pod-endpoint.ts';
 export * from './provenance.ts';

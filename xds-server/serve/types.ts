@@ -12,6 +12,8 @@ export const ADDRESS_TYPE = 'type.googleapis.com/sluice.node.v1.Address';
 export const IDENTITY_TYPE = 'type.googleapis.com/sluice.node.v1.Identity';
 export const NODE_ENDPOINTS_TYPE = 'type.googleapis.com/sluice.node.v1.NodeEndpoints';
 export const SUBJECT_POLICY_TYPE = 'type.googleapis.com/sluice.node.v1.SubjectPolicy';
+export const SLOT_TYPE = 'type.googleapis.com/sluice.node.v1.Slot';
+export const REDIRECT_TYPE = 'type.googleapis.com/sluice.node.v1.Redirect';
 export const SERVICE_TYPE = 'type.googleapis.com/sluice.node.v1.Service';
 export const ENDPOINT_SLICE_TYPE = 'type.googleapis.com/sluice.node.v1.EndpointSlice';
 
@@ -32,12 +34,14 @@ const TRAITS: ReadonlyMap<string, TypeTraits> = new Map([
   [SCOPED_ROUTES_TYPE, { rank: 3, depth: 2, collection: true }],
   [ROUTES_TYPE, { rank: 4, depth: 3, collection: false }],
   [EXTENSION_CONFIG_TYPE, { rank: 4, depth: 4, collection: false }],
-  [SUBJECT_POLICY_TYPE, { rank: 0, depth: 2, collection: true }],
+  [SLOT_TYPE, { rank: 0, depth: 3, collection: true }],
+  [REDIRECT_TYPE, { rank: 0, depth: 3, collection: true }],
+  [SUBJECT_POLICY_TYPE, { rank: 1, depth: 2, collection: true }],
   [IDENTITY_TYPE, { rank: 0, depth: 2, collection: true }],
   [ENDPOINT_SLICE_TYPE, { rank: 0, depth: 3, collection: true }],
-  [ADDRESS_TYPE, { rank: 1, depth: 2, collection: true }],
+  [ADDRESS_TYPE, { rank: 2, depth: 2, collection: true }],
   [SERVICE_TYPE, { rank: 1, depth: 2, collection: true }],
-  [NODE_ENDPOINTS_TYPE, { rank: 2, depth: 1, collection: true }],
+  [NODE_ENDPOINTS_TYPE, { rank: 3, depth: 1, collection: true }],
 ]);
 
 /** A type that this server has no opinion on: it is served after all others and may require any of them. */
