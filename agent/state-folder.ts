@@ -1,7 +1,8 @@
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { identifyProcess, isAlive, type ProcessIdentity } from './process-identity.ts';
+import { replaceFile } from './replace-file.ts';
 
 /** `sockaddr_un.sun_path` has 108 bytes, the last of which is zero. */
 const MAX_SOCKET_PATH = 107;
@@ -158,13 +159,6 @@ function lockHolder(fileName: string): ProcessIdentity | undefined {
 
 function inUse(folder: string, holder: number): StateFolderError {
   return new StateFolderError('in-use', `the state folder ${folder} is in use by another Sluice (pid ${holder})`, { holder });
-}
-
-/** The file is never there by half, whenever this process ends. */
-function replaceFile(path: string, content: string): void {
-  const temporary = `${path}.new`;
-  writeFileSync(temporary, content, { mode: 0o600 });
-  renameSync(temporary, path);
 }
 
 function hasCode(error: unknown, code: string): boolean {
