@@ -99,6 +99,7 @@ async function relayPolicy(
     onEvent: (event) => log(relayEntry(event, 'the enforcer')),
   });
   cleanUp.defer(() => relay.close());
+  relay.setOwn({ upserts: [], removals: [] });
   await relay.start({ path, group: true });
 }
 

@@ -47,6 +47,7 @@ async function answer(request: z.infer<typeof requestView>): Promise<unknown> {
   });
   const store = RelayStore.open({ folder: storeFolder, gatherMs: 1 });
   const relay = new Relay({ upstream: addressOf(socket), client: ENFORCER, nodeId: nodeName, store, holdMs: 1_000, graceMs: 200 });
+  relay.setOwn({ upserts: [], removals: [] });
   const path = `${storeFolder}.sock`;
   await relay.start({ path });
   enforcement = await Enforcement.start({

@@ -150,7 +150,7 @@ export class ModelConnection {
         role: request.role,
         aggregated: true,
         // Model clients ask for all that they require, so what is waited for comes.
-        options: { drainMs: () => drainMs, settleMs: 1_000_000, limits: { resources: 3, bytes: 1_000 } },
+        options: { drainMs: () => drainMs, settleMs: 1_000_000, isHeld: () => false, limits: { resources: 3, bytes: 1_000 } },
         onOutcome: (outcome) => outcomes.push(outcome),
         onInterest: () => {},
         onSynced: () => {},

@@ -7,8 +7,11 @@ import {
   NODE_ENDPOINTS_TYPE,
   NODE_METHODS,
   NODE_PATH,
+  REDIRECT_TYPE,
+  type ResourceName,
   SCOPED_ROUTES_TYPE,
   SERVICE_TYPE,
+  SLOT_TYPE,
   STREAM_METHODS,
   type StreamMethod,
   SUBJECT_POLICY_TYPE,
@@ -26,7 +29,12 @@ export interface ClientKind {
   readonly always: readonly string[];
   /** What it asks for last; it may be about to ask for more before. Undefined where it asks for everything at once. */
   readonly last: string | undefined;
+  /** Whether a resource is made on the node: no controller is asked for it, told of it, or believed about it. */
+  readonly isOwn: (name: ResourceName) => boolean;
 }
+
+/** What the names of a node's own listeners begin with. */
+export const OWN_LISTENER_PREFIX = 'sluice.slot/';
 
 /** Asks for listeners, and then for their routes, only when all its clusters are ready. */
 export const ENVOY: ClientKind = {
@@ -35,10 +43,13 @@ export const ENVOY: ClientKind = {
   whole: [CLUSTER_TYPE, LISTENER_TYPE, SCOPED_ROUTES_TYPE],
   always: [CLUSTER_TYPE, LISTENER_TYPE],
   last: LISTENER_TYPE,
+  isOwn: ({ typeUrl, name }) => typeUrl === LISTENER_TYPE && name.startsWith(OWN_LISTENER_PREFIX),
 };
 
 /** All that policy is enforced and Services are translated by, in the order in which it is taken in. */
 export const ENFORCEMENT_TYPES: readonly string[] = [
+  REDIRECT_TYPE,
+  SLOT_TYPE,
   SUBJECT_POLICY_TYPE,
   IDENTITY_TYPE,
   ADDRESS_TYPE,
@@ -52,6 +63,7 @@ export const ENFORCER: ClientKind = {
   methods: NODE_METHODS,
   path: NODE_PATH,
   whole: ENFORCEMENT_TYPES,
-  always: ENFORCEMENT_TYPES,
+  always: ENFORCEMENT_TYPES.filter((typeUrl) => typeUrl !== REDIRECT_TYPE),
   last: undefined,
+  isOwn: ({ typeUrl }) => typeUrl === REDIRECT_TYPE,
 };

@@ -4,6 +4,8 @@ import {
   type ListenAddress,
   type Outcome,
   type Resource,
+  type ResourceChange,
+  type ResourceName,
   type Role,
   SnapshotCache,
   XdsServer,
@@ -115,6 +117,14 @@ export class Relay {
     this.#upstream.open();
   }
 
+  /**
+   * Serves what is made on the node. Before the first call the client is not told that there is nothing of types of which everything is.
+   */
+  setOwn(change: ResourceChange): void {
+    this.cache.apply(change);
+    for (const typeUrl of this.#client.whole) if (this.#client.isOwn({ typeUrl, name: WILDCARD })) this.cache.learn(typeUrl);
+  }
+
   /** Ends all streams. The client keeps what it has. */
   async close(graceMs?: number): Promise<void> {
     this.#isClosed = true;
@@ -166,12 +176,16 @@ export class Relay {
   /** Whether the client says it has what nobody has asked a controller about. */
   #hasUnknown(): boolean {
     let found = false;
-    for (const { typeUrl, name } of this.server.unknown()) {
+    for (const { typeUrl, name } of this.#unknown()) {
       const key = `${typeUrl}\0${name}`;
       found ||= !this.#inquired.has(key);
       this.#inquired.add(key);
     }
     return found;
+  }
+
+  #unknown(): ResourceName[] {
+    return this.server.unknown().filter((name) => !this.#client.isOwn(name));
   }
 
   #updateRole(): void {
@@ -213,8 +227,9 @@ export class Relay {
   /** What the controller need not send again. */
   #claims(typeUrl: string, interest: Interest): Record<string, string> {
     const claims: Record<string, string> = {};
-    for (const [name, { resource }] of this.cache.ofType(typeUrl)) if (covers(interest, name)) claims[name] = this.#claimOf(resource);
-    for (const unknown of this.server.unknown()) if (unknown.typeUrl === typeUrl) claims[unknown.name] = NO_VERSION;
+    const isClaimed = (name: string) => covers(interest, name) && !this.#client.isOwn({ typeUrl, name });
+    for (const [name, { resource }] of this.cache.ofType(typeUrl)) if (isClaimed(name)) claims[name] = this.#claimOf(resource);
+    for (const unknown of this.#unknown()) if (unknown.typeUrl === typeUrl) claims[unknown.name] = NO_VERSION;
     return claims;
   }
 
@@ -246,7 +261,7 @@ export class Relay {
 
   #drop(typeUrl: string, unsubscribed: readonly string[], after: Interest | undefined): void {
     const names = unsubscribed.includes(WILDCARD) ? [...this.cache.ofType(typeUrl).keys()] : unsubscribed;
-    const dropped = names.filter((name) => !after || !covers(after, name));
+    const dropped = names.filter((name) => !(after && covers(after, name)) && !this.#client.isOwn({ typeUrl, name }));
     this.cache.forget(typeUrl, dropped);
     for (const name of dropped) this.#options.store.delete({ typeUrl, name });
   }
@@ -260,7 +275,8 @@ export class Relay {
     if (!this.#presence.isHere) this.#isStale = true;
     const interest = this.#subscribed.get(delta.typeUrl);
     // What crossed an unsubscription is not wanted any more.
-    const isWanted = (name: string) => interest !== undefined && covers(interest, name);
+    const { typeUrl } = delta;
+    const isWanted = (name: string) => interest !== undefined && covers(interest, name) && !this.#client.isOwn({ typeUrl, name });
     const resources = [...new Map(delta.resources.map((each) => [each.name, each])).values()].filter(({ name }) => isWanted(name));
     const set = new Set(resources.map(({ name }) => name));
     const removed = [...new Set(delta.removed)].filter((name) => isWanted(name) && !set.has(name));
@@ -294,7 +310,7 @@ export class Relay {
   }
 
   #onOutcome(outcome: Outcome, resource: Resource | undefined): void {
-    if (outcome.outcome !== 'nack') {
+    if (outcome.outcome !== 'nack' && !this.#client.isOwn(outcome)) {
       // What was dropped or removed in the meantime is not to be found after a restart.
       if (!this.cache.get(outcome)) this.#options.store.delete(outcome);
       else if (resource) this.#options.store.put(resource);

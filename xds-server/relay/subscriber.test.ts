@@ -35,7 +35,9 @@ class Scene implements AsyncDisposable {
   }
 
   static async open(): Promise<Scene> {
-    return new Scene(await RelayScene.open({ client: ENFORCER }, { methods: NODE_METHODS }));
+    const relayed = await RelayScene.open({ client: ENFORCER }, { methods: NODE_METHODS });
+    relayed.relay.setOwn({ upserts: [], removals: [] });
+    return new Scene(relayed);
   }
 
   get controller() {

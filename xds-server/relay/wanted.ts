@@ -26,10 +26,12 @@ export function wantedOf(
     if (known) known.add(name);
     else names.set(typeUrl, new Set([name]));
   };
-  for (const [typeUrl, { names: asked }] of interest) names.set(typeUrl, new Set(asked));
-  if (keeping !== 'nothing') for (const [typeUrl, name] of namesIn(cache, keeping)) want(typeUrl, name);
+  for (const [typeUrl, { names: asked }] of interest)
+    names.set(typeUrl, new Set([...asked].filter((name) => !kind.isOwn({ typeUrl, name }))));
+  if (keeping !== 'nothing') for (const [typeUrl, name] of namesIn(cache, keeping)) if (!kind.isOwn({ typeUrl, name })) want(typeUrl, name);
   const wanted = new Map<string, Interest>([...names].map(([typeUrl, asked]) => [typeUrl, { wildcard: false, names: asked }]));
   for (const typeUrl of wildcards(kind, cache, interest, keeping)) wanted.set(typeUrl, EVERYTHING);
+  for (const typeUrl of wanted.keys()) if (kind.isOwn({ typeUrl, name: WILDCARD })) wanted.delete(typeUrl);
   return wanted;
 }
 

@@ -1,6 +1,7 @@
 import type { Published } from './cache.ts';
 import type { LastGood } from './last-good.ts';
 import { isRejected, mustWait, type Needed, neededByStale, type StreamState, settle } from './order.ts';
+import type { Resource } from './resource.ts';
 import { type TypeState, versionOf } from './type-state.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, ROUTES_TYPE, SECRET_TYPE, traitsOf } from './types.ts';
 
@@ -21,6 +22,8 @@ export interface PlanContext extends StreamState {
   readonly settleUntil: number | undefined;
   /** Until when a client that returned may take to say what it has of all types, so that what may need a resource is not known. */
   readonly returnedUntil: number;
+  /** Whether something else has to happen before a resource may be sent. */
+  isHeld(resource: Resource): boolean;
   /** A client that returned turns out to have this, and nothing newer is to be sent. */
   confirm(held: Published): void;
   /** Asks for another look at a time. */
@@ -74,7 +77,7 @@ function planUpserts(context: PlanContext, state: TypeState, names: Iterable<str
     }
     const target = chooseTarget(context, state, current);
     if (!target) state.done(name);
-    else if (mustWait(context, state, target)) {
+    else if (context.isHeld(target.resource) || mustWait(context, state, target)) {
       state.dirty.add(name);
       isGated = true;
     } else {

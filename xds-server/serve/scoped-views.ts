@@ -1,6 +1,6 @@
 import type { Published, PublishedChange, SnapshotCache } from './cache.ts';
 import type { ResourceName } from './resource.ts';
-import { ADDRESS_TYPE, ENDPOINT_SLICE_TYPE, IDENTITY_TYPE, NODE_ENDPOINTS_TYPE, SERVICE_TYPE } from './types.ts';
+import { ADDRESS_TYPE, ENDPOINT_SLICE_TYPE, IDENTITY_TYPE, NODE_ENDPOINTS_TYPE, REDIRECT_TYPE, SERVICE_TYPE } from './types.ts';
 import { RootsView, type View, type Views } from './view.ts';
 
 export interface ScopedViewsOptions {
@@ -13,7 +13,7 @@ export interface ScopedViewsOptions {
 
 /** Of whoever enforces policy on a node: all identities, addresses and Services, its own endpoints, and what these require. */
 export function enforcementViews(cache: SnapshotCache): ScopedViews {
-  const shared = new Set([ADDRESS_TYPE, IDENTITY_TYPE, SERVICE_TYPE, ENDPOINT_SLICE_TYPE]);
+  const shared = new Set([ADDRESS_TYPE, IDENTITY_TYPE, SERVICE_TYPE, ENDPOINT_SLICE_TYPE, REDIRECT_TYPE]);
   return new ScopedViews({ cache, shared, rootOf: (name) => ({ typeUrl: NODE_ENDPOINTS_TYPE, name }) });
 }
 

@@ -32,6 +32,11 @@ export interface XdsServerOptions extends RpcServerOptions {
   readonly onSynced?: (nodeId: string, revision: number) => void;
   /** How long clusters and secrets outlive what used them, in milliseconds, now or at any time. Default 2000. */
   readonly drainMs?: number | (() => number);
+  /**
+   * Whether something that is no resource has to happen before one may be sent. When that changes, {@link XdsServer.review} is to be called.
+   * Default: never.
+   */
+  readonly isHeld?: (resource: Resource) => boolean;
   /** How long a client may take to ask for what a resource requires before others go ahead, in milliseconds. Default 1000. */
   readonly settleMs?: number;
   /** Resources in one response, except where the protocol wants all in one. Default 500. */
@@ -76,6 +81,7 @@ export class XdsServer implements StreamHandler {
     this.#sessionOptions = {
       drainMs: typeof drainMs === 'number' ? () => drainMs : drainMs,
       settleMs: options.settleMs ?? 1_000,
+      isHeld: options.isHeld ?? (() => false),
       limits: { resources: options.maxBatchResources ?? 500, bytes: options.maxBatchBytes ?? 1024 * 1024 },
     };
     this.#host = {
@@ -107,6 +113,11 @@ export class XdsServer implements StreamHandler {
   /** What all clients ask for together, by type URL. */
   interest(): ReadonlyMap<string, Interest> {
     return interestOf(this.#sessions.values());
+  }
+
+  /** Sends what may be sent now because it is not held any longer. */
+  review(): void {
+    for (const session of this.#sessions.values()) this.#pumpSoon(session);
   }
 
   /** How the clients stand to a version of a resource, or to its removal (undefined). */

@@ -21,6 +21,8 @@ export interface SessionOptions {
   /** How long a client may take to ask for what a resource that it accepted requires. */
   readonly settleMs: number;
   readonly limits: BatchLimits;
+  /** Whether something else has to happen before a resource may be sent. */
+  readonly isHeld: (resource: Resource) => boolean;
 }
 
 export interface SessionContext {
@@ -211,6 +213,7 @@ export class Session implements StreamState {
         types: this.types,
         view: this.#view,
         node: this.node,
+        isHeld: options.isHeld,
         lastGood,
         limits: dialect.limits(state.typeUrl, options.limits),
         drainMs: options.drainMs(),
