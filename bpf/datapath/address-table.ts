@@ -141,7 +141,7 @@ export class AddressTable {
       throw error;
     } finally {
       // Some may have been written.
-      this.#configuration.set({ addresses_changed: now() });
+      this.#configuration.set({ changed: now() });
     }
   }
 

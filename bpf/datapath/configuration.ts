@@ -20,6 +20,10 @@ export class Configuration {
     this.#map = map;
   }
 
+  get(): Values | undefined {
+    return this.#map.get(0);
+  }
+
   set(changes: Partial<Values>): void {
     const before = this.#map.get(0);
     if (before) this.#map.set(0, { ...before, ...changes });

@@ -21,6 +21,8 @@ export interface Connection {
   readonly peer: Identity;
   /** What they said last. */
   readonly outcome: Outcome;
+  /** The port of Envoy's listener that has it; 0: it goes by none. */
+  readonly slot: number;
   readonly isAnswered: boolean;
   readonly isClosing: boolean;
   readonly packets: bigint;
@@ -51,6 +53,7 @@ function decodeConnection(key: ConnectionKey, value: ConnectionValue): Connectio
     opened: directionOf(value.opened),
     peer: value.peer,
     outcome: outcomeOf(value.outcome),
+    slot: value.slot,
     isAnswered: value.is_answered === 1,
     isClosing: value.is_reset === 1 || value.fins === FINS_OF_BOTH,
     packets: value.packets,

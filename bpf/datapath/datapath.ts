@@ -12,6 +12,7 @@ import { decodeFlowEvent, type FlowEvent } from './flows.ts';
 import { maps as CODECS, flow_event } from './gen/policy.ts';
 import { detach, Hooks, listAttached, type ProgramName } from './hooks.ts';
 import { configureMaps, type DatapathSizes, DEFAULT_SIZES, makePinFolder, removePins, trieFolder } from './pins.ts';
+import { RedirectTable } from './redirect-table.ts';
 import { VerdictTable } from './verdict-table.ts';
 import { VerdictTries } from './verdict-tries.ts';
 
@@ -55,6 +56,7 @@ export class Datapath implements Disposable {
   readonly addresses: AddressTable;
   readonly verdicts: VerdictTable;
   readonly endpoints: EndpointTable;
+  readonly redirects: RedirectTable;
   readonly #loaded: LoadedObject;
   readonly #lock: AgentLock;
   readonly #hooks: Hooks;
@@ -70,7 +72,10 @@ export class Datapath implements Disposable {
     this.addresses = new AddressTable(loaded.map('addresses', ...CODECS.addresses), this.#configuration);
     const outer: BpfMap<number, number> = loaded.map('verdicts', u32, u32);
     const tries = new VerdictTries(outer, trieFolder(pinFolder), sizes.verdictsOfSubject);
-    this.verdicts = new VerdictTable(loaded.map('subjects', ...CODECS.subjects), tries);
+    this.redirects = new RedirectTable(loaded.map('redirects', ...CODECS.redirects), this.#configuration, (slots) =>
+      this.verdicts.movePorts(slots),
+    );
+    this.verdicts = new VerdictTable(loaded.map('subjects', ...CODECS.subjects), tries, (slot) => this.redirects.get(slot)?.port ?? 0);
     const endpointAddresses = loaded.map('endpoint_addresses', ...CODECS.endpoint_addresses);
     this.endpoints = new EndpointTable(loaded.map('endpoints', ...CODECS.endpoints), endpointAddresses);
   }
@@ -111,14 +116,38 @@ export class Datapath implements Disposable {
     this.#hooks.attachNetwork(ifindex);
   }
 
+  /**
+   * Has packets that are for Envoy come in again by a device of this network namespace that nothing else uses (`steer0`, see docs/decisions/layer7.md),
+   * in place of one before. Until it is done, and when it is undone, what slots decide of is dropped. To be done again for a device that was
+   * made anew, which has another number.
+   * @throws as `attachPod`
+   */
+  attachSteering(ifindex: number): void {
+    const before = listSteering().filter((each) => each !== ifindex);
+    this.#hooks.attachSteering(ifindex);
+    this.#configuration.set({ steer_ifindex: ifindex });
+    for (const each of before) detach(each);
+  }
+
+  detachSteering(): void {
+    this.#configuration.set({ steer_ifindex: 0 });
+    for (const each of listSteering()) detach(each);
+  }
+
+  /** The device that packets for Envoy come in by; undefined where there is none, or nothing takes them there. */
+  steering(): number | undefined {
+    const ifindex = this.#configuration.get()?.steer_ifindex ?? 0;
+    return listSteering().includes(ifindex) ? ifindex : undefined;
+  }
+
   /** Takes the programs off a device, whoever attached them. */
   detach(ifindex: number): void {
     detach(ifindex);
   }
 
-  /** Devices of this network namespace that programs are on, also of a process before this one. */
+  /** Devices of this network namespace whose packets are judged or marked, also by a process before this one. */
   attached(): ReadonlyMap<number, readonly ProgramName[]> {
-    return listAttached();
+    return new Map([...listAttached()].filter(([, names]) => !names.includes('from_steer')));
   }
 
   /**
@@ -169,6 +198,10 @@ export class Datapath implements Disposable {
 export function cleanUpDatapath(pinFolder: string): void {
   for (const ifindex of listAttached().keys()) detach(ifindex);
   if (existsSync(pinFolder)) removePins(pinFolder);
+}
+
+function listSteering(): readonly number[] {
+  return [...listAttached()].filter(([, names]) => names.includes('from_steer')).map(([ifindex]) => ifindex);
 }
 
 async function load(pinFolder: string, sizes: DatapathSizes): Promise<LoadedObject> {

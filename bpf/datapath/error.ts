@@ -9,6 +9,8 @@ export type DatapathErrorCode =
   | 'maps-full'
   /** What is to be written is no address or prefix. */
   | 'invalid-address'
+  /** Where a slot is to lead is another slot's port, or none. */
+  | 'invalid-redirect'
   /** The folder for pins is in no BPF file system, or cannot be written to. */
   | 'no-pins'
   /** Nothing was put there that could be read. */

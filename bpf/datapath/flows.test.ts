@@ -61,7 +61,7 @@ describe('what is told of flows', needs('root'), () => {
     judged.datapath.setMonitor('connections');
     const told = await toldOf(converse);
     const who = {
-      ...{ ifindex: LOOPBACK, subject: WEB, peer: CLIENT, direction: 'ingress', protocol: 6, icmpType: 0 },
+      ...{ ifindex: LOOPBACK, subject: WEB, peer: CLIENT, direction: 'ingress', protocol: 6, slot: 0, icmpType: 0 },
       ...{ localAddress: WEB4, remoteAddress: CLIENT4, remotePort: ports },
     };
     assert.deepEqual(

@@ -23,6 +23,8 @@ export interface FlowEvent {
   readonly localPort: number;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** The port of Envoy's listener that has it; 0: it goes by none. */
+  readonly slot: number;
   readonly icmpType: number;
   readonly packets: bigint;
   readonly bytes: bigint;
@@ -48,6 +50,7 @@ export function decodeFlowEvent(raw: RawEvent): FlowEvent {
     localPort: raw.local_port,
     remoteAddress: decodeAddress(raw.remote_address),
     remotePort: raw.remote_port,
+    slot: raw.slot,
     icmpType: raw.icmp_type,
     packets: raw.packets,
     bytes: raw.bytes,

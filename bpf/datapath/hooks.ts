@@ -13,17 +13,18 @@ import { DatapathError } from './error.ts';
 type Direction = 'ingress' | 'egress';
 
 /** As they are named in `bpf/programs`, and in what the kernel lists. */
-export type ProgramName = 'from_pod' | 'to_pod' | 'from_network';
+export type ProgramName = 'from_pod' | 'to_pod' | 'from_network' | 'from_steer';
 
 /** Before everything else that is there. */
 const PRIORITY = 1;
 /** By this and their names our filters are known. */
 const HANDLE = 0x51ce;
-const NAMES = new Set<string>(['from_pod', 'to_pod', 'from_network'] satisfies ProgramName[]);
+const NAMES = { from_pod: true, to_pod: true, from_network: true, from_steer: true } satisfies Record<ProgramName, true>;
 const NO_DEVICE = new Set(['ENODEV', 'ENXIO', 'ENOENT']);
 
 const POD_PROGRAMS = { ingress: 'from_pod', egress: 'to_pod' } as const;
 const NETWORK_PROGRAMS = { ingress: 'from_network' } as const;
+const STEERING_PROGRAMS = { ingress: 'from_steer' } as const;
 
 /** Puts the programs to work on devices of this process' network namespace. They stay when this process ends. */
 export class Hooks {
@@ -40,6 +41,10 @@ export class Hooks {
 
   attachNetwork(ifindex: number): void {
     this.#attach(ifindex, NETWORK_PROGRAMS);
+  }
+
+  attachSteering(ifindex: number): void {
+    this.#attach(ifindex, STEERING_PROGRAMS);
   }
 
   /** All or none: what cannot stand at both sides of a door does not stand at one. */
@@ -107,7 +112,11 @@ export function listObstacles(): ReadonlyMap<number, string> {
 
 function programAt(ifindex: number, direction: Direction): ProgramName | undefined {
   const name = ownFilter(ifindex, direction)?.name?.split(':')[0];
-  return name === 'from_pod' || name === 'to_pod' || name === 'from_network' ? name : undefined;
+  return name !== undefined && isProgramName(name) ? name : undefined;
+}
+
+function isProgramName(name: string): name is ProgramName {
+  return Object.hasOwn(NAMES, name);
 }
 
 function ownFilter(ifindex: number, direction: Direction) {
@@ -125,7 +134,7 @@ function isOurs({
   handle: number;
   name: string | undefined;
 }): boolean {
-  return kind === 'bpf' && priority === PRIORITY && handle === HANDLE && NAMES.has(name.split(':')[0] ?? '');
+  return kind === 'bpf' && priority === PRIORITY && handle === HANDLE && isProgramName(name.split(':')[0] ?? '');
 }
 
 /** Where somebody made room for filters of what comes in only, one of what goes out would see what comes in, and take the place of the other. */

@@ -13,6 +13,7 @@ export { Pace } from './pace.ts';
 export { PinnedDatapath, type WrittenPolicy } from './pinned-datapath.ts';
 export { type DatapathSizes, DEFAULT_SIZES } from './pins.ts';
 export { encodePrefix } from './prefix.ts';
+export type { Redirect, RedirectTable } from './redirect-table.ts';
 export type { Repair } from './repair.ts';
 export * from './services/index.ts';
 export type { WrittenVerdict } from './verdict-entries.ts';

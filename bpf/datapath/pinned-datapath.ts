@@ -8,7 +8,9 @@ import { type Endpoint, readEndpoints } from './endpoint-table.ts';
 import { DatapathError } from './error.ts';
 import { maps as CODECS, verdict, verdict_key } from './gen/policy.ts';
 import { trieFolder } from './pins.ts';
-import { decodeDecision, decodeKey, type WrittenVerdict } from './verdict-entries.ts';
+import { type Redirect, readRedirects } from './redirect-table.ts';
+import { decodeVerdict, type WrittenVerdict } from './verdict-entries.ts';
+
 import type { Trie } from './verdict-tries.ts';
 
 /** What the kernel has for an identity of pods on this node. */
@@ -63,6 +65,12 @@ export class PinnedDatapath {
     })).sort((a, b) => a.subject - b.subject);
   }
 
+  /** Listeners of slots, by their ports. */
+  redirects(): readonly Redirect[] {
+    using map = this.#open('redirects', ...CODECS.redirects);
+    return [...readRedirects(map).values()].sort((a, b) => a.port - b.port);
+  }
+
   /** Those that are remembered, some of which may be over; in no order. */
   *connections(): Generator<Connection> {
     using map = this.#open('connections', ...CODECS.connections);
@@ -82,7 +90,7 @@ export class PinnedDatapath {
       // A new one is in force before it has the name of the old one.
       for (const name of [`${subject}_new`, String(subject)]) {
         using trie = this.#trie(name);
-        if (trie?.id === id) return Array.from(trie.entries(), decodeVerdict).sort(compareVerdicts);
+        if (trie?.id === id) return Array.from(trie.entries(), ([key, value]) => decodeVerdict(key, value)).sort(compareVerdicts);
       }
     }
     return [];
@@ -111,13 +119,6 @@ export class PinnedDatapath {
       return new DatapathError('nothing-pinned', `nothing judges packets here: there are no tables in ${this.#folder}`, { cause: error });
     return new DatapathError('refused', `the tables in ${this.#folder} cannot be read`, { cause: error });
   }
-}
-
-function decodeVerdict([key, value]: readonly [
-  Parameters<typeof decodeKey>[0],
-  Parameters<typeof decodeDecision>[0] & { decided: bigint },
-]) {
-  return { ...decodeKey(key), decision: decodeDecision(value), decided: value.decided };
 }
 
 function compareVerdicts(a: WrittenVerdict, b: WrittenVerdict): number {

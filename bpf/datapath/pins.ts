@@ -37,11 +37,13 @@ export const DEFAULT_SIZES: DatapathSizes = {
  */
 const PINNED = [
   ...['addresses', 'subjects', 'verdicts', 'endpoints', 'endpoint_addresses', 'configuration'],
-  ...['connections', 'fragments', 'counters'],
+  ...['connections', 'fragments', 'counters', 'redirects'],
 ];
 const SHARED = 'service_addresses';
 /** Maps whose entries are as good in a larger or smaller one; others are written anew by whoever opens them. */
-const KEPT_ON_RESIZE = new Set(['addresses', 'subjects', 'endpoints', 'endpoint_addresses', 'configuration', 'connections', SHARED]);
+const KEPT_ON_RESIZE = new Set(['addresses', 'subjects', 'endpoints', 'endpoint_addresses', 'connections', 'redirects', SHARED]);
+/** What later versions add is at the end of its value. */
+const GROWS = 'configuration';
 /** What `statfs` says of one. */
 const BPF_FILE_SYSTEM = 0xcafe4a11;
 const TRIES = 'subject_verdict';
@@ -82,7 +84,8 @@ export function configureMaps(spec: ObjectSpec, folder: string, sizes: DatapathS
   for (const name of [...PINNED, SHARED]) {
     const map = spec.map(name);
     map.pinPath = join(folder, name);
-    map.migrate = KEPT_ON_RESIZE.has(name) ? keepIfSame(map) : () => undefined;
+    if (name === GROWS) map.migrate = (key, value) => [key, resize(value, map.valueSize)];
+    else map.migrate = KEPT_ON_RESIZE.has(name) ? keepIfSame(map) : () => undefined;
   }
 }
 
@@ -91,6 +94,12 @@ export function removePins(folder: string): void {
   for (const name of [...PINNED, SHARED]) rmSync(join(folder, name), { force: true });
   rmSync(join(folder, TRIES), { recursive: true, force: true });
   if (readdirSync(folder).length === 0) rmdirSync(folder);
+}
+
+function resize(value: Uint8Array, size: number): Uint8Array {
+  const resized = new Uint8Array(size);
+  resized.set(value.subarray(0, size));
+  return resized;
 }
 
 /** Entries of another size are of another version, and are left out. */

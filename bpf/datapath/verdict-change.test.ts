@@ -9,6 +9,7 @@ import { encodeVerdicts, nameKey, type VerdictEntries, type VerdictEntry } from 
 const RUNS = 3_000;
 const ANY_PEER = 0;
 const [PEERS, PORTS, TCP, UDP] = [[ANY_PEER, 7, 8], [0, 1, 2, 3], 6, 17];
+const portOf = (): number => 10_000;
 const DECISIONS = ['none', 'allow', 'slot', 'deny'] as const;
 
 /** Verdicts over few peers and ports, so that many hide others. */
@@ -36,7 +37,7 @@ interface State {
 }
 
 function stateOf({ verdicts: list, defaultDeny }: DirectionPolicy): State {
-  return { entries: encodeVerdicts({ subject: 1, ingress: { verdicts: list, defaultDeny }, egress: OPEN }), defaultDeny };
+  return { entries: encodeVerdicts({ subject: 1, ingress: { verdicts: list, defaultDeny }, egress: OPEN }, portOf), defaultDeny };
 }
 
 /** As the programs do it: the longest match for the peer and for any, then by precedence. */
@@ -126,7 +127,10 @@ test('policies are compared as their entries are', () => {
         { subject: 1, ingress, egress },
         { subject: 1, ingress: otherIngress, egress: otherEgress },
       ];
-      assert.deepEqual(comparePolicies(before, after), compareEntries(encodeVerdicts(before), encodeVerdicts(after)));
+      assert.deepEqual(
+        comparePolicies(before, after, portOf),
+        compareEntries(encodeVerdicts(before, portOf), encodeVerdicts(after, portOf)),
+      );
     }),
     { numRuns: RUNS },
   );

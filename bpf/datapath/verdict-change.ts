@@ -1,5 +1,13 @@
-import type { DirectionPolicy, SubjectPolicy, Verdict } from '../../model/index.ts';
-import { encodeVerdicts, isOfAny, isPermission, type VerdictEntries, type VerdictEntry } from './verdict-entries.ts';
+import type { Decision, DirectionPolicy, SubjectPolicy, Verdict } from '../../model/index.ts';
+import {
+  decidesSame,
+  encodeVerdicts,
+  isOfAny,
+  isPermission,
+  type PortOf,
+  type VerdictEntries,
+  type VerdictEntry,
+} from './verdict-entries.ts';
 
 /**
  * How a trie becomes what it is to be. In place, in this order: at no moment is allowed what neither the old nor the new verdicts allow,
@@ -45,18 +53,20 @@ export function planVerdictChange({ written, removed, size }: VerdictDifference)
   };
 }
 
+const NOTHING = { decision: 0, slot: 0 };
+
 export function compareEntries(before: VerdictEntries, after: VerdictEntries): VerdictDifference {
   return {
-    written: [...after].filter(([name, { decision }]) => before.get(name)?.decision !== decision).map(([, entry]) => entry),
+    written: [...after].filter(([name, entry]) => !decidesSame(before.get(name) ?? NOTHING, entry)).map(([, entry]) => entry),
     removed: [...before].filter(([name]) => !after.has(name)).map(([, entry]) => entry),
     size: after.size,
   };
 }
 
-/** The same for policies, without looking closer at where they begin and end alike: one more peer makes a difference in one place. */
-export function comparePolicies(before: SubjectPolicy, after: SubjectPolicy): VerdictDifference {
+/** The same for policies whose slots have the same ports, without looking closer at where they begin and end alike: one more peer makes a difference in one place. */
+export function comparePolicies(before: SubjectPolicy, after: SubjectPolicy, portOf: PortOf): VerdictDifference {
   const [ingress, egress] = [trimAlike(before.ingress, after.ingress), trimAlike(before.egress, after.egress)];
-  const of = (side: 0 | 1) => encodeVerdicts({ subject: after.subject, ingress: ingress[side], egress: egress[side] });
+  const of = (side: 0 | 1) => encodeVerdicts({ subject: after.subject, ingress: ingress[side], egress: egress[side] }, portOf);
   return { ...compareEntries(of(0), of(1)), size: after.ingress.verdicts.length + after.egress.verdicts.length };
 }
 
@@ -75,5 +85,9 @@ function areAlike(a: Verdict | undefined, b: Verdict | undefined): boolean {
   if (a === b) return true;
   if (!a || !b) return false;
   const isSameKey = a.peer === b.peer && a.protocol === b.protocol && a.port === b.port && a.portPrefixLength === b.portPrefixLength;
-  return isSameKey && a.decision.kind === b.decision.kind;
+  return isSameKey && nameDecision(a.decision) === nameDecision(b.decision);
+}
+
+function nameDecision(decision: Decision): string {
+  return decision.kind === 'slot' ? decision.slot : decision.kind;
 }

@@ -10,7 +10,12 @@ export interface VerdictEntry {
   readonly key: VerdictKey;
   /** As in `DECISIONS`. */
   readonly decision: number;
+  /** The port that a slot has; 0 for all other decisions, and where it has none. */
+  readonly slot: number;
 }
+
+/** The port of a slot's listener; 0 where it has none. */
+export type PortOf = (slot: string) => number;
 
 /** By a text that is the same for equal keys. */
 export type VerdictEntries = ReadonlyMap<string, VerdictEntry>;
@@ -25,13 +30,19 @@ const DECISION_NUMBERS = {
   deny: DECISIONS.DECISION_DENY,
 } satisfies Record<Decision['kind'], number>;
 
-export function encodeVerdicts(policy: SubjectPolicy): VerdictEntries {
-  return new Map(listEntries(policy).map((entry) => [nameKey(entry.key), entry]));
+export function encodeVerdicts(policy: SubjectPolicy, portOf: PortOf): VerdictEntries {
+  return new Map(listEntries(policy, portOf).map((entry) => [nameKey(entry.key), entry]));
 }
 
-export function* listEntries({ ingress, egress }: SubjectPolicy): Generator<VerdictEntry> {
-  yield* entriesOf(DIRECTIONS.INGRESS, ingress);
-  yield* entriesOf(DIRECTIONS.EGRESS, egress);
+export function* listEntries({ ingress, egress }: SubjectPolicy, portOf: PortOf): Generator<VerdictEntry> {
+  yield* entriesOf(DIRECTIONS.INGRESS, ingress, portOf);
+  yield* entriesOf(DIRECTIONS.EGRESS, egress, portOf);
+}
+
+/** Names of the slots that a policy's verdicts lead to. */
+export function slotsOf({ ingress, egress }: SubjectPolicy): readonly string[] {
+  const all = [...ingress.verdicts, ...egress.verdicts];
+  return [...new Set(all.flatMap(({ decision }) => (decision.kind === 'slot' ? [decision.slot] : [])))];
 }
 
 export function nameKey({ length, peer, direction, protocol, port }: VerdictKey): string {
@@ -47,19 +58,26 @@ export function isPermission({ decision }: VerdictEntry): boolean {
   return decision === DECISIONS.DECISION_ALLOW;
 }
 
-export function encodeValue({ key, decision }: VerdictEntry): VerdictValue {
-  return { decided: 0n, slot: 0, decision, length: key.length, pad: 0 };
+/** Whether two decide the same. */
+export function decidesSame(a: Pick<VerdictEntry, 'decision' | 'slot'>, b: Pick<VerdictEntry, 'decision' | 'slot'>): boolean {
+  return a.decision === b.decision && a.slot === b.slot;
+}
+
+export function encodeValue({ key, decision, slot }: VerdictEntry): VerdictValue {
+  return { decided: 0n, slot, decision, length: key.length, pad: 0 };
 }
 
 /** A verdict as the kernel has it. */
 export interface WrittenVerdict extends Omit<Verdict, 'decision' | 'sources'> {
   readonly direction: Direction;
   readonly decision: Decision['kind'];
+  /** The port of the slot's listener; 0 where it has none, and of other decisions. */
+  readonly slot: number;
   /** Connections that it decided. */
   readonly decided: bigint;
 }
 
-export function decodeKey({ length, peer, direction, protocol, port }: VerdictKey): Omit<WrittenVerdict, 'decision' | 'decided'> {
+function decodeKey({ length, peer, direction, protocol, port }: VerdictKey): Omit<WrittenVerdict, 'decision' | 'slot' | 'decided'> {
   return {
     direction: direction === DIRECTIONS.INGRESS ? 'ingress' : 'egress',
     peer,
@@ -70,15 +88,19 @@ export function decodeKey({ length, peer, direction, protocol, port }: VerdictKe
 }
 
 /** What nobody has written is a denial, as the programs take it. */
-export function decodeDecision({ decision }: VerdictValue): Decision['kind'] {
+function decodeDecision(decision: number): Decision['kind'] {
   if (decision === DECISIONS.DECISION_ALLOW) return 'allow';
   return decision === DECISIONS.DECISION_SLOT ? 'slot' : 'deny';
 }
 
-function* entriesOf(direction: number, { verdicts }: DirectionPolicy): Generator<VerdictEntry> {
+export function decodeVerdict(key: VerdictKey, { decision, slot, decided }: VerdictValue): WrittenVerdict {
+  return { ...decodeKey(key), decision: decodeDecision(decision), slot, decided };
+}
+
+function* entriesOf(direction: number, { verdicts }: DirectionPolicy, portOf: PortOf): Generator<VerdictEntry> {
   for (const { peer, protocol, port, portPrefixLength, decision } of verdicts) {
     const length = EXACT_BITS + (protocol === ANY ? 0 : PROTOCOL_BITS + portPrefixLength);
     const key = { length, peer, direction, protocol, port: Uint8Array.of(port >> 8, port & 0xff) };
-    yield { key, decision: DECISION_NUMBERS[decision.kind] };
+    yield { key, decision: DECISION_NUMBERS[decision.kind], slot: decision.kind === 'slot' ? portOf(decision.slot) : 0 };
   }
 }

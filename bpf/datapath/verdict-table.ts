@@ -7,7 +7,7 @@ import { Pace } from './pace.ts';
 import type { Repair } from './repair.ts';
 import { Turns } from './turns.ts';
 import { comparePolicies, planVerdictChange, type StepwiseChange } from './verdict-change.ts';
-import { decodeDecision, decodeKey, type WrittenVerdict } from './verdict-entries.ts';
+import { decodeVerdict, type PortOf, slotsOf, type WrittenVerdict } from './verdict-entries.ts';
 import { compareWithTrie, removeEntries, type Trie, type VerdictTries, writeEntries } from './verdict-tries.ts';
 
 type SubjectValue = typeof SUBJECT extends Codec<infer T> ? T : never;
@@ -20,15 +20,18 @@ const AT_ONCE = 64;
 export class VerdictTable {
   readonly #subjects: BpfMap<Identity, SubjectValue>;
   readonly #tries: VerdictTries;
+  readonly #portOf: PortOf;
   readonly #turns = new Turns();
   readonly #wanted = new Map<Identity, SubjectPolicy>();
   /** What the kernel has, as far as it was written without an error; anything else is read. */
   readonly #written = new Map<Identity, SubjectPolicy>();
+  readonly #slots = new WeakMap<SubjectPolicy, readonly string[]>();
 
   /** @internal */
-  constructor(subjects: BpfMap<Identity, SubjectValue>, tries: VerdictTries) {
+  constructor(subjects: BpfMap<Identity, SubjectValue>, tries: VerdictTries, portOf: PortOf) {
     this.#subjects = subjects;
     this.#tries = tries;
+    this.#portOf = portOf;
   }
 
   /** Of what was written through this. */
@@ -44,7 +47,7 @@ export class VerdictTable {
   /** What the kernel has for a subject, and how often each decided; in no order. */
   *entries(subject: Identity): Generator<WrittenVerdict> {
     using trie = this.#tries.open(subject);
-    for (const [key, value] of trie?.entries() ?? []) yield { ...decodeKey(key), decision: decodeDecision(value), decided: value.decided };
+    for (const [key, value] of trie?.entries() ?? []) yield decodeVerdict(key, value);
   }
 
   /**
@@ -98,6 +101,28 @@ export class VerdictTable {
     return { foreign, missing };
   }
 
+  /** Writes the verdicts anew that lead to these slots, whose ports are others now. */
+  async movePorts(slots: ReadonlySet<string>): Promise<void> {
+    const pace = new Pace();
+    for (const subject of [...this.#wanted.keys()]) {
+      await this.#turns.take(async () => {
+        const policy = this.#wanted.get(subject);
+        if (!policy || !this.#slotsOf(policy).some((slot) => slots.has(slot))) return;
+        this.#written.delete(subject);
+        await this.#setAll([policy]);
+      });
+      if (pace.isDue) await pace.rest();
+    }
+  }
+
+  #slotsOf(policy: SubjectPolicy): readonly string[] {
+    const known = this.#slots.get(policy);
+    if (known) return known;
+    const slots = slotsOf(policy);
+    this.#slots.set(policy, slots);
+    return slots;
+  }
+
   async #replace(wanted: ReadonlyMap<Identity, SubjectPolicy>): Promise<Repair> {
     const foreign = [...this.#present()].filter((subject) => !wanted.has(subject));
     for (const subject of foreign) this.#remove(subject);
@@ -139,7 +164,7 @@ export class VerdictTable {
   async #setInPlace(policy: SubjectPolicy, before: SubjectPolicy | undefined): Promise<'same' | 'written' | 'anew'> {
     using trie = this.#tries.open(policy.subject);
     if (!trie) return 'anew';
-    const difference = before ? comparePolicies(before, policy) : await compareWithTrie(trie, policy);
+    const difference = before ? comparePolicies(before, policy, this.#portOf) : await compareWithTrie(trie, policy, this.#portOf);
     const change = planVerdictChange(difference);
     if (change.kind === 'anew') return 'anew';
     const present = this.#subjects.get(policy.subject);
@@ -160,7 +185,7 @@ export class VerdictTable {
     if (policies.length === 0) return;
     using made = new DisposableStack();
     const tries = new Map<Identity, Trie>();
-    for (const policy of policies) tries.set(policy.subject, made.use(await this.#tries.make(policy)));
+    for (const policy of policies) tries.set(policy.subject, made.use(await this.#tries.make(policy, this.#portOf)));
     // What the one denies that is in force and the other, too.
     for (const policy of policies) {
       const present = this.#subjects.get(policy.subject);

@@ -6,7 +6,16 @@ import { fullWhere } from './full.ts';
 import { verdict, verdict_key } from './gen/policy.ts';
 import { Pace } from './pace.ts';
 import type { VerdictDifference } from './verdict-change.ts';
-import { encodeValue, listEntries, nameKey, type VerdictEntry, type VerdictKey, type VerdictValue } from './verdict-entries.ts';
+import {
+  decidesSame,
+  encodeValue,
+  listEntries,
+  nameKey,
+  type PortOf,
+  type VerdictEntry,
+  type VerdictKey,
+  type VerdictValue,
+} from './verdict-entries.ts';
 
 export type Trie = BpfMap<VerdictKey, VerdictValue> & Disposable;
 
@@ -53,11 +62,11 @@ export class VerdictTries {
   }
 
   /** A trie for a policy, in no place yet. @throws DatapathError `maps-full` or `refused` */
-  async make(policy: SubjectPolicy): Promise<Trie> {
+  async make(policy: SubjectPolicy, portOf: PortOf): Promise<Trie> {
     using unfinished = new DisposableStack();
     const options = { name: 'subject_verdict', type: MapType.lpmTrie, maxEntries: this.#maxEntries, flags: NO_PREALLOC };
     const trie = unfinished.use(await fullWhere('verdicts', () => createMap(options, verdict_key, verdict)));
-    await writeEntries(trie, [...listEntries(policy)]);
+    await writeEntries(trie, [...listEntries(policy, portOf)]);
     unfinished.move();
     return trie;
   }
@@ -83,21 +92,21 @@ export class VerdictTries {
 }
 
 /** What must be written to a trie and removed from it for a policy to be in force; others have their turn in between. */
-export async function compareWithTrie(trie: Trie, policy: SubjectPolicy): Promise<VerdictDifference> {
+export async function compareWithTrie(trie: Trie, policy: SubjectPolicy, portOf: PortOf): Promise<VerdictDifference> {
   const pace = new Pace();
   const wanted = new Map<string, VerdictEntry>();
-  for (const entry of listEntries(policy)) {
+  for (const entry of listEntries(policy, portOf)) {
     wanted.set(nameKey(entry.key), entry);
     if (pace.isDue) await pace.rest();
   }
   const right = new Set<string>();
   const removed: VerdictEntry[] = [];
   for await (const batch of trie.batches()) {
-    for (const [key, { decision }] of batch) {
+    for (const [key, { decision, slot }] of batch) {
       const name = nameKey(key);
       const entry = wanted.get(name);
-      if (!entry) removed.push({ key, decision });
-      else if (entry.decision === decision) right.add(name);
+      if (!entry) removed.push({ key, decision, slot });
+      else if (decidesSame(entry, { decision, slot })) right.add(name);
       if (pace.isDue) await pace.rest();
     }
   }

@@ -51,7 +51,11 @@ struct connection {
 	__u8 is_reset;
 	/* The peer was read from a mark, and is not to be known by the address. */
 	__u8 is_peer_marked;
-	__u32 pad;
+	/* The port of the slot that decides; 0: none does. */
+	__u16 slot;
+	/* It was open between the two themselves when the slot became its. */
+	__u8 is_severed;
+	__u8 pad;
 };
 
 struct {
@@ -132,6 +136,7 @@ static __always_inline void tell_connection(const struct connection_key *key, co
 	copy_address(event->remote_address, key->remote_address);
 	event->local_port = key->local_port;
 	event->remote_port = key->remote_port;
+	event->slot = connection->slot;
 	event->protocol = key->protocol;
 	event->direction = connection->opened;
 	event->kind = kind;

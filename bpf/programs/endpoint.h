@@ -54,12 +54,15 @@ enum monitor_level {
 } __attribute__((packed));
 
 struct configuration {
-	/* When an address last got another identity. */
-	__u64 addresses_changed;
+	/* When an address last got another identity, or a slot another listener. */
+	__u64 changed;
 	/* Drops that are told of in a second, for each CPU. */
 	__u32 drops_per_second;
 	enum monitor_level monitor;
 	__u8 pad[3];
+	/* The device by which packets come in again that are for Envoy; 0: there is none. */
+	__u32 steer_ifindex;
+	__u32 reserved;
 };
 
 struct {

@@ -30,13 +30,15 @@ struct flow_event {
 	ADDRESS(remote_address);
 	__u16 local_port;
 	__u16 remote_port;
+	/* The port of Envoy's listener that has the connection; 0: it goes by none. */
+	__u16 slot;
 	__u8 protocol;
 	__u8 icmp_type;
 	/* Who opened it; of what was dropped, which way it went. */
 	enum direction direction;
 	enum flow_event_kind kind;
 	enum outcome outcome;
-	__u8 pad[7];
+	__u8 pad;
 };
 
 struct {

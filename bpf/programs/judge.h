@@ -9,6 +9,7 @@
 #include "endpoint.h"
 #include "identity.h"
 #include "packet.h"
+#include "proxy.h"
 #include "verdict.h"
 
 /* Where a packet is seen, and by what it is judged. */
@@ -23,6 +24,8 @@ struct door {
 	enum direction heading;
 	/* Whether the agent has said something of the identity. */
 	bool has_subject;
+	/* Of what is steered: to whom, by the port of the listener; 0: to a socket by which Envoy opened the connection. */
+	__u16 slot;
 };
 
 static __always_inline enum direction opposite(enum direction direction)
@@ -67,6 +70,7 @@ static __noinline int judge_connection(const struct door *door, const struct con
 		connection->outcome = DROPPED_SERVICE;
 	else
 		connection->outcome = judge_attempt(subject, &attempt);
+	connection->slot = attempt.slot;
 	return 0;
 }
 
@@ -76,7 +80,7 @@ static __always_inline bool stands(const struct door *door, const struct connect
 	__u64 judged = connection->judged;
 
 	return door->has_subject && judged > door->subject.changed && judged > door->endpoint.changed &&
-	       judged > door->configuration->addresses_changed;
+	       judged > door->configuration->changed;
 }
 
 static __always_inline void judge_again(const struct door *door, const struct connection_key *key, bool may_be_marked,
@@ -91,17 +95,28 @@ static __always_inline void judge_again(const struct door *door, const struct co
 	};
 
 	judge_connection(door, key, may_be_marked, &judged);
+	if (!is_drop(connection->outcome) && connection->outcome != PASSED_STEERED)
+		connection->is_severed = judged.outcome == PASSED_STEERED;
+	connection->slot = judged.slot;
 	connection->peer = judged.peer;
 	connection->is_peer_marked = judged.is_peer_marked;
 	connection->outcome = judged.outcome;
 	connection->judged = judged.judged;
 }
 
+/* What Envoy answers to who opened it is not seen at the door of the pod that it was opened to. */
+static __always_inline bool has_unseen_answers(const struct connection *connection)
+{
+	return connection->outcome == PASSED_STEERED && connection->opened == INGRESS;
+}
+
 /* RFC 9293, as far as it matters how long a connection is remembered. */
 static __always_inline void follow_tcp(struct connection *connection, enum direction heading, __u8 flags)
 {
+	if (has_unseen_answers(connection) && (flags & TCP_ACK))
+		connection->is_answered = 1;
 	if (flags & TCP_FIN)
-		connection->fins |= FIN_OF(heading);
+		connection->fins |= has_unseen_answers(connection) ? FINS_OF_BOTH : FIN_OF(heading);
 	if (flags & TCP_RST)
 		connection->is_reset = 1;
 }
@@ -123,36 +138,69 @@ static __always_inline void note_packet(const struct door *door, const struct co
 		tell_connection(key, connection, door->endpoint.identity, CONNECTION_ENDED, door->now);
 }
 
-static __always_inline bool opens_tcp(const struct packet *packet)
-{
-	return packet->protocol == IPPROTO_TCP && (packet->layer4.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-}
-
-/* TCP without an entry that does not open anything was open before: it is judged as of whichever side may have opened it. */
+/*
+ * TCP without an entry that does not open anything was open before: it is judged as of whichever side may have opened it, and where rules of
+ * layer 7 decide of the one, by these. Envoy's own says which side it was.
+ */
 static __always_inline void judge_unknown(const struct door *door, const struct connection_key *key, const struct packet *packet,
 					  struct connection *connection)
 {
-	__u8 flags = packet->layer4.tcp_flags;
-	bool is_tcp = packet->protocol == IPPROTO_TCP && !opens_tcp(packet);
-	bool is_acceptance = is_tcp && (flags & TCP_SYN);
-	enum outcome outcome;
+	__u32 kind = door->heading == INGRESS ? kind_of_mark(door->skb->mark) : 0;
+	bool is_tcp = packet->protocol == IPPROTO_TCP && !opens_tcp(packet) && !is_upstream(kind);
+	bool is_acceptance = is_tcp && ((packet->layer4.tcp_flags & TCP_SYN) || kind == MARK_EGRESS_LISTENER);
+	struct connection other = {};
 
 	if (!is_acceptance) {
 		connection->opened = door->heading;
 		connection->port = port_wanted(key, connection->opened, packet);
 		judge_connection(door, key, door->heading == INGRESS, connection);
-		if (!is_tcp || !is_drop(connection->outcome))
+		if (!is_tcp || connection->outcome == PASSED_STEERED)
 			return;
 	}
-	outcome = connection->outcome;
-	connection->opened = opposite(door->heading);
-	connection->port = port_wanted(key, connection->opened, packet);
-	judge_connection(door, key, door->heading == INGRESS, connection);
-	if (!is_acceptance && is_drop(connection->outcome))
-		connection->outcome = outcome;
+	other.opened = opposite(door->heading);
+	other.port = port_wanted(key, other.opened, packet);
+	judge_connection(door, key, door->heading == INGRESS, &other);
+	if (!is_acceptance && !is_drop(connection->outcome) && other.outcome != PASSED_STEERED)
+		return;
+	if (is_acceptance || !is_drop(other.outcome))
+		connection->outcome = other.outcome;
+	connection->opened = other.opened;
+	connection->port = other.port;
+	connection->peer = other.peer;
+	connection->is_peer_marked = other.is_peer_marked;
+	connection->judged = other.judged;
+	connection->slot = other.slot;
+	connection->is_severed = !is_acceptance && other.outcome == PASSED_STEERED;
 }
 
-static __always_inline enum outcome begin_connection(const struct door *door, const struct connection_key *key, const struct packet *packet,
+/*
+ * What becomes of a packet of a connection on which Envoy decides. Only Envoy answers to who opened it, and only Envoy, by the same slot,
+ * gets to whom it was opened to. Of one that was open before, answers pass: who waits for one hears of the end by the reset to his
+ * acknowledgement; a reset passes to the other side, once. `otherwise` is for what passes.
+ */
+static __always_inline enum outcome judge_steered(struct door *door, const struct packet *packet, const struct connection *connection,
+						  enum outcome otherwise)
+{
+	__u32 mark = door->skb->mark;
+	bool is_answer = connection->opened != door->heading;
+
+	if (connection->is_severed && (is_answer || ((packet->layer4.tcp_flags & TCP_RST) && !connection->is_reset)))
+		return otherwise;
+	door->slot = connection->slot;
+	if (door->heading == EGRESS) {
+		/* Who answers Envoy does so to a connection that Envoy opened. */
+		if (is_answer)
+			door->slot = 0;
+		return PASSED_STEERED;
+	}
+	if (is_answer)
+		return kind_of_mark(mark) == MARK_EGRESS_LISTENER ? otherwise : DROPPED_BESIDE_PROXY;
+	if (kind_of_mark(mark) != MARK_INGRESS_UPSTREAM)
+		return PASSED_STEERED;
+	return slot_of_mark(mark) == connection->slot ? otherwise : DROPPED_OTHER_SLOT;
+}
+
+static __always_inline enum outcome begin_connection(struct door *door, const struct connection_key *key, const struct packet *packet,
 						     struct connection *old)
 {
 	struct connection connection = { .begun = door->now, .last_seen = door->now, .packets = 1, .bytes = door->skb->len };
@@ -171,6 +219,8 @@ static __always_inline enum outcome begin_connection(const struct door *door, co
 	bpf_map_update_elem(&connections, key, &connection, BPF_ANY);
 	if (is_told)
 		tell_connection(key, &connection, door->endpoint.identity, CONNECTION_BEGUN, door->now);
+	if (connection.outcome == PASSED_STEERED)
+		return judge_steered(door, packet, &connection, connection.opened == door->heading ? PASSED_ALLOWED : PASSED_REPLY);
 	return connection.outcome;
 }
 
@@ -182,10 +232,11 @@ static __always_inline bool belongs(const struct door *door, const struct packet
 	return !opens_tcp(packet) || (connection->opened == door->heading && !connection->is_answered);
 }
 
-static __noinline int judge_packet(const struct door *door, const struct packet *packet)
+static __noinline int judge_packet(struct door *door, const struct packet *packet)
 {
 	struct connection_key key = {};
 	struct connection *connection;
+	enum outcome outcome;
 
 	key_connection(&key, door->ifindex, door->heading, packet);
 	connection = bpf_map_lookup_elem(&connections, &key);
@@ -194,8 +245,12 @@ static __noinline int judge_packet(const struct door *door, const struct packet 
 	if (!stands(door, connection))
 		judge_again(door, &key, door->heading == INGRESS, connection);
 	if (!is_drop(connection->outcome)) {
-		note_packet(door, &key, packet, connection);
-		return connection->opened == door->heading ? PASSED_KNOWN : PASSED_REPLY;
+		outcome = connection->opened == door->heading ? PASSED_KNOWN : PASSED_REPLY;
+		if (connection->outcome == PASSED_STEERED)
+			outcome = judge_steered(door, packet, connection, outcome);
+		if (!is_drop(outcome))
+			note_packet(door, &key, packet, connection);
+		return outcome;
 	}
 	/* Without an order of opening, what comes from the other side may be the first of something else. */
 	if (packet->protocol != IPPROTO_TCP && connection->opened != door->heading)

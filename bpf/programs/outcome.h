@@ -63,6 +63,14 @@ enum outcome {
 	DROPPED_FRAGMENT,
 	/* Of a protocol that no verdict can name. */
 	DROPPED_UNKNOWN_PROTOCOL,
+	/* Given to Envoy, where rules of layer 7 decide. */
+	PASSED_STEERED,
+	/* For Envoy, which has no socket that it is for. */
+	DROPPED_NO_PROXY,
+	/* From Envoy, which has it by other rules than those that hold. */
+	DROPPED_OTHER_SLOT,
+	/* Seems to answer a connection that Envoy has, and is not from Envoy. */
+	DROPPED_BESIDE_PROXY,
 
 	OUTCOMES,
 } __attribute__((packed));
@@ -71,9 +79,8 @@ enum outcome {
 
 static __always_inline bool is_drop(enum outcome outcome)
 {
-	return outcome >= FIRST_DROP;
+	return outcome >= FIRST_DROP && outcome != PASSED_STEERED;
 }
-
 
 struct counter {
 	__u64 packets;

@@ -110,6 +110,11 @@ static __always_inline bool is_icmp(const struct packet *packet)
 	return packet->protocol == (packet->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 }
 
+static __always_inline bool opens_tcp(const struct packet *packet)
+{
+	return packet->protocol == IPPROTO_TCP && (packet->layer4.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
 /* One that tells of a packet, whose beginning it has in it. */
 static __always_inline bool is_icmp_error(const struct packet *packet)
 {

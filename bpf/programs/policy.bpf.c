@@ -5,6 +5,7 @@
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -18,6 +19,7 @@
 #include "link.h"
 #include "outcome.h"
 #include "packet.h"
+#include "proxy.h"
 #include "verdict.h"
 
 static __always_inline bool is_tagged(const struct __sk_buff *skb)
@@ -98,6 +100,9 @@ static __always_inline enum outcome judge_flow(struct door *door, struct packet 
 		outcome = judge_error(door, packet);
 	if (outcome == PASSED_UNJUDGED)
 		outcome = judge_packet(door, packet);
+	/* A socket is found by the ports, which only the first fragment has. */
+	if (outcome == PASSED_STEERED && packet->fragment != NO_FRAGMENT)
+		return DROPPED_FRAGMENT;
 	if (packet->fragment == FIRST_FRAGMENT && !is_drop(outcome))
 		remember_fragment(door->ifindex, door->heading, packet, door->now);
 	return outcome;
@@ -121,7 +126,21 @@ static __always_inline enum outcome judge_from_pod(struct door *door, struct pac
 		return outcome;
 	if (!is_own_address(door->ifindex, packet->source))
 		return DROPPED_SPOOFED;
-	return judge_flow(door, packet);
+	outcome = judge_flow(door, packet);
+	if (is_drop(outcome) || !may_be_for_upstream(packet) || !is_upstream(mark_of_receiver(door->skb, packet)))
+		return outcome;
+	door->slot = 0;
+	return PASSED_STEERED;
+}
+
+/* What answers Envoy where it has a pod's own address to an egress slot: an upstream of an ingress slot is answered by a pod of this node. */
+static __always_inline bool is_for_egress_upstream(const struct door *door, const struct packet *packet)
+{
+	__u32 kind = kind_of_mark(door->skb->mark);
+
+	if (!may_be_for_upstream(packet) || !door->has_subject || kind == MARK_EGRESS_LISTENER || kind == MARK_INGRESS_UPSTREAM)
+		return false;
+	return kind_of_mark(mark_of_receiver(door->skb, packet)) == MARK_EGRESS_UPSTREAM;
 }
 
 static __always_inline enum outcome judge_to_pod(struct door *door, struct packet *packet)
@@ -144,6 +163,10 @@ static __always_inline enum outcome judge_to_pod(struct door *door, struct packe
 		return DROPPED_MARTIAN;
 	if (!is_multicast(packet->destination) && !is_own_on_link(door->ifindex, packet->destination))
 		return DROPPED_OTHER_DESTINATION;
+	if (is_for_egress_upstream(door, packet)) {
+		door->slot = 0;
+		return PASSED_STEERED;
+	}
 	return judge_flow(door, packet);
 }
 
@@ -172,6 +195,7 @@ static __noinline int tell_drop(const struct door *door, const struct packet *pa
 	copy_address(event->remote_address, key.remote_address);
 	event->local_port = key.local_port;
 	event->remote_port = key.remote_port;
+	event->slot = door->slot;
 	event->protocol = key.protocol;
 	event->icmp_type = packet->layer4.icmp_type;
 	event->direction = door->heading;
@@ -183,11 +207,17 @@ static __noinline int tell_drop(const struct door *door, const struct packet *pa
 
 static __always_inline int conclude(const struct door *door, const struct packet *packet, enum outcome outcome)
 {
+	if (outcome == PASSED_STEERED && door->configuration->steer_ifindex == 0)
+		outcome = DROPPED_SLOT;
 	count(door->heading, outcome, door->skb->len);
-	if (!is_drop(outcome))
+	if (is_drop(outcome)) {
+		tell_drop(door, packet, outcome);
+		return TC_ACT_SHOT;
+	}
+	if (outcome != PASSED_STEERED)
 		return TC_ACT_UNSPEC;
-	tell_drop(door, packet, outcome);
-	return TC_ACT_SHOT;
+	door->skb->mark = MARK_TO_STEER | door->heading | (__u32)door->slot << MARK_PORT_SHIFT;
+	return bpf_redirect(door->configuration->steer_ifindex, BPF_F_INGRESS);
 }
 
 SEC("tc")
@@ -236,6 +266,26 @@ int from_network(struct __sk_buff *skb)
 	mark(skb, identity);
 	count(INGRESS, PASSED_MARKED, skb->len);
 	return TC_ACT_UNSPEC;
+}
+
+/*
+ * Of the device by which packets come in again that are for Envoy: the kernel takes a socket only for what comes in. Nothing else is to come by
+ * it. The packet is as its sender made it, so its Ethernet address is somebody else's.
+ */
+SEC("tc")
+int from_steer(struct __sk_buff *skb)
+{
+	struct packet packet = {};
+	__u16 slot = slot_of_mark(skb->mark);
+	enum direction heading = skb->mark & 1 ? EGRESS : INGRESS;
+
+	if (kind_of_mark(skb->mark) != MARK_TO_STEER || is_drop(parse_packet(skb, &packet, 0, 0)))
+		return TC_ACT_SHOT;
+	bpf_skb_change_type(skb, PACKET_HOST);
+	if (assign_connection(skb, &packet, slot) || (slot && assign_listener(skb, packet.is_ipv6, slot)))
+		return TC_ACT_UNSPEC;
+	count(heading, DROPPED_NO_PROXY, skb->len);
+	return TC_ACT_SHOT;
 }
 
 /* The clock is for programs that say that they are under the GPL. */

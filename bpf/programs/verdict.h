@@ -8,6 +8,7 @@
 
 #include "identity.h"
 #include "outcome.h"
+#include "proxy.h"
 #include "service-addresses.h"
 
 #define ANY_PEER 0
@@ -36,6 +37,7 @@ struct verdict_key {
 struct verdict {
 	/* Connections that it decided. */
 	__u64 decided;
+	/* The port of its listener; 0: it has none. */
 	__u32 slot;
 	enum decision decision;
 	/* As in its key. */
@@ -105,9 +107,19 @@ struct attempt {
 	__u8 protocol;
 	/* Of the destination, or the type of ICMP; host byte order. */
 	__u16 port;
+	/* The answer's, where Envoy is to decide. */
+	__u16 slot;
 };
 
-static __always_inline enum outcome judge_attempt(const struct subject *subject, const struct attempt *attempt)
+static __always_inline enum outcome judge_by_slot(struct attempt *attempt, __u32 slot)
+{
+	if (attempt->protocol != IPPROTO_TCP || !is_ready(slot))
+		return DROPPED_SLOT;
+	attempt->slot = slot;
+	return PASSED_STEERED;
+}
+
+static __always_inline enum outcome judge_attempt(const struct subject *subject, struct attempt *attempt)
 {
 	struct verdict_key key = {
 		.length = VERDICT_KEY_BITS,
@@ -135,7 +147,7 @@ static __always_inline enum outcome judge_attempt(const struct subject *subject,
 	__sync_fetch_and_add(&verdict->decided, 1);
 	if (verdict->decision == DECISION_ALLOW)
 		return PASSED_ALLOWED;
-	return verdict->decision == DECISION_SLOT ? DROPPED_SLOT : DROPPED_DENIED;
+	return verdict->decision == DECISION_SLOT ? judge_by_slot(attempt, verdict->slot) : DROPPED_DENIED;
 }
 
 /* Whether a pod that policy holds for sends to what is only the name of its backends. */

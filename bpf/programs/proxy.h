@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+#ifndef PROXY_H
+#define PROXY_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "address.h"
+#include "identity.h"
+#include "packet.h"
+
+/*
+ * How a node's Envoy is known: see docs/decisions/layer7.md. A packet's or a socket's mark says which leg it is of in the bits of MARK_KIND,
+ * and of which slot in the upper 16, by the port of its listener. Only root sets them.
+ */
+#define MARK_TO_SOCKET 0x00000200
+/* In the lowest bit, which way the packet goes; port 0: to a socket of Envoy's that opened the connection. */
+#define MARK_TO_STEER 0x00000300
+#define MARK_EGRESS_LISTENER 0x00000900
+#define MARK_INGRESS_LISTENER 0x00000a00
+#define MARK_EGRESS_UPSTREAM 0x00000b00
+#define MARK_INGRESS_UPSTREAM 0x00000c00
+#define MARK_PORT_SHIFT 16
+
+/* Envoy's own connections begin here, and no pod's does that leaves the choice to the kernel. */
+#define FIRST_UPSTREAM_PORT 61000
+
+/* As they are in every kernel that these load on; the compiler notes which fields, and their places are found when they are loaded. */
+struct inet_request_sock {
+	__u32 ir_mark;
+} __attribute__((preserve_access_index));
+
+struct tcp_request_sock {
+	struct inet_request_sock req;
+} __attribute__((preserve_access_index));
+
+struct inet_timewait_sock {
+	__u32 tw_mark;
+} __attribute__((preserve_access_index));
+
+struct tcp_timewait_sock {
+	struct inet_timewait_sock tw_sk;
+} __attribute__((preserve_access_index));
+
+/* The longest name of a slot, with the zero at its end. */
+#define SLOT_NAME_BYTES 64
+
+/* The listener of a slot, by its port. */
+struct redirect {
+	__u8 name[SLOT_NAME_BYTES];
+	/* Whether Envoy has it, so that connections may be given to it. */
+	__u8 is_ready;
+	__u8 pad[3];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct redirect);
+} redirects SEC(".maps");
+
+static __always_inline bool is_ready(__u32 slot)
+{
+	struct redirect *redirect = bpf_map_lookup_elem(&redirects, &slot);
+
+	return redirect && redirect->is_ready;
+}
+
+static __always_inline __u32 kind_of_mark(__u32 mark)
+{
+	return mark & MARK_KIND;
+}
+
+static __always_inline __u16 slot_of_mark(__u32 mark)
+{
+	return mark >> MARK_PORT_SHIFT;
+}
+
+/* Fills in a zero tuple; what is sent by `from` belongs to the socket that is found by it. */
+static __always_inline void key_socket(struct bpf_sock_tuple *tuple, bool is_ipv6, const __u8 *from, __u16 from_port, const __u8 *to,
+				       __u16 to_port)
+{
+	if (is_ipv6) {
+		copy_address((__u8 *)tuple->ipv6.saddr, from);
+		copy_address((__u8 *)tuple->ipv6.daddr, to);
+		tuple->ipv6.sport = bpf_htons(from_port);
+		tuple->ipv6.dport = bpf_htons(to_port);
+		return;
+	}
+	tuple->ipv4.saddr = words_of(from)[3];
+	tuple->ipv4.daddr = words_of(to)[3];
+	tuple->ipv4.sport = bpf_htons(from_port);
+	tuple->ipv4.dport = bpf_htons(to_port);
+}
+
+static __always_inline struct bpf_sock *find_socket(struct __sk_buff *skb, struct bpf_sock_tuple *tuple, bool is_ipv6)
+{
+	if (is_ipv6)
+		return bpf_skc_lookup_tcp(skb, tuple, sizeof(tuple->ipv6), BPF_F_CURRENT_NETNS, 0);
+	return bpf_skc_lookup_tcp(skb, tuple, sizeof(tuple->ipv4), BPF_F_CURRENT_NETNS, 0);
+}
+
+static __always_inline struct bpf_sock *socket_for(struct __sk_buff *skb, const struct packet *packet)
+{
+	struct bpf_sock_tuple tuple = {};
+
+	key_socket(&tuple, packet->is_ipv6, packet->source, packet->layer4.source_port, packet->destination,
+		   packet->layer4.destination_port);
+	return find_socket(skb, &tuple, packet->is_ipv6);
+}
+
+/* Each mark is read by itself: the kernel knows by the type where it may be read, and the compiler would make one load of all. */
+static __always_inline __u32 apart(__u32 value)
+{
+	asm volatile("" : "+r"(value));
+	return value;
+}
+
+/* Connections that are not open yet, or no more, have their mark elsewhere. Listeners have none here. */
+static __always_inline __u32 mark_of_socket(struct bpf_sock *socket)
+{
+	struct tcp_request_sock *request;
+	struct tcp_timewait_sock *closed;
+	struct bpf_sock *full;
+
+	if (socket->state == BPF_TCP_LISTEN)
+		return 0;
+	full = bpf_sk_fullsock(socket);
+	if (full)
+		return apart(full->mark);
+	request = bpf_skc_to_tcp_request_sock(socket);
+	if (request)
+		return apart(request->req.ir_mark);
+	closed = bpf_skc_to_tcp_timewait_sock(socket);
+	return closed ? apart(closed->tw_sk.tw_mark) : 0;
+}
+
+/* The mark of the socket that a packet is for; 0: there is none that has one. */
+static __noinline int mark_of_receiver(struct __sk_buff *skb, const struct packet *packet)
+{
+	struct bpf_sock *socket = socket_for(skb, packet);
+	__u32 mark;
+
+	if (!socket)
+		return 0;
+	mark = mark_of_socket(socket);
+	bpf_sk_release(socket);
+	return mark;
+}
+
+/* Envoy opens connections and takes none at these ports, so what opens one is not for it. */
+static __always_inline bool may_be_for_upstream(const struct packet *packet)
+{
+	return packet->layer4.destination_port >= FIRST_UPSTREAM_PORT && packet->protocol == IPPROTO_TCP && !opens_tcp(packet);
+}
+
+static __always_inline bool is_upstream(__u32 mark)
+{
+	return kind_of_mark(mark) == MARK_EGRESS_UPSTREAM || kind_of_mark(mark) == MARK_INGRESS_UPSTREAM;
+}
+
+static __always_inline bool is_downstream_of(__u32 mark, __u16 slot)
+{
+	__u32 kind = kind_of_mark(mark);
+
+	return slot_of_mark(mark) == slot && (kind == MARK_EGRESS_LISTENER || kind == MARK_INGRESS_LISTENER);
+}
+
+static __always_inline bool assign(struct __sk_buff *skb, struct bpf_sock *socket)
+{
+	if (bpf_sk_assign(skb, socket, 0))
+		return false;
+	skb->mark = MARK_TO_SOCKET;
+	return true;
+}
+
+/* Gives a packet to Envoy's socket of its connection; port 0: one that Envoy opened. */
+static __noinline int assign_connection(struct __sk_buff *skb, const struct packet *packet, __u32 slot)
+{
+	struct bpf_sock *socket = socket_for(skb, packet);
+	bool is_assigned = false;
+	__u32 mark;
+
+	if (!socket)
+		return false;
+	mark = mark_of_socket(socket);
+	if (slot == 0 ? is_upstream(mark) : is_downstream_of(mark, slot))
+		is_assigned = assign(skb, socket);
+	bpf_sk_release(socket);
+	return is_assigned;
+}
+
+/* Or to the slot's listener, which answers with a reset what opens nothing. */
+static __noinline int assign_listener(struct __sk_buff *skb, bool is_ipv6, __u32 slot)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *socket, *full;
+	bool is_assigned = false;
+
+	if (is_ipv6) {
+		tuple.ipv6.daddr[3] = bpf_htonl(1);
+		tuple.ipv6.dport = bpf_htons((__u16)slot);
+	} else {
+		tuple.ipv4.daddr = bpf_htonl(0x7f000001);
+		tuple.ipv4.dport = bpf_htons((__u16)slot);
+	}
+	socket = find_socket(skb, &tuple, is_ipv6);
+	if (!socket)
+		return false;
+	full = socket->state == BPF_TCP_LISTEN ? bpf_sk_fullsock(socket) : 0;
+	if (full && is_downstream_of(full->mark, slot))
+		is_assigned = assign(skb, socket);
+	bpf_sk_release(socket);
+	return is_assigned;
+}
+
+#endif
