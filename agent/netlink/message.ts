@@ -9,6 +9,7 @@ const HEADER_BYTES = 16;
 const ATTRIBUTE_HEADER_BYTES = 4;
 /** The two bits above say how the value is written. */
 const ATTRIBUTE_TYPE = 0x3fff;
+const NESTED = 0x8000;
 
 export interface Message {
   readonly type: number;
@@ -24,13 +25,25 @@ export interface Request {
   readonly body: Uint8Array;
 }
 
-/** An attribute whose value is a number of 32 bits. */
-export function encodeAttribute(type: number, value: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(ATTRIBUTE_HEADER_BYTES + 4));
-  view.setUint16(0, view.byteLength, IS_LITTLE_ENDIAN);
+/** An attribute whose value is a number of 32 bits, those bytes, or a text with a zero behind it. */
+export function encodeAttribute(type: number, value: number | Uint8Array | string): Uint8Array {
+  const bytes = bytesOf(value);
+  const attribute = new Uint8Array(aligned(ATTRIBUTE_HEADER_BYTES + bytes.byteLength));
+  const view = viewOf(attribute);
+  view.setUint16(0, ATTRIBUTE_HEADER_BYTES + bytes.byteLength, IS_LITTLE_ENDIAN);
   view.setUint16(2, type, IS_LITTLE_ENDIAN);
-  view.setInt32(4, value, IS_LITTLE_ENDIAN);
-  return new Uint8Array(view.buffer);
+  attribute.set(bytes, ATTRIBUTE_HEADER_BYTES);
+  return attribute;
+}
+
+/** An attribute that holds others. */
+export function nestAttributes(type: number, ...attributes: readonly Uint8Array[]): Uint8Array {
+  return encodeAttribute(type | NESTED, Buffer.concat(attributes));
+}
+
+function bytesOf(value: number | Uint8Array | string): Uint8Array {
+  if (typeof value === 'string') return new TextEncoder().encode(`${value}\0`);
+  return typeof value === 'number' ? new Uint8Array(Int32Array.of(value).buffer) : value;
 }
 
 export function encodeRequest({ type, flags, sequence, body }: Request): Uint8Array {
@@ -68,15 +81,19 @@ export function readMessages(bytes: Uint8Array): readonly Message[] {
  * @throws NetlinkError `malformed`
  */
 export function readAttributes(view: DataView, fixedBytes = 0): ReadonlyMap<number, DataView> {
+  return new Map(listAttributes(view, fixedBytes));
+}
+
+/** The attributes after a fixed part, in their order. @throws NetlinkError `malformed` */
+export function listAttributes(view: DataView, fixedBytes = 0): readonly (readonly [type: number, value: DataView])[] {
   if (view.byteLength < fixedBytes) throw new NetlinkError('malformed', 'a message is shorter than its fixed part');
-  const attributes = new Map<number, DataView>();
+  const attributes: (readonly [number, DataView])[] = [];
   for (let offset = aligned(fixedBytes); offset < view.byteLength; ) {
     const left = view.byteLength - offset;
     const length = left < ATTRIBUTE_HEADER_BYTES ? 0 : view.getUint16(offset, IS_LITTLE_ENDIAN);
     if (length < ATTRIBUTE_HEADER_BYTES || length > left) throw new NetlinkError('malformed', 'an attribute is not as long as it says');
     const type = view.getUint16(offset + 2, IS_LITTLE_ENDIAN) & ATTRIBUTE_TYPE;
-    const value = new DataView(view.buffer, view.byteOffset + offset + ATTRIBUTE_HEADER_BYTES, length - ATTRIBUTE_HEADER_BYTES);
-    attributes.set(type, value);
+    attributes.push([type, new DataView(view.buffer, view.byteOffset + offset + ATTRIBUTE_HEADER_BYTES, length - ATTRIBUTE_HEADER_BYTES)]);
     offset += aligned(length);
   }
   return attributes;

@@ -8,9 +8,8 @@ import {
   readNeighbour,
   readRoute,
 } from './entries.ts';
-import { encodeAttribute, encodeRequest, IS_LITTLE_ENDIAN, type Message, readMessages } from './message.ts';
-import { NetlinkError } from './netlink-error.ts';
-import { NetlinkSocket } from './socket.ts';
+import { NetlinkExchange } from './exchange.ts';
+import { encodeAttribute, type Message } from './message.ts';
 
 export const MESSAGE_TYPES = {
   newLink: 16,
@@ -27,16 +26,9 @@ export const MESSAGE_TYPES = {
   getNeighbour: 30,
 } as const;
 
-const NLMSG_ERROR = 2;
-const NLMSG_DONE = 3;
-const NLM_F_REQUEST = 0x1;
-const NLM_F_DUMP = 0x300;
-const NLM_F_DUMP_INTR = 0x10;
 const IFLA_TARGET_NETNSID = 46;
 const IFA_TARGET_NETNSID = 10;
 const FIXED_BYTES = { link: 16, address: 8, neighbour: 12, route: 12 } as const;
-/** A dump during which something changed may lack what is there all the time. */
-const MOST_TRIES = 10;
 
 interface Namespace {
   /** As this network namespace numbers another, see {@link NetworkLink.lowerNamespace}. Default: this one. */
@@ -48,19 +40,15 @@ interface Namespace {
  * a process of theirs. What it throws are NetlinkErrors: `refused` with `EINVAL` for a namespace that is gone, `interrupted`, `malformed`, `closed`.
  */
 export class RouteNetlink implements Disposable {
-  readonly #socket: NetlinkSocket;
-  #sequence = 0;
+  readonly #exchange: NetlinkExchange;
 
-  private constructor(socket: NetlinkSocket) {
-    this.#socket = socket;
+  private constructor(exchange: NetlinkExchange) {
+    this.#exchange = exchange;
   }
 
   /** @throws NetlinkError `unavailable`, `refused` for a kernel before 4.20 */
   static open(): RouteNetlink {
-    const socket = NetlinkSocket.open();
-    // Without it the kernel ignores in a dump what it does not look at, such as the namespace.
-    socket.enable('strictChecking');
-    return new RouteNetlink(socket);
+    return new RouteNetlink(NetlinkExchange.open('route'));
   }
 
   links({ namespace }: Namespace = {}): readonly NetworkLink[] {
@@ -86,39 +74,10 @@ export class RouteNetlink implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#socket[Symbol.dispose]();
+    this.#exchange[Symbol.dispose]();
   }
 
   #dump(type: number, fixedBytes: number, attributes: readonly Uint8Array[], answers: number): readonly Message[] {
-    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-      const messages = this.#ask(type, Buffer.concat([new Uint8Array(fixedBytes), ...attributes]));
-      if (messages.every(({ flags }) => (flags & NLM_F_DUMP_INTR) === 0)) return messages.filter((message) => message.type === answers);
-    }
-    throw new NetlinkError('interrupted', `what was asked for changed ${MOST_TRIES} times meanwhile`);
+    return this.#exchange.dump(type, Buffer.concat([new Uint8Array(fixedBytes), ...attributes]), answers);
   }
-
-  #ask(type: number, body: Uint8Array): readonly Message[] {
-    this.#sequence += 1;
-    this.#socket.send(encodeRequest({ type, flags: NLM_F_REQUEST | NLM_F_DUMP, sequence: this.#sequence, body }));
-    const found: Message[] = [];
-    for (;;) {
-      // The kernel answers while it is asked, so there is nothing to wait for.
-      const datagram = this.#socket.receive();
-      if (datagram === undefined || datagram === 'overrun') throw new NetlinkError('malformed', 'an answer has no end');
-      for (const message of readMessages(datagram.bytes)) {
-        if (message.sequence !== this.#sequence) continue;
-        if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
-          assertNoError(message);
-          // What interrupted the last part stands with the end.
-          return [...found, message];
-        }
-        found.push(message);
-      }
-    }
-  }
-}
-
-function assertNoError({ body }: Message): void {
-  const errno = body.byteLength < 4 ? 0 : -body.getInt32(0, IS_LITTLE_ENDIAN);
-  if (errno > 0) throw new NetlinkError('refused', 'the kernel does not tell', errno);
 }

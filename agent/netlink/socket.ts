@@ -8,7 +8,8 @@ const ADDRESS_BYTES = 12;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
-const NETLINK_ROUTE = 0;
+/** By the names of their headers in `linux/netlink.h`. */
+const PROTOCOLS = { route: 0, netfilter: 12 } as const;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const NETLINK_ADD_MEMBERSHIP = 1;
@@ -68,7 +69,7 @@ export interface Datagram {
   readonly namespace: number | undefined;
 }
 
-/** A socket of the kernel's routing family, in the network namespace of the thread that opens it. Nothing waits. */
+/** A socket of one of the kernel's netlink protocols, in the network namespace of the thread that opens it. Nothing waits. */
 export class NetlinkSocket implements Disposable {
   #fd: number;
   #callback: (() => void) | undefined;
@@ -79,9 +80,9 @@ export class NetlinkSocket implements Disposable {
     this.#fd = fd;
   }
 
-  /** @throws NetlinkError `unavailable` */
-  static open(): NetlinkSocket {
-    const fd = libc().socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+  /** @param protocol default: `route` @throws NetlinkError `unavailable` */
+  static open(protocol: keyof typeof PROTOCOLS = 'route'): NetlinkSocket {
+    const fd = libc().socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, PROTOCOLS[protocol]);
     if (fd < 0) throw new NetlinkError('unavailable', 'there is no netlink socket to be had', koffi.errno());
     const socket = new NetlinkSocket(fd);
     // The kernel gives it a number, without which it takes what it tells to all for what comes from this socket.

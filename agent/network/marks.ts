@@ -1,0 +1,15 @@
+/**
+ * What the bits `mask` of a packet's or a socket's mark say: which leg of a proxied connection it is of. The bits above the 16th hold the port of
+ * the slot. See docs/decisions/layer7.md.
+ */
+export const LEG_MARKS = {
+  mask: 0xf00,
+  /** A packet that was given to a socket of Envoy. */
+  toEnvoy: 0x200,
+  /** Listeners of egress and ingress slots, and what they accepted. */
+  egressListener: 0x900,
+  ingressListener: 0xa00,
+  /** What Envoy opens for these, with the client's address. */
+  egressUpstream: 0xb00,
+  ingressUpstream: 0xc00,
+} as const;

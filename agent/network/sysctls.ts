@@ -1,0 +1,73 @@
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SteeringNetworkError } from './network-error.ts';
+
+/** Where a container of a node has the node's own, which it may write to. */
+const MOUNTED = '/host/proc/sys/net';
+const OWN = '/proc/sys/net';
+
+/** The kernel's settings of the network namespace that this process is in, by paths below `net`. */
+export class Sysctls {
+  readonly #folder: string;
+
+  /** @param folder default: that which can be written to, of `/proc/sys/net` and `/host/proc/sys/net` */
+  constructor(folder: string = findFolder()) {
+    this.#folder = folder;
+  }
+
+  /** With its fields separated by one space; undefined where the kernel has none of that name. */
+  read(path: string): string | undefined {
+    try {
+      return normalise(readFileSync(join(this.#folder, path), 'utf8'));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** @throws SteeringNetworkError `read-only`, `not-permitted`, `refused` */
+  write(path: string, value: string): void {
+    try {
+      writeFileSync(join(this.#folder, path), value);
+    } catch (cause) {
+      throw errorOf(`${nameOf(path)} cannot be set to ${value}`, this.#folder, cause);
+    }
+  }
+
+  /** Whether this machine speaks IPv6. */
+  hasIpv6(): boolean {
+    return this.read('ipv6/conf/lo/disable_ipv6') === '0';
+  }
+}
+
+/** As `sysctl` names it: `net.ipv4.tcp_early_demux`. */
+export function nameOf(path: string): string {
+  return `net.${path.replaceAll('/', '.')}`;
+}
+
+function findFolder(): string {
+  return existsSync(MOUNTED) && !isWritable(OWN) ? MOUNTED : OWN;
+}
+
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(join(folder, 'ipv4/tcp_early_demux'), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function errorOf(what: string, folder: string, cause: unknown): SteeringNetworkError {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code === 'EROFS') {
+    const todo = `give this container the node's ${OWN} at ${MOUNTED}, as manifests/policy.yaml does`;
+    return new SteeringNetworkError('read-only', `${what}: ${folder} is mounted for reading; ${todo}`, { cause });
+  }
+  if (code === 'EACCES' || code === 'EPERM')
+    return new SteeringNetworkError('not-permitted', `${what}: it needs root and CAP_NET_ADMIN`, { cause });
+  return new SteeringNetworkError('refused', `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+}
+
+function normalise(text: string): string {
+  return text.trim().replaceAll(/\s+/g, ' ');
+}
