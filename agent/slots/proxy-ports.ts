@@ -8,6 +8,12 @@ import { ProxyPortError } from './proxy-port-error.ts';
 /** Where proxy ports are from and to, both included. Below what systems use for connections that they open, and below node ports. */
 export const PROXY_PORTS = { first: 10_000, last: 19_999 } as const;
 
+/** Those within that are somebody's even while nobody listens: Kubernetes' own programs (10248 to 10260), and Sluice's and other meshes'. */
+const LEFT_OUT = [
+  { first: 10_248, last: 10_260 },
+  { first: 15_000, last: 15_099 },
+] as const;
+
 /** How long nobody has the port of a slot that is gone: packets and connections of that slot would be taken for the next one's. */
 const REST_MS = 60_000;
 const FILE = 'proxy-ports.json';
@@ -139,7 +145,7 @@ export class ProxyPorts {
     const size = PROXY_PORTS.last - PROXY_PORTS.first + 1;
     const inTurn = Iterator.from(Array(size).keys()).map((step) => PROXY_PORTS.first + ((this.#next - PROXY_PORTS.first + step) % size));
     const found = inTurn
-      .filter((each) => !taken.has(each))
+      .filter((each) => !taken.has(each) && !LEFT_OUT.some(({ first, last }) => first <= each && each <= last))
       .take(count)
       .toArray();
     this.#next = (found.at(-1) ?? this.#next) + 1;
