@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { RESERVED_IDENTITIES } from '../../model/index.ts';
+import { needs } from '../../testkit/capabilities.ts';
+import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
+import { CLIENT, WEB } from './testing/judged.ts';
+import { NODE_ADDRESSES } from './testing/pod-network.ts';
+import { EGRESS_SLOT, INGRESS_SLOT, SteeredWorld, steered, WEB_PORT, type WorldPolicies } from './testing/steered-world.ts';
+
+enterOwnNamespaces();
+
+/** More than fits into what is on its way at once. */
+const LARGE = 3_000_000;
+
+describe('connections on which Envoy decides', needs('root', 'bpf', 'netns'), () => {
+  let world: SteeredWorld;
+  before(async () => {
+    world = await SteeredWorld.open();
+  });
+  after(() => world?.[Symbol.asyncDispose]());
+  afterEach(() => world.setPolicies({}));
+
+  /** One connection of a peer, with all that may be asked of it. @returns the ports of the listeners that had it */
+  async function talk(from: 'client' | 'node' | 'outside', address: string, source: string): Promise<readonly number[]> {
+    const peer = world.peers[from];
+    const begun = world.proxy.connections.length;
+    assert.equal(await peer.connect('talk', address, WEB_PORT), 'connected');
+    assert.equal((await peer.ask('talk', 'who')).split(' ')[0], source, 'the server sees the address of the client');
+    assert.equal((await peer.ask('talk', `send ${LARGE}`)).length, LARGE);
+    assert.equal((await peer.ask('talk', 'y'.repeat(LARGE))).length, LARGE);
+    assert.equal(await peer.finish('talk'), 'bye', 'a half that has ended keeps the other open');
+    const connections = world.proxy.connections.slice(begun);
+    for (const connection of connections) assert.match(connection, new RegExp(` ${source}/\\d+ ${address}/${WEB_PORT}$`));
+    return connections.map((connection) => Number(connection.split(' ')[0]));
+  }
+
+  for (const [family, version] of [
+    [0, 'IPv4'],
+    [1, 'IPv6'],
+  ] as const) {
+    const identityOfOutside = RESERVED_IDENTITIES[family === 0 ? 'world-ipv4' : 'world-ipv6'];
+    const toWeb = steered(EGRESS_SLOT, WEB);
+    const fromClient = steered(INGRESS_SLOT, CLIENT);
+    const cases: readonly {
+      readonly what: string;
+      readonly from: 'client' | 'node' | 'outside';
+      readonly to: 'web' | 'outside' | 'node';
+      readonly policies: WorldPolicies;
+      readonly slots: readonly number[];
+    }[] = [
+      { what: 'pod to pod, no slot', from: 'client', to: 'web', policies: {}, slots: [] },
+      { what: 'pod to pod, egress', from: 'client', to: 'web', policies: { client: toWeb }, slots: [EGRESS_SLOT.port] },
+      { what: 'pod to pod, ingress', from: 'client', to: 'web', policies: { web: fromClient }, slots: [INGRESS_SLOT.port] },
+      {
+        what: 'pod to pod, both',
+        from: 'client',
+        to: 'web',
+        policies: { client: toWeb, web: fromClient },
+        slots: [EGRESS_SLOT.port, INGRESS_SLOT.port],
+      },
+      {
+        what: 'pod to outside',
+        from: 'client',
+        to: 'outside',
+        policies: { client: steered(EGRESS_SLOT, identityOfOutside) },
+        slots: [EGRESS_SLOT.port],
+      },
+      {
+        what: 'outside to pod',
+        from: 'outside',
+        to: 'web',
+        policies: { web: steered(INGRESS_SLOT, identityOfOutside) },
+        slots: [INGRESS_SLOT.port],
+      },
+      {
+        what: 'pod to its node',
+        from: 'client',
+        to: 'node',
+        policies: { client: steered(EGRESS_SLOT, RESERVED_IDENTITIES.host) },
+        slots: [EGRESS_SLOT.port],
+      },
+      { what: 'node to its pod', from: 'node', to: 'web', policies: { web: steered(INGRESS_SLOT, RESERVED_IDENTITIES.host) }, slots: [] },
+    ];
+    for (const { what, from, to, policies, slots } of cases) {
+      test(`${what}, ${version}`, async () => {
+        await world.setPolicies(policies);
+        const addressOf = (name: typeof from | typeof to) => (name === 'node' ? NODE_ADDRESSES : world.pods[name].addresses)[family];
+        const source = from === 'node' ? (family === 0 ? '169.254.1.1' : NODE_ADDRESSES[1]) : addressOf(from);
+        assert.deepEqual(await talk(from, addressOf(to), source), slots);
+      });
+    }
+  }
+});

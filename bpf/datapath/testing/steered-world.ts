@@ -1,0 +1,171 @@
+import { SteeringNetwork } from '../../../agent/network/index.ts';
+import { type DirectionPolicy, type Identity, IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../../model/index.ts';
+import { TemporaryFolder } from '../../../testkit/temporary-folder.ts';
+import { Datapath } from '../index.ts';
+import { CLIENT, OPEN, OTHER, SMALL, verdict, WEB } from './judged.ts';
+import { NODE_ADDRESSES, PodNetwork, sh, type TestPod } from './pod-network.ts';
+import { StreamPeer } from './stream-peer.ts';
+import { compileProxy, type ProxySlot, TransparentProxy } from './transparent-proxy.ts';
+
+export const WEB_PORT = 8080;
+export const EGRESS_SLOT = { direction: 'egress', port: 10_001 } as const;
+export const INGRESS_SLOT = { direction: 'ingress', port: 10_002 } as const;
+const PROXY_PORTS = { first: 10_000, last: 19_999 };
+export const PINS = '/sys/fs/bpf/sluice';
+
+/** What a slot of the tests is called. */
+export function slotName({ direction, port }: ProxySlot): string {
+  return `http/${direction}/${port}`;
+}
+
+/** A verdict that leads what is for the port to a slot. */
+export function steered(slot: ProxySlot, peer: Identity, port = WEB_PORT, protocol: number = IP_PROTOCOLS.TCP): DirectionPolicy {
+  return {
+    defaultDeny: true,
+    verdicts: [{ ...verdict('slot', peer, protocol, port), decision: { kind: 'slot', slot: slotName(slot) } }],
+  };
+}
+
+/** Policies of the pods; what is not said is open. */
+export interface WorldPolicies {
+  readonly web?: DirectionPolicy;
+  readonly client?: DirectionPolicy;
+}
+
+/**
+ * Pods `web`, which serves, `client` and `other`, a machine outside, and the node with what it needs for steering, in namespaces of the test's
+ * own (see `enterOwnNamespaces`).
+ */
+export class SteeredWorld implements AsyncDisposable {
+  readonly pods: Readonly<Record<'web' | 'client' | 'other' | 'outside', TestPod>>;
+  readonly peers: Readonly<Record<'web' | 'client' | 'other' | 'outside' | 'node', StreamPeer>>;
+  datapath: Datapath;
+  proxy: TransparentProxy;
+  readonly #network: PodNetwork;
+  readonly #steering: SteeringNetwork;
+  readonly #folder: TemporaryFolder;
+
+  private constructor(parts: {
+    readonly pods: SteeredWorld['pods'];
+    readonly peers: SteeredWorld['peers'];
+    readonly datapath: Datapath;
+    readonly proxy: TransparentProxy;
+    readonly network: PodNetwork;
+    readonly steering: SteeringNetwork;
+    readonly folder: TemporaryFolder;
+  }) {
+    this.pods = parts.pods;
+    this.peers = parts.peers;
+    this.datapath = parts.datapath;
+    this.proxy = parts.proxy;
+    this.#network = parts.network;
+    this.#steering = parts.steering;
+    this.#folder = parts.folder;
+  }
+
+  static async open(): Promise<SteeredWorld> {
+    const folder = new TemporaryFolder();
+    compileProxy(folder.join('proxy'));
+    const network = new PodNetwork();
+    sh('echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter; echo 0 > /proc/sys/net/ipv4/conf/default/rp_filter');
+    const pods = {
+      web: await network.addPod('web', 1),
+      client: await network.addPod('client', 2),
+      other: await network.addPod('other', 3),
+      outside: await network.addPod('outside', 4),
+    };
+    const steering = SteeringNetwork.open({ stateFolder: folder.join('state'), proxyPorts: PROXY_PORTS, onEvent: () => {} });
+    const peers = {
+      web: new StreamPeer(pods.web),
+      client: new StreamPeer(pods.client),
+      other: new StreamPeer(pods.other),
+      outside: new StreamPeer(pods.outside),
+      node: new StreamPeer({ enter: [] }),
+    };
+    for (const peer of [peers.web, peers.outside, peers.node]) await peer.serve(WEB_PORT);
+    const proxy = await TransparentProxy.start(folder.join('proxy'), [EGRESS_SLOT, INGRESS_SLOT]);
+    const datapath = await Datapath.open({ pinFolder: PINS, sizes: SMALL, monitor: 'connections' });
+    const world = new SteeredWorld({ pods, peers, datapath, proxy, network, steering, folder });
+    await world.#enforce();
+    return world;
+  }
+
+  /** Of the device at which packets come in again. */
+  get steeringDevice(): number {
+    return this.#steering.ifindex;
+  }
+
+  async setPolicies({ web = OPEN, client = OPEN }: WorldPolicies): Promise<void> {
+    await this.datapath.verdicts.set([
+      { subject: WEB, ingress: web, egress: OPEN },
+      { subject: CLIENT, ingress: OPEN, egress: client },
+    ]);
+  }
+
+  async setRedirects(...slots: readonly (ProxySlot & { readonly ready?: boolean })[]): Promise<void> {
+    await this.datapath.redirects.set(
+      slots.map(({ direction, port, ready = true }) => ({ slot: slotName({ direction, port }), port, ready })),
+    );
+  }
+
+  async startProxy(...slots: readonly ProxySlot[]): Promise<void> {
+    await this.proxy.kill();
+    this.proxy = await TransparentProxy.start(this.#folder.join('proxy'), slots);
+  }
+
+  /** As another process takes over what this one leaves. */
+  async reopen(): Promise<void> {
+    this.datapath[Symbol.dispose]();
+    this.datapath = await Datapath.open({ pinFolder: PINS, sizes: SMALL, monitor: 'connections' });
+  }
+
+  /** Segments of TCP that got to a pod, whatever became of them. */
+  segmentsOf(pod: TestPod): number {
+    const [names = '', values = ''] = sh(`${pod.enter.join(' ')} cat /proc/net/snmp`)
+      .split('\n')
+      .filter((line) => line.startsWith('Tcp:'));
+    return Number(values.split(' ')[names.split(' ').indexOf('InSegs')]);
+  }
+
+  /** How many packets had this outcome, both ways together. */
+  counted(outcome: string): bigint {
+    const counters = this.datapath.counters().filter((counter) => counter.outcome === outcome);
+    return counters.reduce((sum, { packets }) => sum + packets, 0n);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(Object.values(this.peers).map((peer) => peer[Symbol.asyncDispose]()));
+    await this.proxy.kill();
+    this.datapath.cleanUp();
+    this.#steering[Symbol.dispose]();
+    this.#network[Symbol.dispose]();
+    this.#folder.dispose();
+  }
+
+  async #enforce(): Promise<void> {
+    const { datapath, pods } = this;
+    const entries = (addresses: readonly string[], identity: Identity) =>
+      addresses.map((address) => ({ prefix: `${address}/${address.includes(':') ? 128 : 32}`, identity }));
+    await datapath.addresses.replace([
+      ...entries(pods.web.addresses, WEB),
+      ...entries(pods.client.addresses, CLIENT),
+      ...entries(pods.other.addresses, OTHER),
+      ...entries([pods.outside.addresses[0]], RESERVED_IDENTITIES['world-ipv4']),
+      ...entries([pods.outside.addresses[1]], RESERVED_IDENTITIES['world-ipv6']),
+      ...entries([...NODE_ADDRESSES, '169.254.1.1', 'fe80::1'], RESERVED_IDENTITIES.host),
+    ]);
+    await this.setPolicies({});
+    await datapath.verdicts.set([{ subject: OTHER, ingress: OPEN, egress: OPEN }]);
+    await this.setRedirects(EGRESS_SLOT, INGRESS_SLOT);
+    for (const [pod, identity] of [
+      [pods.web, WEB],
+      [pods.client, CLIENT],
+      [pods.other, OTHER],
+    ] as const) {
+      await datapath.endpoints.set(pod.ifindex, { identity, addresses: pod.addresses });
+      datapath.attachPod(pod.ifindex);
+    }
+    datapath.attachNetwork(pods.outside.ifindex);
+    datapath.attachSteering(this.steeringDevice);
+  }
+}
