@@ -1,76 +1,21 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { needs } from '../../testkit/capabilities.ts';
-import { eventually } from '../../testkit/eventually.ts';
 import { enterOwnNetwork } from '../../testkit/own-network.ts';
-import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
-import { isAsWanted, removeSteeringNetwork, SteeringNetwork, type SteeringNetworkEvent } from './index.ts';
+import { assertAllWell, run, SteeringWorld, setSysctl, snapshot, sysctl } from '../../testkit/steering-world.ts';
+import { removeSteeringNetwork } from './index.ts';
 
 enterOwnNetwork();
 
-const PROXY_PORTS = { first: 10_000, last: 19_999 };
-const NODE_SYSCTLS = ['ipv4/tcp_early_demux', 'ipv4/ip_local_port_range', 'ipv4/conf/all/rp_filter'];
-
-function run(...[command = '', ...args]: readonly string[]): string {
-  return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-}
-
-function sysctl(path: string): string {
-  return readFileSync(`/proc/sys/net/${path}`, 'utf8').trim().replaceAll('\t', ' ');
-}
-
-function setSysctl(path: string, value: string): void {
-  writeFileSync(`/proc/sys/net/${path}`, value);
-}
-
-/** All of this namespace that could have been changed, as the tools of the field tell it. */
-function snapshot(): Record<string, unknown> {
-  return {
-    links: run('ip', '-json', '-details', 'link'),
-    addresses: run('ip', '-json', 'address'),
-    rules: [run('ip', '-json', 'rule'), run('ip', '-6', '-json', 'rule')],
-    routes: [run('ip', '-json', 'route', 'show', 'table', 'all'), run('ip', '-6', '-json', 'route', 'show', 'table', 'all')],
-    ruleset: run('nft', '-j', 'list', 'ruleset'),
-    sysctls: NODE_SYSCTLS.map(sysctl),
-  };
-}
-
-/** A steering network in a folder of its own, which is gone at the end. */
-class World implements Disposable {
-  readonly folder = new TemporaryFolder();
-  readonly events: SteeringNetworkEvent[] = [];
-  readonly options = {
-    stateFolder: this.folder.join('state'),
-    proxyPorts: PROXY_PORTS,
-    onEvent: (event: SteeringNetworkEvent) => this.events.push(event),
-  };
-
-  open(): SteeringNetwork {
-    return SteeringNetwork.open(this.options);
-  }
-
-  restored(): readonly string[] {
-    return this.events.flatMap((event) => (event.kind === 'restored' ? event.items.map(({ name }) => name) : []));
-  }
-
-  [Symbol.dispose](): void {
-    removeSteeringNetwork(this.options);
-    this.folder.dispose();
-  }
-}
-
-function assertAllWell(network: SteeringNetwork): void {
-  assert.deepEqual(
-    network.list().filter((item) => !isAsWanted(item)),
-    [],
-  );
-}
+const MODULE = new URL('./index.ts', import.meta.url).href;
 
 describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), () => {
   test('all that is needed is there, as the tools of the field tell it', () => {
-    using world = new World();
+    using world = new SteeringWorld();
     using network = world.open();
     assertAllWell(network);
     const [device] = JSON.parse(run('ip', '-json', '-details', 'link', 'show', 'steer0'));
@@ -95,10 +40,9 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
   });
 
   test('nothing is left of it when it is removed', () => {
-    setSysctl('ipv4/ip_local_port_range', '20000 50000');
     const before = snapshot();
     {
-      using world = new World();
+      using world = new SteeringWorld();
       using _network = world.open();
       assert.notDeepEqual(snapshot(), before);
       assert.deepEqual(removeSteeringNetwork(world.options), [
@@ -118,73 +62,8 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
     assert.deepEqual(snapshot(), before);
   });
 
-  const CHANGES: Readonly<Record<string, { readonly change: () => unknown; readonly items: readonly string[] }>> = {
-    'nft flush ruleset': {
-      change: () => run('nft', 'flush', 'ruleset'),
-      items: ['raw_prerouting', 'raw_output', 'guard_listeners', 'keep_sources'].map((chain) => `inet sluice ${chain}`),
-    },
-    'one rule of a chain': {
-      change: () => run('nft', 'flush', 'chain', 'inet', 'sluice', 'raw_output'),
-      items: ['inet sluice raw_output'],
-    },
-    'a rule that comes first': {
-      change: () => run('nft', 'insert', 'rule', 'inet', 'sluice', 'guard_listeners', 'accept'),
-      items: ['inet sluice guard_listeners'],
-    },
-    'a table that sleeps': {
-      change: () => run('nft', 'add', 'table', 'inet', 'sluice', '{ flags dormant; }'),
-      items: ['raw_prerouting', 'raw_output', 'guard_listeners', 'keep_sources'].map((chain) => `inet sluice ${chain}`),
-    },
-    'a chain beside ours': { change: () => run('nft', 'add', 'chain', 'inet', 'sluice', 'other'), items: ['inet sluice other'] },
-    'a rule of IPv4': { change: () => run('ip', 'rule', 'del', 'pref', '11'), items: ['ipv4 rule'] },
-    'a rule of IPv6': { change: () => run('ip', '-6', 'rule', 'del', 'pref', '11'), items: ['ipv6 rule'] },
-    'the routes': { change: () => run('ip', 'route', 'flush', 'table', '2004'), items: ['ipv4 table 2004'] },
-    'the routes of IPv6': { change: () => run('ip', '-6', 'route', 'flush', 'table', '2004'), items: ['ipv6 table 2004'] },
-    'the device is down': { change: () => run('ip', 'link', 'set', 'steer0', 'down'), items: ['steer0'] },
-    'its other end is down': { change: () => run('ip', 'link', 'set', 'steer1', 'down'), items: ['steer1'] },
-    'smaller packets': { change: () => run('ip', 'link', 'set', 'steer0', 'mtu', '1500', 'arp', 'on'), items: ['steer0'] },
-    'a setting of the namespace': { change: () => setSysctl('ipv4/tcp_early_demux', '1'), items: ['net.ipv4.tcp_early_demux'] },
-    ports: { change: () => setSysctl('ipv4/ip_local_port_range', '1024 60999'), items: ['net.ipv4.ip_local_port_range'] },
-    'a setting of the device': {
-      change: () => setSysctl('ipv4/conf/steer0/rp_filter', '1'),
-      items: ['net.ipv4.conf.steer0.rp_filter'],
-    },
-    'IPv6 off at the device': {
-      change: () => setSysctl('ipv6/conf/steer0/disable_ipv6', '1'),
-      items: ['net.ipv6.conf.steer0.disable_ipv6'],
-    },
-  };
-  for (const [what, { change, items }] of Object.entries(CHANGES)) {
-    test(`what somebody changes is as it was again, and told of once: ${what}`, async () => {
-      using world = new World();
-      using network = world.open();
-      const { ifindex } = network;
-      change();
-      await eventually(() => assert.deepEqual(world.restored(), items));
-      assertAllWell(network);
-      assert.equal(network.ifindex, ifindex);
-      // A second look finds nothing to tell.
-      assert.deepEqual(network.repair(), []);
-      assert.deepEqual([world.events.length, network.state().restored], [1, 1]);
-    });
-  }
-
-  test('the device is made anew, and whoever has programs on it hears of it', async () => {
-    using world = new World();
-    using network = world.open();
-    const { ifindex } = network;
-    run('ip', 'link', 'del', 'steer0');
-    await eventually(() => assert.ok(world.restored().includes('steer0')));
-    assert.notEqual(network.ifindex, ifindex);
-    assert.deepEqual(
-      world.events.filter(({ kind }) => kind === 'device'),
-      [{ kind: 'device', ifindex: network.ifindex }],
-    );
-    assertAllWell(network);
-  });
-
   test('the next process goes on with what an older one left, and gives back what was before that one', () => {
-    using world = new World();
+    using world = new SteeringWorld();
     const before = snapshot();
     const first = world.open();
     const { ifindex } = first;
@@ -196,5 +75,87 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
     assert.equal(second.ifindex, ifindex);
     removeSteeringNetwork(world.options);
     assert.deepEqual(snapshot(), before);
+  });
+
+  test('rules and tables of others stay where nothing is ours', () => {
+    using world = new SteeringWorld();
+    run('ip', 'rule', 'add', 'pref', '11', 'fwmark', '0x200/0xf00', 'lookup', '2004');
+    try {
+      const before = snapshot();
+      assert.deepEqual(removeSteeringNetwork(world.options), []);
+      assert.deepEqual(snapshot(), before);
+    } finally {
+      run('ip', 'rule', 'del', 'pref', '11');
+    }
+  });
+
+  test('a setting that somebody else has changed since is left alone', () => {
+    using world = new SteeringWorld();
+    const before = sysctl('ipv4/ip_local_port_range');
+    world.open()[Symbol.dispose]();
+    setSysctl('ipv4/ip_local_port_range', '30000 60000');
+    removeSteeringNetwork(world.options);
+    assert.equal(sysctl('ipv4/ip_local_port_range'), '30000 60000');
+    setSysctl('ipv4/ip_local_port_range', before);
+  });
+
+  test('a record of an earlier boot says nothing', () => {
+    using world = new SteeringWorld();
+    world.open()[Symbol.dispose]();
+    const file = world.folder.join('state/network.json');
+    assert.deepEqual(Object.keys(JSON.parse(readFileSync(file, 'utf8')).sysctls), ['ipv4/tcp_early_demux', 'ipv4/ip_local_port_range']);
+    writeFileSync(file, JSON.stringify({ boot: 'another', sysctls: { 'ipv4/tcp_early_demux': '1', 'ipv4/ip_local_port_range': '1 2' } }));
+    const removed = removeSteeringNetwork(world.options);
+    assert.ok(removed.includes('the devices steer0 and steer1'));
+    assert.deepEqual(
+      removed.filter((text) => text.includes('again')),
+      [],
+    );
+    setSysctl('ipv4/tcp_early_demux', '1');
+  });
+
+  test('a device of somebody else is left alone, and what is there by then can be taken away', () => {
+    using world = new SteeringWorld();
+    const before = snapshot();
+    run('ip', 'link', 'add', 'steer0', 'type', 'bridge');
+    try {
+      assert.throws(() => world.open(), {
+        name: 'SteeringNetworkError',
+        code: 'name-taken',
+        message: "steer0 is bridge of somebody else: remove or rename it, that name is Sluice's",
+      });
+      assert.equal(sysctl('ipv4/tcp_early_demux'), '0');
+      assert.deepEqual(removeSteeringNetwork(world.options), [
+        'net.ipv4.tcp_early_demux is 1 again',
+        'net.ipv4.ip_local_port_range is 20000 50000 again',
+      ]);
+    } finally {
+      run('ip', 'link', 'del', 'steer0');
+    }
+    assert.deepEqual(snapshot(), before);
+  });
+
+  test('whenever a process is killed, what was before comes back', async () => {
+    using world = new SteeringWorld();
+    const before = snapshot();
+    const seed = Math.floor(Math.random() * 2 ** 32);
+    const script = `
+      const { SteeringNetwork } = await import(${JSON.stringify(MODULE)});
+      console.log('opening');
+      SteeringNetwork.open({ stateFolder: ${JSON.stringify(world.options.stateFolder)}, proxyPorts: { first: 1, last: 2 }, onEvent: () => {} });
+      setInterval(() => {}, 1000);`;
+    for (let round = 0; round < 6; round += 1) {
+      const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+      await once(child.stdout, 'data');
+      // Opening takes so long.
+      await sleep(((seed >>> (round * 5)) % 32) / 2);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      if (round % 2 === 0) continue;
+      removeSteeringNetwork(world.options);
+      assert.deepEqual(snapshot(), before, `seed ${seed}, round ${round}`);
+    }
+    using network = world.open();
+    assertAllWell(network);
   });
 });

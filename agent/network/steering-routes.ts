@@ -33,7 +33,8 @@ export class SteeringRoutes implements NetworkPart {
 
   remove(): readonly string[] {
     const ifindex = this.#loopback();
-    return this.#families().flatMap((family) => {
+    // They stay when a machine gives up IPv6.
+    return this.#families('that can be').flatMap((family) => {
       const removed: string[] = [];
       if (deleted(() => this.#editor.deleteRule(ruleOf(family))))
         removed.push(`the rule of ${nameOf(family)} that leads to table ${TABLE}`);
@@ -54,8 +55,9 @@ export class SteeringRoutes implements NetworkPart {
     return { kind: 'rule', name: `${family} rule`, wanted, found: this.#editor.hasRule(ruleOf(family)) ? wanted : undefined };
   }
 
-  #families(): readonly IpFamily[] {
-    return this.#sysctls.hasIpv6() ? ['ipv4', 'ipv6'] : ['ipv4'];
+  #families(which: 'in use' | 'that can be' = 'in use'): readonly IpFamily[] {
+    const isIpv6 = which === 'in use' ? this.#sysctls.hasIpv6() : this.#sysctls.knowsIpv6();
+    return isIpv6 ? ['ipv4', 'ipv6'] : ['ipv4'];
   }
 
   #loopback(): number {

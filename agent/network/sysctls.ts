@@ -37,6 +37,11 @@ export class Sysctls {
   hasIpv6(): boolean {
     return this.read('ipv6/conf/lo/disable_ipv6') === '0';
   }
+
+  /** Whether its kernel could. */
+  knowsIpv6(): boolean {
+    return this.read('ipv6/conf/lo/disable_ipv6') !== undefined;
+  }
 }
 
 /** As `sysctl` names it: `net.ipv4.tcp_early_demux`. */
