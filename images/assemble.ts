@@ -6,7 +6,21 @@ import { basename, dirname, join } from 'node:path';
 
 /** The layers, and what is read at run time. */
 const SOURCES = [
-  ...['agent', 'bpf', 'cli', 'collection', 'controller', 'ingress-controller', 'kube', 'model', 'pki', 'policy', 'service-translation'],
+  ...[
+    'agent',
+    'bpf',
+    'cli',
+    'collection',
+    'controller',
+    'ingress-controller',
+    'kube',
+    'l7-filters',
+    'model',
+    'pki',
+    'policy',
+    'regex',
+    'service-translation',
+  ],
   ...['settings', 'xds-server', 'yaml'],
   ...['LICENSE', 'package.json', 'manifests/install.yaml', 'manifests/policy.yaml'],
 ];

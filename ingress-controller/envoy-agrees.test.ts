@@ -5,12 +5,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { countInstructions, estimateProgramSize, regexProblem } from '../regex/index.ts';
 import { envoyBinary } from '../testkit/envoy-binary.ts';
 import { secretObject } from '../testkit/kube-objects.ts';
 import { ellipticKeys, makeCertificate } from '../testkit/make-certificate.ts';
 import { ingestCertificate } from './certificate.ts';
-import { countInstructions, regexProblem } from './regex.ts';
-import { estimateProgramSize } from './regex-size.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-envoy-agrees-'));
 after(() => rmSync(folder, { recursive: true }));

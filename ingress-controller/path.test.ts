@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { PathMatch } from '../model/index.ts';
+import { estimateProgramSize, isLiteral, regexProblem } from '../regex/index.ts';
 import { ingestPath } from './path.ts';
-import { isLiteral, regexProblem } from './regex.ts';
-import { estimateProgramSize } from './regex-size.ts';
 import { Report } from './report.ts';
 
 type PathType = 'Exact' | 'Prefix' | 'ImplementationSpecific';

@@ -26,6 +26,7 @@ export {
   type CiliumPolicySpec,
   type CiliumPortRule,
   type CiliumServicePeer,
+  ciliumHttpRule,
   ciliumPolicySpec,
 } from './views/cilium-network-policy.ts';
 export type { Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls } from './views/ingress.ts';

@@ -10,14 +10,17 @@ export type HeaderMismatch = 'deny' | 'log' | 'add' | 'delete' | 'replace';
 
 export type HeaderValue =
   | { readonly kind: 'literal'; readonly text: string }
-  /** A key of a Secret, whose value stands in nothing that is shown. */
-  | { readonly kind: 'secret'; readonly namespace: string; readonly name: string; readonly key: string };
+  /**
+   * A key of a Secret, whose value stands in nothing that is shown. An empty key: the only one that there is. `fallback` is the value as
+   * long as the Secret cannot be had; without it, no request matches then.
+   */
+  | { readonly kind: 'secret'; readonly namespace: string; readonly name: string; readonly key: string; readonly fallback?: string };
 
 /** A header that a request must have. */
 export interface HeaderRule {
   /** In lower case. */
   readonly name: string;
-  /** Absent: any. */
+  /** Absent: any, and what is added is empty. */
   readonly value?: HeaderValue;
   readonly mismatch: HeaderMismatch;
   readonly source: FieldRef;

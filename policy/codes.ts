@@ -11,7 +11,15 @@ export const DIAGNOSTIC_CODES = {
   },
   NeedsLayer7: {
     severity: 'error',
-    meaning: 'A rule needs layer 7 (rules, TLS, server names, a listener), which is not enforced yet. It allows nothing.',
+    meaning: 'A rule needs what is not enforced yet: TLS interception, a listener, or rules for Kafka, DNS or others. It allows nothing.',
+  },
+  InvalidLayer7Rule: {
+    severity: 'error',
+    meaning: 'An HTTP rule or server name is wrong. It allows nothing; those beside it are in force.',
+  },
+  ConflictingLayer7: {
+    severity: 'error',
+    meaning: 'Rules for HTTP and for server names meet at a port of the same peers. What needs them is denied there.',
   },
   PeerNotEnforced: {
     severity: 'error',

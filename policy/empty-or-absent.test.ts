@@ -154,10 +154,10 @@ const CILIUM: readonly Case[] = [
     'near80 far outside',
   ],
   [
-    'rules of a kind without any',
+    'rules of a kind without any ask for nothing',
     'ingress',
     { ...endpoint, ingress: [{ toPorts: [{ ports: [{ port: '80' }], rules: { http: [] } }] }] },
-    NONE,
+    'near80 far outside',
   ],
   [
     'serverNames empty ask for nothing',

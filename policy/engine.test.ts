@@ -45,6 +45,7 @@ const NOTHING: PolicyChange = {
   addresses: { upserts: [], removals: [] },
   endpoints: { upserts: [], removals: [] },
   policies: { upserts: [], removals: [] },
+  slots: { upserts: [], removals: [] },
   diagnostics: undefined,
 };
 

@@ -11,8 +11,10 @@ import {
   objectKey,
   type PodEndpoint,
   RESERVED_IDENTITIES,
+  type Slot,
   type SubjectPolicy,
 } from '../model/index.ts';
+import { diagnoseConflicts } from './conflicts.ts';
 import { type IdentityAllocator, MemoryIdentityAllocator } from './identity/allocator.ts';
 import { factsOf } from './identity/facts.ts';
 import { IdentityTable } from './identity/identity-table.ts';
@@ -40,6 +42,8 @@ export interface PolicyEngineOptions {
   readonly labelFilter?: readonly string[];
   /** Whether a namespace without object has no labels but its name, as in manifests; by default its pods are `init` until it is known. */
   readonly impliesNamespaces?: boolean;
+  /** The largest RE2 program that Envoy takes, in instructions; by default 1000. */
+  readonly regexMaxProgramSize?: number;
 }
 
 /** What is different from what was told before. Nothing is told twice, and what is equal is the same object. */
@@ -51,6 +55,8 @@ export interface PolicyChange {
   readonly endpoints: { readonly upserts: readonly PodEndpoint[]; readonly removals: readonly PodEndpoint[] };
   /** One for each identity that an endpoint has, and that of `init`. */
   readonly policies: { readonly upserts: readonly SubjectPolicy[]; readonly removals: readonly Identity[] };
+  /** Those that verdicts name; removals are the names. One is told no later than the first verdict with it. */
+  readonly slots: { readonly upserts: readonly Slot[]; readonly removals: readonly string[] };
   /** All that is wrong at present; undefined where nothing of it changed. */
   readonly diagnostics: readonly Diagnostic[] | undefined;
 }
@@ -60,6 +66,9 @@ type CiliumPolicy = CiliumNetworkPolicy | CiliumClusterwideNetworkPolicy;
 /** Whose endpoints are the API servers. */
 const API_SERVER_NAMESPACE = 'default';
 const API_SERVER = `${API_SERVER_NAMESPACE}/kubernetes`;
+
+/** That of the settings. */
+const DEFAULT_MAX_PROGRAM_SIZE = 1_000;
 
 /** Cheaper than to look for it, and no harm where it is wrong. */
 function namesServices({ spec, specs }: CiliumPolicy): boolean {
@@ -82,6 +91,7 @@ export class PolicyEngine {
   readonly #usersOfServices = new Map<string, CiliumPolicy>();
   readonly #cluster: string;
   readonly #mode: EnforcementMode;
+  readonly #regexMaxProgramSize: number;
   #policiesChanged = false;
   /** As of the last flush, like those below. */
   #ofPolicies: readonly Diagnostic[] = [];
@@ -99,6 +109,7 @@ export class PolicyEngine {
       impliesNamespaces: options.impliesNamespaces ?? false,
     });
     this.#mode = options.enforcement ?? 'default';
+    this.#regexMaxProgramSize = options.regexMaxProgramSize ?? DEFAULT_MAX_PROGRAM_SIZE;
     this.#compiler = new VerdictCompiler(this.#mode);
     for (const facts of RESERVED_FACTS) this.#compiler.putIdentity(facts);
     this.#bearers.set(RESERVED_IDENTITIES.init, 1);
@@ -177,6 +188,11 @@ export class PolicyEngine {
     return this.#compiler.policy(subject);
   }
 
+  /** As of the last flush. */
+  slot(name: string): Slot | undefined {
+    return this.#compiler.slot(name);
+  }
+
   /** The policies by which what nothing allows a subject is denied in a direction, each once. As of the last flush. */
   isolating(subject: Identity, direction: Direction): ObjectRef[] {
     const objects = this.#compiler.isolating(subject, direction).map(({ object }) => object);
@@ -191,25 +207,33 @@ export class PolicyEngine {
     for (const each of facts) this.#compiler.putIdentity(each);
     for (const endpoint of endpoints.removals) this.#bear(endpoint, undefined);
     for (const endpoint of endpoints.upserts) this.#bear(endpoint, endpoint.identity);
-    const policies = this.#compiler.settle();
+    const { slots, ...policies } = this.#compiler.settle();
     const reserved = this.#toldReserved ? [] : RESERVED_FACTS.map(({ identity, labels }) => ({ identity, labels: labels.texts }));
     this.#toldReserved = true;
     const upserts = [...reserved, ...entries].sort((a, b) => a.identity - b.identity);
-    return { identities: { upserts, removals }, addresses, endpoints, policies, diagnostics: this.#diagnose() };
+    return { identities: { upserts, removals }, addresses, endpoints, policies, slots, diagnostics: this.#diagnose() };
   }
 
   #putCiliumPolicy(policy: CiliumPolicy): void {
     const key = objectKey(refOf(policy));
     if (namesServices(policy)) this.#usersOfServices.set(key, policy);
     else this.#usersOfServices.delete(key);
-    this.#setPolicy(key, ingestCiliumPolicy(policy, { cluster: this.#cluster, services: this.#services }));
+    this.#setPolicy(key, this.#ingest(policy));
+  }
+
+  #ingest(policy: CiliumPolicy): IngestedPolicy {
+    return ingestCiliumPolicy(policy, {
+      cluster: this.#cluster,
+      services: this.#services,
+      regexMaxProgramSize: this.#regexMaxProgramSize,
+    });
   }
 
   /** Rules that name Services mean others once those change. */
   #refreshServices(): void {
     if (!this.#services.takeChanged()) return;
     for (const [key, policy] of this.#usersOfServices) {
-      const ingested = ingestCiliumPolicy(policy, { cluster: this.#cluster, services: this.#services });
+      const ingested = this.#ingest(policy);
       if (!equal(this.#policies.get(key), ingested)) this.#setPolicy(key, ingested);
     }
   }
@@ -252,7 +276,8 @@ export class PolicyEngine {
     });
     if (this.#table.takeHostNetworkChanged() || this.#policiesChanged) this.#hostNetwork = this.#findHostNetwork();
     this.#policiesChanged = false;
-    const diagnostics = [...this.#ofPolicies, ...withoutNumber, ...this.#hostNetwork].sort(compareDiagnostics);
+    const conflicts = diagnoseConflicts(this.#compiler.conflicts());
+    const diagnostics = [...this.#ofPolicies, ...conflicts, ...withoutNumber, ...this.#hostNetwork].sort(compareDiagnostics);
     if (equal(diagnostics, this.#diagnostics)) return undefined;
     this.#diagnostics = diagnostics;
     return diagnostics;

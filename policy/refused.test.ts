@@ -242,33 +242,41 @@ const CILIUM: readonly Case[] = [
   ],
 ];
 
-const http = { toPorts: [{ ports: [{ port: '80' }], rules: { http: [{}] } }] };
+const needing = (more: object) => ({ toPorts: [{ ports: [{ port: '80' }], ...more }] });
+const secret = { secret: { name: 'a' } };
 
 const NOT_ENFORCED: readonly Case[] = [
-  ['rules of layer 7', { ...endpoint, ingress: [http] }, OUT, ['NeedsLayer7 spec.ingress[0].toPorts[0].rules']],
   [
-    'server names',
-    { ...endpoint, egress: [{ toPorts: [{ ports: [{ port: '80' }], serverNames: ['a'] }] }] },
-    IN,
-    ['NeedsLayer7 spec.egress[0].toPorts[0].serverNames'],
+    'rules for Kafka',
+    { ...endpoint, ingress: [needing({ rules: { kafka: [{}] } })] },
+    OUT,
+    ['NeedsLayer7 spec.ingress[0].toPorts[0].rules.kafka'],
   ],
+  ['rules for DNS', { ...endpoint, egress: [needing({ rules: { dns: [{}] } })] }, IN, ['NeedsLayer7 spec.egress[0].toPorts[0].rules.dns']],
   [
-    'a listener',
-    { ...endpoint, egress: [{ toPorts: [{ ports: [{ port: '80' }], listener: { name: 'a' } }] }] },
-    IN,
-    ['NeedsLayer7 spec.egress[0].toPorts[0].listener'],
+    'rules for another protocol',
+    { ...endpoint, ingress: [needing({ rules: { l7proto: 'a', l7: [{}] } })] },
+    OUT,
+    ['NeedsLayer7 spec.ingress[0].toPorts[0].rules.l7', 'NeedsLayer7 spec.ingress[0].toPorts[0].rules.l7proto'],
   ],
+  ['a listener', { ...endpoint, egress: [needing({ listener: { name: 'a' } })] }, IN, ['NeedsLayer7 spec.egress[0].toPorts[0].listener']],
   [
     'TLS',
-    { ...endpoint, ingress: [{ toPorts: [{ ports: [{ port: '80' }], terminatingTLS: { secret: {} }, originatingTLS: { secret: {} } }] }] },
+    { ...endpoint, ingress: [needing({ terminatingTLS: secret, originatingTLS: secret })] },
     OUT,
     ['NeedsLayer7 spec.ingress[0].toPorts[0].originatingTLS', 'NeedsLayer7 spec.ingress[0].toPorts[0].terminatingTLS'],
   ],
   [
-    'layer 7 beside a rule without: that one allows',
-    { ...endpoint, ingress: [http, toAll] },
+    'TLS with names and requests',
+    { ...endpoint, egress: [needing({ terminatingTLS: secret, serverNames: ['a.example'], rules: { http: [{}] } })] },
+    IN,
+    ['NeedsLayer7 spec.egress[0].toPorts[0].terminatingTLS'],
+  ],
+  [
+    'TLS beside a rule without: that one allows',
+    { ...endpoint, ingress: [needing({ terminatingTLS: secret }), toAll] },
     ['web in', 'web out', 'near in'],
-    ['NeedsLayer7 spec.ingress[0].toPorts[0].rules'],
+    ['NeedsLayer7 spec.ingress[0].toPorts[0].terminatingTLS'],
   ],
   ['names', { ...endpoint, egress: [{ toFQDNs: [{ matchName: 'a.example' }] }] }, IN, ['PeerNotEnforced spec.egress[0].toFQDNs']],
   ['groups', { ...endpoint, egress: [{ toGroups: [{ aws: {} }] }] }, IN, ['PeerNotEnforced spec.egress[0].toGroups']],
@@ -330,6 +338,52 @@ function describeCases(what: string, cases: readonly Case[], policyOf: (spec: un
   });
 }
 
+const LAYER7: readonly Case[] = [
+  [
+    'rules of two kinds',
+    { ...endpoint, ingress: [needing({ rules: { http: [{}], kafka: [{}] } })] },
+    OUT,
+    ['InvalidPolicy spec.ingress[0].toPorts[0].rules.kafka', 'NeedsLayer7 spec.ingress[0].toPorts[0].rules.kafka'],
+  ],
+  [
+    'rules of no known kind',
+    { ...endpoint, ingress: [needing({ rules: { smtp: [{}] } })] },
+    OUT,
+    ['InvalidPolicy spec.ingress[0].toPorts[0].rules'],
+  ],
+  [
+    'requests of another protocol than TCP',
+    { ...endpoint, ingress: [{ toPorts: [{ ports: [{ port: '80', protocol: 'UDP' }], rules: { http: [{}] } }] }] },
+    OUT,
+    ['InvalidPolicy spec.ingress[0].toPorts[0].ports[0].protocol'],
+  ],
+  [
+    'requests and server names without a certificate',
+    { ...endpoint, egress: [needing({ serverNames: ['a.example'], rules: { http: [{}] } })] },
+    IN,
+    ['InvalidPolicy spec.egress[0].toPorts[0].serverNames'],
+  ],
+  [
+    'a listener for what comes in',
+    { ...endpoint, ingress: [needing({ listener: { name: 'a' } })] },
+    OUT,
+    ['InvalidPolicy spec.ingress[0].toPorts[0].listener', 'NeedsLayer7 spec.ingress[0].toPorts[0].listener'],
+  ],
+  [
+    'too many ports',
+    { ...endpoint, ingress: [{ toPorts: [{ ports: Array.from({ length: 41 }, () => ({ port: '80' })), rules: { http: [{}] } }] }] },
+    OUT,
+    ['InvalidPolicy spec.ingress[0].toPorts[0].ports'],
+  ],
+  [
+    'layer 7 in a denial',
+    { ...endpoint, ingressDeny: [needing({ rules: { http: [{}] } })] },
+    OUT,
+    ['InvalidPolicy spec.ingressDeny[0].toPorts[0]'],
+  ],
+];
+
+describeCases('layer 7 that is wrong takes its policy with it', LAYER7, (spec) => ciliumPolicyOf(spec));
 describeCases('a NetworkPolicy that is wrong', NETWORK_POLICY, (spec) => networkPolicyOf(spec));
 describeCases('a CiliumNetworkPolicy that is wrong', CILIUM, (spec) => ciliumPolicyOf(spec));
 describeCases('rules that are not enforced yet', NOT_ENFORCED, (spec) => ciliumPolicyOf(spec));

@@ -59,7 +59,7 @@ const policy = (name: string, spec: object) => ({
 });
 const EVERYBODY = { ingress: [{ fromEntities: ['all'] }] };
 const BACKWARDS = { ingress: [{ toPorts: [{ ports: [{ port: '90', endPort: 80 }] }] }] };
-const OF_LAYER_7 = { ingress: [{ toPorts: [{ ports: [{ port: '80' }], rules: { http: [{ method: 'GET' }] } }] }] };
+const OF_LAYER_7 = { ingress: [{ toPorts: [{ ports: [{ port: '80' }], rules: { kafka: [{ topic: 'a' }] } }] }] };
 const MISSPELT = { ingress: [{ fromEndpoint: [{}] }] };
 
 describe("Cilium's kinds, with controllers of Sluice", needs('cluster'), () => {
@@ -166,7 +166,7 @@ describe("Cilium's kinds, with controllers of Sluice", needs('cluster'), () => {
       [
         'layer-7',
         ['True', 'Valid', 'Policy validation succeeded'],
-        ['False', 'NeedsLayer7', `${path}.rules: needs layer 7, which is not enforced yet: allows nothing`],
+        ['False', 'NeedsLayer7', `${path}.rules.kafka: is not enforced yet: allows nothing`],
       ],
       ['misspelt', ['False', 'Invalid', 'spec.ingress[0]: has no field "fromEndpoint"'], isolated],
     ] as const) {

@@ -45,6 +45,8 @@ const stamped = (...conditions: readonly object[]) => conditions.map((condition)
 
 const INVALID = finding('InvalidPolicy', ['spec', 'ingress', 0, 'fromCIDR', 0], 'must be a prefix');
 const LAYER7 = finding('NeedsLayer7', ['spec', 'ingress', 0, 'toPorts', 0, 'rules'], 'needs layer 7');
+const RULE = finding('InvalidLayer7Rule', ['spec', 'ingress', 0, 'toPorts', 0, 'rules', 'http', 1, 'path'], 'is not understood');
+const RULE_MESSAGE = 'spec.ingress[0].toPorts[0].rules.http[1].path: is not understood';
 const NAMES = finding('PeerNotEnforced', ['spec', 'egress', 0, 'toFQDNs'], 'cannot be told yet');
 const CASES: readonly (readonly [what: string, findings: readonly Diagnostic[], conditions: readonly object[]])[] = [
   ['nothing is wrong', [], [VALID, ENFORCEABLE]],
@@ -54,6 +56,22 @@ const CASES: readonly (readonly [what: string, findings: readonly Diagnostic[], 
     [INVALID, LAYER7],
     [
       { type: 'Valid', status: 'False', reason: 'Invalid', message: 'spec.ingress[0].fromCIDR[0]: must be a prefix' },
+      { ...ENFORCEABLE, status: 'False', reason: 'Invalid', message: 'it allows nothing; what it selects is isolated' },
+    ],
+  ],
+  [
+    'a rule of layer 7 is wrong',
+    [RULE],
+    [
+      { ...VALID, status: 'False', reason: 'Invalid', message: RULE_MESSAGE },
+      { ...ENFORCEABLE, status: 'False', reason: 'InvalidLayer7Rule', message: RULE_MESSAGE },
+    ],
+  ],
+  [
+    'a rule of layer 7 is wrong in a policy that allows nothing',
+    [INVALID, RULE],
+    [
+      { ...VALID, status: 'False', reason: 'Invalid', message: `spec.ingress[0].fromCIDR[0]: must be a prefix; ${RULE_MESSAGE}` },
       { ...ENFORCEABLE, status: 'False', reason: 'Invalid', message: 'it allows nothing; what it selects is isolated' },
     ],
   ],

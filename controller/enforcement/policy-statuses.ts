@@ -18,6 +18,8 @@ const VALID_MESSAGE = 'Policy validation succeeded';
 /** Whether all of a valid policy is enforced. */
 const ENFORCEABLE = 'sluice.io/Enforceable';
 const INVALID_POLICY = 'InvalidPolicy';
+/** Takes nothing with it but itself. */
+const INVALID_RULE = 'InvalidLayer7Rule';
 /** The longest message that `metav1.Condition` allows, and a little less. */
 const MAX_MESSAGE = 32_000;
 const NONE: readonly Diagnostic[] = [];
@@ -107,14 +109,14 @@ export class PolicyStatuses {
 
 /** Without `observedGeneration`, for which Cilium's definitions have no room. */
 function wantedConditions(findings: readonly Diagnostic[]): readonly WantedCondition[] {
-  const wrong = findings.filter(({ code }) => code === INVALID_POLICY);
-  if (wrong.length > 0) {
-    return [
-      { type: VALID, status: 'False', reason: 'Invalid', message: describe(wrong) },
-      { type: ENFORCEABLE, status: 'False', reason: 'Invalid', message: 'it allows nothing; what it selects is isolated' },
-    ];
+  const wrong = findings.filter(({ code }) => code === INVALID_POLICY || code === INVALID_RULE);
+  const isValid = wrong.length === 0;
+  const valid: WantedCondition = isValid
+    ? { type: VALID, status: 'True', reason: 'Valid', message: VALID_MESSAGE }
+    : { type: VALID, status: 'False', reason: 'Invalid', message: describe(wrong) };
+  if (wrong.some(({ code }) => code === INVALID_POLICY)) {
+    return [valid, { type: ENFORCEABLE, status: 'False', reason: 'Invalid', message: 'it allows nothing; what it selects is isolated' }];
   }
-  const valid: WantedCondition = { type: VALID, status: 'True', reason: 'Valid', message: VALID_MESSAGE };
   const [first] = findings;
   if (!first) return [valid, { type: ENFORCEABLE, status: 'True', reason: 'Enforceable', message: 'all rules can be enforced' }];
   return [valid, { type: ENFORCEABLE, status: 'False', reason: first.code, message: describe(findings) }];

@@ -11,14 +11,39 @@ const port = z.strictObject({
   protocol: z.string().optional(),
 });
 
-/** The members besides `ports` need layer 7; who enforces them judges what stands in them. */
+/** One that is wrong takes nothing with it but itself, so each is read alone. */
+const layer7 = z.strictObject({
+  http: opaqueList,
+  kafka: unread,
+  dns: unread,
+  l7proto: unread,
+  l7: unread,
+});
+
+/** What needs layer 7 beside `rules` and `serverNames` is judged by whoever enforces it. */
 const portRule = z.strictObject({
   ports: z.array(port).max(40).optional(),
-  rules: z.record(z.string(), z.unknown()).optional(),
+  rules: layer7.optional(),
   terminatingTLS: unread,
   originatingTLS: unread,
   serverNames: opaqueList,
   listener: unread,
+});
+
+const headerMatch = z.strictObject({
+  name: z.string(),
+  value: z.string().optional(),
+  secret: z.strictObject({ name: z.string(), namespace: z.string().optional() }).optional(),
+  mismatch: z.enum(['LOG', 'ADD', 'DELETE', 'REPLACE', '']).optional(),
+});
+
+/** An item of `rules.http`. A field that is not known may narrow what it allows. */
+export const ciliumHttpRule = z.strictObject({
+  method: z.string().optional(),
+  path: z.string().optional(),
+  host: z.string().optional(),
+  headers: z.array(z.string()).optional(),
+  headerMatches: z.array(headerMatch).optional(),
 });
 
 const icmp = z.strictObject({

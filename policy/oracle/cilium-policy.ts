@@ -3,11 +3,18 @@ import { isWithin, selects } from './match.ts';
 import type { Opinion, Question } from './network-policy.ts';
 import type { PlainObject, PlainSelector } from './objects.ts';
 import { namespaceOf, type Party, portsByName } from './parties.ts';
+import type { Asked, PlainHttpRule } from './talk.ts';
 
 interface PlainRule {
   readonly [member: string]: unknown;
-  readonly toPorts?: readonly { readonly ports?: readonly PlainPort[]; readonly [member: string]: unknown }[];
+  readonly toPorts?: readonly PlainPortRule[];
   readonly icmps?: readonly { readonly fields?: readonly { readonly family?: string; readonly type: number | string }[] }[];
+}
+
+interface PlainPortRule {
+  readonly ports?: readonly PlainPort[];
+  readonly rules?: { readonly http?: readonly PlainHttpRule[] };
+  readonly serverNames?: readonly string[];
 }
 
 interface PlainPort {
@@ -31,7 +38,7 @@ interface Context {
 
 /** @see https://docs.cilium.io/en/stable/security/policy/language/ */
 export function askCiliumPolicies(question: Question): Opinion {
-  const opinion = { isolates: false, allows: false, denies: false };
+  const opinion = { isolates: false, allows: false, denies: false, asked: [] as Asked[] };
   for (const policy of question.objects) {
     if (policy.kind !== 'CiliumNetworkPolicy' && policy.kind !== 'CiliumClusterwideNetworkPolicy') continue;
     const specs = [policy['spec'], ...((policy['specs'] as readonly unknown[] | undefined) ?? [])];
@@ -41,9 +48,13 @@ export function askCiliumPolicies(question: Question): Opinion {
       const allowing = rulesOf(spec, direction);
       const denying = rulesOf(spec, `${direction}Deny`);
       const context = { policy, spec, question };
-      if (spec.enableDefaultDeny?.[direction] ?? allowing.length + denying.length > 0) opinion.isolates = true;
-      if (allowing.some((rule) => isMeant(rule, context))) opinion.allows = true;
-      if (denying.some((rule) => isMeant(rule, context))) opinion.denies = true;
+      const isolates = spec.enableDefaultDeny?.[direction] ?? allowing.length + denying.length > 0;
+      if (isolates) opinion.isolates = true;
+      const said = allowing.flatMap((rule) => whatIsAsked(rule, context));
+      opinion.asked.push(...said.filter((each) => each !== 'nothing'));
+      // Whoever does not isolate does not insist on what he asks for.
+      if (said.includes('nothing') || (said.length > 0 && !isolates)) opinion.allows = true;
+      if (denying.some((rule) => whatIsAsked(rule, context).length > 0)) opinion.denies = true;
     }
   }
   return opinion;
@@ -60,13 +71,14 @@ function isSubject(policy: PlainObject, selector: PlainSelector, { objects, subj
 
 const PEER_MEMBERS = ['Endpoints', 'CIDR', 'CIDRSet', 'Entities', 'Services'] as const;
 
-function isMeant(rule: PlainRule, context: Context): boolean {
+/** For each part of a rule that means the packet, what is asked on layer 7. */
+function whatIsAsked(rule: PlainRule, context: Context): (Asked | 'nothing')[] {
   const prefix = context.question.direction === 'ingress' ? 'from' : 'to';
   const said = PEER_MEMBERS.filter((member) => rule[prefix + member] !== undefined);
   const saysPorts = (rule.toPorts ?? []).length > 0 || (rule.icmps ?? []).length > 0;
-  if (said.length === 0 && !saysPorts) return false;
-  if (said.length > 0 && !said.every((member) => isPeer(member, rule[prefix + member] as readonly unknown[], context))) return false;
-  return !saysPorts || isPort(rule, context.question);
+  if (said.length === 0 && !saysPorts) return [];
+  if (said.length > 0 && !said.every((member) => isPeer(member, rule[prefix + member] as readonly unknown[], context))) return [];
+  return saysPorts ? askedAtPort(rule, context.question) : ['nothing'];
 }
 
 function isPeer(member: (typeof PEER_MEMBERS)[number], items: readonly unknown[], context: Context): boolean {
@@ -152,7 +164,7 @@ function isBackend(service: PlainObject, objects: readonly PlainObject[], other:
 
 const ICMP_NAMES: Readonly<Record<string, number>> = { EchoRequest: 8, EchoReply: 0, 'IPv6 EchoRequest': 128, 'IPv6 EchoReply': 129 };
 
-function isPort({ toPorts = [], icmps = [] }: PlainRule, question: Question): boolean {
+function askedAtPort({ toPorts = [], icmps = [] }: PlainRule, question: Question): (Asked | 'nothing')[] {
   const { protocol, port } = question;
   const isType = icmps.some(({ fields = [] }) =>
     fields.some(({ family = 'IPv4', type }) => {
@@ -161,10 +173,15 @@ function isPort({ toPorts = [], icmps = [] }: PlainRule, question: Question): bo
       return port === (ICMP_NAMES[name] ?? Number(type));
     }),
   );
-  return (
-    isType ||
-    toPorts.some(({ ports = [], rules, serverNames }) => !rules && !serverNames && ports.some((each) => isNamedPort(each, question)))
-  );
+  const asked = toPorts.flatMap(({ ports = [], rules, serverNames = [] }): (Asked | 'nothing')[] => {
+    if (!ports.some((each) => isNamedPort(each, question))) return [];
+    const http = rules?.http ?? [];
+    if (http.length + serverNames.length === 0) return ['nothing'];
+    // What is asked on layer 7 is asked of TCP, whatever else the ports are of.
+    if (protocol !== 'TCP') return [];
+    return [http.length > 0 ? { kind: 'http', rules: http } : { kind: 'tls', names: serverNames }];
+  });
+  return isType ? ['nothing', ...asked] : asked;
 }
 
 function isNamedPort(

@@ -2,6 +2,7 @@ import { askCiliumPolicies } from './cilium-policy.ts';
 import { askNetworkPolicies, type Question } from './network-policy.ts';
 import type { PlainObject } from './objects.ts';
 import { partyAt, podAt } from './parties.ts';
+import { type Asked, isMet, type Talk } from './talk.ts';
 
 export interface Packet {
   /** Of whoever opens the connection; in canonical form, of the same family as the other. */
@@ -18,38 +19,54 @@ export interface OracleOptions {
   readonly enforcement?: 'default' | 'always' | 'never';
 }
 
+/** What becomes of somebody who talks: `asked` where layer 7 decides. */
+type Answer = 'allow' | 'deny' | { readonly asked: readonly Asked[]; readonly allows: boolean };
+
 /**
  * Judges the first packet of a connection by walking through the policies as they are written: slow and simple, and nothing of it is
  * shared with what it is compared with.
+ * @returns `slot` where layer 7 decides at the first door that does not deny or allow
  */
-export function judge(
-  objects: readonly PlainObject[],
-  { from, to, protocol, port }: Packet,
-  options: OracleOptions = {},
-): 'allow' | 'deny' {
-  const sender = podAt(objects, from);
-  const receiver = podAt(objects, to);
-  if (sender && sender === receiver) return 'allow';
-  if (sender) {
-    const other = partyAt(objects, to, sender);
-    if (!passes({ objects, subject: sender, direction: 'egress', other, protocol, port }, options)) return 'deny';
-  }
-  if (receiver) {
-    const other = partyAt(objects, from, receiver);
-    if (!passes({ objects, subject: receiver, direction: 'ingress', other, protocol, port }, options)) return 'deny';
-  }
+export function judge(objects: readonly PlainObject[], packet: Packet, options: OracleOptions = {}): 'allow' | 'deny' | 'slot' {
+  for (const answer of answers(objects, packet, options)) if (answer !== 'allow') return answer === 'deny' ? answer : 'slot';
   return 'allow';
 }
 
-function passes(question: Question, { enforcement = 'default' }: OracleOptions): boolean {
-  if (enforcement === 'never') return true;
+/** Like {@link judge}, with what is said once the connection is there. */
+export function judgeTalk(
+  objects: readonly PlainObject[],
+  packet: Packet,
+  talk: Talk,
+  options: OracleOptions = {},
+): 'allowed' | 'denied by layer 4' | 'denied by layer 7' {
+  for (const answer of answers(objects, packet, options)) {
+    if (answer === 'deny') return 'denied by layer 4';
+    if (answer !== 'allow' && !answer.allows && !isMet(answer.asked, talk)) return 'denied by layer 7';
+  }
+  return 'allowed';
+}
+
+/** At the sender's door, then at the receiver's. */
+function* answers(objects: readonly PlainObject[], { from, to, protocol, port }: Packet, options: OracleOptions): Iterable<Answer> {
+  const sender = podAt(objects, from);
+  const receiver = podAt(objects, to);
+  if (sender && sender === receiver) return;
+  if (sender) yield ask({ objects, subject: sender, direction: 'egress', other: partyAt(objects, to, sender), protocol, port }, options);
+  if (receiver)
+    yield ask({ objects, subject: receiver, direction: 'ingress', other: partyAt(objects, from, receiver), protocol, port }, options);
+}
+
+function ask(question: Question, { enforcement = 'default' }: OracleOptions): Answer {
+  if (enforcement === 'never') return 'allow';
   const kubernetes = askNetworkPolicies(question);
   const cilium = askCiliumPolicies(question);
-  if (cilium.denies) return false;
-  if (kubernetes.allows || cilium.allows) return true;
-  if (question.other.kind === 'host') {
-    // Whoever is not isolated may send to its node, and so may those that only a NetworkPolicy isolates.
-    return question.direction === 'ingress' || (enforcement === 'default' && !cilium.isolates);
-  }
-  return enforcement === 'default' && !kubernetes.isolates && !cilium.isolates;
+  if (cilium.denies) return 'deny';
+  const { asked } = cilium;
+  // The own node always reaches its pods.
+  const allows = kubernetes.allows || cilium.allows || (question.direction === 'ingress' && question.other.kind === 'host');
+  if (asked.length > 0) return { asked, allows };
+  if (allows) return 'allow';
+  // Whoever is not isolated may send to its node, and so may those that only a NetworkPolicy isolates.
+  if (question.other.kind === 'host') return enforcement === 'default' && !cilium.isolates ? 'allow' : 'deny';
+  return enforcement === 'default' && !kubernetes.isolates && !cilium.isolates ? 'allow' : 'deny';
 }

@@ -1,12 +1,15 @@
 import { isWithin, selects } from './match.ts';
 import type { PlainNetworkPolicy, PlainObject, PlainPeer, PlainPod, PlainPort } from './objects.ts';
 import { namespaceLabels, namespaceOf, type Party, portsByName } from './parties.ts';
+import type { Asked } from './talk.ts';
 
-/** What policies of one sort say of a packet: whether they isolate the pod, and whether one of them allows or denies it. */
+/** What policies of one sort say of a packet: whether they isolate the pod, and whether one of them denies it or allows it as it is. */
 export interface Opinion {
   readonly isolates: boolean;
   readonly allows: boolean;
   readonly denies: boolean;
+  /** On layer 7, by those that allow it only then. */
+  readonly asked: readonly Asked[];
 }
 
 export interface Question {
@@ -36,7 +39,7 @@ export function askNetworkPolicies(question: Question): Opinion {
     }
     return (policy.spec.egress ?? []).some(({ to, ports }) => isPeer(to, policy, question) && isPort(ports, question));
   });
-  return { isolates: selecting.length > 0, allows, denies: false };
+  return { isolates: selecting.length > 0, allows, denies: false, asked: [] };
 }
 
 function isAbout({ spec }: PlainNetworkPolicy, direction: 'ingress' | 'egress'): boolean {

@@ -10,19 +10,21 @@ import {
 } from '../../kube/index.ts';
 import { type Direction, type FieldPath, objectKey } from '../../model/index.ts';
 import { ANY_SOURCE, KUBERNETES, NAMESPACE_KEY, parseLabelKey, RESERVED } from '../labels/label.ts';
-import { type LabelSelector, type Requirement, requireLabel } from '../labels/selector.ts';
+import { type LabelSelector, type Requirement, requireLabel, selectorKey } from '../labels/selector.ts';
 import { Findings } from './findings.ts';
 import { ingestCiliumPeers, type PeerContext, type PeerMembers } from './ingest-cilium-peers.ts';
 import { ingestCiliumPorts, isWithoutPorts } from './ingest-cilium-ports.ts';
 import { ingestSelector, readableRequirements } from './ingest-selector.ts';
 import { hasItems, hasOnlyKeys, property } from './raw.ts';
-import { type DirectionRules, type IngestedPolicy, NO_RULES, type PolicyUnit, type Rule } from './rule.ts';
+import { type DirectionRules, type IngestedPolicy, NO_RULES, type PolicyUnit, peerKey, type Rule } from './rule.ts';
 import type { Services } from './services.ts';
 
 export interface CiliumPolicyContext {
   /** The name of the cluster, of which the entity `cluster` is. */
   readonly cluster: string;
   readonly services: Services;
+  /** The largest RE2 program that Envoy takes, in instructions. */
+  readonly regexMaxProgramSize: number;
 }
 
 const NAMESPACE = { source: KUBERNETES, key: NAMESPACE_KEY };
@@ -73,11 +75,14 @@ function ingestSpec({ path, raw }: RawSpec, context: CiliumPolicyContext, findin
   const own = ingestSelector(spec.endpointSelector, [...path, 'endpointSelector'], parseLabelKey, findings);
   noteForeignNamespace(own, [...path, 'endpointSelector'], findings);
   const selectsInit = own.some(({ source, key }) => source === RESERVED && key === 'init');
-  const peers = { namespace: object.namespace, selectsInit, findings, ...context };
+  const subject = subjectOf(object.namespace, own);
+  // Rule sets of a list have no other name that lasts when it is written in another order.
+  const clauseOf = path.length > 1 ? `${objectKey(object)} ${selectorKey(subject)}` : objectKey(object);
+  const peers = { namespace: object.namespace, selectsInit, findings, clauseOf, ...context };
   return {
     key: `${objectKey(object)} ${path.join('.')}`,
     object,
-    subject: subjectOf(object.namespace, own),
+    subject,
     ingress: ingestDirection('ingress', spec, path, peers),
     egress: ingestDirection('egress', spec, path, peers),
   };
@@ -100,7 +105,13 @@ function noteForeignNamespace(requirements: readonly Requirement[], path: FieldP
   findings.add(path, 'NamespaceIgnored', `names the namespace ${JSON.stringify(foreign.values[0])}, but selects in ${namespace}`);
 }
 
-type DirectionContext = Omit<PeerContext, 'action'>;
+interface RuleContext extends PeerContext {
+  readonly regexMaxProgramSize: number;
+  /** What its clauses have in common with those of no other rule set. */
+  readonly clauseOf: string;
+}
+
+type DirectionContext = Omit<RuleContext, 'action'>;
 
 function ingestDirection(direction: Direction, spec: CiliumPolicySpec, path: FieldPath, context: DirectionContext): DirectionRules {
   const allowing = rulesOf(direction, spec, direction);
@@ -108,7 +119,7 @@ function ingestDirection(direction: Direction, spec: CiliumPolicySpec, path: Fie
   const isolates = spec.enableDefaultDeny?.[direction] ?? allowing.length + denying.length > 0;
   const ingest = (action: Rule['action'], name: string) => (rule: PlainRule, index: number) =>
     ingestRule(direction, rule, [...path, name, index], { ...context, action });
-  const rules = [...allowing.map(ingest('allow', direction)), ...denying.map(ingest('deny', `${direction}Deny`))];
+  const rules = [...allowing.flatMap(ingest('allow', direction)), ...denying.flatMap(ingest('deny', `${direction}Deny`))];
   return { isolates, closed: closes(direction, spec, path, context.findings), rules };
 }
 
@@ -190,11 +201,12 @@ function closes(direction: Direction, spec: CiliumPolicySpec, path: FieldPath, f
   return closed;
 }
 
-function ingestRule(direction: Direction, rule: PlainRule, path: FieldPath, context: PeerContext): Rule {
-  const { findings, action } = context;
+/** One for all that it asks nothing of, and one for each item of `toPorts` that asks for something. */
+function ingestRule(direction: Direction, rule: PlainRule, path: FieldPath, context: RuleContext): Rule[] {
+  const { findings, action, clauseOf, regexMaxProgramSize } = context;
   const { toPorts, icmps, authentication, members, names } = rule;
   const said = ingestCiliumPeers(members, names, path, context);
-  const ports = ingestCiliumPorts(toPorts, icmps, path, findings);
+  const clauses = ingestCiliumPorts(toPorts, icmps, path, { direction, findings, regexMaxProgramSize });
   if (members.services?.length && toPorts?.length) findings.refuse([...path, 'toPorts'], 'must not stand beside toServices');
   const isAuthenticated = authentication !== undefined && authentication.mode !== 'disabled';
   if (isAuthenticated) {
@@ -202,8 +214,24 @@ function ingestRule(direction: Direction, rule: PlainRule, path: FieldPath, cont
   }
   // A rule that says nothing at all means nobody; with it all is denied by default.
   const unsaid = isWithoutPorts(toPorts, icmps) ? [] : 'any';
-  const peers = said === 'unsaid' ? unsaid : said;
-  return { direction, action, peers: isAuthenticated ? [] : peers, ports, source: { object: findings.object, path } };
+  const meant = said === 'unsaid' ? unsaid : said;
+  const peers = isAuthenticated ? [] : meant;
+  const { object } = findings;
+  return clauses.map(({ ports, layer7 }) => {
+    if (!layer7) return { direction, action, peers, ports, source: { object, path } };
+    const clause = clauseKey([clauseOf, direction, layer7.rules.kind], peers, ports);
+    return { direction, action, peers, ports, layer7: { clause, rules: layer7.rules }, source: { object, path: layer7.path } };
+  });
+}
+
+function clauseKey(of: readonly string[], peers: Rule['peers'], ports: Rule['ports']): string {
+  const whom = peers === 'any' ? peers : distinct(peers.map(peerKey));
+  const where = ports === 'any' ? ports : distinct(ports.map((port) => JSON.stringify(port)));
+  return JSON.stringify([...of, whom, where]);
+}
+
+function distinct(texts: readonly string[]): string[] {
+  return [...new Set(texts)].sort();
 }
 
 const SPEC_KEYS: readonly string[] = Object.keys(ciliumPolicySpec.shape);

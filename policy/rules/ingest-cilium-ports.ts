@@ -1,7 +1,8 @@
 import type { CiliumIcmp, CiliumPortRule } from '../../kube/index.ts';
-import { ANY, type FieldPath, IP_PROTOCOLS } from '../../model/index.ts';
+import { ANY, type FieldPath, IP_PROTOCOLS, type SlotRules } from '../../model/index.ts';
 import type { Findings } from './findings.ts';
 import { ICMP_TYPES, ICMPV6_TYPES } from './icmp-types.ts';
+import { ingestLayer7, type Layer7Context } from './ingest-layer7.ts';
 import type { PortMatch, Rule } from './rule.ts';
 
 const { ICMP, ICMPv6, TCP, UDP, SCTP } = IP_PROTOCOLS;
@@ -33,41 +34,50 @@ export function isWithoutPorts(toPorts: readonly unknown[] | undefined, icmps: r
   return (toPorts ?? []).length === 0 && (icmps ?? []).length === 0;
 }
 
+/** Ports and types that a rule means, and what it asks for there. */
+export interface PortClause {
+  readonly ports: Rule['ports'];
+  /** Of an item of `toPorts`; absent where nothing is asked for. */
+  readonly layer7?: { readonly path: FieldPath; readonly rules: SlotRules };
+}
+
 /**
- * The ports and types that a rule means. A list without items says nothing; an item without ports means none. What needs layer 7 is left
- * out, so that it allows nothing.
+ * What a rule says of ports and types: first all for which it asks for nothing. A list without items means all ports; an item without
+ * ports means none. What cannot be enforced is left out, so that it allows nothing.
  */
 export function ingestCiliumPorts(
   toPorts: readonly CiliumPortRule[] | undefined,
   icmps: readonly CiliumIcmp[] | undefined,
   path: FieldPath,
-  findings: Findings,
-): Rule['ports'] {
-  if (isWithoutPorts(toPorts, icmps)) return 'any';
+  context: Layer7Context,
+): readonly PortClause[] {
+  const { findings } = context;
+  if (isWithoutPorts(toPorts, icmps)) return [{ ports: 'any' }];
   if ((toPorts ?? []).length > 0 && (icmps ?? []).length > 0) findings.refuse([...path, 'icmps'], 'must not stand beside toPorts');
-  const ports = (toPorts ?? []).flatMap((rule, index) => {
+  const plain: PortMatch[] = [];
+  const clauses: PortClause[] = [];
+  for (const [index, rule] of (toPorts ?? []).entries()) {
     const here = [...path, 'toPorts', index];
-    const matches = (rule.ports ?? []).flatMap((port, at) => ingestPort(port, [...here, 'ports', at], findings));
-    return needsLayer7(rule, here, findings) ? [] : matches;
-  });
+    const asked = ingestLayer7(rule, here, context);
+    const read = asked.kind === 'rules' ? ingestTcpPort : ingestPort;
+    const ports = (rule.ports ?? []).flatMap((port, at) => read(port, [...here, 'ports', at], findings));
+    if (asked.kind === 'nothing') plain.push(...ports);
+    else if (asked.kind === 'rules') clauses.push({ ports, layer7: { path: here, rules: asked.rules } });
+  }
   const types = (icmps ?? []).flatMap(({ fields = [] }, index) =>
     fields.flatMap((field, at) => ingestIcmpField(field, [...path, 'icmps', index, 'fields', at], findings)),
   );
-  return [...ports, ...types];
+  const unasked = [...plain, ...types];
+  return unasked.length > 0 || clauses.length === 0 ? [{ ports: unasked }, ...clauses] : clauses;
 }
 
-function needsLayer7(rule: CiliumPortRule, path: FieldPath, findings: Findings): boolean {
-  const { rules, serverNames, terminatingTLS, originatingTLS, listener } = rule;
-  const members = Object.entries({ rules, serverNames, terminatingTLS, originatingTLS, listener }).filter(([, value]) => asks(value));
-  for (const [member] of members)
-    findings.add([...path, member], 'NeedsLayer7', 'needs layer 7, which is not enforced yet: allows nothing');
-  return members.length > 0;
-}
-
-/** Rules without a kind, and no names, ask for nothing. */
-function asks(value: unknown): boolean {
-  if (Array.isArray(value)) return value.length > 0;
-  return typeof value === 'object' && value !== null ? Object.keys(value).length > 0 : value !== undefined;
+/** What needs layer 7 is of TCP, which is also what is meant by any protocol. */
+function ingestTcpPort(port: Ports[number], path: FieldPath, findings: Findings): PortMatch[] {
+  const protocols = PROTOCOLS.get((port.protocol ?? '').toUpperCase());
+  if (protocols && !protocols.includes(TCP)) {
+    findings.refuse([...path, 'protocol'], `must be TCP beside rules of layer 7, not ${JSON.stringify(port.protocol)}`);
+  }
+  return ingestPort(protocols === WITH_PORTS ? { ...port, protocol: 'TCP' } : port, path, findings);
 }
 
 function ingestPort({ port: text, endPort = 0, protocol = '' }: Ports[number], path: FieldPath, findings: Findings): PortMatch[] {

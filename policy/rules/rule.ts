@@ -1,6 +1,6 @@
-import type { Diagnostic, Direction, FieldRef, ObjectRef } from '../../model/index.ts';
-import type { Prefix } from '../addresses/prefix.ts';
-import type { LabelSelector } from '../labels/selector.ts';
+import type { Diagnostic, Direction, FieldRef, ObjectRef, SlotRules } from '../../model/index.ts';
+import { formatPrefix, type Prefix } from '../addresses/prefix.ts';
+import { type LabelSelector, selectorKey } from '../labels/selector.ts';
 
 /** Who stands at the other end. */
 export type Peer =
@@ -11,6 +11,12 @@ export type Peer =
    * `every`: whoever has the address.
    */
   | { readonly kind: 'addresses'; readonly within: Prefix; readonly except: readonly Prefix[]; readonly of: 'world' | 'every' };
+
+/** The same text for peers that mean the same. */
+export function peerKey(peer: Peer): string {
+  if (peer.kind === 'labels') return `labels ${selectorKey(peer.selector)}`;
+  return `addresses ${peer.of} ${formatPrefix(peer.within)} ${peer.except.map(formatPrefix).sort().join()}`;
+}
 
 /** All ports are one range from 0 to 65535. Of ICMP the type stands where others have the port. */
 export interface PortRange {
@@ -30,12 +36,25 @@ export interface PortName {
 
 export type PortMatch = PortRange | PortName;
 
+/** What requests or connections must be that a rule allows. */
+export interface Layer7 {
+  /**
+   * The same text for rules of a policy that are of one kind and mean the same peers and ports, so that they always hold together. It does
+   * not depend on where a rule stands, nor on what it asks for.
+   */
+  readonly clause: string;
+  /** Those that are wrong are left out. */
+  readonly rules: SlotRules;
+}
+
 /** An allowance or denial. What matches a peer and a port is meant; neither `any` nor listed, nothing is. */
 export interface Rule {
   readonly direction: Direction;
   readonly action: 'allow' | 'deny';
   readonly peers: 'any' | readonly Peer[];
   readonly ports: 'any' | readonly PortMatch[];
+  /** Absent: everything passes that it allows. */
+  readonly layer7?: Layer7;
   readonly source: FieldRef;
 }
 

@@ -1,3 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type HttpRequest, judgeRequest } from '../../l7-filters/http/index.ts';
+import { findServerName } from '../../l7-filters/tls/index.ts';
 import {
   ANY,
   type Decision,
@@ -8,11 +11,18 @@ import {
   objectKey,
   type PodEndpoint,
   RESERVED_IDENTITIES,
+  type Slot,
   type SubjectPolicy,
 } from '../../model/index.ts';
 import { AddressTable } from '../addresses/address-table.ts';
 import type { PolicyChange } from '../engine.ts';
 import { judgePacket } from '../verdicts/lookup.ts';
+
+/** What is said on a connection, as either kind of slot reads it. */
+export interface SlotTalk {
+  readonly request: HttpRequest;
+  readonly serverName: string;
+}
 
 /** What agents make of the changes that an engine tells: the state of the kernel of every node. */
 export class CompiledPolicy {
@@ -21,9 +31,16 @@ export class CompiledPolicy {
   readonly #policies = new Map<Identity, SubjectPolicy>();
   readonly #endpoints = new Map<string, PodEndpoint>();
   #byAddress: ReadonlyMap<string, PodEndpoint> = new Map();
+  readonly #slots = new Map<string, Slot>();
   readonly identities = new Map<Identity, readonly string[]>();
 
-  apply({ addresses, policies, endpoints, identities }: PolicyChange): void {
+  /** Throws where a change leaves a verdict without its slot, or says again what is known. */
+  apply({ addresses, policies, endpoints, identities, slots }: PolicyChange): void {
+    for (const name of slots.removals) if (!this.#slots.delete(name)) throw new Error(`slot ${name} is removed and was not there`);
+    for (const slot of slots.upserts) {
+      if (isDeepStrictEqual(this.#slots.get(slot.name), slot)) throw new Error(`slot ${slot.name} is told again`);
+      this.#slots.set(slot.name, slot);
+    }
     for (const prefix of addresses.removals) {
       this.#addresses.delete(prefix);
       this.#prefixes.delete(prefix);
@@ -39,6 +56,19 @@ export class CompiledPolicy {
     this.#byAddress = new Map([...this.#endpoints.values()].flatMap((each) => each.addresses.map((address) => [address, each])));
     for (const identity of identities.removals) this.identities.delete(identity);
     for (const { identity, labels } of identities.upserts) this.identities.set(identity, labels);
+    this.#checkSlots();
+  }
+
+  /** Slots by their names. */
+  get slots(): ReadonlyMap<string, Slot> {
+    return this.#slots;
+  }
+
+  #checkSlots(): void {
+    const verdicts = [...this.#policies.values()].flatMap(({ ingress, egress }) => [...ingress.verdicts, ...egress.verdicts]);
+    const named = new Set(verdicts.flatMap(({ decision }) => (decision.kind === 'slot' ? decision.slot : [])));
+    for (const name of named) if (!this.#slots.has(name)) throw new Error(`no slot ${name}`);
+    for (const name of this.#slots.keys()) if (!named.has(name)) throw new Error(`slot ${name} is in no verdict`);
   }
 
   /** All of it with labels in place of numbers, so that states compare whose numbers were given in another order. */
@@ -59,6 +89,7 @@ export class CompiledPolicy {
       addresses: Object.fromEntries([...this.#prefixes].map(([prefix, identity]): [string, string] => [prefix, name(identity)]).sort()),
       endpoints: [...this.#endpoints.values()].map(({ identity, ...rest }) => JSON.stringify([name(identity), rest])).sort(),
       policies: Object.fromEntries(policies),
+      slots: Object.fromEntries([...this.#slots].sort()),
     };
   }
 
@@ -69,9 +100,36 @@ export class CompiledPolicy {
   judge(from: string, to: string, protocol: number, port: number, hosts: ReadonlyMap<string, readonly string[]>): Decision['kind'] {
     const sender = this.#byAddress.get(from);
     const receiver = this.#byAddress.get(to);
-    const egress = sender ? this.#judgeAt(sender, 'egress', to, protocol, port, hosts) : 'allow';
-    const ingress = receiver ? this.#judgeAt(receiver, 'ingress', from, protocol, port, hosts) : 'allow';
+    const egress = sender ? this.#judgeAt(sender, 'egress', to, protocol, port, hosts).kind : 'allow';
+    const ingress = receiver ? this.#judgeAt(receiver, 'ingress', from, protocol, port, hosts).kind : 'allow';
     return egress === 'allow' ? ingress : egress;
+  }
+
+  /** Like {@link judge}, with what is said once the connection is there. */
+  judgeTalk(
+    { from, to, protocol, port }: { readonly from: string; readonly to: string; readonly protocol: number; readonly port: number },
+    talk: SlotTalk,
+    hosts: ReadonlyMap<string, readonly string[]>,
+  ): 'allowed' | 'denied by layer 4' | 'denied by layer 7' {
+    const sender = this.#byAddress.get(from);
+    const receiver = this.#byAddress.get(to);
+    const doors = [
+      sender ? [this.#judgeAt(sender, 'egress', to, protocol, port, hosts)] : [],
+      receiver ? [this.#judgeAt(receiver, 'ingress', from, protocol, port, hosts)] : [],
+    ].flat();
+    for (const decision of doors) {
+      if (decision.kind === 'deny') return 'denied by layer 4';
+      if (decision.kind === 'slot' && !this.#passesSlot(decision.slot, talk)) return 'denied by layer 7';
+    }
+    return 'allowed';
+  }
+
+  #passesSlot(name: string, { request, serverName }: SlotTalk): boolean {
+    const slot = this.#slots.get(name);
+    if (!slot) throw new Error(`no slot ${name}`);
+    if (slot.allowsAll.length > 0) return true;
+    if (slot.rules.kind === 'tls') return findServerName(slot.rules.rules, serverName) !== undefined;
+    return judgeRequest(slot.rules.rules, request).decision === 'allow';
   }
 
   #judgeAt(
@@ -81,13 +139,13 @@ export class CompiledPolicy {
     protocol: number,
     port: number,
     hosts: ReadonlyMap<string, readonly string[]>,
-  ): Decision['kind'] {
+  ): Decision {
     const policy = this.#policies.get(identity);
     if (!policy) throw new Error(`no policy for identity ${identity}`);
     const isHost = hosts.get(node)?.includes(other) ?? false;
     const peer = isHost ? RESERVED_IDENTITIES.host : this.#addresses.find(other);
     if (peer === undefined) throw new Error(`nobody has ${other}`);
-    return judgePacket(policy[direction], peer, protocol, port).decision.kind;
+    return judgePacket(policy[direction], peer, protocol, port).decision;
   }
 }
 

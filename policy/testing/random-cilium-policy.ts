@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { PlainObject } from '../oracle/objects.ts';
+import { layer7 } from './random-layer7.ts';
 import { block, NAMESPACES, PORTS, selector } from './vocabulary.ts';
 
 const endpoints = fc.oneof(
@@ -56,10 +57,22 @@ const port = fc.oneof(
 
 const portRule = fc.record({ ports: listOf(port) });
 
-const portRuleOfAllowing = fc.oneof(
-  { weight: 8, arbitrary: portRule },
-  { weight: 1, arbitrary: portRule.map((rule) => ({ ...rule, rules: { http: [{ method: 'GET' }] } })) },
-);
+const tcpPortRule = fc.record({
+  ports: listOf(
+    fc.oneof(
+      fc.record({ port: fc.constantFrom(...PORTS.map(String), '0', 'web'), protocol: fc.constantFrom('TCP', 'tcp', 'ANY', '', undefined) }),
+      fc.tuple(fc.constantFrom(...PORTS), fc.constantFrom(...PORTS)).map(([a, b]) => ({
+        port: String(Math.min(a, b)),
+        endPort: Math.max(a, b),
+        protocol: 'TCP',
+      })),
+    ),
+  ),
+});
+
+const asking = fc.tuple(tcpPortRule, layer7).map(([rule, asked]) => ({ ...rule, ...asked }));
+
+const portRuleOfAllowing = fc.oneof({ weight: 8, arbitrary: portRule }, { weight: 1, arbitrary: asking });
 
 const icmpField = fc.oneof(
   fc.record({ type: fc.constantFrom<number | string>(8, '8', 'EchoRequest', 0) }),
@@ -103,24 +116,52 @@ const spec = fc.record({
   enableDefaultDeny: fc.option(fc.record({ ingress: enabled, egress: enabled }), { nil: undefined, freq: 2 }),
 });
 
-const specs = fc.oneof(
-  { weight: 4, arbitrary: spec.map((only) => ({ spec: only })) },
-  { weight: 1, arbitrary: fc.array(spec, { minLength: 1, maxLength: 2 }).map((several) => ({ specs: several })) },
-  { weight: 1, arbitrary: fc.record({ spec, specs: fc.array(spec, { maxLength: 2 }) }) },
-);
+/** Rules that meet: few subjects and peers, and most ports ask for something. */
+function denseRules(direction: 'ingress' | 'egress'): fc.Arbitrary<object[] | undefined> {
+  const prefix = direction === 'ingress' ? 'from' : 'to';
+  const who = fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom({}, { [`${prefix}Entities`]: ['all'] }, { [`${prefix}Endpoints`]: [{}] }) },
+    { weight: 1, arbitrary: peers(prefix) },
+  );
+  const toPorts = fc.array(fc.oneof({ weight: 3, arbitrary: asking }, { weight: 1, arbitrary: portRule }), { minLength: 1, maxLength: 2 });
+  const rule = fc.tuple(who, toPorts).map(([peersOf, items]) => ({ ...peersOf, toPorts: items }));
+  return fc.option(fc.array(rule, { minLength: 1, maxLength: 2 }), { nil: undefined, freq: 3 });
+}
+
+const denseSpec = fc.record({
+  endpointSelector: fc.constantFrom({}, {}, { matchLabels: { app: 'a' } }, { matchExpressions: [{ key: 'app', operator: 'Exists' }] }),
+  ingress: denseRules('ingress'),
+  egress: denseRules('egress'),
+  ingressDeny: fc.option(rules('ingress', false), { nil: undefined, freq: 1 }),
+  enableDefaultDeny: fc.option(fc.record({ ingress: enabled, egress: enabled }), { nil: undefined, freq: 1 }),
+});
+
+function specsOf(one: fc.Arbitrary<object>): fc.Arbitrary<object> {
+  return fc.oneof(
+    { weight: 4, arbitrary: one.map((only) => ({ spec: only })) },
+    { weight: 1, arbitrary: fc.array(one, { minLength: 1, maxLength: 2 }).map((several) => ({ specs: several })) },
+    { weight: 1, arbitrary: fc.record({ spec: one, specs: fc.array(one, { maxLength: 2 }) }) },
+  );
+}
 
 const named = { apiVersion: 'cilium.io/v2', metadata: { name: 'policy' } } as const;
 
-/** A CiliumNetworkPolicy that is right; lists are absent, empty or full. Some rules need layer 7. */
-export const ciliumPolicy: fc.Arbitrary<PlainObject> = fc.tuple(fc.constantFrom(...NAMESPACES), specs).map(([namespace, content]) => ({
-  ...named,
-  kind: 'CiliumNetworkPolicy',
-  metadata: { ...named.metadata, namespace },
-  ...content,
-}));
+function namespaced(one: fc.Arbitrary<object>): fc.Arbitrary<PlainObject> {
+  return fc.tuple(fc.constantFrom(...NAMESPACES), specsOf(one)).map(([namespace, content]) => ({
+    ...named,
+    kind: 'CiliumNetworkPolicy',
+    metadata: { ...named.metadata, namespace },
+    ...content,
+  }));
+}
 
-export const clusterwidePolicy: fc.Arbitrary<PlainObject> = specs.map((content) => ({
-  ...named,
-  kind: 'CiliumClusterwideNetworkPolicy',
-  ...content,
-}));
+function clusterwide(one: fc.Arbitrary<object>): fc.Arbitrary<PlainObject> {
+  return specsOf(one).map((content) => ({ ...named, kind: 'CiliumClusterwideNetworkPolicy', ...content }));
+}
+
+/** A CiliumNetworkPolicy that is right; lists are absent, empty or full. Few rules need layer 7. */
+export const ciliumPolicy = namespaced(spec);
+export const clusterwidePolicy = clusterwide(spec);
+
+/** Of either kind; most rules need layer 7, and meet others at their ports. */
+export const layer7Policy = fc.oneof({ weight: 3, arbitrary: namespaced(denseSpec) }, { weight: 1, arbitrary: clusterwide(denseSpec) });

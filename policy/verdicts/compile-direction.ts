@@ -2,7 +2,6 @@ import { equal } from '../../collection/index.ts';
 import type { NamedPort } from '../../kube/index.ts';
 import {
   ANY,
-  type Decision,
   type Direction,
   type DirectionPolicy,
   type FieldRef,
@@ -13,7 +12,8 @@ import {
 } from '../../model/index.ts';
 import type { PolicyUnit, PortMatch, PortName, PortRange, Rule } from '../rules/rule.ts';
 import { portPrefixes } from './port-prefixes.ts';
-import { ALL_PORTS, type Entry, type PortKey, VerdictTable } from './verdict-table.ts';
+import { type Clause, draftSlot, type SlotDraft } from './slot-draft.ts';
+import { ALL_PORTS, type Entry, type MakeSlot, type PortKey, VerdictTable } from './verdict-table.ts';
 
 /** Whether those whom no policy selects are isolated, and whether anybody is. Cilium's `policy-enforcement-mode`. */
 export type EnforcementMode = 'default' | 'always' | 'never';
@@ -43,10 +43,14 @@ export interface PeerLookup {
 /** Where a verdict comes from that no policy asks for. */
 export const OWN_NODE: FieldRef = { object: { kind: 'Node', namespace: '', name: '' }, path: [] };
 
-const ALLOW: Decision = { kind: 'allow' };
-const DENY: Decision = { kind: 'deny' };
-const OF_OWN_NODE: Contribution = { id: 0, keys: [ALL_PORTS], names: [], decision: ALLOW, source: OWN_NODE };
-const ALLOW_ALL: DirectionPolicy = { defaultDeny: false, verdicts: [] };
+const OF_OWN_NODE: Contribution = { id: 0, keys: [ALL_PORTS], names: [], action: 'allow', clause: undefined, source: OWN_NODE };
+const ALLOW_ALL: CompiledDirection = { policy: { defaultDeny: false, verdicts: [] }, slots: new Map() };
+
+/** What holds in a direction, and the slots that its verdicts name. */
+export interface CompiledDirection {
+  readonly policy: DirectionPolicy;
+  readonly slots: ReadonlyMap<string, SlotDraft>;
+}
 
 /** What one rule decides of some ports. */
 interface Contribution {
@@ -54,12 +58,14 @@ interface Contribution {
   readonly keys: readonly PortKey[];
   /** Of the peer's ports. */
   readonly names: readonly PortName[];
-  readonly decision: Decision;
+  readonly action: Rule['action'];
+  /** What it asks for of what it allows. */
+  readonly clause: Clause | undefined;
   readonly source: FieldRef;
 }
 
 /** What holds in one direction for whom these policies select. */
-export function compileDirection(input: DirectionInput, lookup: PeerLookup): DirectionPolicy {
+export function compileDirection(input: DirectionInput, lookup: PeerLookup): CompiledDirection {
   if (input.mode === 'never') return ALLOW_ALL;
   const { defaultDeny, rules, reachesHost } = frameOf(input);
   const contributions = new Map<Identity, Contribution[]>();
@@ -69,9 +75,26 @@ export function compileDirection(input: DirectionInput, lookup: PeerLookup): Dir
   }
   // The last in the order of sources.
   if (reachesHost) addTo(contributions, RESERVED_IDENTITIES.host, OF_OWN_NODE);
-  const decide = decider(contributions.get(ANY) ?? [], defaultDeny, lookup);
+  const slots = new Map<string, SlotDraft>();
+  const decide = decider(contributions.get(ANY) ?? [], { defaultDeny, lookup, makeSlot: slotMaker(input.direction, slots) });
   const peers = [...contributions.keys()].sort((a, b) => a - b);
-  return { defaultDeny, verdicts: peers.flatMap((peer) => decide(peer, contributions.get(peer) ?? [])) };
+  const verdicts = peers.flatMap((peer) => decide(peer, contributions.get(peer) ?? []));
+  return { policy: { defaultDeny, verdicts }, slots: slotsIn(verdicts, slots) };
+}
+
+/** Slots are made to be compared, too, and many of these no verdict has. */
+function slotsIn(verdicts: readonly Verdict[], made: ReadonlyMap<string, SlotDraft>): ReadonlyMap<string, SlotDraft> {
+  if (made.size === 0) return made;
+  const names = new Set(verdicts.flatMap(({ decision }) => (decision.kind === 'slot' ? decision.slot : [])));
+  return new Map([...made].filter(([name]) => names.has(name)));
+}
+
+function slotMaker(direction: Direction, made: Map<string, SlotDraft>): MakeSlot {
+  return (clauses, allowsAll) => {
+    const draft = draftSlot(direction, clauses, allowsAll);
+    made.set(draft.name, draft);
+    return draft.name;
+  };
 }
 
 /**
@@ -79,34 +102,34 @@ export function compileDirection(input: DirectionInput, lookup: PeerLookup): Dir
  * @returns `before` itself where nothing follows from that
  */
 export function patchDirection(
-  before: DirectionPolicy,
+  before: CompiledDirection,
   peers: Iterable<Identity>,
   input: DirectionInput,
   lookup: PeerLookup,
-): DirectionPolicy {
+): CompiledDirection {
   if (input.mode === 'never') return before;
   const { defaultDeny, rules, reachesHost } = frameOf(input);
-  const decide = decider(
-    rules.flatMap(({ ofAny }) => ofAny ?? []),
-    defaultDeny,
-    lookup,
-  );
+  const { verdicts: old } = before.policy;
+  const slots = new Map(before.slots);
+  const ofAny = rules.flatMap((rule) => rule.ofAny ?? []);
+  const decide = decider(ofAny, { defaultDeny, lookup, makeSlot: slotMaker(input.direction, slots) });
   const pieces: (readonly Verdict[])[] = [];
   let copied = 0;
   let isChanged = false;
   for (const peer of [...peers].sort((a, b) => a - b)) {
     const meant = rules.filter((rule) => means(rule, peer, lookup)).map(({ ofPeers }) => ofPeers);
     const now = decide(peer, reachesHost && peer === RESERVED_IDENTITIES.host ? [...meant, OF_OWN_NODE] : meant);
-    const first = firstOf(before.verdicts, peer);
-    const next = firstOf(before.verdicts, peer + 1);
-    if (equal(before.verdicts.slice(first, next), now)) continue;
+    const first = firstOf(old, peer);
+    const next = firstOf(old, peer + 1);
+    if (equal(old.slice(first, next), now)) continue;
     isChanged = true;
-    pieces.push(before.verdicts.slice(copied, first), now);
+    pieces.push(old.slice(copied, first), now);
     copied = next;
   }
   if (!isChanged) return before;
-  const verdicts: Verdict[] = [];
-  return { defaultDeny, verdicts: verdicts.concat(...pieces, before.verdicts.slice(copied)) };
+  const none: Verdict[] = [];
+  const verdicts = none.concat(...pieces, old.slice(copied));
+  return { policy: { defaultDeny, verdicts }, slots: slotsIn(verdicts, slots) };
 }
 
 /** Where the verdicts for a peer begin, or would. */
@@ -140,18 +163,25 @@ function frameOf(input: DirectionInput): Frame {
   const isolating = units.filter((unit) => unit[direction].isolates);
   const closed = units.some((unit) => unit[direction].closed);
   const defaultDeny = mode === 'always' || input.isInit || closed || isolating.length > 0;
-  const rules = closed ? [] : units.flatMap((unit) => unit[direction].rules);
+  const rules = closed
+    ? []
+    : units.flatMap((unit) => unit[direction].rules.map((rule) => ({ rule, clause: clauseOf(rule, unit[direction].isolates) })));
   return {
     defaultDeny,
     reachesHost: defaultDeny && reachesOwnNode(input, isolating, closed),
-    rules: rules.map((rule, index) => frameRule(rule, index + 1, input)),
+    rules: rules.map(({ rule, clause }, index) => frameRule(rule, clause, index + 1, input)),
   };
 }
 
+/** What a policy that does not isolate asks for on layer 7, it does not insist on. */
+function clauseOf({ layer7, source }: Rule, isolates: boolean): Clause | undefined {
+  return layer7 && { key: layer7.clause, rules: layer7.rules, source, allowsAll: !isolates };
+}
+
 /** Names of ports mean something of a certain peer only. */
-function frameRule(rule: Rule, id: number, input: DirectionInput): FramedRule {
+function frameRule(rule: Rule, clause: Clause | undefined, id: number, input: DirectionInput): FramedRule {
   const { keys, names } = portsOf(rule, input);
-  const contribution = { id, keys, names, decision: rule.action === 'allow' ? ALLOW : DENY, source: rule.source };
+  const contribution = { id, keys, names, action: rule.action, clause, source: rule.source };
   if (rule.peers !== 'any') return { rule, ofAny: undefined, ofPeers: contribution };
   return { rule, ofAny: keys.length > 0 ? { ...contribution, names: [] } : undefined, ofPeers: { ...contribution, keys: [] } };
 }
@@ -167,14 +197,22 @@ function means({ rule, ofPeers }: FramedRule, peer: Identity, lookup: PeerLookup
 
 type Decide = (peer: Identity, meant: readonly Contribution[]) => readonly Verdict[];
 
+interface DecideContext {
+  readonly defaultDeny: boolean;
+  readonly lookup: PeerLookup;
+  readonly makeSlot: MakeSlot;
+}
+
 /** Many peers are meant by the same rules, for which it is decided once. */
-function decider(ofAny: readonly Contribution[], defaultDeny: boolean, lookup: PeerLookup): Decide {
+function decider(ofAny: readonly Contribution[], { defaultDeny, lookup, makeSlot }: DecideContext): Decide {
   const any = tableOf(ofAny, []);
+  const entriesOfAny = any.decisive(undefined, defaultDeny, makeSlot);
   const decided = new Map<string, readonly Entry[]>();
   return (peer, meant) => {
+    if (peer === ANY) return entriesOfAny.map((entry) => verdictOf(peer, entry));
     const ports = meant.some(({ names }) => names.length > 0) ? lookup.portsOf(peer) : [];
-    const key = peer === ANY ? 'any' : `${meant.map(({ id }) => id).join()} ${ports.length > 0 ? JSON.stringify(ports) : ''}`;
-    const entries = decided.get(key) ?? tableOf(meant, ports).decisive(peer === ANY ? undefined : any, defaultDeny);
+    const key = `${meant.map(({ id }) => id).join()} ${ports.length > 0 ? JSON.stringify(ports) : ''}`;
+    const entries = decided.get(key) ?? tableOf(meant, ports).decisive(any, defaultDeny, makeSlot);
     decided.set(key, entries);
     return entries.map((entry) => verdictOf(peer, entry));
   };
@@ -182,9 +220,11 @@ function decider(ofAny: readonly Contribution[], defaultDeny: boolean, lookup: P
 
 function tableOf(contributions: readonly Contribution[], ports: readonly NamedPort[]): VerdictTable {
   const table = new VerdictTable();
-  for (const { keys, names, decision, source } of contributions) {
-    for (const key of keys) table.add(key, decision, source);
-    for (const name of names) for (const key of resolveName(name, ports)) table.add(key, decision, source);
+  for (const { keys, names, action, clause, source } of contributions) {
+    for (const key of [...keys, ...names.flatMap((name) => resolveName(name, ports))]) {
+      if (clause) table.ask(key, clause);
+      else table.add(key, action, source);
+    }
   }
   return table;
 }

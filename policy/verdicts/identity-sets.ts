@@ -2,8 +2,8 @@ import type { Identity } from '../../model/index.ts';
 import { contains, formatPrefix, truncate } from '../addresses/prefix.ts';
 import type { IdentityFacts } from '../identity/facts.ts';
 import type { Label } from '../labels/label.ts';
-import { type LabelSelector, matches, type Requirement, selectorKey } from '../labels/selector.ts';
-import type { Peer } from '../rules/rule.ts';
+import { type LabelSelector, matches, type Requirement } from '../labels/selector.ts';
+import { type Peer, peerKey } from '../rules/rule.ts';
 
 /** What picks identities: a peer of a rule, or that it has a port of a name. */
 export type Pick = Peer | { readonly kind: 'port'; readonly name: string };
@@ -127,14 +127,7 @@ export function picks(pick: Pick, facts: IdentityFacts): boolean {
 }
 
 function pickKey(pick: Pick): string {
-  switch (pick.kind) {
-    case 'labels':
-      return `labels ${selectorKey(pick.selector)}`;
-    case 'port':
-      return `port ${pick.name}`;
-    case 'addresses':
-      return `addresses ${pick.of} ${formatPrefix(pick.within)} ${pick.except.map(formatPrefix).sort().join()}`;
-  }
+  return pick.kind === 'port' ? `port ${pick.name}` : peerKey(pick);
 }
 
 const EVERYTHING = 'everything';

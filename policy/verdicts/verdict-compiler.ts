@@ -1,10 +1,19 @@
 import { equal } from '../../collection/index.ts';
 import type { NamedPort } from '../../kube/index.ts';
-import { type Direction, type DirectionPolicy, type Identity, RESERVED_IDENTITIES, type SubjectPolicy } from '../../model/index.ts';
+import {
+  type Direction,
+  type DirectionPolicy,
+  type Identity,
+  RESERVED_IDENTITIES,
+  type Slot,
+  type SubjectPolicy,
+} from '../../model/index.ts';
 import type { IdentityFacts } from '../identity/facts.ts';
 import type { PolicyUnit, Rule } from '../rules/rule.ts';
-import { compileDirection, type EnforcementMode, patchDirection } from './compile-direction.ts';
+import { type CompiledDirection, compileDirection, type EnforcementMode, patchDirection } from './compile-direction.ts';
 import { type IdentitySet, IdentitySets } from './identity-sets.ts';
+import type { SlotDraft } from './slot-draft.ts';
+import { type SlotChanges, SlotTable } from './slot-table.ts';
 
 const DIRECTIONS = ['ingress', 'egress'] as const satisfies readonly Direction[];
 
@@ -31,7 +40,7 @@ interface Program {
   readonly subjects: Set<Identity>;
   /** Those that rules may mean otherwise than when the policy was compiled. */
   readonly stalePeers: Set<Identity>;
-  policy: DirectionPolicy | undefined;
+  compiled: CompiledDirection | undefined;
 }
 
 interface Subject {
@@ -42,6 +51,7 @@ interface Subject {
 export interface VerdictChanges {
   readonly upserts: readonly SubjectPolicy[];
   readonly removals: readonly Identity[];
+  readonly slots: SlotChanges;
 }
 
 /**
@@ -59,6 +69,7 @@ export class VerdictCompiler {
   readonly #staleSubjects = new Set<Identity>();
   readonly #stalePrograms = new Set<Program>();
   readonly #removals = new Set<Identity>();
+  readonly #slots = new SlotTable<Program>();
   #nextId = 1;
 
   constructor(mode: EnforcementMode) {
@@ -126,6 +137,15 @@ export class VerdictCompiler {
     return this.#subjects.get(subject)?.policy;
   }
 
+  slot(name: string): Slot | undefined {
+    return this.#slots.find(name);
+  }
+
+  /** Slots in which rules of several kinds meet, as of the last time that all was settled. */
+  conflicts(): SlotDraft[] {
+    return this.#slots.conflicts();
+  }
+
   policies(): SubjectPolicy[] {
     return Array.from(this.#subjects.values(), ({ policy }) => policy ?? []).flat();
   }
@@ -140,7 +160,7 @@ export class VerdictCompiler {
     const removals = [...this.#removals].filter((identity) => !this.#subjects.has(identity)).sort((a, b) => a - b);
     this.#staleSubjects.clear();
     this.#removals.clear();
-    return { upserts, removals };
+    return { upserts, removals, slots: this.#slots.settle() };
   }
 
   #makeUnit(content: PolicyUnit): Unit {
@@ -228,7 +248,7 @@ export class VerdictCompiler {
       ports,
       subjects: new Set<Identity>(),
       stalePeers: new Set<Identity>(),
-      policy: undefined,
+      compiled: undefined,
     };
     this.#programs.set(key, program);
     program.subjects.add(identity);
@@ -239,6 +259,7 @@ export class VerdictCompiler {
   #leave(program: Program | undefined, identity: Identity): void {
     program?.subjects.delete(identity);
     if (!program || program.subjects.size > 0) return;
+    this.#slots.drop(program);
     this.#programs.delete(program.key);
     for (const unit of program.units) unit.programs.delete(program);
   }
@@ -258,12 +279,15 @@ export class VerdictCompiler {
   #compile(program: Program, before: DirectionPolicy | undefined): DirectionPolicy {
     const { direction, isInit, ports } = program;
     const input = { direction, mode: this.#mode, units: program.units.map(({ content }) => content), isInit, ports };
-    if (program.policy && program.stalePeers.size > 0)
-      program.policy = patchDirection(program.policy, program.stalePeers, input, this.#lookup);
+    const { compiled } = program;
+    const isPatched = compiled !== undefined && program.stalePeers.size > 0;
+    const now = isPatched
+      ? patchDirection(compiled, program.stalePeers, input, this.#lookup)
+      : (compiled ?? compileDirection(input, this.#lookup));
     program.stalePeers.clear();
-    program.policy ??= compileDirection(input, this.#lookup);
-    if (before && before !== program.policy && equal(before, program.policy)) program.policy = before;
-    return program.policy;
+    program.compiled = before && before !== now.policy && equal(before, now.policy) ? { ...now, policy: before } : now;
+    if (program.compiled !== compiled) this.#slots.use(program, program.compiled);
+    return program.compiled.policy;
   }
 
   readonly #lookup = {

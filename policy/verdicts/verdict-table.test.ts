@@ -1,19 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ANY, type Decision, type FieldRef, type Verdict } from '../../model/index.ts';
+import { ANY, type Decision, type DirectionPolicy, type FieldRef, type Verdict } from '../../model/index.ts';
 import { judgePacket } from './lookup.ts';
 import { portPrefixes } from './port-prefixes.ts';
-import { type Entry, type PortKey, VerdictTable } from './verdict-table.ts';
+import { type Entry, type MakeSlot, type PortKey, VerdictTable } from './verdict-table.ts';
 
 const SEED = Number(process.env['SLUICE_POLICY_SEED'] ?? Date.now() % 1_000_000);
-const STRENGTH = { allow: 0, slot: 1, deny: 2 } as const;
 const PEER = 300;
+/** Of whom no rule says anything. */
+const STRANGER = 301;
+
+type Wanted = 'allow' | 'deny' | 'ask a' | 'ask b' | 'ask c';
 
 interface Wish {
   readonly isAny: boolean;
   readonly key: PortKey;
-  readonly decision: Decision;
+  readonly wanted: Wanted;
 }
 
 const portKey: fc.Arbitrary<PortKey> = fc.oneof(
@@ -25,9 +28,13 @@ const portKey: fc.Arbitrary<PortKey> = fc.oneof(
     }),
 );
 
-const decision = fc.constantFrom<Decision[]>({ kind: 'allow' }, { kind: 'deny' }, { kind: 'slot', slot: 'http' });
+const wanted = fc.constantFrom<Wanted[]>('allow', 'deny', 'ask a', 'ask b', 'ask c');
 
-const wishes = fc.array(fc.record({ isAny: fc.boolean(), key: portKey, decision }), { maxLength: 7 });
+const wishes = fc.array(fc.record({ isAny: fc.boolean(), key: portKey, wanted }), { maxLength: 8 });
+
+/** Readable, where others are made of hashes. */
+const makeSlot: MakeSlot = (clauses, allowsAll) =>
+  [...[...new Set(clauses.map(({ key }) => key))].sort(), ...(allowsAll ? ['all'] : [])].join(' ');
 
 function verdictsOf(peer: number, entries: readonly Entry[]): Verdict[] {
   return entries.map(({ key, decision: decided, sources }) => ({
@@ -40,48 +47,62 @@ function verdictsOf(peer: number, entries: readonly Entry[]): Verdict[] {
   }));
 }
 
-/** The strongest of all that match, whatever their length. */
+function fill(all: readonly Wish[]): { readonly any: VerdictTable; readonly peer: VerdictTable } {
+  const tables = { any: new VerdictTable(), peer: new VerdictTable() };
+  for (const [index, { isAny, key, wanted: what }] of all.entries()) {
+    const source: FieldRef = { object: { kind: 'NetworkPolicy', namespace: 'a', name: 'b' }, path: [index] };
+    const table = tables[isAny ? 'any' : 'peer'];
+    if (what === 'allow' || what === 'deny') table.add(key, what, source);
+    else table.ask(key, { key: what, rules: { kind: 'http', rules: [] }, source, allowsAll: false });
+  }
+  return tables;
+}
+
+/** A denial, or all that is asked, whether something allows without, whatever the lengths of the matches. */
 function expected(all: readonly Wish[], protocol: number, port: number, defaultDeny: boolean): string {
   const matching = all.filter(
     ({ key }) => key.protocol === ANY || (key.protocol === protocol && key.port >>> (16 - key.length) === port >>> (16 - key.length)),
   );
-  const [strongest] = matching.map((wish) => wish.decision.kind).sort((a, b) => STRENGTH[b] - STRENGTH[a]);
-  return strongest ?? (defaultDeny ? 'deny' : 'allow');
+  const found = new Set(matching.map((wish) => wish.wanted));
+  if (found.has('deny')) return 'deny';
+  const asked = [...found].filter((what) => what !== 'allow').sort();
+  if (asked.length > 0) return [...asked, ...(found.has('allow') ? ['all'] : [])].join(' ');
+  return found.has('allow') || !defaultDeny ? 'allow' : 'deny';
 }
 
-test(`two look-ups find the strongest of all that match, from seed ${SEED} (SLUICE_POLICY_SEED)`, () => {
+const describeDecision = (decision: Decision) => (decision.kind === 'slot' ? decision.slot : decision.kind);
+
+test(`two look-ups find all that matches, from seed ${SEED} (SLUICE_POLICY_SEED)`, () => {
   const property = fc.property(wishes, fc.boolean(), (all, defaultDeny) => {
-    const tables = { any: new VerdictTable(), peer: new VerdictTable() };
-    for (const [index, { isAny, key, decision: decided }] of all.entries()) {
-      const source: FieldRef = { object: { kind: 'NetworkPolicy', namespace: 'a', name: 'b' }, path: [index] };
-      tables[isAny ? 'any' : 'peer'].add(key, decided, source);
-    }
-    const any = verdictsOf(ANY, tables.any.decisive(undefined, defaultDeny));
-    const own = verdictsOf(PEER, tables.peer.decisive(tables.any, defaultDeny));
+    const tables = fill(all);
+    const any = verdictsOf(ANY, tables.any.decisive(undefined, defaultDeny, makeSlot));
+    const own = verdictsOf(PEER, tables.peer.decisive(tables.any, defaultDeny, makeSlot));
     const policy = { defaultDeny, verdicts: [...any, ...own] };
     for (const protocol of [6, 17, 132]) {
       for (let port = 0; port < 18; port++) {
-        const { decision: judged, verdict } = judgePacket(policy, PEER, protocol, port);
-        assert.equal(judged.kind, expected(all, protocol, port, defaultDeny), `${protocol}/${port}`);
+        const { decision, verdict } = judgePacket(policy, PEER, protocol, port);
+        assert.equal(describeDecision(decision), expected(all, protocol, port, defaultDeny), `${protocol}/${port}`);
+        const ofAny = all.filter(({ isAny }) => isAny);
+        const stranger = judgePacket(policy, STRANGER, protocol, port);
+        assert.equal(describeDecision(stranger.decision), expected(ofAny, protocol, port, defaultDeny), `${protocol}/${port}`);
         assert.ok(verdict === undefined || verdict.sources.length > 0);
       }
     }
-    for (const verdict of policy.verdicts) assert.ok(decides(verdict, policy.verdicts), JSON.stringify(verdict));
+    for (const verdict of policy.verdicts) assert.ok(decides(verdict, policy), JSON.stringify(verdict));
   });
   fc.assert(property, { seed: SEED, numRuns: 3_000 });
 });
 
-/** Nothing as strong holds for more of the same peer. */
-function decides(verdict: Verdict, all: readonly Verdict[]): boolean {
-  const shift = (length: number) => 16 - length;
-  return !all.some(
-    (other) =>
-      other !== verdict &&
-      other.peer === verdict.peer &&
-      STRENGTH[other.decision.kind] >= STRENGTH[verdict.decision.kind] &&
-      (other.protocol === ANY || (other.protocol === verdict.protocol && other.portPrefixLength <= verdict.portPrefixLength)) &&
-      (other.protocol === ANY || verdict.port >>> shift(other.portPrefixLength) === other.port >>> shift(other.portPrefixLength)),
-  );
+/** Whether without it those that match no longer would come to something else, or to the default. */
+function decides(verdict: Verdict, { defaultDeny, verdicts }: DirectionPolicy): boolean {
+  const { peer, protocol, port, decision } = verdict;
+  const others = verdicts.filter((other) => other !== verdict && matchLength(other) <= matchLength(verdict));
+  const found = judgePacket({ defaultDeny, verdicts: others }, peer === ANY ? STRANGER : peer, protocol === ANY ? 132 : protocol, port);
+  return found.verdict === undefined || describeDecision(found.decision) !== describeDecision(decision);
+}
+
+function matchLength({ protocol, portPrefixLength }: Verdict): number {
+  return protocol === ANY ? 0 : 1 + portPrefixLength;
 }
 
 test('a range of ports becomes prefixes that have all of it and nothing else', () => {

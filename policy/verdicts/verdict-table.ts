@@ -1,5 +1,7 @@
 import { ANY, type Decision, type FieldRef } from '../../model/index.ts';
 import type { PortPrefix } from './port-prefixes.ts';
+import type { Clause } from './slot-draft.ts';
+import { compareSources, sortSources } from './sources.ts';
 
 /** Protocol and ports as the kernel looks them up. */
 export interface PortKey extends PortPrefix {
@@ -15,36 +17,105 @@ export interface Entry {
   readonly sources: readonly FieldRef[];
 }
 
+/** Makes the slot of some clauses, and remembers it. */
+export type MakeSlot = (clauses: readonly Clause[], allowsAll: boolean) => string;
+
+interface Asked {
+  readonly key: PortKey;
+  readonly clauses: readonly Clause[];
+}
+
 /**
- * Gathers what rules decide about the ports of one peer, and leaves of it what can decide: of what matches a packet the strongest counts,
- * a denial before a slot before an allowance.
+ * Gathers what rules decide about the ports of one peer, and leaves of it what can decide: of what matches a packet a denial counts before
+ * all else. What allows adds up: the rules of layer 7 of all that match, and whether something allows without.
  */
 export class VerdictTable {
-  /** By {@link codeOf}. */
+  /** Denials and allowances without layer 7, by {@link codeOf}. */
   readonly #entries = new Map<number, Entry>();
+  /** What is asked on layer 7, by {@link codeOf}. */
+  readonly #asked = new Map<number, Asked>();
+  /** What was decisive, by {@link codeOf}; of the table of any peer. */
+  #kept: ReadonlyMap<number, Entry> = new Map();
 
   /** Sources must come in their order. */
-  add(key: PortKey, decision: Decision, source: FieldRef): void {
+  add(key: PortKey, decision: 'allow' | 'deny', source: FieldRef): void {
     const code = codeOf(key.protocol, key.port, key.length);
     const entry = this.#entries.get(code);
-    const difference = entry ? strength(decision) - strength(entry.decision) : 1;
-    if (difference > 0) this.#entries.set(code, { key, decision, sources: append(NO_SOURCES, source) });
+    const difference = entry ? STRENGTH[decision] - STRENGTH[entry.decision.kind] : 1;
+    if (difference > 0) this.#entries.set(code, { key, decision: PLAIN[decision], sources: append(NO_SOURCES, source) });
     else if (entry && difference === 0) this.#entries.set(code, { ...entry, sources: append(entry.sources, source) });
   }
 
+  ask(key: PortKey, clause: Clause): void {
+    const code = codeOf(key.protocol, key.port, key.length);
+    const clauses = this.#asked.get(code)?.clauses ?? [];
+    if (!clauses.includes(clause)) this.#asked.set(code, { key, clauses: [...clauses, clause] });
+  }
+
   /**
-   * Those that decide where they are the longest match, in order of their keys: nothing that is as strong holds for more of the same peer,
-   * or for as much of any.
-   * @param any of any peer; undefined for that itself
+   * Those that decide where they are the longest match, in order of their keys: without them, what else matches would come to something
+   * else.
+   * @param any of any peer, itself asked before; undefined for that itself
    * @param defaultDeny whether what nothing matches is denied; if not, allowing decides nothing
    */
-  decisive(any: VerdictTable | undefined, defaultDeny: boolean): Entry[] {
+  decisive(any: VerdictTable | undefined, defaultDeny: boolean, makeSlot: MakeSlot): Entry[] {
+    const asks = (any ? [this, any] : [this]).some((table) => table.#asked.size > 0);
+    const kept = asks ? this.#decideAll(any, defaultDeny, makeSlot) : this.#decideOwn(any, defaultDeny);
+    if (!any) this.#kept = new Map(kept.map((entry) => [codeOfKey(entry.key), entry]));
+    return kept;
+  }
+
+  /** Where nothing is asked on layer 7, only keys of the table itself can decide. */
+  #decideOwn(any: VerdictTable | undefined, defaultDeny: boolean): Entry[] {
     const codes = [...this.#entries.keys()].sort((a, b) => a - b);
     return codes.flatMap((code) => {
       const entry = this.#entries.get(code);
       if (!entry || (entry.decision.kind === 'allow' && !defaultDeny)) return [];
       return this.#isCovered(entry, code, any) ? [] : [entry];
     });
+  }
+
+  /** From the shortest match on: each is kept if the two look-ups would not come to the same without it. */
+  #decideAll(any: VerdictTable | undefined, defaultDeny: boolean, makeSlot: MakeSlot): Entry[] {
+    const kept = new Map<number, Entry>();
+    for (const [code, key] of this.#keys(any)) {
+      const entry = this.#combine(key, any, makeSlot);
+      if (!entry || (entry.decision.kind === 'allow' && !defaultDeny)) continue;
+      const found = strongest(longest(kept, key), any && longest(any.#kept, key));
+      if (!found || !isSameDecision(found, entry.decision)) kept.set(code, entry);
+    }
+    return [...kept].sort(([a], [b]) => a - b).map(([, entry]) => entry);
+  }
+
+  /** Where something may change: its own keys and those of any peer, by the lengths of their matches. */
+  #keys(any: VerdictTable | undefined): [number, PortKey][] {
+    const keys = new Map<number, PortKey>();
+    for (const table of any ? [this, any] : [this]) {
+      for (const [code, { key }] of [...table.#entries, ...table.#asked]) keys.set(code, key);
+    }
+    return [...keys].sort(([a, one], [b, other]) => matchLength(one) - matchLength(other) || a - b);
+  }
+
+  /** What all come to that hold for a key. */
+  #combine(key: PortKey, any: VerdictTable | undefined, makeSlot: MakeSlot): Entry | undefined {
+    const tables = any ? [this, any] : [this];
+    const holding: Entry[] = [];
+    const clauses: Clause[] = [];
+    for (const code of codesAround(key)) {
+      for (const table of tables) {
+        const entry = table.#entries.get(code);
+        if (entry) holding.push(entry);
+        clauses.push(...(table.#asked.get(code)?.clauses ?? []));
+      }
+    }
+    // The last is the longest match.
+    const denial = holding.findLast(({ decision }) => decision.kind === 'deny');
+    if (denial) return { ...denial, key };
+    const allowance = holding.at(-1);
+    if (clauses.length === 0) return allowance && { ...allowance, key };
+    const sources = sortSources([...clauses.map(({ source }) => source), ...holding.flatMap((entry) => entry.sources)]);
+    const distinct = [...new Set(clauses)].sort((a, b) => compareSources(a.source, b.source));
+    return { key, decision: { kind: 'slot', slot: makeSlot(distinct, holding.length > 0) }, sources };
   }
 
   #isCovered({ key, decision }: Entry, own: number, any: VerdictTable | undefined): boolean {
@@ -55,9 +126,8 @@ export class VerdictTable {
     return false;
   }
 }
-
 function isAsStrong(entry: Entry | undefined, decision: Decision): boolean {
-  return entry !== undefined && strength(entry.decision) >= strength(decision);
+  return entry !== undefined && STRENGTH[entry.decision.kind] >= STRENGTH[decision.kind];
 }
 
 /** The codes of all keys that match what this one does, itself included. */
@@ -72,11 +142,35 @@ function codeOf(protocol: number, port: number, length: number): number {
   return (protocol * 65536 + port) * 32 + length;
 }
 
+function codeOfKey({ protocol, port, length }: PortKey): number {
+  return codeOf(protocol, port, length);
+}
+
+function matchLength({ protocol, length }: PortKey): number {
+  return protocol === ANY ? 0 : 1 + length;
+}
+
+function longest(entries: ReadonlyMap<number, Entry>, key: PortKey): Entry | undefined {
+  let found: Entry | undefined;
+  for (const code of codesAround(key)) found = entries.get(code) ?? found;
+  return found;
+}
+
+/** Which of the two that it finds the kernel takes. */
+function strongest(own: Entry | undefined, any: Entry | undefined): Decision | undefined {
+  if (!own || !any) return (own ?? any)?.decision;
+  const difference = STRENGTH[own.decision.kind] - STRENGTH[any.decision.kind];
+  const isOwn = difference > 0 || (difference === 0 && matchLength(own.key) >= matchLength(any.key));
+  return isOwn ? own.decision : any.decision;
+}
+
+function isSameDecision(a: Decision, b: Decision): boolean {
+  return a.kind === 'slot' && b.kind === 'slot' ? a.slot === b.slot : a.kind === b.kind;
+}
+
 const STRENGTH = { allow: 0, slot: 1, deny: 2 } as const;
 
-function strength({ kind }: Decision): number {
-  return STRENGTH[kind];
-}
+const PLAIN = { allow: { kind: 'allow' }, deny: { kind: 'deny' } } as const satisfies Record<string, Decision>;
 
 const NO_SOURCES: readonly FieldRef[] = [];
 

@@ -1,5 +1,5 @@
 import { RE2JS, RE2JSException } from 're2js';
-import { estimateProgramSize } from './regex-size.ts';
+import { estimateProgramSize } from './program-size.ts';
 
 /** Far more than any path needs, and little enough to be compiled at once. */
 const MAX_BYTES = 4096;

@@ -1,0 +1,2 @@
+export { ingestServerName } from './ingest.ts';
+export { findServerName, serverNameExpression } from './match.ts';

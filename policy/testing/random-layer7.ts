@@ -1,0 +1,45 @@
+import fc from 'fast-check';
+import type { Talk } from '../oracle/talk.ts';
+
+// Few words for much, so that about every other request is allowed by a rule.
+
+const method = fc.constantFrom('GET', 'PUT', 'GET|PUT', '[A-Z]+', 'P.*', '', undefined);
+const path = fc.constantFrom('/public', '/public/.*', '/(public|private)', '/private\\?all=[01]', '.*', '/', undefined, undefined);
+const host = fc.constantFrom('a\\.example', '.*\\.example', 'a.example(:80)?', undefined, undefined);
+const headers = fc.constantFrom(['X-Role: admin'], ['X-Role'], ['x-role admin', 'X-Token'], [], undefined, undefined);
+const headerMatch = fc.record({
+  name: fc.constantFrom('X-Role', 'x-token'),
+  value: fc.constantFrom('admin', 'one', '', undefined),
+  mismatch: fc.constantFrom('LOG', 'ADD', 'DELETE', 'REPLACE', undefined, undefined, undefined, undefined),
+});
+
+const httpRule = fc.record({
+  method,
+  path,
+  host,
+  headers,
+  headerMatches: fc.option(fc.array(headerMatch, { maxLength: 2 }), { nil: undefined, freq: 2 }),
+});
+
+const serverName = fc.constantFrom('a.example', 'A.Example.', '*.example', '**.example', 'a*.example', '**', 'b.a.example');
+
+/** What an item of `toPorts` may ask for: requests or server names; sometimes nothing, by lists without items. */
+export const layer7: fc.Arbitrary<object> = fc.oneof(
+  { weight: 6, arbitrary: fc.array(httpRule, { maxLength: 2 }).map((http) => ({ rules: { http } })) },
+  { weight: 2, arbitrary: fc.array(serverName, { maxLength: 2 }).map((serverNames) => ({ serverNames })) },
+);
+
+const sentHeaders = fc.constantFrom<Record<string, string>>(
+  {},
+  { 'x-role': 'admin' },
+  { 'x-role': 'user', 'x-token': 'one' },
+  { 'x-role': 'admin', 'x-token': 'one' },
+);
+
+export const talk: fc.Arbitrary<Talk> = fc.record({
+  method: fc.constantFrom('GET', 'PUT', 'PATCH', 'get'),
+  path: fc.constantFrom('/public', '/public/a', '/private', '/private?all=1', '/', '/Public'),
+  host: fc.constantFrom('a.example', 'b.a.example', 'aXexample', 'a.example:80', ''),
+  headers: sentHeaders,
+  serverName: fc.constantFrom('a.example', 'b.a.example', 'ab.example', 'example', 'A.EXAMPLE', ''),
+});
