@@ -92,6 +92,14 @@ export const outputOption = {
   describe: 'Form of the answer',
 } as const;
 
+export const networkStateOption = {
+  type: 'string',
+  requiresArg: true,
+  normalize: true,
+  default: '/run/sluice-enforcer',
+  describe: "Folder, emptied when the machine starts, for what its network's settings were before they were changed",
+} as const;
+
 export const pinFolderOption = {
   type: 'string',
   requiresArg: true,

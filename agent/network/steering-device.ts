@@ -53,7 +53,7 @@ export class SteeringDevice implements NetworkPart {
     } catch (error) {
       if (!(error instanceof NetlinkError) || error.errnoName !== 'ENODEV') throw error;
     }
-    return [`the devices ${STEERING_DEVICE} and ${PEER}`];
+    return [`removed the devices ${STEERING_DEVICE} and ${PEER}`];
   }
 
   #find(): [device: LinkState | undefined, peer: LinkState | undefined] {

@@ -46,12 +46,12 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
       using _network = world.open();
       assert.notDeepEqual(snapshot(), before);
       assert.deepEqual(removeSteeringNetwork(world.options), [
-        'the rule of IPv4 that leads to table 2004',
-        'table 2004 of IPv4',
-        'the rule of IPv6 that leads to table 2004',
-        'table 2004 of IPv6',
-        'the table inet sluice of Netfilter',
-        'the devices steer0 and steer1',
+        'removed the rule of IPv4 that leads to table 2004',
+        'removed the routes of IPv4 in table 2004',
+        'removed the rule of IPv6 that leads to table 2004',
+        'removed the routes of IPv6 in table 2004',
+        'removed the table inet sluice of Netfilter',
+        'removed the devices steer0 and steer1',
         'net.ipv4.tcp_early_demux is 1 again',
         'net.ipv4.ip_local_port_range is 20000 50000 again',
       ]);
@@ -106,7 +106,7 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
     assert.deepEqual(Object.keys(JSON.parse(readFileSync(file, 'utf8')).sysctls), ['ipv4/tcp_early_demux', 'ipv4/ip_local_port_range']);
     writeFileSync(file, JSON.stringify({ boot: 'another', sysctls: { 'ipv4/tcp_early_demux': '1', 'ipv4/ip_local_port_range': '1 2' } }));
     const removed = removeSteeringNetwork(world.options);
-    assert.ok(removed.includes('the devices steer0 and steer1'));
+    assert.ok(removed.includes('removed the devices steer0 and steer1'));
     assert.deepEqual(
       removed.filter((text) => text.includes('again')),
       [],

@@ -37,8 +37,9 @@ export class SteeringRoutes implements NetworkPart {
     return this.#families('that can be').flatMap((family) => {
       const removed: string[] = [];
       if (deleted(() => this.#editor.deleteRule(ruleOf(family))))
-        removed.push(`the rule of ${nameOf(family)} that leads to table ${TABLE}`);
-      if (deleted(() => this.#editor.deleteRoute({ family, table: TABLE, ifindex }))) removed.push(`table ${TABLE} of ${nameOf(family)}`);
+        removed.push(`removed the rule of ${nameOf(family)} that leads to table ${TABLE}`);
+      if (deleted(() => this.#editor.deleteRoute({ family, table: TABLE, ifindex })))
+        removed.push(`removed the routes of ${nameOf(family)} in table ${TABLE}`);
       return removed;
     });
   }

@@ -70,7 +70,7 @@ export class SteeringTable implements NetworkPart {
   remove(): readonly string[] {
     if (!this.#netfilter.hasTable(TABLE)) return [];
     this.#netfilter.deleteTable(TABLE);
-    return [`the table inet ${TABLE} of Netfilter`];
+    return [`removed the table inet ${TABLE} of Netfilter`];
   }
 
   #differences(): ReadonlySet<string> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { SteeringNetwork } from '../../agent/network/index.ts';
 import { listServices, ServiceDatapath } from '../../bpf/datapath/index.ts';
 import { translation } from '../../bpf/datapath/services/testing/service-world.ts';
 import { ADDRESSES, allow, CLIENT, closedBut, Judged, LOOPBACK, openBut, verdict, WEB } from '../../bpf/datapath/testing/judged.ts';
@@ -8,6 +9,7 @@ import { packet, TCP, tcp } from '../../bpf/datapath/testing/packets.ts';
 import { enterOwnNamespaces } from '../../bpf/libbpf-ts/testing/own-namespaces.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { type CommandResult, runSluiceCommand } from '../../testkit/sluice-command.ts';
+import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 
 enterOwnNamespaces();
 
@@ -103,5 +105,17 @@ describe('what the kernel has, while a process has it open', needs('root', 'bpf'
     assert.deepEqual([code, stderr], [1, `sluice: nothing judges packets here: there are no tables in ${PINS}\n`]);
     const lb = await runSluiceCommand(['bpf', 'lb']);
     assert.deepEqual([lb.code, lb.stderr], [1, `sluice: nothing translates Services here: there are no tables in ${PINS}\n`]);
+  });
+
+  test('cleanup undoes what was done to the network of the node', needs('ipv6'), async () => {
+    using folder = new TemporaryFolder();
+    const stateFolder = folder.join('state');
+    SteeringNetwork.open({ stateFolder, proxyPorts: { first: 10_000, last: 19_999 }, onEvent: () => {} })[Symbol.dispose]();
+    const { code, stdout } = await runSluiceCommand(['enforcer', 'cleanup', '--network-state', stateFolder]);
+    assert.deepEqual([code, stdout.slice(0, 70)], [0, "of the node's network: removed the rule of IPv4 that leads to table 20"]);
+    assert.match(stdout, /, removed the devices steer0 and steer1, net\.ipv4\.tcp_early_demux is 1 again, /);
+    assert.equal(existsSync('/sys/class/net/steer0'), false);
+    const again = await runSluiceCommand(['agent', 'cleanup', '--network-state', stateFolder, '-o', 'json']);
+    assert.deepEqual(JSON.parse(again.stdout), { devices: [], hadPins: false, network: [] });
   });
 });

@@ -2,6 +2,8 @@ import { DatapathError } from '../../bpf/datapath/index.ts';
 import { CliError } from '../cli-error.ts';
 import { describeFailure } from '../describe-failure.ts';
 
+const KERNEL_ERRORS = new Set(['BpfError', 'NetlinkError', 'SteeringNetworkError']);
+
 /**
  * Does something with the kernel of this node.
  * @throws CliError for what whoever runs the command can put right
@@ -12,7 +14,7 @@ export async function withKernel<T>(work: () => T | Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof DatapathError && error.code === 'nothing-pinned') throw new CliError('failed', error.message, { cause: error });
     if (error instanceof DatapathError) throw new CliError('failed', describeFailure(error), { cause: error });
-    if (error instanceof Error && 'code' in error && (error.name === 'BpfError' || error.name === 'NetlinkError'))
+    if (error instanceof Error && 'code' in error && KERNEL_ERRORS.has(error.name))
       throw new CliError('failed', describeFailure(error), { cause: error });
     throw error;
   }
