@@ -1,0 +1,116 @@
+import type { Any } from '@bufbuild/protobuf/wkt';
+import type { FilterSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
+import type { RouteConfigurationSchema } from '@sluice/envoy-protos/envoy/config/route/v3/route_pb.js';
+import { FilterChainConfigSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/filter_chain/v3/filter_chain_pb.js';
+import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
+import { RouterSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/router/v3/router_pb.js';
+import {
+  HttpConnectionManager_CodecType,
+  HttpConnectionManager_ServerHeaderTransformation,
+  HttpConnectionManagerSchema,
+  type HttpFilterSchema,
+  type LocalReplyConfigSchema,
+} from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { UuidRequestIdConfigSchema } from '@sluice/envoy-protos/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
+import type { Direction, Slot } from '../../model/index.ts';
+import { anyOf, typeUrlOf } from '../../xds-server/translate/encode.ts';
+import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
+import { discovery } from './discovery.ts';
+import { HTTP1_OPTIONS, HTTP2_OPTIONS, MAX_HEADERS, MAX_HEADERS_KB } from './http-options.ts';
+import { originalDestinationCluster, REQUEST_ID } from './names.ts';
+import type { SlotOptions } from './options.ts';
+
+/** As Cilium answers. */
+const DENIED_BODY = 'Access denied\r\n';
+const FORBIDDEN = 403;
+const OFF = durationOf(0);
+
+/**
+ * The filters that serve HTTP as if nobody did: what the other side sees is what was sent, but for what has to be the same for whoever judges
+ * a request and whoever answers it.
+ * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto
+ */
+export function slotConnectionManager(slot: Slot, { http }: SlotOptions): Init<typeof FilterSchema>[] {
+  const value: Any = anyOf(HttpConnectionManagerSchema, {
+    statPrefix: `slot.${slot.direction}`,
+    codecType: HttpConnectionManager_CodecType.AUTO,
+    routeSpecifier: { case: 'routeConfig', value: routes(slot.direction) },
+    httpFilters: [rules(slot), ROUTER],
+    httpProtocolOptions: HTTP1_OPTIONS,
+    http2ProtocolOptions: HTTP2_OPTIONS,
+    commonHttpProtocolOptions: { idleTimeout: OFF, maxHeadersCount: MAX_HEADERS },
+    maxRequestHeadersKb: MAX_HEADERS_KB,
+    streamIdleTimeout: durationOf(http.streamIdleTimeoutMs),
+    requestTimeout: OFF,
+    upgradeConfigs: [{ upgradeType: 'websocket' }],
+    localReplyConfig: DENIALS,
+    ...TRANSPARENT,
+    normalizePath: true,
+    stripTrailingHostDot: true,
+  });
+  return [{ name: 'envoy.filters.network.http_connection_manager', configType: { case: 'typedConfig', value } }];
+}
+
+const TRANSPARENT = {
+  // An address that X-Forwarded-For tells is nobody's to trust here, and none is added.
+  useRemoteAddress: false,
+  skipXffAppend: true,
+  serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
+  generateRequestId: true,
+  preserveExternalRequestId: true,
+  requestIdExtension: { typedConfig: anyOf(UuidRequestIdConfigSchema, { packTraceReason: false, useRequestIdForTraceSampling: false }) },
+} as const satisfies Init<typeof HttpConnectionManagerSchema>;
+
+const ROUTER: Init<typeof HttpFilterSchema> = {
+  name: 'envoy.filters.http.router',
+  configType: { case: 'typedConfig', value: anyOf(RouterSchema, { suppressEnvoyHeaders: true }) },
+};
+
+function rules({ name }: Slot): Init<typeof HttpFilterSchema> {
+  const typeUrls = [typeUrlOf(RBACSchema), typeUrlOf(FilterChainConfigSchema)];
+  return { name, configType: { case: 'configDiscovery', value: discovery(typeUrls) } };
+}
+
+function routes(direction: Direction): Init<typeof RouteConfigurationSchema> {
+  return {
+    name: `slot.${direction}`,
+    virtualHosts: [
+      {
+        name: 'all',
+        domains: ['*'],
+        routes: [
+          {
+            match: { pathSpecifier: { case: 'prefix', value: '/' } },
+            action: {
+              case: 'route',
+              value: {
+                clusterSpecifier: { case: 'cluster', value: originalDestinationCluster(direction) },
+                timeout: OFF,
+                // Nothing of these has been seen by whoever would answer: he closed a connection while it was idle, or a policy did.
+                retryPolicy: { retryOn: 'reset-before-request,connect-failure', numRetries: 1 },
+              },
+            },
+          },
+        ],
+      },
+    ],
+  };
+}
+
+const DENIALS: Init<typeof LocalReplyConfigSchema> = {
+  mappers: [
+    {
+      filter: {
+        filterSpecifier: {
+          case: 'statusCodeFilter',
+          value: { comparison: { value: { defaultValue: FORBIDDEN, runtimeKey: 'sluice.denied_status' } } },
+        },
+      },
+      bodyFormatOverride: {
+        format: { case: 'textFormatSource', value: { specifier: { case: 'inlineString', value: DENIED_BODY } } },
+        contentType: 'text/plain',
+      },
+      headersToAdd: [{ header: { key: REQUEST_ID, value: `%REQ(${REQUEST_ID})%` } }],
+    },
+  ],
+};

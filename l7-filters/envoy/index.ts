@@ -1,0 +1,4 @@
+export { originalDestinationCluster } from './names.ts';
+export type { SlotOptions } from './options.ts';
+export { type SteeringClusterOptions, translateSteeringClusters, UPSTREAM_PORTS } from './steering-clusters.ts';
+export { type TranslatedSlot, translateSlot } from './translate-slot.ts';

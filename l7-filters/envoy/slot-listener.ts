@@ -1,0 +1,87 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import type { FilterSchema, ListenerFilterSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
+import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
+import { TlsInspectorSchema } from '@sluice/envoy-protos/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
+import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
+import { ConfigSchema as SetFilterStateSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.js';
+import { TcpProxySchema, UpstreamConnectMode } from '@sluice/envoy-protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+import type { Slot } from '../../model/index.ts';
+import { anyOf, typeUrlOf } from '../../xds-server/translate/encode.ts';
+import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
+import { slotConnectionManager } from './connection-manager.ts';
+import { discovery } from './discovery.ts';
+import { originalDestinationCluster } from './names.ts';
+import type { SlotOptions } from './options.ts';
+
+/** Where the cluster of original destinations looks first. */
+const DESTINATION = 'envoy.network.transport_socket.original_dst_address';
+/** A hello of TLS is sent at once by whoever opens the connection. */
+const HELLO_TIMEOUT_MS = 15_000;
+const MAX_HELLO_BYTES = 65_536;
+
+/** A part of an encoded Listener: see {@link translateSlot}. */
+export function httpListener(slot: Slot, options: SlotOptions): Uint8Array {
+  return encodeListener(slot, [], slotConnectionManager(slot, options));
+}
+
+/** The same for server names. What is no TLS, or names no server, reaches nobody. */
+export function tlsListener(slot: Slot): Uint8Array {
+  const inspector: Init<typeof ListenerFilterSchema> = {
+    name: 'envoy.filters.listener.tls_inspector',
+    configType: { case: 'typedConfig', value: anyOf(TlsInspectorSchema, {}) },
+  };
+  return encodeListener(slot, [inspector], [discoveredFilter(slot), tcpProxy(slot)]);
+}
+
+function encodeListener(
+  { direction }: Slot,
+  listenerFilters: Init<typeof ListenerFilterSchema>[],
+  filters: Init<typeof FilterSchema>[],
+): Uint8Array {
+  const message = create(ListenerSchema, {
+    transparent: true,
+    // Shared by all slots, since statistics are made for each name.
+    statPrefix: `slot.${direction}`,
+    listenerFilters,
+    ...(listenerFilters.length > 0 && { listenerFiltersTimeout: durationOf(HELLO_TIMEOUT_MS) }),
+    // The kernel may find the same worker's socket for many connections.
+    connectionBalanceConfig: { balanceType: { case: 'exactBalance', value: {} } },
+    filterChains: [{ filters: [keepDestination(), ...filters] }],
+  });
+  return toBinary(ListenerSchema, message);
+}
+
+/** A socket that connections are steered to has the address that their clients asked for. */
+function keepDestination(): Init<typeof FilterSchema> {
+  const value = anyOf(SetFilterStateSchema, {
+    onNewConnection: [
+      {
+        key: { case: 'objectKey', value: DESTINATION },
+        value: {
+          case: 'formatString',
+          value: {
+            format: { case: 'textFormatSource', value: { specifier: { case: 'inlineString', value: '%DOWNSTREAM_LOCAL_ADDRESS%' } } },
+          },
+        },
+      },
+    ],
+  });
+  return { name: 'envoy.filters.network.set_filter_state', configType: { case: 'typedConfig', value } };
+}
+
+function discoveredFilter({ name }: Slot): Init<typeof FilterSchema> {
+  return { name, configType: { case: 'configDiscovery', value: discovery([typeUrlOf(RBACSchema)]) } };
+}
+
+function tcpProxy({ direction }: Slot): Init<typeof FilterSchema> {
+  const value: Any = anyOf(TcpProxySchema, {
+    statPrefix: `slot.${direction}`,
+    clusterSpecifier: { case: 'cluster', value: originalDestinationCluster(direction) },
+    // Not before the filter of the rules has seen the name: who may not be reached is to see no connection either.
+    upstreamConnectMode: UpstreamConnectMode.ON_DOWNSTREAM_DATA,
+    maxEarlyDataBytes: MAX_HELLO_BYTES,
+    idleTimeout: durationOf(0),
+  });
+  return { name: 'envoy.filters.network.tcp_proxy', configType: { case: 'typedConfig', value } };
+}

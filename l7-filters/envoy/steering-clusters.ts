@@ -1,0 +1,85 @@
+import { create } from '@bufbuild/protobuf';
+import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
+import { SocketOption_SocketState, type SocketOptionSchema } from '@sluice/envoy-protos/envoy/config/core/v3/socket_option_pb.js';
+import { HttpProtocolOptionsSchema } from '@sluice/envoy-protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import type { Direction } from '../../model/index.ts';
+import type { Resource } from '../../xds-server/serve/index.ts';
+import { anyOf, encodeResource } from '../../xds-server/translate/encode.ts';
+import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
+import { HTTP1_OPTIONS, HTTP2_OPTIONS, MAX_HEADERS, MAX_HEADERS_KB } from './http-options.ts';
+import { originalDestinationCluster } from './names.ts';
+
+/** Ports of the connections that Envoy opens, both included; no pod's, see docs/decisions/layer7.md. */
+export const UPSTREAM_PORTS = {
+  egress: { first: 61_000, last: 63_267 },
+  ingress: { first: 63_268, last: 65_535 },
+} as const satisfies Record<Direction, { readonly first: number; readonly last: number }>;
+
+export interface SteeringClusterOptions {
+  readonly connectTimeoutMs: number;
+  /** How long a connection may carry no request; 0 for any time. */
+  readonly idleTimeoutMs: number;
+}
+
+const UNLIMITED = 0xffff_ffff;
+/** Hosts of a cluster of this kind are made as connections come, and forgotten when they have had none for so long. */
+const CLEANUP_MS = 60_000;
+
+/**
+ * The clusters of all slots, one for each direction: each connection goes on to the address that its client asked for.
+ * @see https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/service_discovery#original-destination
+ */
+export function translateSteeringClusters(options: SteeringClusterOptions): readonly Resource[] {
+  return (['egress', 'ingress'] as const).map((direction) => steeringCluster(direction, options));
+}
+
+function steeringCluster(direction: Direction, { connectTimeoutMs, idleTimeoutMs }: SteeringClusterOptions): Resource {
+  const name = originalDestinationCluster(direction);
+  const message = create(ClusterSchema, {
+    name,
+    altStatName: `original-dst_${direction}`,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    connectTimeout: durationOf(connectTimeoutMs),
+    cleanupInterval: durationOf(CLEANUP_MS),
+    circuitBreakers: {
+      thresholds: [{ maxConnections: UNLIMITED, maxPendingRequests: UNLIMITED, maxRequests: UNLIMITED, maxRetries: UNLIMITED }],
+    },
+    upstreamBindConfig: { socketOptions: portsOf(direction) },
+    // What one client opened is not another's, who may have another identity: verdicts are on connections.
+    connectionPoolPerDownstreamConnection: true,
+    typedExtensionProtocolOptions: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': anyOf(HttpProtocolOptionsSchema, {
+        commonHttpProtocolOptions: {
+          idleTimeout: durationOf(idleTimeoutMs),
+          maxHeadersCount: MAX_HEADERS,
+          maxResponseHeadersKb: MAX_HEADERS_KB,
+        },
+        upstreamProtocolOptions: {
+          case: 'useDownstreamProtocolConfig',
+          value: { httpProtocolOptions: HTTP1_OPTIONS, http2ProtocolOptions: HTTP2_OPTIONS },
+        },
+      }),
+    },
+  });
+  return encodeResource(ClusterSchema, name, message);
+}
+
+/** ip(7) */
+const IPPROTO_IP = 0n;
+const IP_BIND_ADDRESS_NO_PORT = 24n;
+const IP_LOCAL_PORT_RANGE = 51n;
+
+function portsOf(direction: Direction): Init<typeof SocketOptionSchema>[] {
+  const { first, last } = UPSTREAM_PORTS[direction];
+  return [
+    // As the kernel reads it: an int, whose upper half is the last port.
+    prebound('IP_LOCAL_PORT_RANGE', IP_LOCAL_PORT_RANGE, BigInt((last << 16) | first)),
+    // With a source address that is not bound to a port the kernel finds one by the whole connection, not by the address alone.
+    prebound('IP_BIND_ADDRESS_NO_PORT', IP_BIND_ADDRESS_NO_PORT, 1n),
+  ];
+}
+
+function prebound(description: string, name: bigint, value: bigint): Init<typeof SocketOptionSchema> {
+  return { description, level: IPPROTO_IP, name, value: { case: 'intValue', value }, state: SocketOption_SocketState.STATE_PREBIND };
+}
