@@ -95,6 +95,12 @@ export class Controller {
     return [...this.#sourceDiagnostics, ...located].sort(compareDiagnostics);
   }
 
+  /** Publishes a change that comes from elsewhere, with what is published first or now. */
+  readonly publish = (change: ResourceChange): void => {
+    if (this.#options.cache.isReady) this.#publish(change);
+    else this.#held.add(change);
+  };
+
   /** To be told of what clients make of each resource. */
   readonly onOutcome = (outcome: Outcome): void => {
     if (outcome.typeUrl !== ROUTES) {

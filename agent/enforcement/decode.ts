@@ -7,12 +7,13 @@ import {
   type Endpoint as EndpointMessage,
   IdentitySchema,
   NodeEndpointsSchema,
+  RedirectSchema,
   type Source,
   SubjectPolicySchema,
   Verdict_Decision,
   type Verdict as VerdictMessage,
 } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
-import { encodePrefix } from '../../bpf/datapath/index.ts';
+import { encodePrefix, type Redirect } from '../../bpf/datapath/index.ts';
 import type {
   AddressEntry,
   Decision,
@@ -24,6 +25,7 @@ import type {
   SubjectPolicy,
   Verdict,
 } from '../../model/index.ts';
+import { PROXY_PORTS } from '../slots/proxy-ports.ts';
 import { EnforcementError } from './enforcement-error.ts';
 
 /** What a node enforces policy for. */
@@ -83,6 +85,15 @@ export function decodeSubjectPolicy(name: string, body: Uint8Array): SubjectPoli
     const { ingress, egress, sources } = fromBinary(SubjectPolicySchema, body);
     const refs = new Sources(sources.map(sourceOf));
     return { subject: identityOf(name), ingress: directionOf(ingress, refs), egress: directionOf(egress, refs) };
+  });
+}
+
+/** @throws EnforcementError `malformed` */
+export function decodeRedirect(slot: string, body: Uint8Array): Redirect {
+  return decoded(slot, () => {
+    const { port, ready } = fromBinary(RedirectSchema, body);
+    if (port < PROXY_PORTS.first || port > PROXY_PORTS.last) throw new RangeError(`${port} is no proxy port`);
+    return { slot, port, ready };
   });
 }
 

@@ -1,26 +1,30 @@
 import { isIPv6 } from 'node:net';
-import type { Datapath } from '../../bpf/datapath/index.ts';
+import type { Datapath, Redirect } from '../../bpf/datapath/index.ts';
 import { type AddressEntry, type Identity, objectKey, RESERVED_IDENTITIES, type SubjectPolicy } from '../../model/index.ts';
 import {
   ADDRESS_TYPE,
   ENDPOINT_SLICE_TYPE,
   IDENTITY_TYPE,
   NODE_ENDPOINTS_TYPE,
+  REDIRECT_TYPE,
   type Resource,
   type ResourceChange,
   SERVICE_TYPE,
   SUBJECT_POLICY_TYPE,
 } from '../../xds-server/serve/index.ts';
 import { type DevicesState, PodDevices } from '../pods/index.ts';
-import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeSubjectPolicy, type OwnEndpoints } from './decode.ts';
+import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeRedirect, decodeSubjectPolicy, type OwnEndpoints } from './decode.ts';
 import { decodeService, decodeSlice } from './decode-services.ts';
 import { Doors, type PodDoor, type WantedDoors } from './doors.ts';
 import { EnforcementError, errorOf } from './enforcement-error.ts';
 import { Newcomers } from './newcomers.ts';
 import type { NodeClients, NodeServices } from './node-services.ts';
+import type { Steering } from './steering.ts';
 
 export interface NodeEnforcementOptions {
   readonly datapath: Datapath;
+  /** Default: none; what rules of layer 7 decide of is dropped. It goes with this. */
+  readonly steering?: Steering;
   /** Default: none; Services are left to others. It goes with this. */
   readonly services?: NodeServices;
   /** Told what could not be done, and is tried again. */
@@ -58,6 +62,8 @@ export class NodeEnforcement implements AsyncDisposable {
   #own: ReadonlySet<string> = new Set();
   #isReconciled = false;
   readonly #policies = new Map<Identity, SubjectPolicy>();
+  /** Slots that have one. */
+  readonly #redirects = new Set<string>();
 
   /** @throws NetlinkError */
   constructor(options: NodeEnforcementOptions) {
@@ -89,6 +95,7 @@ export class NodeEnforcement implements AsyncDisposable {
       change.upserts.filter((resource) => resource.typeUrl === typeUrl).flatMap((resource) => readOr(resource, decode, refusals));
     const removed = (typeUrl: string) => change.removals.filter((name) => name.typeUrl === typeUrl).map(({ name }) => name);
 
+    await this.#setRedirects(read(REDIRECT_TYPE, decodeRedirect));
     const policies = read(SUBJECT_POLICY_TYPE, decodeSubjectPolicy);
     for (const policy of policies) this.#policies.set(policy.subject, policy);
     await this.#datapath.verdicts.set(policies);
@@ -112,6 +119,7 @@ export class NodeEnforcement implements AsyncDisposable {
     const gone = removed(SUBJECT_POLICY_TYPE).map(Number);
     for (const subject of gone) this.#policies.delete(subject);
     await this.#datapath.verdicts.remove(gone);
+    await this.#removeRedirects(removed(REDIRECT_TYPE));
     return refusals;
   }
 
@@ -121,9 +129,12 @@ export class NodeEnforcement implements AsyncDisposable {
    */
   async reconcile(): Promise<void> {
     try {
-      const { addresses, verdicts, endpoints } = this.#datapath;
+      const { addresses, verdicts, endpoints, redirects } = this.#datapath;
+      await redirects.retain((slot) => this.#redirects.has(slot));
       await addresses.retain((prefix) => this.#told.has(prefix) || this.#own.has(prefix));
+      if (this.#redirects.size > 0) this.#options.steering?.ensure();
       const repairs = {
+        redirects: await redirects.repair(),
         addresses: await addresses.repair(),
         verdicts: await verdicts.repair(),
         endpoints: await endpoints.repair(),
@@ -143,6 +154,19 @@ export class NodeEnforcement implements AsyncDisposable {
     clearTimeout(this.#newcomersTimer);
     await this.#doors.settled();
     await this.#options.services?.[Symbol.asyncDispose]();
+    this.#options.steering?.[Symbol.dispose]();
+  }
+
+  async #setRedirects(redirects: readonly Redirect[]): Promise<void> {
+    if (redirects.length === 0) return;
+    for (const { slot } of redirects) this.#redirects.add(slot);
+    this.#options.steering?.ensure();
+    await this.#datapath.redirects.set(redirects);
+  }
+
+  async #removeRedirects(slots: readonly string[]): Promise<void> {
+    for (const slot of slots) this.#redirects.delete(slot);
+    await this.#datapath.redirects.remove(slots);
   }
 
   async #setAddresses(entries: readonly AddressEntry[], removed: readonly string[]): Promise<void> {

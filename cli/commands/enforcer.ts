@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import { adminPortOption, ENFORCER_SOCKET, logFormatOption, pinFolderOption } from '../options.ts';
+import { adminPortOption, ENFORCER_SOCKET, logFormatOption, networkStateOption, pinFolderOption } from '../options.ts';
 import { addCleanup } from './cleanup.ts';
 
 /** Options of this command alone, not of those below it. */
@@ -20,6 +20,7 @@ export function addEnforcer(yargs: Argv): Argv {
           describe: "Socket of this node's agent",
         })
         .option('pin-folder', pinFolderOption)
+        .option('network-state', networkStateOption)
         .option('cgroup', {
           ...OWN,
           type: 'string',
@@ -47,10 +48,10 @@ export function addEnforcer(yargs: Argv): Argv {
         import('../stop-signals.ts'),
         import('node:os'),
       ]);
-      const { socket, pinFolder, cgroup, adminPort } = argv;
+      const { socket, pinFolder, networkState, cgroup, adminPort } = argv;
       const nodeName = argv.nodeName || hostname();
       const log = createLog(argv.logFormat);
-      await runEnforcer({ socket, pinFolder, ...(cgroup && { cgroup }), adminPort, nodeName, log }, listenForStop());
+      await runEnforcer({ socket, pinFolder, networkState, ...(cgroup && { cgroup }), adminPort, nodeName, log }, listenForStop());
     },
   );
 }

@@ -36,7 +36,14 @@ export class ClusterParts {
     const resources = [...WATCHED_RESOURCES, ...(isPoliced ? POLICY_RESOURCES : [])];
     this.#source = new ApiServerSource(client, { resources, onEvent: (event) => this.#tellReading(event) });
     const rpc = new RpcServer();
-    this.policy = isPoliced ? new PolicyParts({ settings: settings.policy, rpc, onChange: () => this.#onPolicy() }) : undefined;
+    this.policy = isPoliced
+      ? new PolicyParts({
+          settings,
+          rpc,
+          publish: (change) => this.control.controller.publish(change),
+          onChange: () => this.#onPolicy(),
+        })
+      : undefined;
     this.control = new ControlParts({
       source: this.policy?.split(this.#source) ?? this.#source,
       rpc,

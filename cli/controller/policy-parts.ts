@@ -1,16 +1,34 @@
+import type { ServedSide } from '../../agent/index.ts';
 import { Enforcement } from '../../controller/enforcement/enforcement.ts';
 import { IdentityRegistry } from '../../controller/identities/identity-registry.ts';
-import type { Action, ObjectBatch, ObjectSource } from '../../kube/index.ts';
+import type { Action, ObjectBatch, ObjectSource, SluiceIdentity } from '../../kube/index.ts';
+import type { SlotOptions } from '../../l7-filters/envoy/index.ts';
 import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts';
 import { PolicyEngine } from '../../policy/index.ts';
 import type { Settings } from '../../settings/index.ts';
-import { enforcementViews, NODE_METHODS, type RpcServer, SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
+import {
+  enforcementViews,
+  NODE_METHODS,
+  type Resource,
+  type ResourceChange,
+  type RpcServer,
+  SnapshotCache,
+  XdsServer,
+} from '../../xds-server/serve/index.ts';
 import { SplitSource } from './split-source.ts';
 
 export interface PolicyPartsOptions {
-  readonly settings: Settings['policy'];
+  readonly settings: Settings;
   /** Where nodes connect to. */
   readonly rpc: RpcServer;
+  /** Whether namespaces without an object are there all the same, as in manifests. Default: false. */
+  readonly impliesNamespaces?: boolean;
+  /** Publishes what Envoys need for slots. */
+  readonly publish: (change: ResourceChange) => void;
+  /** Whether something that is no resource has to happen before a node may be told of one. Default: never. */
+  readonly isHeld?: (resource: Resource) => boolean;
+  /** Told when a node has put in force everything up to a revision. */
+  readonly onSynced?: (nodeId: string, revision: number) => void;
   /** Told when what is wrong, or what is to be written, may have changed. */
   readonly onChange: () => void;
 }
@@ -32,18 +50,58 @@ export class PolicyParts {
 
   constructor(options: PolicyPartsOptions) {
     this.#options = options;
-    const { enforcement, services, clusterName, podNetworks, labels } = options.settings;
-    const engine = new PolicyEngine({ allocator: this.#registry, enforcement, cluster: clusterName, podNetworks, labelFilter: labels });
-    this.#enforcement = new Enforcement({ engine, registry: this.#registry, cache: this.#cache, services, podNetworks });
+    const { enforcement, services, clusterName, podNetworks, labels } = options.settings.policy;
+    const engine = new PolicyEngine({
+      allocator: this.#registry,
+      enforcement,
+      cluster: clusterName,
+      podNetworks,
+      labelFilter: labels,
+      impliesNamespaces: options.impliesNamespaces ?? false,
+      regexMaxProgramSize: options.settings.envoy.regexMaxProgramSize,
+    });
+    this.#enforcement = new Enforcement({
+      engine,
+      registry: this.#registry,
+      cache: this.#cache,
+      slots: slotOptions(options.settings),
+      publish: options.publish,
+      services,
+      podNetworks,
+    });
     const views = enforcementViews(this.#cache);
-    this.server = new XdsServer({ cache: this.#cache, views, methods: NODE_METHODS, rpc: options.rpc });
+    const { rpc, isHeld, onSynced } = options;
+    this.server = new XdsServer({
+      cache: this.#cache,
+      views,
+      methods: NODE_METHODS,
+      rpc,
+      ...(isHeld && { isHeld }),
+      ...(onSynced && { onSynced }),
+    });
     this.#timer = setInterval(() => options.onChange(), TICK_MS);
     this.#timer.unref();
   }
 
   /** The source, of which this takes its part first. */
   split(source: ObjectSource): ObjectSource {
-    return new SplitSource(source, (batch) => this.#take(batch));
+    return new SplitSource(source, (batch) => this.take(batch));
+  }
+
+  /** Takes over numbers that were given before, which makes no difference to anybody yet. */
+  restoreNumbers(objects: Iterable<SluiceIdentity>): void {
+    for (const object of objects) this.#registry.put(object);
+  }
+
+  /** Takes in objects, also such as do not come from the source. */
+  take(batch: Pick<ObjectBatch, 'upserts' | 'removals'>): void {
+    this.#enforcement.take(batch);
+    this.#options.onChange();
+  }
+
+  /** What enforcers are served, where the node is this one. */
+  get side(): ServedSide {
+    return { cache: this.#cache, server: this.server, setOwn: (change) => this.#cache.apply(change) };
   }
 
   diagnostics(): readonly Diagnostic[] {
@@ -70,10 +128,10 @@ export class PolicyParts {
 
   close(): void {
     clearInterval(this.#timer);
+    this.#enforcement.close();
   }
+}
 
-  #take(batch: ObjectBatch): void {
-    this.#enforcement.take(batch);
-    this.#options.onChange();
-  }
+function slotOptions({ http, envoy }: Settings): SlotOptions {
+  return { http: { streamIdleTimeoutMs: http.streamIdleTimeout }, regexMaxProgramSize: envoy.regexMaxProgramSize };
 }

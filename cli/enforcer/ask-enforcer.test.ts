@@ -39,7 +39,9 @@ describe('an enforcer on this node', needs('root', 'bpf'), () => {
       await cleanUpNode(PINS);
     });
     const upstream = { target: 'unix:/nowhere/enforcer.sock', credentials: credentials.createInsecure() };
-    const enforcement = cleanUp.use(await Enforcement.start({ upstream, nodeName: 'n1', pinFolder: PINS, onEvent: () => {} }));
+    const enforcement = cleanUp.use(
+      await Enforcement.start({ upstream, nodeName: 'n1', pinFolder: PINS, stateFolder: '/run/sluice-test-network', onEvent: () => {} }),
+    );
     const endpoints = [endpoint('web', WEB, pod.addresses), endpoint('lost', CLIENT, ['10.0.1.77'])];
     const refused = await enforcement.node.apply({
       upserts: [

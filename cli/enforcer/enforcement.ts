@@ -1,5 +1,7 @@
 import { NodeEnforcement } from '../../agent/enforcement/node-enforcement.ts';
 import { NodeServices } from '../../agent/enforcement/node-services.ts';
+import { Steering } from '../../agent/enforcement/steering.ts';
+import type { NetworkItem } from '../../agent/network/index.ts';
 import { Datapath, findRootCgroup, ServiceDatapath } from '../../bpf/datapath/index.ts';
 import { ENFORCER, Subscriber, type SubscriberEvent, type UpstreamAddress } from '../../xds-server/relay/index.ts';
 
@@ -9,6 +11,8 @@ export interface EnforcementOptions {
   readonly nodeName: string;
   /** In a BPF file system, for this node alone. */
   readonly pinFolder: string;
+  /** Of this node: what its network was before it was changed stands in it. */
+  readonly stateFolder: string;
   /** The cgroup of all processes of the node. Default: the root, looked for when it is needed. */
   readonly cgroup?: string;
   readonly onEvent: (event: EnforcementEvent) => void;
@@ -18,6 +22,8 @@ export type EnforcementEvent =
   | SubscriberEvent
   /** Everything that this node is to enforce is in its kernel. */
   | { readonly kind: 'in-force' }
+  /** Somebody else had changed what steering needs of the node's network; it is again as it was. */
+  | { readonly kind: 'restored'; readonly items: readonly NetworkItem[] }
   | { readonly kind: 'failed'; readonly error: Error };
 
 /** How often the kernel is compared with what was written to it. */
@@ -28,11 +34,12 @@ export class Enforcement implements AsyncDisposable {
   readonly datapath: Datapath;
   readonly node: NodeEnforcement;
   readonly services: NodeServices;
+  readonly steering: Steering;
   readonly subscriber: Subscriber;
   readonly #timer: NodeJS.Timeout;
 
   private constructor(datapath: Datapath, options: EnforcementOptions) {
-    const { upstream, nodeName, pinFolder, cgroup, onEvent } = options;
+    const { upstream, nodeName, pinFolder, stateFolder, cgroup, onEvent } = options;
     const onFailure = (error: Error) => onEvent({ kind: 'failed', error });
     this.datapath = datapath;
     this.services = new NodeServices({
@@ -41,7 +48,8 @@ export class Enforcement implements AsyncDisposable {
       findCgroup: () => cgroup ?? findRootCgroup(),
       onFailure,
     });
-    this.node = new NodeEnforcement({ datapath, services: this.services, onFailure });
+    this.steering = new Steering({ datapath, stateFolder, onEvent: (event) => event.kind !== 'device' && onEvent(event), onFailure });
+    this.node = new NodeEnforcement({ datapath, services: this.services, steering: this.steering, onFailure });
     this.subscriber = new Subscriber({
       upstream,
       kind: ENFORCER,

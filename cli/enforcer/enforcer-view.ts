@@ -26,7 +26,7 @@ export class EnforcerView implements AdminView {
       ready: isSynced,
       ...(!isSynced && { notReady: 'the agent has not said everything yet' }),
       relay: this.#describeRelay(),
-      enforcement: this.#describeEnforcement(),
+      enforcement: describeEnforcement(this.#enforcement),
       objects: {},
       resources: {},
       clients: [],
@@ -56,25 +56,25 @@ export class EnforcerView implements AdminView {
       ...(!peer && lastError && { error: lastError.message }),
     };
   }
+}
 
-  #describeEnforcement(): EnforcementStatus {
-    const { node, services } = this.#enforcement;
-    const { devices, newcomers, open } = node.state();
-    const endpoints = devices.pods.map(({ endpoint: { pod, identity, addresses }, name: device }) => {
-      const whyOpen = open.get(objectKey(pod));
-      const { namespace, name } = pod;
-      const labels = [...(node.labelsOf(identity) ?? [])];
-      return { namespace, name, identity, labels, addresses: [...addresses], device, ...(whyOpen !== undefined && { open: whyOpen }) };
-    });
-    return {
-      endpoints,
-      // Of others nobody has told the address by which to look for them.
-      missing: devices.missing.filter(({ addresses }) => addresses.length > 0).map(({ pod: { namespace, name } }) => ({ namespace, name })),
-      newcomers: newcomers.map(({ key: device, identity, addresses }) => ({ device, identity, addresses: [...addresses] })),
-      network: [...devices.network.uplinks, ...devices.network.tunnels].map(({ name }) => name),
-      ...describeServices(services.state()),
-    };
-  }
+/** The pods of this node, and what becomes of their packets. */
+export function describeEnforcement({ node, services }: Enforcement): EnforcementStatus {
+  const { devices, newcomers, open } = node.state();
+  const endpoints = devices.pods.map(({ endpoint: { pod, identity, addresses }, name: device }) => {
+    const whyOpen = open.get(objectKey(pod));
+    const { namespace, name } = pod;
+    const labels = [...(node.labelsOf(identity) ?? [])];
+    return { namespace, name, identity, labels, addresses: [...addresses], device, ...(whyOpen !== undefined && { open: whyOpen }) };
+  });
+  return {
+    endpoints,
+    // Of others nobody has told the address by which to look for them.
+    missing: devices.missing.filter(({ addresses }) => addresses.length > 0).map(({ pod: { namespace, name } }) => ({ namespace, name })),
+    newcomers: newcomers.map(({ key: device, identity, addresses }) => ({ device, identity, addresses: [...addresses] })),
+    network: [...devices.network.uplinks, ...devices.network.tunnels].map(({ name }) => name),
+    ...describeServices(services.state()),
+  };
 }
 
 function describeServices(state: NodeServicesState | undefined): Pick<EnforcementStatus, 'services'> {

@@ -3,18 +3,20 @@ import { NetlinkError } from '../../agent/netlink/index.ts';
 import { DatapathError } from '../../bpf/datapath/index.ts';
 import { Metrics } from '../../controller/admin/metrics.ts';
 import { startAdminServer } from '../../controller/admin/server.ts';
-import { resourceTypeOf } from '../../controller/render.ts';
 import { CliError } from '../cli-error.ts';
 import { describeFailure } from '../describe-failure.ts';
-import type { Log, LogEntry } from '../log.ts';
+import type { Log } from '../log.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
-import { Enforcement, type EnforcementEvent, type EnforcementOptions } from './enforcement.ts';
+import { Enforcement, type EnforcementOptions } from './enforcement.ts';
+import { enforcementEntry } from './enforcement-entry.ts';
 import { EnforcerView } from './enforcer-view.ts';
 
 export interface EnforcerOptions {
   /** Of the agent of this node. */
   readonly socket: string;
   readonly pinFolder: string;
+  /** For what the node's network was before it was changed. */
+  readonly networkState: string;
   /** Of all processes of the node. Default: the root. */
   readonly cgroup?: string;
   readonly nodeName: string;
@@ -30,11 +32,18 @@ const BACK_OFF = { firstMs: 100, maxMs: 1_000 };
  * @throws CliError where this machine cannot enforce anything
  */
 export async function runEnforcer(options: EnforcerOptions, stop: StopSignals): Promise<void> {
-  const { socket, pinFolder, cgroup, nodeName, adminPort, log } = options;
+  const { socket, pinFolder, networkState: stateFolder, cgroup, nodeName, adminPort, log } = options;
   await using cleanUp = new AsyncDisposableStack();
   const upstream = { target: `unix:${socket}`, credentials: credentials.createInsecure(), backOff: BACK_OFF };
   const enforcement = cleanUp.use(
-    await start({ upstream, nodeName, pinFolder, ...(cgroup && { cgroup }), onEvent: (event) => log(entryOf(event)) }),
+    await start({
+      upstream,
+      nodeName,
+      pinFolder,
+      stateFolder,
+      ...(cgroup && { cgroup }),
+      onEvent: (event) => log(enforcementEntry(event)),
+    }),
   );
   const view = new EnforcerView(enforcement);
   const admin = await startAdminServer({ view, metrics: new Metrics(view), port: adminPort });
@@ -55,20 +64,5 @@ async function start(options: EnforcementOptions): Promise<Enforcement> {
     if (error instanceof DatapathError || error instanceof NetlinkError)
       throw new CliError('failed', describeFailure(error), { cause: error });
     throw error;
-  }
-}
-
-function entryOf(event: EnforcementEvent): LogEntry {
-  switch (event.kind) {
-    case 'connected':
-      return { level: 'info', event: 'upstream', text: 'the agent answers' };
-    case 'disconnected':
-      return { level: 'warn', event: 'upstream', text: `the agent is away: ${event.message}; what is in force stays` };
-    case 'refused':
-      return { level: 'error', event: 'refused', text: `${resourceTypeOf(event.typeUrl)} ${event.name} is not enforced: ${event.message}` };
-    case 'in-force':
-      return { level: 'info', event: 'ready', text: 'everything is in force' };
-    case 'failed':
-      return { level: 'error', event: 'failed', text: describeFailure(event.error) };
   }
 }

@@ -2,28 +2,40 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { EnvoyEvent, EnvoyProcess, StateFolder } from '../../agent/index.ts';
 import { FolderSource } from '../../kube/index.ts';
-import type { ClientStatus } from '../../xds-server/serve/index.ts';
+import { type ClientStatus, RpcServer } from '../../xds-server/serve/index.ts';
 import { createChildEnvoy } from '../child-envoy.ts';
 import { ControlParts } from '../control/control-parts.ts';
 import type { RoleStatus } from '../control/control-view.ts';
+import type { Enforcement } from '../enforcer/enforcement.ts';
+import { describeEnforcement } from '../enforcer/enforcer-view.ts';
 import { envoyEntry } from '../envoy-events.ts';
 import { EnvoyState } from '../envoy-state.ts';
 import { readVersions } from '../version.ts';
 import type { RunOptions } from './run.ts';
+import { RunPolicy } from './run-policy.ts';
 
 /** Everything that a run consists of, joined together and at rest. */
 export class RunParts {
-  readonly nodeId = hostname();
+  readonly nodeId: string;
   readonly control: ControlParts;
+  /** Undefined where policies are not enforced. */
+  readonly policy: RunPolicy | undefined;
   readonly envoy: EnvoyProcess;
   readonly envoyState: EnvoyState;
   readonly #options: RunOptions;
+  #enforcement: Enforcement | undefined;
 
   constructor(options: RunOptions, state: StateFolder) {
     this.#options = options;
-    const { log, settings, address, httpPort, httpsPort, adminPort, manifests } = options;
+    const { log, settings, address, httpPort, httpsPort, adminPort, manifests, enforce } = options;
+    this.nodeId = enforce?.nodeName ?? hostname();
+    const rpc = new RpcServer();
+    const source = new FolderSource(manifests);
+    this.policy = enforce && new RunPolicy({ ...enforce, settings, state, rpc, log, control: () => this.control });
     this.control = new ControlParts({
-      source: new FolderSource(manifests),
+      source: this.policy?.split(source) ?? source,
+      rpc,
+      otherDiagnostics: () => this.policy?.parts.diagnostics() ?? [],
       pipeline: { settings, ports: { address, http: httpPort, https: httpsPort, reserved: [adminPort] } },
       log,
       describeRole: (clients) => this.#describeRole(clients),
@@ -37,6 +49,14 @@ export class RunParts {
     });
   }
 
+  /**
+   * Begins to enforce policies, if they are to be.
+   * @throws DatapathError or NetlinkError where this machine cannot enforce anything
+   */
+  async startEnforcing(): Promise<void> {
+    this.#enforcement = await this.policy?.start();
+  }
+
   #describeRole(clients: readonly ClientStatus[]): RoleStatus {
     const { manifests, address, httpPort, httpsPort } = this.#options;
     const notReady = this.#obstacle(clients);
@@ -45,6 +65,7 @@ export class RunParts {
       manifests: resolve(manifests),
       entry: { address, httpPort, httpsPort },
       envoy: this.envoyState.describe(),
+      ...(this.#enforcement && { enforcement: describeEnforcement(this.#enforcement) }),
       ...(notReady !== undefined && { notReady }),
     };
   }
@@ -53,10 +74,15 @@ export class RunParts {
   #obstacle(clients: readonly ClientStatus[]): string | undefined {
     if (!this.control.cache.isReady) return 'the manifests are not read yet';
     const { envoyState } = this;
-    if (envoyState.isLive && envoyState.servesFirstSnapshot) return undefined;
+    if (envoyState.isLive && envoyState.servesFirstSnapshot)
+      return this.policy && !this.#isEnforced ? 'policies are not in force yet' : undefined;
     if (envoyState.describe().pid === undefined) return 'Envoy does not run';
     const pending = clients.flatMap(({ types }) => types).reduce((sum, type) => sum + type.pending, 0);
     return pending > 0 ? `Envoy has ${pending} resources still to acknowledge` : 'Envoy is on its way';
+  }
+
+  get #isEnforced(): boolean {
+    return this.#enforcement?.subscriber.state().isSynced ?? false;
   }
 
   #onEnvoyEvent(event: EnvoyEvent): void {

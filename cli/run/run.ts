@@ -1,9 +1,12 @@
 import { checkPortsFree, EnvoyError, StateFolder, StateFolderError } from '../../agent/index.ts';
+import { NetlinkError } from '../../agent/netlink/index.ts';
+import { DatapathError } from '../../bpf/datapath/index.ts';
 import { startAdminServer } from '../../controller/admin/server.ts';
 import { FolderError } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, XdsError } from '../../xds-server/serve/index.ts';
 import { CliError } from '../cli-error.ts';
+import { describeFailure } from '../describe-failure.ts';
 import type { Log } from '../log.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { RunParts } from './parts.ts';
@@ -18,9 +21,22 @@ export interface RunOptions {
   readonly httpsPort: number;
   readonly adminPort: number;
   readonly settings: Settings;
+  /** Has policies enforced for the folder's Pods that run on this machine. Default: none are. */
+  readonly enforce?: EnforceOptions;
   readonly log: Log;
   /** Called when everything that was read first is served. */
   readonly onReady?: () => void;
+}
+
+export interface EnforceOptions {
+  /** In a BPF file system. */
+  readonly pinFolder: string;
+  /** A folder for what the machine's network was before it was changed. */
+  readonly networkState: string;
+  /** What Pods call this machine; those that name none are on it. */
+  readonly nodeName: string;
+  /** Of all processes whose Services are translated. Default: the root. */
+  readonly cgroup?: string;
 }
 
 const LOOPBACK = '127.0.0.1';
@@ -46,7 +62,10 @@ async function serve(options: RunOptions, stop: StopSignals): Promise<void> {
   await requireFreePorts(options, state);
   const parts = new RunParts(options, state);
   cleanUp.defer(() => parts.control.server.close());
+  if (parts.policy) cleanUp.use(parts.policy);
   await parts.control.server.listen({ path: state.xdsSocket });
+  // Before anything is served: an Envoy that runs is not to lose its slots.
+  await parts.startEnforcing();
   const admin = await startAdminServer({ view: parts.control.view, metrics: parts.control.metrics, port: options.adminPort });
   cleanUp.defer(() => admin.close());
   const ended = new AbortController();
@@ -113,6 +132,8 @@ async function requireFreePorts({ address, httpPort, httpsPort, adminPort }: Run
 }
 
 function asCliError(error: unknown): unknown {
+  if (error instanceof DatapathError || error instanceof NetlinkError)
+    return new CliError('failed', describeFailure(error), { cause: error });
   if (error instanceof FolderError) return new CliError('usage', error.message, { cause: error });
   if (error instanceof EnvoyError) {
     const lines = error.lines.slice(-MAX_LAST_WORDS, -1).map((line) => `\n  ${line}`);

@@ -54,6 +54,7 @@ async function answer(request: z.infer<typeof requestView>): Promise<unknown> {
     upstream: addressOf(path),
     nodeName,
     pinFolder,
+    stateFolder: `${storeFolder}-network`,
     cgroup,
     onEvent: (event) => tellParent(event.kind === 'failed' ? { kind: 'failed', message: String(event.error) } : event),
   });

@@ -8,6 +8,7 @@ import { type KubeObject, refOf, validateObject } from '../../kube/index.ts';
 import { PolicyEngine } from '../../policy/index.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
+import { withoutEnvoys } from '../../testkit/without-envoys.ts';
 import {
   ENDPOINT_SLICE_TYPE,
   enforcementViews,
@@ -48,6 +49,7 @@ export class EnforcementScene implements AsyncDisposable {
     registry: this.#registry,
     cache: this.cache,
     services: true,
+    ...withoutEnvoys,
   });
   readonly #agents = new Map<string, PlaceChild<object>>();
   #server: XdsServer;

@@ -117,7 +117,7 @@ export const statusSchema = z.object({
   cluster: cluster.optional(),
   /** Of `agent` and `enforcer`. */
   relay: relay.optional(),
-  /** Of `enforcer`. */
+  /** Of `enforcer`, and of `run` where it enforces. */
   enforcement: enforcement.optional(),
   objects: z.record(z.string(), count),
   resources: z.record(z.string(), count),

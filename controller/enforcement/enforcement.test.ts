@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeSubjectPolicy } from '../../agent/enforcement/decode.ts';
 import { type KubeObject, refOf, type SluiceIdentity, validateObject } from '../../kube/index.ts';
 import { PolicyEngine } from '../../policy/index.ts';
+import { withoutEnvoys } from '../../testkit/without-envoys.ts';
 import {
   ADDRESS_TYPE,
   IDENTITY_TYPE,
@@ -60,7 +61,13 @@ class Scene {
 
   constructor(podNetworks: readonly string[] = []) {
     const { registry, cache } = this;
-    this.enforcement = new Enforcement({ engine: new PolicyEngine({ allocator: registry, podNetworks }), registry, cache, podNetworks });
+    this.enforcement = new Enforcement({
+      engine: new PolicyEngine({ allocator: registry, podNetworks }),
+      registry,
+      cache,
+      podNetworks,
+      ...withoutEnvoys,
+    });
   }
 
   take(...upserts: readonly KubeObject[]): void {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type KubeObject, type Node, type ObjectBatch, refOf } from '../../kube/index.ts';
+import type { SlotOptions } from '../../l7-filters/envoy/index.ts';
 import { type Diagnostic, type ObjectRef, objectKey, type PodEndpoint } from '../../model/index.ts';
 import type { PolicyChange, PolicyEngine } from '../../policy/index.ts';
 import {
@@ -7,6 +8,7 @@ import {
   IDENTITY_TYPE,
   NODE_ENDPOINTS_TYPE,
   type Resource,
+  type ResourceChange,
   type ResourceName,
   type SnapshotCache,
   SUBJECT_POLICY_TYPE,
@@ -21,6 +23,7 @@ import { translateSubjectPolicy } from '../../xds-server/translate/node/policy.t
 import type { IdentityRegistry } from '../identities/identity-registry.ts';
 import { PolicyStatuses } from './policy-statuses.ts';
 import { ServiceChanges } from './services.ts';
+import { SlotResources } from './slots.ts';
 
 export interface EnforcementOptions {
   readonly engine: PolicyEngine;
@@ -28,6 +31,9 @@ export interface EnforcementOptions {
   readonly registry: IdentityRegistry;
   /** What agents are served of. */
   readonly cache: SnapshotCache;
+  readonly slots: SlotOptions;
+  /** Publishes what Envoys need for slots, before nodes are told of these. */
+  readonly publish: (change: ResourceChange) => void;
   /** Whether nodes are to translate Services. Default: false. */
   readonly services?: boolean;
   /** Prefixes of pods' addresses on any node, beside those that Nodes tell. Default: none. */
@@ -55,6 +61,7 @@ export class Enforcement {
   readonly #nodes = new Map<string, NodeState>();
   readonly #touched = new Set<string>();
   readonly #services = new ServiceChanges();
+  readonly #slots: SlotResources;
   /** Of policies, by the object's key. */
   readonly #uids = new Map<string, string>();
   #diagnostics: readonly Diagnostic[] = [];
@@ -62,6 +69,11 @@ export class Enforcement {
 
   constructor(options: EnforcementOptions) {
     this.#options = options;
+    this.#slots = new SlotResources({ translation: options.slots, publish: options.publish });
+  }
+
+  close(): void {
+    this.#slots.close();
   }
 
   /** What is wrong with policies at present. */
@@ -131,7 +143,7 @@ export class Enforcement {
   }
 
   #publish(change: PolicyChange): void {
-    const { identities, addresses, policies, endpoints, diagnostics } = change;
+    const { identities, addresses, policies, slots, endpoints, diagnostics } = change;
     if (diagnostics) {
       this.#diagnostics = diagnostics;
       this.statuses.setFindings(diagnostics);
@@ -141,8 +153,10 @@ export class Enforcement {
     this.#settlePolicing();
     const nodes = this.#takeNodes();
     const services = this.#services.take();
+    const ofSlots = this.#slots.take(slots.upserts, slots.removals);
     this.#options.cache.apply({
       upserts: [
+        ...ofSlots.upserts,
         ...policies.upserts.map(translateSubjectPolicy),
         ...identities.upserts.map(translateIdentity),
         ...addresses.upserts.map(translateAddress),
@@ -150,6 +164,7 @@ export class Enforcement {
         ...nodes.upserts,
       ],
       removals: [
+        ...ofSlots.removals,
         ...policies.removals.map((identity) => ({ typeUrl: SUBJECT_POLICY_TYPE, name: String(identity) })),
         ...identities.removals.map((identity) => ({ typeUrl: IDENTITY_TYPE, name: String(identity) })),
         ...addresses.removals.map((name) => ({ typeUrl: ADDRESS_TYPE, name })),

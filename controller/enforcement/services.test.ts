@@ -5,6 +5,7 @@ import { type KubeObject, refOf } from '../../kube/index.ts';
 import { VIEWS } from '../../kube/object.ts';
 import { PolicyEngine } from '../../policy/index.ts';
 import { endpointSliceObject, serviceObject } from '../../testkit/kube-objects.ts';
+import { withoutEnvoys } from '../../testkit/without-envoys.ts';
 import { ENDPOINT_SLICE_TYPE, NODE_ENDPOINTS_TYPE, SERVICE_TYPE, SnapshotCache } from '../../xds-server/serve/index.ts';
 import { IdentityRegistry } from '../identities/identity-registry.ts';
 import { Enforcement } from './enforcement.ts';
@@ -30,7 +31,13 @@ class Scene {
 
   constructor(services: boolean) {
     const registry = new IdentityRegistry({ now: () => 0 });
-    this.#enforcement = new Enforcement({ engine: new PolicyEngine({ allocator: registry }), registry, cache: this.cache, services });
+    this.#enforcement = new Enforcement({
+      engine: new PolicyEngine({ allocator: registry }),
+      registry,
+      cache: this.cache,
+      services,
+      ...withoutEnvoys,
+    });
     this.cache.watch(({ names }) => this.#changed.push(...names.map(({ typeUrl, name }) => `${typeUrl.split('.').at(-1)} ${name}`)));
   }
 

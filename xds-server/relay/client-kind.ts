@@ -7,6 +7,7 @@ import {
   NODE_ENDPOINTS_TYPE,
   NODE_METHODS,
   NODE_PATH,
+  OWN_LISTENER_PREFIX,
   REDIRECT_TYPE,
   type ResourceName,
   SCOPED_ROUTES_TYPE,
@@ -32,9 +33,6 @@ export interface ClientKind {
   /** Whether a resource is made on the node: no controller is asked for it, told of it, or believed about it. */
   readonly isOwn: (name: ResourceName) => boolean;
 }
-
-/** What the names of a node's own listeners begin with. */
-export const OWN_LISTENER_PREFIX = 'sluice.slot/';
 
 /** Asks for listeners, and then for their routes, only when all its clusters are ready. */
 export const ENVOY: ClientKind = {

@@ -1,4 +1,4 @@
-export { type ClientKind, ENFORCEMENT_TYPES, ENFORCER, ENVOY, OWN_LISTENER_PREFIX } from './client-kind.ts';
+export { type ClientKind, ENFORCEMENT_TYPES, ENFORCER, ENVOY } from './client-kind.ts';
 export type { RelayEvent } from './event.ts';
 export { Relay, type RelayOptions } from './relay.ts';
 export type { RelayState } from './state.ts';

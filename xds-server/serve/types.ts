@@ -17,6 +17,9 @@ export const REDIRECT_TYPE = 'type.googleapis.com/sluice.node.v1.Redirect';
 export const SERVICE_TYPE = 'type.googleapis.com/sluice.node.v1.Service';
 export const ENDPOINT_SLICE_TYPE = 'type.googleapis.com/sluice.node.v1.EndpointSlice';
 
+/** What the names of listeners begin with that a node makes for itself; no other listener is called so. */
+export const OWN_LISTENER_PREFIX = 'sluice.slot/';
+
 interface TypeTraits {
   /** Upserts of a lower rank go first. */
   readonly rank: number;

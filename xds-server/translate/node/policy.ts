@@ -7,7 +7,8 @@ import {
   VerdictSchema,
 } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
 import type { Decision, DirectionPolicy, FieldRef, SubjectPolicy, Verdict } from '../../../model/index.ts';
-import type { Resource } from '../../serve/resource.ts';
+import type { Resource, ResourceName } from '../../serve/resource.ts';
+import { SLOT_TYPE } from '../../serve/types.ts';
 import { resourceOf } from '../encode.ts';
 import { WireWriter } from './wire-writer.ts';
 
@@ -27,7 +28,7 @@ const TEXT = new TextEncoder();
 const [policyWriter, directionWriter, verdictWriter] = [new WireWriter(), new WireWriter(), new WireWriter()];
 
 /**
- * Named by the identity. Rules are written once, however many verdicts they make. One more identity changes the policies of all subjects
+ * Named by the identity; requires the slots that it names. Rules are written once, however many verdicts they make. One more identity changes the policies of all subjects
  * that may talk to it, which have a verdict for each peer: that is why their bytes are written directly.
  */
 export function translateSubjectPolicy({ subject, ingress, egress }: SubjectPolicy): Resource {
@@ -36,7 +37,13 @@ export function translateSubjectPolicy({ subject, ingress, egress }: SubjectPoli
   policyWriter.delimited(FIELDS.subject.ingress, encodeDirection(ingress, sources));
   policyWriter.delimited(FIELDS.subject.egress, encodeDirection(egress, sources));
   for (const source of sources.messages) policyWriter.delimited(FIELDS.subject.sources, source);
-  return resourceOf(SubjectPolicySchema, String(subject), policyWriter.bytes.slice());
+  return resourceOf(SubjectPolicySchema, String(subject), policyWriter.bytes.slice(), slotsOf(ingress, egress));
+}
+
+function slotsOf(...directions: readonly DirectionPolicy[]): readonly ResourceName[] {
+  const names = new Set<string>();
+  for (const { verdicts } of directions) for (const { decision } of verdicts) if (decision.kind === 'slot') names.add(decision.slot);
+  return [...names].map((name) => ({ typeUrl: SLOT_TYPE, name }));
 }
 
 function encodeDirection({ defaultDeny, verdicts }: DirectionPolicy, sources: SourceTable): Uint8Array {

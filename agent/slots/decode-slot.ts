@@ -1,0 +1,36 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { Slot_Direction, SlotSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
+import type { Direction } from '../../model/index.ts';
+import type { Resource, ResourceName } from '../../xds-server/serve/index.ts';
+
+/** A slot as this node is told of it. */
+export interface NodeSlot {
+  readonly name: string;
+  readonly direction: Direction;
+  /** A part of an encoded listener of Envoy. */
+  readonly listener: Uint8Array;
+  readonly requires: readonly ResourceName[];
+}
+
+const decoded = new WeakMap<Resource, NodeSlot | undefined>();
+
+/** @returns undefined for what this version cannot read: nothing is steered there, so nothing passes */
+export function decodeSlot(resource: Resource): NodeSlot | undefined {
+  if (!decoded.has(resource)) decoded.set(resource, decode(resource));
+  return decoded.get(resource);
+}
+
+function decode({ name, body }: Resource): NodeSlot | undefined {
+  try {
+    const { direction, listener, requires } = fromBinary(SlotSchema, body);
+    const read = DIRECTIONS.get(direction);
+    return read && { name, direction: read, listener, requires };
+  } catch {
+    return undefined;
+  }
+}
+
+const DIRECTIONS: ReadonlyMap<Slot_Direction, Direction> = new Map([
+  [Slot_Direction.INGRESS, 'ingress'],
+  [Slot_Direction.EGRESS, 'egress'],
+]);

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
+import type { DeltaDiscoveryResponse } from '@sluice/envoy-protos/envoy/service/discovery/v3/discovery_pb.js';
+import { RedirectSchema, Slot_Direction, SlotSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
+import { eventually } from '../../testkit/eventually.ts';
+import { modelResource } from '../../testkit/xds/model-resources.ts';
+import type { DeltaPeer } from '../../testkit/xds/scripted-peer.ts';
+import { XdsScene } from '../../testkit/xds/xds-scene.ts';
+import {
+  EXTENSION_CONFIG_TYPE,
+  LISTENER_TYPE,
+  NODE_METHODS,
+  NODE_PATH,
+  REDIRECT_TYPE,
+  type Resource,
+  SLOT_TYPE,
+  SUBJECT_POLICY_TYPE,
+} from '../../xds-server/serve/index.ts';
+import { NodeSlots } from './node-slots.ts';
+import { PROXY_PORTS, ProxyPorts } from './proxy-ports.ts';
+
+const FILTER = modelResource(EXTENSION_CONFIG_TYPE, 'http/ingress/a', '1');
+const OTHER = modelResource(EXTENSION_CONFIG_TYPE, 'other', '1');
+const LISTENER = 'sluice.slot/http/ingress/a';
+
+function slot(name: string): Resource {
+  const listener = toBinary(ListenerSchema, create(ListenerSchema, { statPrefix: 'slot' }));
+  const requires = [{ typeUrl: EXTENSION_CONFIG_TYPE, name }];
+  const body = toBinary(SlotSchema, create(SlotSchema, { direction: Slot_Direction.INGRESS, listener, requires }));
+  return { typeUrl: SLOT_TYPE, name, version: '1', body, requires: [] };
+}
+
+function policy(version: string, slots: readonly string[]): Resource {
+  return modelResource(
+    SUBJECT_POLICY_TYPE,
+    '1000',
+    version,
+    slots.map((name) => ({ typeUrl: SLOT_TYPE, name })),
+  );
+}
+
+interface SceneOptions {
+  readonly holdMs?: number;
+  /** What Envoy says of a response, if not that it accepts it. */
+  readonly refuses?: (response: DeltaDiscoveryResponse) => boolean;
+}
+
+/** A node with its Envoy and its enforcer, which do as they are told and write down in which order that was. */
+class Scene implements AsyncDisposable {
+  readonly told: string[] = [];
+  readonly listening = new Set<number>();
+  readonly failures: Error[] = [];
+  readonly #options: SceneOptions;
+  readonly #envoy: XdsScene;
+  readonly #enforcer: XdsScene;
+  readonly #ports: ProxyPorts;
+  slots: NodeSlots;
+
+  private constructor(options: SceneOptions, envoy: XdsScene, enforcer: XdsScene) {
+    this.#options = options;
+    this.#envoy = envoy;
+    this.#enforcer = enforcer;
+    this.#ports = ProxyPorts.open(envoy.folder.path, { listening: () => new Set() });
+    this.slots = this.#make();
+  }
+
+  static async open(options: SceneOptions = {}): Promise<Scene> {
+    const isHeld = (resource: Resource): boolean => scene?.slots.isHeld(resource) ?? false;
+    let scene: Scene | undefined;
+    scene = new Scene(options, await XdsScene.open(), await XdsScene.open({ methods: NODE_METHODS, isHeld }));
+    return scene;
+  }
+
+  publish({ filters, policies }: { readonly filters: readonly Resource[]; readonly policies: readonly Resource[] }): void {
+    this.#envoy.cache.apply({ upserts: filters, removals: [] });
+    const kept = [...this.#enforcer.cache.ofType(REDIRECT_TYPE).values()].map(({ resource }) => resource);
+    this.#enforcer.cache.replace([...policies, ...kept]);
+  }
+
+  /** @param has listeners that it has from before */
+  startEnvoy(has: readonly string[] = []): void {
+    const peer = this.#envoy.delta();
+    const initialResourceVersions = Object.fromEntries(has.map((name) => [name, 'before']));
+    peer.say({ node: { id: 'node' }, typeUrl: LISTENER_TYPE, resourceNamesSubscribe: ['*'], initialResourceVersions });
+    peer.say({ typeUrl: EXTENSION_CONFIG_TYPE, resourceNamesSubscribe: [FILTER.name] });
+    void this.#follow(peer, 'envoy');
+  }
+
+  startEnforcer(): void {
+    const peer = this.#enforcer.delta(NODE_PATH);
+    peer.say({ node: { id: 'node' }, typeUrl: REDIRECT_TYPE, resourceNamesSubscribe: ['*'] });
+    for (const typeUrl of [SLOT_TYPE, SUBJECT_POLICY_TYPE]) peer.say({ typeUrl, resourceNamesSubscribe: ['*'] });
+    void this.#follow(peer, 'enforcer');
+  }
+
+  async isTold(expected: string): Promise<void> {
+    await eventually(() => assert.ok(this.told.includes(expected), this.told.join('\n')));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.slots[Symbol.dispose]();
+    await this.#envoy[Symbol.asyncDispose]();
+    await this.#enforcer[Symbol.asyncDispose]();
+  }
+
+  #make(): NodeSlots {
+    const { holdMs = 60_000 } = this.#options;
+    const sideOf = ({ cache, server }: XdsScene) => ({ cache, server, setOwn: cache.apply.bind(cache) });
+    return new NodeSlots({
+      envoy: sideOf(this.#envoy),
+      enforcer: sideOf(this.#enforcer),
+      ports: this.#ports,
+      isListening: (port) => this.listening.has(port),
+      holdMs,
+      onFailure: (error) => this.failures.push(error),
+    });
+  }
+
+  async #follow(peer: DeltaPeer, who: string): Promise<void> {
+    for (;;) {
+      const response = await peer.next();
+      const type = response.typeUrl.slice(response.typeUrl.lastIndexOf('.') + 1);
+      const isRefused = who === 'envoy' && this.#options.refuses?.(response) === true;
+      for (const { name, resource } of response.resources) {
+        const ready = type === 'Redirect' && resource ? fromBinary(RedirectSchema, resource.value).ready : undefined;
+        this.told.push(`${who} ${isRefused ? '!' : '+'}${type} ${name}${ready === undefined ? '' : ` ready ${ready}`}`);
+      }
+      for (const name of response.removedResources) this.told.push(`${who} -${type} ${name}`);
+      if (isRefused) peer.nack(response, 'it is wrong');
+      else peer.ack(response);
+    }
+  }
+}
+
+const withSlot = { filters: [FILTER], policies: [slot(FILTER.name), policy('1', [FILTER.name])] };
+
+test('a policy follows the redirect, which follows the listener', async () => {
+  await using scene = await Scene.open();
+  scene.startEnforcer();
+  scene.publish({ filters: [OTHER], policies: [policy('0', [])] });
+  await scene.isTold('enforcer +SubjectPolicy 1000');
+  scene.told.length = 0;
+  scene.publish(withSlot);
+  await scene.isTold(`enforcer +Redirect ${FILTER.name} ready false`);
+  scene.startEnvoy();
+  await scene.isTold(`envoy +Listener ${LISTENER}`);
+  assert.deepEqual(scene.slots.state(), [{ name: FILTER.name, port: PROXY_PORTS.first, isReady: false }]);
+  assert.ok(!scene.told.includes('enforcer +SubjectPolicy 1000'), 'Envoy has it, but does not listen yet');
+  scene.listening.add(PROXY_PORTS.first);
+  await scene.isTold('enforcer +SubjectPolicy 1000');
+  const order = scene.told.filter((line) => /Listener|ready true|SubjectPolicy/.test(line));
+  assert.deepEqual(order, [`envoy +Listener ${LISTENER}`, `enforcer +Redirect ${FILTER.name} ready true`, 'enforcer +SubjectPolicy 1000']);
+});
+
+test('removal runs the other way round', async () => {
+  await using scene = await Scene.open();
+  scene.listening.add(PROXY_PORTS.first);
+  scene.startEnforcer();
+  scene.startEnvoy();
+  scene.publish(withSlot);
+  await scene.isTold('enforcer +SubjectPolicy 1000');
+  scene.told.length = 0;
+  scene.publish({ filters: [], policies: [policy('2', [])] });
+  await scene.isTold(`envoy -Listener ${LISTENER}`);
+  const order = scene.told.filter((line) => /Listener|Redirect|SubjectPolicy/.test(line));
+  assert.deepEqual(order, ['enforcer +SubjectPolicy 1000', `enforcer -Redirect ${FILTER.name}`, `envoy -Listener ${LISTENER}`]);
+  assert.deepEqual(scene.slots.state(), []);
+});
+
+test('policies do not wait for ever: without Envoy they go out, and nothing is ready', async () => {
+  await using scene = await Scene.open({ holdMs: 50 });
+  scene.startEnforcer();
+  scene.publish(withSlot);
+  await scene.isTold('enforcer +SubjectPolicy 1000');
+  assert.ok(scene.told.includes(`enforcer +Redirect ${FILTER.name} ready false`));
+  assert.ok(!scene.told.includes(`enforcer +Redirect ${FILTER.name} ready true`));
+});
+
+test('a listener that Envoy refuses is told of, and its slot is never ready', async () => {
+  await using scene = await Scene.open({ holdMs: 50, refuses: ({ typeUrl }) => typeUrl === LISTENER_TYPE });
+  scene.listening.add(PROXY_PORTS.first);
+  scene.startEnforcer();
+  scene.startEnvoy();
+  scene.publish(withSlot);
+  await scene.isTold('enforcer +SubjectPolicy 1000');
+  await eventually(() => {
+    const [state] = scene.slots.state();
+    assert.deepEqual([state?.isReady, state?.refusal], [false, 'it is wrong']);
+  });
+});
+
+test('nothing is said of redirects before policies are known', async () => {
+  await using scene = await Scene.open();
+  scene.startEnforcer();
+  scene.startEnvoy(['sluice.slot/http/ingress/before']);
+  scene.slots.review();
+  scene.publish({ filters: [OTHER], policies: [policy('1', [])] });
+  await scene.isTold('enforcer +SubjectPolicy 1000');
+  assert.deepEqual(
+    scene.told.filter((line) => line.includes('Redirect')),
+    [],
+  );
+});

@@ -1,0 +1,251 @@
+import { hash } from 'node:crypto';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { RedirectSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
+import {
+  EXTENSION_CONFIG_TYPE,
+  LISTENER_TYPE,
+  OWN_LISTENER_PREFIX,
+  REDIRECT_TYPE,
+  type Resource,
+  type ResourceChange,
+  type ResourceName,
+  SLOT_TYPE,
+  type SnapshotCache,
+  SUBJECT_POLICY_TYPE,
+  type XdsServer,
+} from '../../xds-server/serve/index.ts';
+import { decodeSlot, type NodeSlot } from './decode-slot.ts';
+import type { ProxyPortError } from './proxy-port-error.ts';
+import type { ProxyPorts } from './proxy-ports.ts';
+import { listenerName, slotListener } from './slot-listener.ts';
+
+/** Where resources of this node are served, together with those of controllers. */
+export interface ServedSide {
+  readonly cache: SnapshotCache;
+  readonly server: XdsServer;
+  /** Serves what the node makes itself. */
+  setOwn(change: ResourceChange): void;
+}
+
+export interface NodeSlotsOptions {
+  /** What Envoy is served. */
+  readonly envoy: ServedSide;
+  /** What the enforcer is served. */
+  readonly enforcer: ServedSide;
+  readonly ports: ProxyPorts;
+  /** Whether a port of this node is listened on. */
+  readonly isListening: (port: number) => boolean;
+  /** How long policies wait for the slots that they name, in milliseconds. Default 2000: a little more than Envoy takes to restart. */
+  readonly holdMs?: number;
+  /** Told of what keeps slots from working; that is tried again. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** What is known of a slot on this node. */
+export interface SlotState {
+  readonly name: string;
+  readonly port: number;
+  /** Whether Envoy has accepted its listener and listens. */
+  readonly isReady: boolean;
+  /** In Envoy's words, where it refused the listener. */
+  readonly refusal?: string;
+}
+
+const HOLD_MS = 2_000;
+const LOOK_MS = 10;
+const RETRY_MS = 250;
+
+interface OpenSlot {
+  readonly port: number;
+  requires: readonly ResourceName[];
+  listener: Resource;
+  isReady: boolean;
+  refusal: string | undefined;
+}
+
+/**
+ * Gives each slot that the policies of this node name a port and a listener, and tells the enforcer once Envoy listens. In that order, and
+ * the other way round where a slot is not needed any more: see docs/decisions/layer7.md.
+ */
+export class NodeSlots implements Disposable {
+  readonly #options: NodeSlotsOptions;
+  readonly #open = new Map<string, OpenSlot>();
+  /** Slots that no policy names, whose redirects the enforcer has yet to give up. */
+  readonly #closing = new Set<string>();
+  /** When policies began to wait for a slot. */
+  readonly #waitedSince = new Map<string, number>();
+  readonly #cleanUp = new DisposableStack();
+  #soon: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #failure: string | undefined;
+
+  constructor(options: NodeSlotsOptions) {
+    this.#options = options;
+    const { enforcer } = options;
+    this.#cleanUp.defer(
+      enforcer.cache.watch(({ names }) => {
+        if (names.some(({ typeUrl }) => typeUrl === SLOT_TYPE || typeUrl === SUBJECT_POLICY_TYPE)) this.review();
+      }),
+    );
+    this.#review();
+  }
+
+  /** By name. */
+  state(): readonly SlotState[] {
+    return [...this.#open].map(([name, { port, isReady, refusal }]) => ({
+      name,
+      port,
+      isReady,
+      ...(refusal !== undefined && { refusal }),
+    }));
+  }
+
+  /** Whether a resource that the enforcer is to be sent names a slot that does not work yet, and may still come to. */
+  readonly isHeld = ({ typeUrl, requires }: Resource): boolean => {
+    if (typeUrl !== SUBJECT_POLICY_TYPE) return false;
+    return requires.some((required) => required.typeUrl === SLOT_TYPE && this.#isAwaited(required.name));
+  };
+
+  /** Has everything looked at again: to be called when a client answers. */
+  readonly review = (): void => {
+    this.#soon ??= setImmediate(() => this.#review());
+  };
+
+  /** What is in force stays. */
+  [Symbol.dispose](): void {
+    clearImmediate(this.#soon);
+    clearTimeout(this.#timer);
+    this.#cleanUp.dispose();
+  }
+
+  #isAwaited(name: string): boolean {
+    if (this.#open.get(name)?.isReady) return false;
+    const since = this.#waitedSince.get(name) ?? performance.now();
+    this.#waitedSince.set(name, since);
+    return performance.now() - since < (this.#options.holdMs ?? HOLD_MS);
+  }
+
+  #review(): void {
+    this.#soon = undefined;
+    // To say that there are no redirects would have those taken away that are in force.
+    if (!this.#options.enforcer.cache.isReady) return;
+    const slots = this.#needed();
+    this.#openSlots(slots);
+    this.#noteReady();
+    this.#closeSlots(new Set(slots.map(({ name }) => name)));
+    this.#options.enforcer.setOwn({ upserts: this.#redirects(), removals: [] });
+    for (const name of this.#waitedSince.keys()) if (!this.#isAwaited(name)) this.#settled(name);
+    this.#options.enforcer.server.review();
+    clearTimeout(this.#timer);
+    const delay = this.#nextLookMs();
+    if (delay !== undefined) this.#timer = setTimeout(this.review, delay).unref();
+  }
+
+  #nextLookMs(): number | undefined {
+    const slots = [...this.#open.values()];
+    if (this.#closing.size > 0 || [...this.#waitedSince.keys()].some((name) => this.#isAwaited(name))) return LOOK_MS;
+    const isWhole = this.#failure === undefined && slots.every(({ isReady }) => isReady);
+    return isWhole && slots.length === this.#needed().length ? undefined : RETRY_MS;
+  }
+
+  #settled(name: string): void {
+    // One that is not needed any more, or works; one that waited in vain is remembered, so that nobody waits for it again.
+    if (this.#open.get(name)?.isReady !== false) this.#waitedSince.delete(name);
+  }
+
+  /** Slots that controllers tell of are those that policies of this node name. */
+  #needed(): readonly NodeSlot[] {
+    const { cache } = this.#options.enforcer;
+    return [...cache.ofType(SLOT_TYPE).values()].flatMap(({ resource }) => decodeSlot(resource) ?? []);
+  }
+
+  #openSlots(slots: readonly NodeSlot[]): void {
+    const { envoy, ports } = this.#options;
+    const { ports: allocated, failure } = ports.allocate(slots.map(({ name }) => name));
+    this.#tell(failure);
+    const upserts: Resource[] = [];
+    for (const slot of slots) {
+      const port = allocated.get(slot.name);
+      if (port === undefined) continue;
+      this.#closing.delete(slot.name);
+      const listener = slotListener(slot, port);
+      const known = this.#open.get(slot.name);
+      if (known?.listener.version === listener.version && envoy.cache.get(listener)) continue;
+      upserts.push(listener);
+      const { requires } = slot;
+      if (known) Object.assign(known, { listener, requires });
+      else this.#open.set(slot.name, { port, requires, listener, isReady: false, refusal: undefined });
+    }
+    if (upserts.length > 0) envoy.setOwn({ upserts, removals: [] });
+  }
+
+  /** Whoever was steered to once stays so: while Envoy is away, nothing passes. */
+  #noteReady(): void {
+    const { server } = this.#options.envoy;
+    for (const slot of this.#open.values()) {
+      const { listener } = slot;
+      const standing = server.standing(listener, listener.version);
+      slot.refusal = standing.kind === 'refused' ? standing.message : undefined;
+      if (slot.isReady || standing.kind !== 'accepted') continue;
+      const filters = slot.requires.filter(({ typeUrl }) => typeUrl === EXTENSION_CONFIG_TYPE);
+      const hasFilters = filters.every((name) => server.standing(name, this.#options.envoy.cache.get(name)?.version).kind === 'accepted');
+      slot.isReady = hasFilters && this.#options.isListening(slot.port);
+    }
+  }
+
+  #redirects(): Resource[] {
+    return [...this.#open].filter(([name]) => !this.#closing.has(name)).map(([name, { port, isReady }]) => redirectOf(name, port, isReady));
+  }
+
+  /** First whoever steers there must not any more, then the redirect goes, then the listener. */
+  #closeSlots(needed: ReadonlySet<string>): void {
+    const { envoy, enforcer } = this.#options;
+    const gone = [...this.#open.keys()].filter((name) => !needed.has(name));
+    const removals = gone.filter((name) => !this.#closing.has(name) && enforcer.server.isSynced);
+    for (const name of removals) this.#closing.add(name);
+    if (removals.length > 0) enforcer.setOwn({ upserts: [], removals: removals.map((name) => ({ typeUrl: REDIRECT_TYPE, name })) });
+    const closed = gone.filter((name) => this.#closing.has(name) && this.#isGivenUp(name));
+    const strays = this.#strays();
+    if (closed.length + strays.length === 0) return;
+    const listeners = [...closed.map(listenerName), ...strays];
+    envoy.setOwn({ upserts: [], removals: listeners.map((name) => ({ typeUrl: LISTENER_TYPE, name })) });
+    for (const name of closed) {
+      this.#open.delete(name);
+      this.#closing.delete(name);
+      this.#waitedSince.delete(name);
+    }
+    this.#release(closed);
+  }
+
+  #isGivenUp(name: string): boolean {
+    const { server } = this.#options.enforcer;
+    return server.standing({ typeUrl: REDIRECT_TYPE, name }, undefined).kind === 'accepted';
+  }
+
+  /** Listeners that Envoy has from before, of slots that are not needed any more. */
+  #strays(): readonly string[] {
+    const { server, cache } = this.#options.envoy;
+    // Before everything is known of policies, nothing is known of slots.
+    if (!this.#options.enforcer.server.isSynced) return [];
+    const known = server.unknown().filter(({ typeUrl, name }) => typeUrl === LISTENER_TYPE && name.startsWith(OWN_LISTENER_PREFIX));
+    return known.filter((name) => !cache.get(name)).map(({ name }) => name);
+  }
+
+  #release(slots: readonly string[]): void {
+    try {
+      this.#options.ports.release(slots);
+    } catch (error) {
+      this.#tell(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #tell(failure: ProxyPortError | Error | undefined): void {
+    if (failure && failure.message !== this.#failure) this.#options.onFailure(failure);
+    this.#failure = failure?.message;
+  }
+}
+
+function redirectOf(name: string, port: number, ready: boolean): Resource {
+  const body = toBinary(RedirectSchema, create(RedirectSchema, { port, ready }));
+  return { typeUrl: REDIRECT_TYPE, name, version: hash('sha256', body, 'base64url').slice(0, 16), body, requires: [] };
+}

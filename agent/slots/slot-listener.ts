@@ -1,0 +1,81 @@
+import { hash } from 'node:crypto';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { anyPack } from '@bufbuild/protobuf/wkt';
+import { SocketOption_SocketState, type SocketOptionSchema } from '@sluice/envoy-protos/envoy/config/core/v3/socket_option_pb.js';
+import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
+import { OriginalSrcSchema } from '@sluice/envoy-protos/envoy/extensions/filters/listener/original_src/v3/original_src_pb.js';
+import type { Direction } from '../../model/index.ts';
+import { CLUSTER_TYPE, LISTENER_TYPE, OWN_LISTENER_PREFIX, type Resource, type ResourceName } from '../../xds-server/serve/index.ts';
+import type { NodeSlot } from './decode-slot.ts';
+
+/** Which leg a packet is of: see docs/decisions/layer7.md. The slot's port stands in the upper 16 bits. */
+const MARKS = {
+  egress: { accepted: 0x900, opened: 0xb00 },
+  ingress: { accepted: 0xa00, opened: 0xc00 },
+} as const satisfies Record<Direction, Record<'accepted' | 'opened', number>>;
+
+/** socket(7) */
+const SOL_SOCKET = 1n;
+const SO_MARK = 36n;
+
+/**
+ * The listener of a slot on this node: what controllers say of it, and where and with which marks it listens. It listens at all addresses, since Envoy asks a
+ * socket for the destination of a connection only then; that nobody but the kernel's programs leads to it is for the node's network to guard.
+ */
+export function slotListener(slot: NodeSlot, port: number): Resource {
+  const marks = MARKS[slot.direction];
+  const own = create(ListenerSchema, {
+    name: listenerName(slot.name),
+    address: anywhere('0.0.0.0', port),
+    additionalAddresses: [{ address: anywhere('::', port) }],
+    socketOptions: [markedWith(marks.accepted, port)],
+    listenerFilters: [
+      {
+        name: 'envoy.filters.listener.original_src',
+        configType: {
+          case: 'typedConfig',
+          value: anyPack(OriginalSrcSchema, create(OriginalSrcSchema, { mark: markOf(marks.opened, port) })),
+        },
+      },
+    ],
+  });
+  // Fields of a message may stand anywhere in it, and lists are what all parts have of them.
+  const body = Buffer.concat([slot.listener, toBinary(ListenerSchema, own)]);
+  return {
+    typeUrl: LISTENER_TYPE,
+    name: listenerName(slot.name),
+    version: hash('sha256', body, 'base64url').slice(0, 16),
+    body,
+    requires: clustersOf(slot),
+  };
+}
+
+/** Filters Envoy asks for itself, once it has the listener. */
+function clustersOf({ requires }: NodeSlot): readonly ResourceName[] {
+  return requires.filter(({ typeUrl }) => typeUrl === CLUSTER_TYPE);
+}
+
+/** Of no listener that a controller makes. */
+export function listenerName(slot: string): string {
+  return `${OWN_LISTENER_PREFIX}${slot}`;
+}
+
+function anywhere(address: string, port: number) {
+  return { address: { case: 'socketAddress', value: { address, portSpecifier: { case: 'portValue', value: port } } } } as const;
+}
+
+function markedWith(kind: number, port: number): MessageInitShape<typeof SocketOptionSchema> {
+  return {
+    description: 'SO_MARK',
+    level: SOL_SOCKET,
+    name: SO_MARK,
+    value: { case: 'intValue', value: BigInt(markOf(kind, port)) },
+    state: SocketOption_SocketState.STATE_PREBIND,
+  };
+}
+
+/** A number of 32 bits without a sign; no port here has the highest bit. */
+function markOf(kind: number, port: number): number {
+  return kind | (port << 16);
+}

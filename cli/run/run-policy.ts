@@ -1,0 +1,131 @@
+import { credentials } from '@grpc/grpc-js';
+import { NodeSlots, ProxyPorts, readListeningSockets, type StateFolder } from '../../agent/index.ts';
+import type { Action, ObjectSource } from '../../kube/index.ts';
+import type { Settings } from '../../settings/index.ts';
+import { type PublishedChange, type ResourceChange, type RpcServer, SLOT_TYPE, SUBJECT_POLICY_TYPE } from '../../xds-server/serve/index.ts';
+import type { ControlParts } from '../control/control-parts.ts';
+import { PolicyParts } from '../controller/policy-parts.ts';
+import { describeFailure } from '../describe-failure.ts';
+import { Enforcement, type EnforcementEvent } from '../enforcer/enforcement.ts';
+import { enforcementEntry } from '../enforcer/enforcement-entry.ts';
+import type { Log } from '../log.ts';
+import { IdentityNumbers } from './identity-numbers.ts';
+import { LocalPods } from './local-pods.ts';
+import type { EnforceOptions } from './run.ts';
+
+export interface RunPolicyOptions extends EnforceOptions {
+  readonly settings: Settings;
+  readonly state: StateFolder;
+  /** Where Envoy and the enforcer connect to. */
+  readonly rpc: RpcServer;
+  readonly log: Log;
+  /** What serves Envoy; not to be asked for before there is anything to serve. */
+  readonly control: () => ControlParts;
+}
+
+const OF_RULES = new Set([SUBJECT_POLICY_TYPE, SLOT_TYPE]);
+const UPSTREAM_BACK_OFF = { firstMs: 20, maxMs: 200 };
+
+/** Policies of a folder, enforced for its pods by the kernel of this machine: controller, agent and enforcer in one. */
+export class RunPolicy implements AsyncDisposable {
+  readonly parts: PolicyParts;
+  readonly #options: RunPolicyOptions;
+  readonly #numbers: IdentityNumbers;
+  readonly #cleanUp = new AsyncDisposableStack();
+  #slots: NodeSlots | undefined;
+  #isSettling = false;
+  /** Since when what rules say is not in force. */
+  #changed: { readonly revision: number; readonly at: number } | undefined;
+
+  constructor(options: RunPolicyOptions) {
+    this.#options = options;
+    this.#numbers = IdentityNumbers.open(options.state.path);
+    const { settings, rpc } = options;
+    this.parts = new PolicyParts({
+      settings,
+      rpc,
+      impliesNamespaces: true,
+      publish: (change) => this.#publish(change),
+      isHeld: (resource) => this.#slots?.isHeld(resource) ?? false,
+      onSynced: (_nodeId, revision) => void this.#onSynced(revision),
+      onChange: () => this.#onChange(),
+    });
+    this.parts.side.cache.watch((change) => this.#noteChange(change));
+    this.#cleanUp.defer(() => this.parts.close());
+    this.parts.restoreNumbers(this.#numbers.objects());
+  }
+
+  /** The source, of which policies take their part first. */
+  split(source: ObjectSource): ObjectSource {
+    return this.parts.split(new LocalPods(source, this.#options.nodeName));
+  }
+
+  /**
+   * Begins to enforce.
+   * @throws DatapathError or NetlinkError where this machine cannot enforce anything
+   */
+  async start(): Promise<Enforcement> {
+    const { state, nodeName, pinFolder, networkState: stateFolder, cgroup, log, control } = this.#options;
+    const { cache, server } = control();
+    this.#slots = this.#cleanUp.use(
+      new NodeSlots({
+        envoy: { cache, server, setOwn: (change) => this.#publish(change) },
+        enforcer: this.parts.side,
+        ports: ProxyPorts.open(state.path),
+        isListening: (port) => readListeningSockets().some((socket) => socket.port === port),
+        onFailure: (error) => log({ level: 'error', event: 'slots', text: describeFailure(error) }),
+      }),
+    );
+    const upstream = { target: `unix:${state.xdsSocket}`, credentials: credentials.createInsecure(), backOff: UPSTREAM_BACK_OFF };
+    const onEvent = (event: EnforcementEvent) => {
+      // Here the agent is this process, and all being in force is told of with each change.
+      if (event.kind === 'failed' || event.kind === 'refused' || event.kind === 'restored') log(enforcementEntry(event));
+    };
+    return this.#cleanUp.use(await Enforcement.start({ upstream, nodeName, pinFolder, stateFolder, ...(cgroup && { cgroup }), onEvent }));
+  }
+
+  /** What is in force stays. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#cleanUp.disposeAsync();
+  }
+
+  /** What a cluster's leader would write, is kept here. */
+  #onChange(): void {
+    if (this.#isSettling) return;
+    this.#isSettling = true;
+    for (;;) {
+      const actions = this.parts.takeActions().flatMap(([, action]): Action[] => (action ? [action] : []));
+      const { upserts, removals } = this.#numbers.take(actions);
+      if (upserts.length + removals.length === 0) break;
+      this.parts.take({ upserts, removals });
+    }
+    this.#isSettling = false;
+    this.#options.control().noteFindings();
+  }
+
+  #noteChange({ revision, names }: PublishedChange): void {
+    if (!names.some(({ typeUrl }) => OF_RULES.has(typeUrl))) return;
+    this.#changed = { revision, at: this.#changed?.at ?? performance.now() };
+  }
+
+  /** Rules of layer 7 are in force once Envoy has them, too. */
+  async #onSynced(revision: number): Promise<void> {
+    const changed = this.#changed;
+    if (!changed || revision < changed.revision) return;
+    this.#changed = undefined;
+    const { control, nodeName, log } = this.#options;
+    const { server, cache } = control();
+    await server.waitSynced(nodeName, { revision: cache.revision }).catch(() => {});
+    const milliseconds = Math.round(performance.now() - changed.at);
+    log({
+      level: 'info',
+      event: 'enforced',
+      text: `policies as they are now, ${milliseconds} ms after a change`,
+      fields: { milliseconds },
+    });
+  }
+
+  #publish(change: ResourceChange): void {
+    this.#options.control().controller.publish(change);
+  }
+}

@@ -1,0 +1,100 @@
+import { create } from '@bufbuild/protobuf';
+import { Slot_Direction, SlotSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
+import { type SlotOptions, translateSlot, translateSteeringClusters } from '../../l7-filters/envoy/index.ts';
+import type { Slot } from '../../model/index.ts';
+import { type Resource, type ResourceChange, type ResourceName, SLOT_TYPE } from '../../xds-server/serve/index.ts';
+import { encodeResource } from '../../xds-server/translate/encode.ts';
+
+export interface SlotResourcesOptions {
+  readonly translation: SlotOptions;
+  /** Publishes what Envoys have of slots. */
+  readonly publish: (change: ResourceChange) => void;
+  /** How long filters outlive their slots, in milliseconds. Default 15 000. */
+  readonly lingerMs?: number;
+}
+
+/** Connections are steered until all parts of a node have heard that a slot is gone; without its filter a listener would answer them with errors. */
+const LINGER_MS = 15_000;
+/** A client that is steered takes as long as it does without that. */
+const STEERING = { connectTimeoutMs: 30_000, idleTimeoutMs: 0 };
+
+const DIRECTIONS = { ingress: Slot_Direction.INGRESS, egress: Slot_Direction.EGRESS } as const satisfies Record<
+  Slot['direction'],
+  Slot_Direction
+>;
+
+/** Translates slots as they come, change and go. */
+export class SlotResources {
+  readonly #options: SlotResourcesOptions;
+  /** Of each slot, what Envoys have for it. */
+  readonly #filters = new Map<string, readonly ResourceName[]>();
+  readonly #lingering = new Map<string, NodeJS.Timeout>();
+  #hasClusters = false;
+
+  constructor(options: SlotResourcesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Publishes what Envoys need.
+   * @returns what nodes are to be told
+   */
+  take(upserts: readonly Slot[], removals: readonly string[]): ResourceChange {
+    const nodes: Resource[] = [];
+    const envoys: Resource[] = [];
+    const gone: ResourceName[] = [];
+    for (const slot of upserts) {
+      this.#keep(slot.name);
+      const { listener, requires, filters } = translateSlot(slot, this.#options.translation);
+      nodes.push(nodeSlot(slot, listener, requires));
+      envoys.push(...filters);
+      const names = new Set(filters.map(({ name }) => name));
+      gone.push(...(this.#filters.get(slot.name) ?? []).filter(({ name }) => !names.has(name)));
+      this.#filters.set(
+        slot.name,
+        filters.map(({ typeUrl, name }) => ({ typeUrl, name })),
+      );
+    }
+    this.#publish(envoys, gone);
+    for (const name of removals) this.#linger(name);
+    return { upserts: nodes, removals: removals.map((name) => ({ typeUrl: SLOT_TYPE, name })) };
+  }
+
+  close(): void {
+    for (const timer of this.#lingering.values()) clearTimeout(timer);
+  }
+
+  /** The clusters of all slots come with the first, and stay. */
+  #publish(filters: readonly Resource[], removals: readonly ResourceName[]): void {
+    if (filters.length + removals.length === 0) return;
+    const clusters = this.#hasClusters ? [] : translateSteeringClusters(STEERING);
+    this.#hasClusters = true;
+    this.#options.publish({ upserts: [...clusters, ...filters], removals });
+  }
+
+  #linger(name: string): void {
+    const end = () => {
+      const filters = this.#filters.get(name) ?? [];
+      this.#lingering.delete(name);
+      this.#filters.delete(name);
+      this.#publish([], filters);
+    };
+    this.#keep(name);
+    this.#lingering.set(name, setTimeout(end, this.#options.lingerMs ?? LINGER_MS).unref());
+  }
+
+  #keep(name: string): void {
+    clearTimeout(this.#lingering.get(name));
+    this.#lingering.delete(name);
+  }
+}
+
+function nodeSlot({ name, direction, rules, allowsAll }: Slot, listener: Uint8Array, requires: readonly ResourceName[]): Resource {
+  const message = create(SlotSchema, {
+    direction: DIRECTIONS[direction],
+    listener,
+    requires: requires.map(({ typeUrl, name: required }) => ({ typeUrl, name: required })),
+    rules: JSON.stringify({ ...rules, allowsAll }),
+  });
+  return encodeResource(SlotSchema, name, message);
+}

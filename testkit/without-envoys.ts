@@ -1,0 +1,7 @@
+import type { EnforcementOptions } from '../controller/enforcement/enforcement.ts';
+
+/** Where nobody serves the Envoys of nodes, so nothing comes of slots there. */
+export const withoutEnvoys: Pick<EnforcementOptions, 'slots' | 'publish'> = {
+  slots: { http: { streamIdleTimeoutMs: 300_000 }, regexMaxProgramSize: 1_000 },
+  publish: () => {},
+};
