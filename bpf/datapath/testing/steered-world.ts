@@ -10,6 +10,9 @@ import { compileProxy, type ProxySlot, TransparentProxy } from './transparent-pr
 export const WEB_PORT = 8080;
 export const EGRESS_SLOT = { direction: 'egress', port: 10_001 } as const;
 export const INGRESS_SLOT = { direction: 'ingress', port: 10_002 } as const;
+export const OTHER_EGRESS_SLOT = { direction: 'egress', port: 10_003 } as const;
+export const OTHER_INGRESS_SLOT = { direction: 'ingress', port: 10_004 } as const;
+export const SLOTS = [EGRESS_SLOT, INGRESS_SLOT, OTHER_EGRESS_SLOT, OTHER_INGRESS_SLOT] as const;
 const PROXY_PORTS = { first: 10_000, last: 19_999 };
 export const PINS = '/sys/fs/bpf/sluice';
 
@@ -83,7 +86,7 @@ export class SteeredWorld implements AsyncDisposable {
       node: new StreamPeer({ enter: [] }),
     };
     for (const peer of [peers.web, peers.outside, peers.node]) await peer.serve(WEB_PORT);
-    const proxy = await TransparentProxy.start(folder.join('proxy'), [EGRESS_SLOT, INGRESS_SLOT]);
+    const proxy = await TransparentProxy.start(folder.join('proxy'), SLOTS);
     const datapath = await Datapath.open({ pinFolder: PINS, sizes: SMALL, monitor: 'connections' });
     const world = new SteeredWorld({ pods, peers, datapath, proxy, network, steering, folder });
     await world.#enforce();
@@ -108,9 +111,10 @@ export class SteeredWorld implements AsyncDisposable {
     );
   }
 
-  async startProxy(...slots: readonly ProxySlot[]): Promise<void> {
+  /** In place of the one before. */
+  async startProxy(): Promise<void> {
     await this.proxy.kill();
-    this.proxy = await TransparentProxy.start(this.#folder.join('proxy'), slots);
+    this.proxy = await TransparentProxy.start(this.#folder.join('proxy'), SLOTS);
   }
 
   /** As another process takes over what this one leaves. */
@@ -156,7 +160,7 @@ export class SteeredWorld implements AsyncDisposable {
     ]);
     await this.setPolicies({});
     await datapath.verdicts.set([{ subject: OTHER, ingress: OPEN, egress: OPEN }]);
-    await this.setRedirects(EGRESS_SLOT, INGRESS_SLOT);
+    await this.setRedirects(...SLOTS);
     for (const [pod, identity] of [
       [pods.web, WEB],
       [pods.client, CLIENT],

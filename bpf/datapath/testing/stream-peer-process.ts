@@ -30,6 +30,8 @@ interface Stream {
   end: string | undefined;
 }
 
+/** Before an answer that is to wait. */
+const WAIT_MS = 300;
 const served = { connections: 0, bytes: 0 };
 const streams = new Map<string, Stream>();
 
@@ -60,7 +62,12 @@ async function serve(port: number): Promise<void> {
       .on('data', (bytes) => {
         served.bytes += bytes.byteLength;
       });
-    createInterface({ input: socket }).on('line', (line) => socket.write(`${answerTo(socket, line)}\n`));
+    createInterface({ input: socket })
+      .on('error', () => {})
+      .on('line', (line) => {
+        if (line === 'leave') socket.end();
+        else setTimeout(() => socket.write(`${answerTo(socket, line)}\n`), line.startsWith('wait') ? WAIT_MS : 0);
+      });
     socket.on('end', () => socket.end('bye\n'));
   });
   await once(server.listen(port, '::'), 'listening');

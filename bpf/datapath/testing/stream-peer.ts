@@ -20,7 +20,8 @@ export class StreamPeer implements AsyncDisposable {
   }
 
   /**
-   * Answers each line: `who` by the address and port that it came from, `send N` by so many bytes, all else by itself; and the end by `bye`. Also
+   * Answers each line: `who` by the address and port that it came from, `send N` by so many bytes, `wait` after a while; `leave` by
+   * ending its half; all else by itself; and the end by `bye`. Also
    * where the other side has ended its half.
    */
   async serve(port: number): Promise<void> {
