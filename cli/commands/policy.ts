@@ -35,17 +35,30 @@ function addVerdict(yargs: Argv): Argv {
           describe: "Destination port, by number or the receiving pod's name for it; the type for ICMP",
         })
         .option('protocol', { choices: PROTOCOLS, default: 'TCP' as const, describe: 'Protocol' })
+        .option('http', { type: 'string', requiresArg: true, describe: "A request to judge, as 'GET /path'" })
+        .option('host', { type: 'string', requiresArg: true, default: '', describe: "The request's host" })
+        .option('header', {
+          type: 'string',
+          array: true,
+          requiresArg: true,
+          nargs: 1,
+          default: [] as string[],
+          describe: "A header of the request, as 'Name: value'; more than once for several",
+        })
+        .option('server-name', { type: 'string', requiresArg: true, describe: 'A server name (SNI) to judge' })
         .option('manifests', { ...manifestsOption, demandOption: false, default: '.' })
         .option('cluster', { type: 'boolean', default: false, describe: 'Ask a cluster instead of a folder' })
         .option('kubeconfig', kubeconfigOption)
         .option('config', configOption)
         .option('output', outputOption)
-        .example('sluice policy verdict --manifests DIR --from default/web --to default/db --port 5432', 'exit code 1 where it is denied')
+        .example('sluice policy verdict --manifests DIR --from default/web --to default/db --port 5432', 'exit code 1 unless it is allowed')
+        .example("sluice policy verdict --from default/web --to default/api --port 80 --http 'GET /public'", 'with a request')
         .example('sluice policy verdict --cluster --from world --to k8s:app=web --port 443', 'of a cluster, with labels in place of a pod'),
-    async ({ from, to, port, protocol, manifests, cluster, kubeconfig, config, output }) => {
-      const [{ parsePartyName }, { policyOptions }, { judge }, { formatPolicyVerdict }] = await Promise.all([
+    async ({ from, to, port, protocol, http, host, header, serverName, manifests, cluster, kubeconfig, config, output }) => {
+      const [{ parsePartyName }, { policyOptions }, { parseRequest }, { judge }, { formatPolicyVerdict }] = await Promise.all([
         import('../policy/party-name.ts'),
         import('../policy/diagnose-policies.ts'),
+        import('../policy/layer7.ts'),
         import('../policy/judge.ts'),
         import('../text/policy-verdict.ts'),
       ]);
@@ -54,13 +67,14 @@ function addVerdict(yargs: Argv): Argv {
         to: parsePartyName('to', to),
         protocol: IP_PROTOCOLS[protocol],
         port: parsePort(port, protocol),
+        talk: { request: http === undefined ? undefined : parseRequest(http, host, header), serverName },
       };
-      const { policy } = await requireSettings(config);
+      const settings = await requireSettings(config);
       const isOfCluster = cluster || kubeconfig !== undefined;
       const { objects, locate } = isOfCluster ? await readCluster(kubeconfig) : await readFolder(manifests);
-      const verdict = judge(objects, { ...policyOptions(policy), impliesNamespaces: !isOfCluster }, question);
+      const verdict = judge(objects, { ...policyOptions(settings), impliesNamespaces: !isOfCluster }, question);
       await (output === 'json' ? printJson(withLocations(verdict, locate)) : print(formatPolicyVerdict(verdict, locate)));
-      if (verdict.decision === 'deny') process.exitCode = 1;
+      if (verdict.decision !== 'allow') process.exitCode = 1;
     },
   );
 }

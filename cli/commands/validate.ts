@@ -34,7 +34,7 @@ export function addValidate(yargs: Argv): Argv {
       ]);
       const compiled = await compileManifests({ paths: path, config, httpPort, httpsPort });
       const objects = compiled.objects.length;
-      const ofPolicies = diagnosePolicies(compiled.objects, compiled.settings.policy);
+      const ofPolicies = diagnosePolicies(compiled.objects, compiled.settings);
       const diagnostics = locateDiagnostics([...compiled.diagnostics, ...ofPolicies], compiled.locate);
       const counts = countSeverities(diagnostics);
       if (output === 'json') await printJson({ findings: diagnostics, summary: { objects, ...counts } });

@@ -3,6 +3,7 @@ import type { Direction, FieldRef, Identity, ObjectRef, PodEndpoint } from '../.
 import { objectKey } from '../../model/index.ts';
 import { explainPacket, OWN_NODE, type PolicyEngineOptions } from '../../policy/index.ts';
 import { CliError } from '../cli-error.ts';
+import { judgeSlot, type Layer7Report, type Talk } from './layer7.ts';
 import { findParty, identityOf, type Party, podWithLabels } from './party.ts';
 import type { PartyName } from './party-name.ts';
 import { type Family, familyOf, PolicyWorld } from './policy-world.ts';
@@ -14,11 +15,14 @@ export interface VerdictQuestion {
   readonly protocol: number;
   /** Destination port, also by the name that the receiving pod has for it; the type for ICMP. */
   readonly port: number | string;
+  /** What is said once the connection is there; by default nothing. */
+  readonly talk?: Talk;
 }
 
 /** What decides, and why. */
 export interface Decider {
-  readonly decision: 'allow' | 'deny';
+  /** `slot`: rules of layer 7 do. */
+  readonly decision: 'allow' | 'deny' | 'slot';
   /**
    * `rule`: `sources` decide. `not-allowed`: no rule allows it, and the policies in `sources` let through nothing else.
    * `unrestricted`: no policy is about the pod in this direction. `own-node`: the pod's own node is always let through.
@@ -36,6 +40,8 @@ export interface EndVerdict extends Decider {
   readonly runnerUp: Decider | undefined;
   /** What would decide if the objects in `sources` were not there; undefined where no rule decides. */
   readonly without: Decider | undefined;
+  /** Where rules of layer 7 decide. */
+  readonly layer7: Layer7Report | undefined;
 }
 
 export interface PartyReport {
@@ -48,7 +54,8 @@ export interface PolicyVerdict {
   readonly to: PartyReport;
   readonly protocol: number;
   readonly port: number;
-  readonly decision: 'allow' | 'deny';
+  /** `asked`: rules of layer 7 decide, and nothing was said that they could judge. `unknown`: it depends on a Secret. */
+  readonly decision: 'allow' | 'deny' | 'asked' | 'unknown';
   /** Of the sender; undefined where it is no pod whose packets are judged. */
   readonly egress: EndVerdict | undefined;
   /** Of the receiver. */
@@ -75,7 +82,10 @@ export function judge(objects: readonly KubeObject[], options: PolicyEngineOptio
   const isItself = isOne && from.endpoint !== undefined && from.endpoint === to.endpoint;
   const at = (party: Party, peer: Party, direction: Direction) => {
     if (!party.endpoint || isItself) return undefined;
-    const end = judgeEnd(world, party.endpoint, identityOf(world, peer, family, party.endpoint), direction, packet);
+    const end = judgeEnd(world, party.endpoint, identityOf(world, peer, family, party.endpoint), direction, {
+      ...packet,
+      talk: question.talk,
+    });
     return { ...end, without: judgeWithout(world, options, { ...question, port }, direction, end) };
   };
   const egress = at(from, to, 'egress');
@@ -90,28 +100,43 @@ export function judge(objects: readonly KubeObject[], options: PolicyEngineOptio
     from: reportOf(world, from, family, to),
     to: reportOf(world, to, family, from),
     ...packet,
-    decision: egress?.decision === 'deny' || ingress?.decision === 'deny' ? 'deny' : 'allow',
+    decision: weakest([egress, ingress]),
     egress,
     ingress,
     notes,
   };
 }
 
+/** What passes both ends is what each lets through. */
+function weakest(ends: readonly (EndVerdict | undefined)[]): PolicyVerdict['decision'] {
+  const decisions = ends.map((end) => end?.layer7?.decision ?? (end?.decision === 'deny' ? 'deny' : 'allow'));
+  return (['deny', 'unknown', 'asked'] as const).find((decision) => decisions.includes(decision)) ?? 'allow';
+}
+
 interface Packet {
   readonly protocol: number;
   readonly port: number;
+  readonly talk?: Talk | undefined;
 }
 
 type JudgedEnd = Omit<EndVerdict, 'without'>;
 
-function judgeEnd(world: PolicyWorld, endpoint: PodEndpoint, peer: Identity, direction: Direction, packet: Packet): JudgedEnd {
+function judgeEnd(
+  world: PolicyWorld,
+  endpoint: PodEndpoint,
+  peer: Identity,
+  direction: Direction,
+  { talk = {}, ...packet }: Packet,
+): JudgedEnd {
   const policy = world.policy(endpoint.identity);
   if (!policy) throw new CliError('failed', `nothing is known of what holds for ${endpoint.pod.namespace}/${endpoint.pod.name}`);
-  const { reason, decision, sources, runnerUp } = explainPacket(policy, { direction, peer, ...packet });
+  const { reason, decision, verdict, sources, runnerUp } = explainPacket(policy, { direction, peer, ...packet });
+  const slot = verdict?.decision.kind === 'slot' ? world.slot(verdict.decision.slot) : undefined;
   const about = {
     pod: endpoint.pod,
     peer: world.labelsOf(peer),
     runnerUp: runnerUp && deciderOf(runnerUp.decision.kind, runnerUp.sources),
+    layer7: slot && judgeSlot(slot, talk),
   };
   if (reason === 'verdict') return { ...about, ...deciderOf(decision, sources) };
   const isolating = world.isolating(endpoint.identity, direction).map((object): FieldRef => ({ object, path: [] }));
@@ -119,10 +144,9 @@ function judgeEnd(world: PolicyWorld, endpoint: PodEndpoint, peer: Identity, dir
   return { ...about, decision: 'allow', reason: 'unrestricted', sources: [] };
 }
 
-/** What is for rules of layer 7 to decide goes no further while there are none. */
-function deciderOf(decision: 'allow' | 'deny' | 'slot', sources: readonly FieldRef[]): Decider {
-  const isOwnNode = sources.length === 1 && sources[0] === OWN_NODE;
-  return { decision: decision === 'allow' ? 'allow' : 'deny', reason: isOwnNode ? 'own-node' : 'rule', sources: isOwnNode ? [] : sources };
+function deciderOf(decision: Decider['decision'], sources: readonly FieldRef[]): Decider {
+  const rules = sources.filter((source) => source !== OWN_NODE);
+  return { decision, reason: rules.length > 0 ? 'rule' : 'own-node', sources: rules };
 }
 
 function judgeWithout(

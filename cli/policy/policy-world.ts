@@ -7,6 +7,7 @@ import {
   objectKey,
   type PodEndpoint,
   RESERVED_IDENTITIES,
+  type Slot,
   type SubjectPolicy,
 } from '../../model/index.ts';
 import { AddressTable, identitiesWithLabels, PolicyEngine, type PolicyEngineOptions } from '../../policy/index.ts';
@@ -77,6 +78,10 @@ export class PolicyWorld {
 
   policy(subject: Identity): SubjectPolicy | undefined {
     return this.#engine.policy(subject);
+  }
+
+  slot(name: string): Slot | undefined {
+    return this.#engine.slot(name);
   }
 
   isolating(subject: Identity, direction: Direction): readonly ObjectRef[] {

@@ -1,5 +1,7 @@
 import type { Direction } from '../../model/index.ts';
+import { OWN_NODE } from '../../policy/index.ts';
 import type { Decider, EndVerdict, PartyReport, PolicyVerdict } from '../policy/judge.ts';
+import type { Layer7Report } from '../policy/layer7.ts';
 import { formatSource, type Locate } from './place.ts';
 import { formatProtocol } from './protocol.ts';
 
@@ -18,10 +20,17 @@ export function formatPolicyVerdict(verdict: PolicyVerdict, locate: Locate): str
     ...formatEnd('egress', egress, locate),
     ...formatEnd('ingress', ingress, locate),
     ...notes.map((note) => step('note', note)),
-    step('outcome', verdict.decision === 'allow' ? 'allowed' : 'denied'),
+    step('outcome', OUTCOMES[verdict.decision]),
   ];
   return `${lines.join('\n')}\n`;
 }
+
+const OUTCOMES: Readonly<Record<PolicyVerdict['decision'], string>> = {
+  allow: 'allowed',
+  deny: 'denied',
+  asked: 'depends on what is said: give --http or --server-name',
+  unknown: 'depends on a Secret, whose value is not known here',
+};
 
 /** `TCP port 80`, `ICMP type 8`. */
 export function formatPort({ protocol, port }: Pick<PolicyVerdict, 'protocol' | 'port'>): string {
@@ -37,9 +46,23 @@ function formatEnd(direction: Direction, end: EndVerdict | undefined, locate: Lo
   if (!end) return [step(direction, 'not judged')];
   return [
     ...formatDecider(direction, direction, end, locate),
+    ...(end.layer7 ? formatLayer7(end.layer7, locate) : []),
     ...(end.runnerUp ? formatDecider('runner-up', direction, end.runnerUp, locate) : []),
     ...(end.without ? formatDecider('without it', direction, end.without, locate) : []),
   ];
+}
+
+const KINDS = { http: 'requests', tls: 'server names' } as const;
+
+function formatLayer7({ kind, rules, allowsAll, decision, reason }: Layer7Report, locate: Locate): string[] {
+  const allowed = rules.map(({ text, source }, index) => step(index === 0 ? 'rules' : '', `${text}, in ${formatSource(source, locate)}`));
+  const none = rules.length > 0 ? [] : [step('rules', `none that could allow ${KINDS[kind]}`)];
+  const besides = allowsAll.filter((source) => source !== OWN_NODE).map((source) => formatSource(source, locate));
+  const all = allowsAll.length > 0 ? [step('besides', `everything is allowed by ${besides.join(', ') || "the pod's own node"}`)] : [];
+  const judged = decision === 'allow' ? 'allowed' : 'denied';
+  const isJudged = reason !== undefined && allowsAll.length === 0;
+  const label = kind === 'http' ? 'request' : 'server name';
+  return [...allowed, ...none, ...all, ...(isJudged ? [step(label, `${decision === 'unknown' ? 'not known' : judged}: ${reason}`)] : [])];
 }
 
 function formatDecider(label: string, direction: Direction, decider: Decider, locate: Locate): string[] {
@@ -52,7 +75,7 @@ const FROM = { rule: 'from', 'not-allowed': 'isolated by', unrestricted: 'from',
 function describe(direction: Direction, { decision, reason, sources }: Decider): string {
   switch (reason) {
     case 'rule':
-      return decision === 'allow' ? 'allowed' : 'denied';
+      return BY_RULE[decision];
     case 'not-allowed':
       return sources.length > 0 ? 'denied: no rule allows it' : 'denied: no rule allows it, and policy.enforcement isolates every pod';
     case 'unrestricted':
@@ -61,6 +84,8 @@ function describe(direction: Direction, { decision, reason, sources }: Decider):
       return "allowed: the pod's own node always is";
   }
 }
+
+const BY_RULE = { allow: 'allowed', deny: 'denied', slot: 'for rules of layer 7 to decide' } as const;
 
 function step(label: string, text: string): string {
   return `  ${label.padEnd(LABEL_WIDTH)}${text}`;

@@ -1,4 +1,4 @@
-import { type FieldRef, formatPath, type HeaderValue } from '../../model/index.ts';
+import { type FieldRef, formatPath, type HeaderMismatch, type HeaderRule, type HeaderValue, type HttpRule } from '../../model/index.ts';
 import type { Miss, RuleMatch } from './match.ts';
 
 /**
@@ -7,6 +7,25 @@ import type { Miss, RuleMatch } from './match.ts';
  */
 export function describeMisses({ misses }: RuleMatch): string {
   return misses.map((miss) => `${describeMiss(miss)} (${describeSource(miss.rule.source)})`).join(', ');
+}
+
+/** What a rule asks for, such as `method GET, path "/public/.*", header x-role admin`. Names Secrets, never what they hold. */
+export function describeHttpRule({ method, path, host, headers }: HttpRule): string {
+  const patterns = Object.entries({ method, path, host }).flatMap(([name, match]) => (match ? `${name} ${quote(match.regex)}` : []));
+  const parts = [...patterns, ...headers.map(describeHeader)];
+  return parts.length > 0 ? parts.join(', ') : 'any request';
+}
+
+const OTHERWISE: Readonly<Record<HeaderMismatch, string>> = {
+  deny: '',
+  log: ', else logged',
+  add: ', else added',
+  delete: ', else removed',
+  replace: ', else replaced',
+};
+
+function describeHeader({ name, value, mismatch }: HeaderRule): string {
+  return `header ${name}${value ? ` ${describeValue(value)}` : ''}${OTHERWISE[mismatch]}`;
 }
 
 function describeMiss({ kind, rule, actual, isCertain }: Miss): string {

@@ -25,11 +25,12 @@ type Answer = 'allow' | 'deny' | { readonly asked: readonly Asked[]; readonly al
 /**
  * Judges the first packet of a connection by walking through the policies as they are written: slow and simple, and nothing of it is
  * shared with what it is compared with.
- * @returns `slot` where layer 7 decides at the first door that does not deny or allow
+ * @returns `slot` where layer 7 decides at one of the doors, and none denies
  */
 export function judge(objects: readonly PlainObject[], packet: Packet, options: OracleOptions = {}): 'allow' | 'deny' | 'slot' {
-  for (const answer of answers(objects, packet, options)) if (answer !== 'allow') return answer === 'deny' ? answer : 'slot';
-  return 'allow';
+  const all = [...answers(objects, packet, options)];
+  if (all.includes('deny')) return 'deny';
+  return all.every((answer) => answer === 'allow') ? 'allow' : 'slot';
 }
 
 /** Like {@link judge}, with what is said once the connection is there. */

@@ -102,7 +102,7 @@ export class CompiledPolicy {
     const receiver = this.#byAddress.get(to);
     const egress = sender ? this.#judgeAt(sender, 'egress', to, protocol, port, hosts).kind : 'allow';
     const ingress = receiver ? this.#judgeAt(receiver, 'ingress', from, protocol, port, hosts).kind : 'allow';
-    return egress === 'allow' ? ingress : egress;
+    return egress === 'deny' || ingress === 'allow' ? egress : ingress;
   }
 
   /** Like {@link judge}, with what is said once the connection is there. */
