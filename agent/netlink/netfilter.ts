@@ -137,13 +137,14 @@ export class Netfilter implements Disposable {
     return this.#exchange.dump(typeOf('getChain'), header(ANY_FAMILY), typeOf('newChain')).flatMap(({ body }) => readForeignChain(body));
   }
 
-  /** Whether any rule of the table holds these bytes, such as the name of a device. @throws NetlinkError */
-  mentions(chain: Pick<ForeignChain, 'family' | 'table'>, bytes: string): boolean {
-    const family = [...FAMILIES].find(([, name]) => name === chain.family)?.[0] ?? ANY_FAMILY;
-    const body = Buffer.concat([header(family), encodeAttribute(RULE_TABLE, chain.table)]);
-    return this.#exchange
-      .dump(typeOf('getRule'), body, typeOf('newRule'))
-      .some((message) => Buffer.from(message.body.buffer, message.body.byteOffset, message.body.byteLength).includes(bytes));
+  /** Of a table of anybody's, each as its expressions, see {@link canonicalExpressions}. @throws NetlinkError */
+  rulesOf({ family, table }: Pick<ForeignChain, 'family' | 'table'>): readonly (readonly string[])[] {
+    const number = [...FAMILIES].find(([, name]) => name === family)?.[0] ?? ANY_FAMILY;
+    const body = Buffer.concat([header(number), encodeAttribute(RULE_TABLE, table)]);
+    return this.#exchange.dump(typeOf('getRule'), body, typeOf('newRule')).map((message) => {
+      const expressions = readAttributes(message.body, HEADER_BYTES).get(RULE_EXPRESSIONS);
+      return expressions === undefined ? [] : canonicalExpressions(expressions);
+    });
   }
 
   [Symbol.dispose](): void {

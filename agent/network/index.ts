@@ -1,8 +1,10 @@
 export { LEG_MARKS } from './marks.ts';
 export { SteeringNetworkError, type SteeringNetworkErrorCode } from './network-error.ts';
 export { isAsWanted, type NetworkItem } from './network-item.ts';
+export { findSteeringObstacles, type SteeringObstacle } from './obstacles.ts';
 export { STEERING_DEVICE } from './steering-device.ts';
 export {
+  inspectSteeringNetwork,
   removeSteeringNetwork,
   SteeringNetwork,
   type SteeringNetworkEvent,
@@ -10,3 +12,4 @@ export {
   type SteeringNetworkState,
 } from './steering-network.ts';
 export type { PortRange } from './steering-table.ts';
+export { HOW_TO_MOUNT, whyNoSysctls } from './sysctls.ts';

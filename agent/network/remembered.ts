@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { replaceFile } from '../replace-file.ts';
 import { SteeringNetworkError } from './network-error.ts';
@@ -14,12 +14,12 @@ const record = z.object({
 
 /** What was there before something was changed, which outlives the process that changed it. */
 export class Remembered {
-  readonly #folder: string;
+  readonly #folder: string | undefined;
   readonly #boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   #sysctls: Readonly<Record<string, string>> | undefined;
 
-  /** @param folder for files of this node and boot; made when something is to be remembered */
-  constructor(folder: string) {
+  /** @param folder for files of this node and boot, made when something is to be remembered; undefined: nothing is */
+  constructor(folder: string | undefined) {
     this.#folder = folder;
     this.#sysctls = this.#read();
   }
@@ -38,7 +38,7 @@ export class Remembered {
     const all = { ...sysctls, ...this.#sysctls };
     if (this.#sysctls !== undefined && Object.keys(all).length === Object.keys(this.#sysctls).length) return;
     try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
       replaceFile(this.#path, `${JSON.stringify({ boot: this.#boot, sysctls: all } satisfies z.input<typeof record>)}\n`);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
@@ -53,6 +53,7 @@ export class Remembered {
   }
 
   get #path(): string {
+    if (this.#folder === undefined) throw new SteeringNetworkError('not-remembered', 'nothing is to be changed here');
     return join(this.#folder, FILE);
   }
 

@@ -1,13 +1,9 @@
-import { Netfilter, NetlinkError, RouteEditor, RouteNetlink, RuleWatch } from '../netlink/index.ts';
+import { NetlinkError, RuleWatch } from '../netlink/index.ts';
 import { SteeringNetworkError } from './network-error.ts';
-import { isAsWanted, type NetworkItem, type NetworkPart } from './network-item.ts';
-import { DeviceSysctls, NodeSysctls } from './node-sysctls.ts';
-import { Remembered } from './remembered.ts';
-import { STEERING_DEVICE, SteeringDevice } from './steering-device.ts';
-import { deviceSettings, SteeringAddress } from './steering-device-settings.ts';
-import { SteeringRoutes } from './steering-routes.ts';
-import { type PortRange, SteeringTable } from './steering-table.ts';
-import { Sysctls } from './sysctls.ts';
+import { isAsWanted, type NetworkItem } from './network-item.ts';
+import { NetworkParts } from './network-parts.ts';
+import { STEERING_DEVICE } from './steering-device.ts';
+import type { PortRange } from './steering-table.ts';
 
 export type SteeringNetworkEvent =
   /** Somebody else had changed or removed these; they are as they are to be again. Of one that keeps being changed it is told once a minute. */
@@ -62,7 +58,7 @@ export class SteeringNetwork implements Disposable {
 
   private constructor({ stateFolder, proxyPorts, sysctlFolder, onEvent }: SteeringNetworkOptions) {
     this.#onEvent = onEvent;
-    this.#parts = this.#resources.use(new NetworkParts({ stateFolder, proxyPorts, sysctlFolder }));
+    this.#parts = this.#resources.use(new NetworkParts({ stateFolder, proxyPorts, ...(sysctlFolder !== undefined && { sysctlFolder }) }));
   }
 
   /**
@@ -158,6 +154,17 @@ export class SteeringNetwork implements Disposable {
 }
 
 /**
+ * All that there must be and is, or is not, in this network namespace, without changing anything; undefined where nobody has made the device.
+ * @throws SteeringNetworkError
+ */
+export function inspectSteeringNetwork({ proxyPorts }: Pick<SteeringNetworkOptions, 'proxyPorts'>): readonly NetworkItem[] | undefined {
+  return guard(() => {
+    using parts = new NetworkParts({ proxyPorts });
+    return parts.device.ifindex === undefined ? undefined : parts.items();
+  });
+}
+
+/**
  * Takes away all that a {@link SteeringNetwork} made in this network namespace, and sets what it changed to what it was before, unless somebody
  * else has changed it since. Where nothing was made nothing is done. Nobody may have it open.
  * @returns what was there, for people to read
@@ -169,56 +176,9 @@ export function removeSteeringNetwork({
 }: Pick<SteeringNetworkOptions, 'stateFolder' | 'sysctlFolder'>): readonly string[] {
   return guard(() => {
     // Which ports were guarded does not matter to who takes away the table.
-    using parts = new NetworkParts({ stateFolder, sysctlFolder, proxyPorts: { first: 0, last: 0 } });
+    using parts = new NetworkParts({ stateFolder, ...(sysctlFolder !== undefined && { sysctlFolder }), proxyPorts: { first: 0, last: 0 } });
     return parts.remove();
   });
-}
-
-/** What there must be, in the order in which it is made; it is removed in the other. */
-class NetworkParts implements Disposable {
-  readonly device: SteeringDevice;
-  readonly #resources = new DisposableStack();
-  readonly #remembered: Remembered;
-  readonly #all: readonly NetworkPart[];
-
-  constructor(options: { readonly stateFolder: string; readonly proxyPorts: PortRange; readonly sysctlFolder: string | undefined }) {
-    using unfinished = new DisposableStack();
-    const editor = unfinished.use(RouteEditor.open());
-    const netlink = unfinished.use(RouteNetlink.open());
-    const netfilter = unfinished.use(Netfilter.open());
-    const sysctls = new Sysctls(options.sysctlFolder);
-    this.#remembered = new Remembered(options.stateFolder);
-    this.device = new SteeringDevice(editor, new DeviceSysctls(sysctls, () => deviceSettings(sysctls)));
-    this.#all = [
-      new NodeSysctls(sysctls, this.#remembered),
-      this.device,
-      new SteeringAddress(sysctls, editor, netlink),
-      new SteeringTable(netfilter, options.proxyPorts),
-      new SteeringRoutes(sysctls, editor),
-    ];
-    this.#resources.use(unfinished.move());
-  }
-
-  items(): readonly NetworkItem[] {
-    return this.#all.flatMap((part) => part.items());
-  }
-
-  make(): void {
-    this.#remembered.remember({});
-    for (const part of this.#all) part.make();
-  }
-
-  remove(): readonly string[] {
-    // Others have rules and tables of the same numbers.
-    if (!this.#remembered.isAny && this.device.ifindex === undefined) return [];
-    const removed = this.#all.toReversed().flatMap((part) => part.remove());
-    this.#remembered.forget();
-    return removed;
-  }
-
-  [Symbol.dispose](): void {
-    this.#resources.dispose();
-  }
 }
 
 function guard<T>(action: () => T): T {

@@ -6,6 +6,9 @@ import { SteeringNetworkError } from './network-error.ts';
 const MOUNTED = '/host/proc/sys/net';
 const OWN = '/proc/sys/net';
 
+/** What whoever runs a container can do where it cannot change settings. */
+export const HOW_TO_MOUNT = `give this container the node's ${OWN} at ${MOUNTED}, as manifests/policy.yaml does`;
+
 /** The kernel's settings of the network namespace that this process is in, by paths below `net`. */
 export class Sysctls {
   readonly #folder: string;
@@ -49,6 +52,12 @@ export function nameOf(path: string): string {
   return `net.${path.replaceAll('/', '.')}`;
 }
 
+/** Why the settings of this network cannot be changed by this process; undefined where they can. */
+export function whyNoSysctls(): string | undefined {
+  const folder = findFolder();
+  return isWritable(folder) ? undefined : `${folder} cannot be written to`;
+}
+
 function findFolder(): string {
   return existsSync(MOUNTED) && !isWritable(OWN) ? MOUNTED : OWN;
 }
@@ -65,8 +74,7 @@ function isWritable(folder: string): boolean {
 function errorOf(what: string, folder: string, cause: unknown): SteeringNetworkError {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (code === 'EROFS') {
-    const todo = `give this container the node's ${OWN} at ${MOUNTED}, as manifests/policy.yaml does`;
-    return new SteeringNetworkError('read-only', `${what}: ${folder} is mounted for reading; ${todo}`, { cause });
+    return new SteeringNetworkError('read-only', `${what}: ${folder} is mounted for reading; ${HOW_TO_MOUNT}`, { cause });
   }
   if (code === 'EACCES' || code === 'EPERM')
     return new SteeringNetworkError('not-permitted', `${what}: it needs root and CAP_NET_ADMIN`, { cause });

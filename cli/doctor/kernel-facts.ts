@@ -1,4 +1,6 @@
 import { RouteNetlink } from '../../agent/netlink/index.ts';
+import { findSteeringObstacles, inspectSteeringNetwork, whyNoSysctls } from '../../agent/network/index.ts';
+import { PROXY_PORTS } from '../../agent/slots/proxy-ports.ts';
 import { findRootCgroup, listObstacles, missingFeatures } from '../../bpf/datapath/index.ts';
 import type { KernelFacts } from './policy-machine.ts';
 
@@ -6,6 +8,7 @@ import type { KernelFacts } from './policy-machine.ts';
 export const KERNEL_FACTS: KernelFacts = {
   missingFeatures,
   rootCgroup: () => findRootCgroup(),
+  steering: { items: () => inspectSteeringNetwork({ proxyPorts: PROXY_PORTS }), obstacles: findSteeringObstacles, whyNoSysctls },
   obstacles: () => {
     const found = listObstacles();
     using netlink = RouteNetlink.open();

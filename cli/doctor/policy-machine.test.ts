@@ -3,11 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { ObjectSpec } from 'libbpf-ts';
 import { z } from 'zod';
+import type { NetworkItem, SteeringObstacle } from '../../agent/network/index.ts';
 import { ifindexOf, sh } from '../../bpf/datapath/testing/pod-network.ts';
 import { enterOwnNamespaces } from '../../bpf/libbpf-ts/testing/own-namespaces.ts';
 import { needs } from '../../testkit/capabilities.ts';
+import { SteeringWorld } from '../../testkit/steering-world.ts';
 import type { MachineFacts } from './machine.ts';
 import { checkPolicyMachine, type KernelFacts } from './policy-machine.ts';
+import type { SteeringFacts } from './steering.ts';
 
 enterOwnNamespaces();
 
@@ -19,10 +22,16 @@ const ALL = '000001ffffffffff';
 /** Without NET_BROADCAST, PERFMON and all. */
 const [QUIET, BLIND, NONE] = ['000001fffffff7ff', '000001bfffffffff', '0000000000000000'];
 
+const NOTHING_STEERED: SteeringFacts = { items: () => undefined, obstacles: () => [], whyNoSysctls: () => undefined };
+const STEER0: NetworkItem = { kind: 'device', name: 'steer0', wanted: 'veth', found: undefined };
+const RULE: NetworkItem = { kind: 'rule', name: 'ipv4 rule', wanted: '11', found: '11' };
+const FIREWALL: SteeringObstacle = { found: 'a firewall', todo: 'tell it' };
+
 const WELL: KernelFacts = {
   missingFeatures: () => ({ policy: [], services: [] }),
   obstacles: () => new Map(),
   rootCgroup: () => '/sys/fs/cgroup',
+  steering: NOTHING_STEERED,
 };
 
 function check(capabilities: string, kernel: Partial<KernelFacts> = {}) {
@@ -40,33 +49,54 @@ const refuse = () => {
 };
 
 for (const [what, capabilities, kernel, names, wrong] of [
-  ['all is well', ALL, {}, 4, {}],
-  ['new pods are found late', QUIET, {}, 4, {}],
+  ['all is well', ALL, {}, 6, {}],
+  ['new pods are found late', QUIET, {}, 6, {}],
   ['nobody asks it to', NONE, { missingFeatures: refuse, obstacles: refuse }, 2, {}],
   ['a capability is lacking', BLIND, { missingFeatures: refuse }, 2, { capabilities: /^no PERFMON$/ }],
   [
     'the kernel is old',
     ALL,
     { missingFeatures: () => ({ policy: ['maps of the type lpmTrie'], services: [] }) },
-    4,
+    6,
     { ebpf: /^the kernel has no maps of the type lpmTrie$/ },
   ],
   [
     'Services are not translated',
     ALL,
     { missingFeatures: () => ({ policy: [], services: ['programs such as cgroup/connect4'] }) },
-    4,
+    6,
     { ebpf: /^the kernel has no programs such as cgroup\/connect4$/ },
   ],
-  ['the kernel is not asked', ALL, { missingFeatures: refuse, obstacles: refuse }, 4, { ebpf: /^why$/, devices: /^why$/ }],
+  ['the kernel is not asked', ALL, { missingFeatures: refuse, obstacles: refuse }, 6, { ebpf: /^why$/, devices: /^why$/ }],
   [
     'devices are taken',
     ALL,
     { obstacles: () => new Map(['a', 'b', 'c', 'd'].map((name) => [name, 'is taken'])) },
-    4,
+    6,
     { devices: /^a: is taken, b: is taken, c: is taken and 1 more$/ },
   ],
-  ['a part of the tree is seen', ALL, { rootCgroup: refuse }, 4, { 'cgroup-v2': /^why$/ }],
+  [
+    'steering is broken',
+    ALL,
+    { steering: { ...NOTHING_STEERED, items: () => [STEER0, RULE] } },
+    6,
+    { steering: /^steer0 is not there, not veth$/ },
+  ],
+  [
+    'settings cannot be changed, and a firewall is there',
+    ALL,
+    { steering: { ...NOTHING_STEERED, whyNoSysctls: () => 'why', obstacles: () => [FIREWALL] } },
+    6,
+    { steering: /^why$/, firewall: /^a firewall$/ },
+  ],
+  [
+    'nobody may ask of the network',
+    ALL,
+    { steering: { ...NOTHING_STEERED, items: refuse, obstacles: refuse } },
+    6,
+    { steering: /^why$/, firewall: /^why$/ },
+  ],
+  ['a part of the tree is seen', ALL, { rootCgroup: refuse }, 6, { 'cgroup-v2': /^why$/ }],
 ] as const) {
   test(`a machine to enforce policies on, where ${what}`, () => {
     const results = check(capabilities, kernel);
@@ -131,6 +161,21 @@ describe('the doctor on this machine', needs('root', 'bpf'), () => {
     filter[Symbol.dispose]();
     sh('tc qdisc del dev limited ingress');
     assert.equal(ask().get('devices')?.result, 'ok');
+  });
+
+  test('tells whether what steers packets is there, and who would drop them', needs('netns', 'ipv6'), () => {
+    assert.match(ask().get('steering')?.found ?? '', /^nothing is steered to Envoy, and could be$/);
+    using world = new SteeringWorld();
+    world.open()[Symbol.dispose]();
+    assert.match(
+      ask().get('steering')?.found ?? '',
+      /^all that steers packets to Envoy is there: sysctl \d+, device 2, netfilter 4, route 2, rule 2$/,
+    );
+    sh('ip rule del pref 11; nft add table ip filter; nft add chain ip filter INPUT "{ type filter hook input priority 0; policy drop; }"');
+    const checks = ask();
+    assert.equal(checks.get('steering')?.found, 'ipv4 rule is not there, not 11: fwmark 0x200/0xf00 lookup 2004');
+    assert.equal(checks.get('firewall')?.found, 'the chain INPUT of the table ip filter drops what none of its rules accepts');
+    sh('nft delete table ip filter');
   });
 
   test('names a capability that is lacking, and asks no further', () => {

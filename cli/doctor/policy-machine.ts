@@ -2,6 +2,7 @@ import type { MissingFeatures } from '../../bpf/datapath/index.ts';
 import { someOf } from '../text/some-of.ts';
 import { type CheckResult, ok, warning } from './check.ts';
 import type { MachineFacts } from './machine.ts';
+import { checkFirewall, checkSteering, type SteeringFacts } from './steering.ts';
 
 /** What of a kernel is asked, as whoever asks may. What cannot be asked throws an Error that says why. */
 export interface KernelFacts {
@@ -10,6 +11,7 @@ export interface KernelFacts {
   readonly obstacles: () => ReadonlyMap<string, string>;
   /** Where the whole tree of version 2 is mounted. */
   readonly rootCgroup: () => string;
+  readonly steering: SteeringFacts;
 }
 
 /** As Linux numbers them: https://man7.org/linux/man-pages/man7/capabilities.7.html */
@@ -21,6 +23,7 @@ const NEEDED = new Map([
 const WISHED = new Map([['NET_BROADCAST', 11n]]);
 const NAMES = [...NEEDED.keys()].join(', ');
 const SHOWN = 3;
+const LAYER7_TODO = 'rules of layer 7 will need the network of the node, with CAP_NET_ADMIN';
 
 /** Whether policies can be enforced on this machine, by a process like this one. */
 export function checkPolicyMachine(machine: MachineFacts, kernel: KernelFacts): readonly CheckResult[] {
@@ -39,7 +42,11 @@ export function checkPolicyMachine(machine: MachineFacts, kernel: KernelFacts): 
     'capabilities',
     slow.length === 0 ? `${NAMES}, ${[...WISHED.keys()].join(', ')}` : `${NAMES}; without ${slow.join(', ')} new pods are found later`,
   );
-  return [capabilities, checkFeatures(kernel), checkObstacles(kernel), checkCgroup(kernel)];
+  return [
+    ...[capabilities, checkFeatures(kernel), checkObstacles(kernel), checkCgroup(kernel)],
+    guard('steering', LAYER7_TODO, () => checkSteering(kernel.steering)),
+    guard('firewall', LAYER7_TODO, () => checkFirewall(kernel.steering)),
+  ];
 }
 
 function checkFeatures({ missingFeatures }: KernelFacts): CheckResult {
