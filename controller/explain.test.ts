@@ -5,7 +5,15 @@ import { type Certificate, type Cluster, type EndpointSet, type Listener, Redact
 import { type ExplainModel, type Explanation, explainUrl } from './explain.ts';
 
 const SOURCE = { object: { kind: 'Ingress', namespace: 'default', name: 'web' }, path: ['spec'] };
-const HTTP = { proxyProtocol: false, useRemoteAddress: true, xffTrustedHops: 0, streamIdleTimeoutMs: 0, accessLog: 'off' } as const;
+const HTTP = {
+  proxyProtocol: false,
+  useRemoteAddress: true,
+  xffTrustedHops: 0,
+  streamIdleTimeoutMs: 0,
+  pathNormalization: 'full',
+  headersWithUnderscores: 'allow',
+  accessLog: 'off',
+} as const;
 
 function route(match: string, action: Route['action'] | string): Route {
   const [kind, value] = match.split(' ');

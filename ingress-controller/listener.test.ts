@@ -155,7 +155,15 @@ describe('a listener', () => {
 
   it('takes its HTTP options from the settings', () => {
     const settings = settingsSchema.parse({
-      http: { proxyProtocol: true, useRemoteAddress: false, xffTrustedHops: 2, streamIdleTimeout: '1m', accessLog: 'json' },
+      http: {
+        proxyProtocol: true,
+        useRemoteAddress: false,
+        xffTrustedHops: 2,
+        streamIdleTimeout: '1m',
+        pathNormalization: 'base',
+        headersWithUnderscores: 'drop',
+        accessLog: 'json',
+      },
     });
     const [http] = baseListeners(PORTS);
     assert(http !== undefined);
@@ -165,7 +173,15 @@ describe('a listener', () => {
       port: 8080,
       plaintextTable: 'listener-insecure',
       tlsChains: [],
-      http: { proxyProtocol: true, useRemoteAddress: false, xffTrustedHops: 2, streamIdleTimeoutMs: 60_000, accessLog: 'json' },
+      http: {
+        proxyProtocol: true,
+        useRemoteAddress: false,
+        xffTrustedHops: 2,
+        streamIdleTimeoutMs: 60_000,
+        pathNormalization: 'base',
+        headersWithUnderscores: 'drop',
+        accessLog: 'json',
+      },
       sources: [],
     });
   });

@@ -33,6 +33,8 @@ export function assembleListener(
       useRemoteAddress: settings.http.useRemoteAddress,
       xffTrustedHops: settings.http.xffTrustedHops,
       streamIdleTimeoutMs: settings.http.streamIdleTimeout,
+      pathNormalization: settings.http.pathNormalization,
+      headersWithUnderscores: settings.http.headersWithUnderscores,
       accessLog: settings.http.accessLog,
     },
     sources: sortSources(claims.flatMap(({ sources }) => sources)),

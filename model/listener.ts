@@ -49,5 +49,17 @@ export interface HttpOptions {
   readonly useRemoteAddress: boolean;
   readonly xffTrustedHops: number;
   readonly streamIdleTimeoutMs: number;
+  readonly pathNormalization: PathNormalization;
+  readonly headersWithUnderscores: HeadersWithUnderscores;
   readonly accessLog: 'off' | 'json';
 }
+
+/**
+ * What becomes of a path before anything looks at it, and goes on as such. `none`: nothing. `base`: dot segments and needless escapes are
+ * resolved, and a backslash is a slash. `merge-slashes`: several slashes are one, besides. `full`: a path with an escaped slash or
+ * backslash is answered with a redirect to the one without, besides.
+ */
+export type PathNormalization = 'none' | 'base' | 'merge-slashes' | 'full';
+
+/** What becomes of headers whose names have an underscore, which some servers take for a hyphen: `reject` is of the request. */
+export type HeadersWithUnderscores = 'allow' | 'drop' | 'reject';

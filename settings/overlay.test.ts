@@ -38,6 +38,8 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'http.useRemoteAddress': false,
   'http.xffTrustedHops': 1,
   'http.streamIdleTimeout': '1s',
+  'http.pathNormalization': 'base',
+  'http.headersWithUnderscores': 'drop',
   'http.accessLog': 'json',
   'ingress.className': 'other',
   'ingress.controllerName': 'other/one',

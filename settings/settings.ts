@@ -11,6 +11,18 @@ const http = z
       .describe("The client's address is that of its connection, and X-Forwarded-For is extended, not trusted."),
     xffTrustedHops: z.int().min(0).max(32).default(0).describe('How many proxies in front are trusted to have added to X-Forwarded-For.'),
     streamIdleTimeout: duration.prefault('300s').describe('A request or stream with no activity for this long ends; 0s for never.'),
+    pathNormalization: z
+      .enum(['none', 'base', 'merge-slashes', 'full'])
+      .default('full')
+      .describe(
+        'What becomes of a path before routes and rules of policies look at it, and goes on as such. base: dot segments and needless escapes are resolved; merge-slashes: and several slashes are one; full: and a path with an escaped slash (%2F, %5C) is answered with a redirect to the one without. With less than full, a rule may be got around where a server reads paths in another way.',
+      ),
+    headersWithUnderscores: z
+      .enum(['allow', 'drop', 'reject'])
+      .default('allow')
+      .describe(
+        'What becomes of headers with an underscore in their names, which some servers take for a hyphen: reject answers the request with 400.',
+      ),
     accessLog: z.enum(['off', 'json']).default('off').describe("json: one JSON object a request on Envoy's standard output."),
   })
   .prefault({});

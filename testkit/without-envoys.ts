@@ -2,6 +2,6 @@ import type { EnforcementOptions } from '../controller/enforcement/enforcement.t
 
 /** Where nobody serves the Envoys of nodes, so nothing comes of slots there. */
 export const withoutEnvoys: Pick<EnforcementOptions, 'slots' | 'publish'> = {
-  slots: { http: { streamIdleTimeoutMs: 300_000 }, regexMaxProgramSize: 1_000 },
+  slots: { http: { streamIdleTimeoutMs: 300_000, pathNormalization: 'full', headersWithUnderscores: 'allow' }, regexMaxProgramSize: 1_000 },
   publish: () => {},
 };

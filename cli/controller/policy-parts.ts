@@ -133,5 +133,9 @@ export class PolicyParts {
 }
 
 function slotOptions({ http, envoy }: Settings): SlotOptions {
-  return { http: { streamIdleTimeoutMs: http.streamIdleTimeout }, regexMaxProgramSize: envoy.regexMaxProgramSize };
+  const { streamIdleTimeout, pathNormalization, headersWithUnderscores } = http;
+  return {
+    http: { streamIdleTimeoutMs: streamIdleTimeout, pathNormalization, headersWithUnderscores },
+    regexMaxProgramSize: envoy.regexMaxProgramSize,
+  };
 }

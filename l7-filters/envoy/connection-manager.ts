@@ -15,6 +15,7 @@ import { UuidRequestIdConfigSchema } from '@sluice/envoy-protos/envoy/extensions
 import type { Direction, Slot } from '../../model/index.ts';
 import { anyOf, typeUrlOf } from '../../xds-server/translate/encode.ts';
 import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
+import { translateNormalization } from '../../xds-server/translate/normalization.ts';
 import { discovery } from './discovery.ts';
 import { HTTP1_OPTIONS, HTTP2_OPTIONS, MAX_HEADERS, MAX_HEADERS_KB } from './http-options.ts';
 import { originalDestinationCluster, REQUEST_ID } from './names.ts';
@@ -31,6 +32,7 @@ const OFF = durationOf(0);
  * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto
  */
 export function slotConnectionManager(slot: Slot, { http }: SlotOptions): Init<typeof FilterSchema>[] {
+  const normalization = translateNormalization(http);
   const value: Any = anyOf(HttpConnectionManagerSchema, {
     statPrefix: `slot.${slot.direction}`,
     codecType: HttpConnectionManager_CodecType.AUTO,
@@ -38,15 +40,14 @@ export function slotConnectionManager(slot: Slot, { http }: SlotOptions): Init<t
     httpFilters: [rules(slot), ROUTER],
     httpProtocolOptions: HTTP1_OPTIONS,
     http2ProtocolOptions: HTTP2_OPTIONS,
-    commonHttpProtocolOptions: { idleTimeout: OFF, maxHeadersCount: MAX_HEADERS },
     maxRequestHeadersKb: MAX_HEADERS_KB,
     streamIdleTimeout: durationOf(http.streamIdleTimeoutMs),
     requestTimeout: OFF,
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     localReplyConfig: DENIALS,
     ...TRANSPARENT,
-    normalizePath: true,
-    stripTrailingHostDot: true,
+    ...normalization,
+    commonHttpProtocolOptions: { ...normalization.commonHttpProtocolOptions, idleTimeout: OFF, maxHeadersCount: MAX_HEADERS },
   });
   return [{ name: 'envoy.filters.network.http_connection_manager', configType: { case: 'typedConfig', value } }];
 }

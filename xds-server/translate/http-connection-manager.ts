@@ -11,6 +11,7 @@ import {
 import type { HttpOptions, Listener } from '../../model/index.ts';
 import { anyOf } from './encode.ts';
 import { durationOf, type Init } from './messages.ts';
+import { translateNormalization } from './normalization.ts';
 import { dividedRoutes, wholeRoutes } from './route-tables.ts';
 import { unknownHostFilters } from './unknown-host-filters.ts';
 
@@ -52,8 +53,7 @@ export function translateHttpConnectionManager(listener: Listener, table: string
     useRemoteAddress: http.useRemoteAddress,
     xffNumTrustedHops: http.xffTrustedHops,
     streamIdleTimeout: durationOf(http.streamIdleTimeoutMs),
-    normalizePath: true,
-    stripTrailingHostDot: true,
+    ...translateNormalization(http),
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     accessLog: accessLog(http),
     httpFilters: [...(isDivided ? unknownHostFilters() : []), ROUTER],

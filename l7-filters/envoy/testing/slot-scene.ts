@@ -11,7 +11,10 @@ import { encodeResource } from '../../../xds-server/translate/encode.ts';
 import { socketAddress } from '../../../xds-server/translate/messages.ts';
 import { originalDestinationCluster, type SlotOptions, translateSlot, translateSteeringClusters } from '../index.ts';
 
-export const SLOT_OPTIONS: SlotOptions = { http: { streamIdleTimeoutMs: 300_000 }, regexMaxProgramSize: 1_000 };
+export const SLOT_OPTIONS: SlotOptions = {
+  http: { streamIdleTimeoutMs: 300_000, pathNormalization: 'full', headersWithUnderscores: 'allow' },
+  regexMaxProgramSize: 1_000,
+};
 
 const CLUSTER_OPTIONS = { connectTimeoutMs: 5_000, idleTimeoutMs: 60_000 };
 
