@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { NodeIdentity, StateFolder } from '../../agent/index.ts';
+import { isListenedOn, NodeIdentity, NodeSlots, ProxyPorts, StateFolder } from '../../agent/index.ts';
 import { Metrics } from '../../controller/admin/metrics.ts';
 import { startAdminServer } from '../../controller/admin/server.ts';
 import { resourceTypeOf } from '../../controller/render.ts';
@@ -66,7 +66,7 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
   cleanUp.defer(() => relay.close());
   const envoy = createNodeEnvoy(options.envoy, { state, settings, nodeName, log, envoyState });
   await relay.start(envoy.xdsAddress);
-  if (options.enforcerSocket !== undefined) await relayPolicy(options, options.enforcerSocket, { state, identity, cleanUp });
+  if (options.enforcerSocket !== undefined) await relayPolicy(options, options.enforcerSocket, { state, identity, envoys: relay, cleanUp });
   const admin = await startAdminServer({ view, metrics, port: options.adminPort });
   cleanUp.defer(() => admin.close());
   log({ level: 'info', event: 'started', text: `node ${nodeName}, controllers at ${options.controllers}, admin on port ${admin.port}` });
@@ -80,14 +80,16 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
 interface Surroundings {
   readonly state: StateFolder;
   readonly identity: NodeIdentity;
+  /** Of the node's Envoy. */
+  readonly envoys: Relay;
   readonly cleanUp: AsyncDisposableStack;
 }
 
-/** Serves who enforces policy on this node, from a store of its own. */
+/** Serves who enforces policy on this node, from a store of its own, and the node's Envoy the listeners of slots. */
 async function relayPolicy(
   { controllers, nodeName, log }: AgentOptions,
   path: string,
-  { state, identity, cleanUp }: Surroundings,
+  { state, identity, envoys, cleanUp }: Surroundings,
 ): Promise<void> {
   const store = RelayStore.open({ folder: join(state.path, 'policy'), onEvent: (event) => log(storeEntry(event)) });
   cleanUp.defer(() => store.close());
@@ -97,9 +99,18 @@ async function relayPolicy(
     nodeId: nodeName,
     store,
     onEvent: (event) => log(relayEntry(event, 'the enforcer')),
+    serve: { isHeld: (resource) => slots.isHeld(resource) },
   });
   cleanUp.defer(() => relay.close());
-  relay.setOwn({ upserts: [], removals: [] });
+  const slots = cleanUp.use(
+    new NodeSlots({
+      envoy: envoys,
+      enforcer: relay,
+      ports: ProxyPorts.open(state.path),
+      isListening: isListenedOn,
+      onFailure: (error) => log({ level: 'error', event: 'slots', text: describeFailure(error) }),
+    }),
+  );
   await relay.start({ path, group: true });
 }
 

@@ -4,7 +4,15 @@ import { Pipeline, type PipelineOptions } from '../../controller/pipeline/pipeli
 import { resourceTypeOf } from '../../controller/render.ts';
 import type { ObjectSource } from '../../kube/index.ts';
 import { compareDiagnostics, type Diagnostic } from '../../model/index.ts';
-import { type ClientStatus, NodeViews, type Outcome, type RpcServer, SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
+import {
+  type ClientStatus,
+  NodeViews,
+  type Outcome,
+  type RpcServer,
+  SnapshotCache,
+  type Views,
+  XdsServer,
+} from '../../xds-server/serve/index.ts';
 import type { Log } from '../log.ts';
 import type { Locate } from '../text/place.ts';
 import { readVersions } from '../version.ts';
@@ -22,6 +30,8 @@ export interface ControlOptions {
   readonly pipeline: Omit<PipelineOptions, 'asOf' | 'onFailure'>;
   /** Whether clients are nodes that are known by their certificates, and see what their node serves; else they see everything. */
   readonly servesNodes?: boolean;
+  /** What nodes see, beside what they serve. Default: nothing. */
+  readonly extendViews?: (views: Views, cache: SnapshotCache) => Views;
   /** Where clients connect to; default: an address of its own. */
   readonly rpc?: RpcServer;
   readonly log: Log;
@@ -74,9 +84,10 @@ export class ControlParts {
       ...views,
       onEvent: (event) => this.#onEvent(event),
     });
+    const seen = this.views && { views: options.extendViews?.(this.views, this.cache) ?? this.views };
     this.server = new XdsServer({
       cache: this.cache,
-      ...views,
+      ...seen,
       ...(options.rpc && { rpc: options.rpc }),
       onOutcome: (outcome) => this.#onOutcome(outcome),
       onSynced: (nodeId, revision) => {

@@ -53,6 +53,7 @@ export class ClusterParts {
         ports: { address: ANY_ADDRESS, ...SHARED_NODE_PORTS, reserved: [] },
       },
       servesNodes: true,
+      extendViews: (views, cache) => this.policy?.extendViews(views, cache) ?? views,
       log,
       describeRole: (clients) => this.#describeRole(clients),
       otherDiagnostics: () => [...this.duties.diagnostics(), ...(this.policy?.diagnostics() ?? [])],

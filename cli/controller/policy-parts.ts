@@ -1,5 +1,6 @@
 import type { ServedSide } from '../../agent/index.ts';
 import { Enforcement } from '../../controller/enforcement/enforcement.ts';
+import { requirementsOfSlot } from '../../controller/enforcement/slots.ts';
 import { IdentityRegistry } from '../../controller/identities/identity-registry.ts';
 import type { Action, ObjectBatch, ObjectSource, SluiceIdentity } from '../../kube/index.ts';
 import type { SlotOptions } from '../../l7-filters/envoy/index.ts';
@@ -7,12 +8,18 @@ import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts
 import { PolicyEngine } from '../../policy/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import {
+  EXTENSION_CONFIG_TYPE,
   enforcementViews,
+  LedViews,
+  NODE_ENDPOINTS_TYPE,
   NODE_METHODS,
   type Resource,
   type ResourceChange,
+  RootsView,
   type RpcServer,
+  SLOT_TYPE,
   SnapshotCache,
+  type Views,
   XdsServer,
 } from '../../xds-server/serve/index.ts';
 import { SplitSource } from './split-source.ts';
@@ -102,6 +109,18 @@ export class PolicyParts {
   /** What enforcers are served, where the node is this one. */
   get side(): ServedSide {
     return { cache: this.#cache, server: this.server, setOwn: (change) => this.#cache.apply(change) };
+  }
+
+  /** What nodes' Envoys see: beside what they serve, what they need for the slots of the policies of their nodes. */
+  extendViews(base: Views, cache: SnapshotCache): Views {
+    return new LedViews({
+      cache,
+      base,
+      apart: EXTENSION_CONFIG_TYPE,
+      leadOf: (name) => new RootsView(this.#cache, [{ typeUrl: NODE_ENDPOINTS_TYPE, name }]),
+      typeUrl: SLOT_TYPE,
+      leadsTo: ({ resource }) => requirementsOfSlot(resource),
+    });
   }
 
   diagnostics(): readonly Diagnostic[] {

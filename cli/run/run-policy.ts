@@ -1,5 +1,5 @@
 import { credentials } from '@grpc/grpc-js';
-import { NodeSlots, ProxyPorts, readListeningSockets, type StateFolder } from '../../agent/index.ts';
+import { isListenedOn, NodeSlots, ProxyPorts, type StateFolder } from '../../agent/index.ts';
 import type { Action, ObjectSource } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { type PublishedChange, type ResourceChange, type RpcServer, SLOT_TYPE, SUBJECT_POLICY_TYPE } from '../../xds-server/serve/index.ts';
@@ -72,7 +72,7 @@ export class RunPolicy implements AsyncDisposable {
         envoy: { cache, server, setOwn: (change) => this.#publish(change) },
         enforcer: this.parts.side,
         ports: ProxyPorts.open(state.path),
-        isListening: (port) => readListeningSockets().some((socket) => socket.port === port),
+        isListening: isListenedOn,
         onFailure: (error) => log({ level: 'error', event: 'slots', text: describeFailure(error) }),
       }),
     );

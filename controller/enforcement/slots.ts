@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import { Slot_Direction, SlotSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
 import { type SlotOptions, translateSlot, translateSteeringClusters } from '../../l7-filters/envoy/index.ts';
 import type { Slot } from '../../model/index.ts';
@@ -87,6 +87,11 @@ export class SlotResources {
     clearTimeout(this.#lingering.get(name));
     this.#lingering.delete(name);
   }
+}
+
+/** What Envoys have to have for a slot that nodes are told of. */
+export function requirementsOfSlot({ body }: Resource): readonly ResourceName[] {
+  return fromBinary(SlotSchema, body).requires.map(({ typeUrl, name }) => ({ typeUrl, name }));
 }
 
 function nodeSlot({ name, direction, rules, allowsAll }: Slot, listener: Uint8Array, requires: readonly ResourceName[]): Resource {

@@ -2,9 +2,10 @@ import { create } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { TypedExtensionConfigSchema } from '@sluice/envoy-protos/envoy/config/core/v3/extension_pb.js';
 import type { Slot } from '../../model/index.ts';
-import { EXTENSION_CONFIG_TYPE, type Resource, type ResourceName } from '../../xds-server/serve/index.ts';
+import { CLUSTER_TYPE, EXTENSION_CONFIG_TYPE, type Resource, type ResourceName } from '../../xds-server/serve/index.ts';
 import { encodeResource } from '../../xds-server/translate/encode.ts';
 import { translateAllowAll, translateHttpRules } from './http-rules.ts';
+import { originalDestinationCluster } from './names.ts';
 import type { SlotOptions } from './options.ts';
 import { translateServerNames } from './server-names.ts';
 import { httpListener, tlsListener } from './slot-listener.ts';
@@ -27,7 +28,10 @@ export function translateSlot(slot: Slot, options: SlotOptions): TranslatedSlot 
   const config = create(TypedExtensionConfigSchema, { name: slot.name, typedConfig: translateRules(slot, options) });
   return {
     listener,
-    requires: [{ typeUrl: EXTENSION_CONFIG_TYPE, name: slot.name }],
+    requires: [
+      { typeUrl: CLUSTER_TYPE, name: originalDestinationCluster(slot.direction) },
+      { typeUrl: EXTENSION_CONFIG_TYPE, name: slot.name },
+    ],
     filters: [encodeResource(TypedExtensionConfigSchema, slot.name, config)],
   };
 }

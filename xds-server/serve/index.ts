@@ -1,6 +1,7 @@
 export { type Published, type PublishedChange, SnapshotCache, type SnapshotCacheOptions } from './cache.ts';
 export type { ClientStatus, TypeStatus } from './client-status.ts';
 export { XdsError, type XdsErrorCode } from './error.ts';
+export { LedViews, type LedViewsOptions } from './led-views.ts';
 export type { ListenAddress } from './listen.ts';
 export { MutualTlsCredentials, type ServerIdentity } from './mutual-tls.ts';
 export { type Grant, NodeViews, type PlainGrant } from './node-views.ts';
@@ -34,4 +35,4 @@ export {
   SUBJECT_POLICY_TYPE,
   traitsOf,
 } from './types.ts';
-export type { View, Views } from './view.ts';
+export { RootsView, type View, type Views } from './view.ts';

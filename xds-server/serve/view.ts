@@ -88,6 +88,11 @@ export class RootsView implements View {
     return () => this.#watchers.delete(watcher);
   }
 
+  /** All that there is of it. */
+  names(): readonly ResourceName[] {
+    return Array.from(this.#seen.entries(), ([typeUrl, name]) => ({ typeUrl, name }));
+  }
+
   /** Follows the cache no longer. */
   close(): void {
     this.#unwatch();
