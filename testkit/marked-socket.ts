@@ -4,6 +4,8 @@ import koffi from 'koffi';
 
 const SOL_SOCKET = 1;
 const SO_MARK = 36;
+const SOL_IPV6 = 41;
+const IPV6_TRANSPARENT = 75;
 const SOCK_STREAM = 1;
 const AF = { ipv4: 2, ipv6: 10 } as const;
 
@@ -14,11 +16,12 @@ const bind = libc.func('int bind(int fd, const void *address, uint32_t size)');
 const connect = libc.func('int connect(int fd, const void *address, uint32_t size)');
 const close = libc.func('int close(int fd)');
 
-/** Gives a server that listens a mark, which what it accepts inherits. Needs CAP_NET_ADMIN. */
+/** Gives a server that listens on all of IPv6 and IPv4 a mark, and lets it answer from any address; what it accepts inherits both. Needs CAP_NET_ADMIN. */
 export function markListener(server: Server, mark: number): void {
   const handle: unknown = Reflect.get(server, '_handle');
   const fd = typeof handle === 'object' && handle !== null && 'fd' in handle ? Number(handle.fd) : -1;
   check('setsockopt', setOption(fd, SOL_SOCKET, SO_MARK, Int32Array.of(mark), 4));
+  check('setsockopt', setOption(fd, SOL_IPV6, IPV6_TRANSPARENT, Int32Array.of(1), 4));
 }
 
 /** A connection whose packets have a mark from the first on. */

@@ -36,7 +36,7 @@ export interface SteeringNetworkState {
 /** Settings, routes and rules of Netfilter of which others tell nobody are looked at so often. */
 const LOOK_MS = 500;
 /** What changes comes in bursts. */
-const SETTLE_MS = 20;
+const SETTLE_MS = 50;
 const SAY_AGAIN_MS = 60_000;
 
 /**
