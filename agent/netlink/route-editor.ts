@@ -160,7 +160,7 @@ export class RouteEditor implements Disposable {
     this.#exchange.change({ type: MESSAGE_TYPES.newRoute, flags: NLM_F_CREATE | NLM_F_EXCL, body: encodeRoute(route) });
   }
 
-  /** @throws NetlinkError `refused`, with `ESRCH` where it is not there */
+  /** @throws NetlinkError `refused`, with `ESRCH` or `ENOENT` where it is not there */
   deleteRoute(route: LocalDefaultRoute): void {
     this.#exchange.change({ type: MESSAGE_TYPES.deleteRoute, flags: 0, body: encodeRoute(route) });
   }
