@@ -47,7 +47,8 @@ function isRequest({ method, path, host, headers = [], headerMatches = [] }: Pla
 }
 
 function isWhole(pattern: string | undefined, text: string): boolean {
-  return !pattern || new RegExp(`^(?:${pattern})$`, 's').test(text);
+  // RE2 has flags before what they are for, and JavaScript around it.
+  return !pattern || new RegExp(`^(?:${pattern.replace(/^\(\?i\)(.*)$/s, '(?i:$1)')})$`, 's').test(text);
 }
 
 /** Label by label; `**` takes one or more. No client sends a dot at the end. */
