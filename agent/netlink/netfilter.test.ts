@@ -94,7 +94,9 @@ describe('tables of nf_tables', needs('root', 'netns'), () => {
     using netfilter = Netfilter.open();
     nft('add table ip6 f; add chain ip6 f own; add chain ip6 f in { type filter hook input priority 3; policy drop; }');
     nft('add rule ip6 f own iifname "eth7" accept');
-    assert.deepEqual(netfilter.baseChains(), [{ family: 'ip6', table: 'f', name: 'in', hook: 'input', dropsByDefault: true }]);
+    assert.deepEqual(netfilter.baseChains(), [
+      { family: 'ip6', table: 'f', name: 'in', type: 'filter', hook: 'input', dropsByDefault: true },
+    ]);
     const [rule, ...others] = netfilter.rulesOf({ family: 'ip6', table: 'f' });
     assert.deepEqual(others, []);
     assert.deepEqual(

@@ -25,6 +25,8 @@ export interface ForeignChain {
   readonly family: string;
   readonly table: string;
   readonly name: string;
+  /** Such as `filter`, `nat`. */
+  readonly type: string;
   readonly hook: NetfilterHook;
   readonly dropsByDefault: boolean;
 }
@@ -232,7 +234,8 @@ function readForeignChain(body: DataView): readonly ForeignChain[] {
   const family = FAMILIES.get(body.getUint8(0));
   if (name === undefined || family === undefined) return [];
   const dropsByDefault = attributes.get(CHAIN_POLICY)?.getUint32(0) === NF_DROP;
-  return [{ family, table: text(attributes.get(CHAIN_TABLE)), name: text(attributes.get(CHAIN_NAME)), hook: name, dropsByDefault }];
+  const [table, chain, type] = [CHAIN_TABLE, CHAIN_NAME, CHAIN_TYPE].map((each) => text(attributes.get(each)));
+  return [{ family, table: table ?? '', name: chain ?? '', type: type ?? '', hook: name, dropsByDefault }];
 }
 
 function text(attribute: DataView | undefined): string {

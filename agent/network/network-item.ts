@@ -17,6 +17,9 @@ export interface NetworkPart {
   remove(): readonly string[];
 }
 
+/** What is wanted of something that is there and should not be. */
+export const NOTHING = 'nothing';
+
 export function isAsWanted({ wanted, found }: NetworkItem): boolean {
   return wanted === found;
 }

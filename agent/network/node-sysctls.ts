@@ -7,6 +7,14 @@ const PORT_RANGE = 'ipv4/ip_local_port_range';
 /** Envoy's own connections have the highest ports, which it may only ask for where everybody could have them. */
 const LAST_PORT = '65535';
 
+interface SysctlWish {
+  readonly path: string;
+  readonly wanted: string;
+  readonly found: string | undefined;
+  /** What of a value matters. */
+  readonly show: (value: string) => string;
+}
+
 /** Settings of the whole namespace. Those that are no more as they were made are left as they are when all is removed. */
 export class NodeSysctls implements NetworkPart {
   readonly #sysctls: Sysctls;
@@ -18,7 +26,12 @@ export class NodeSysctls implements NetworkPart {
   }
 
   items(): readonly NetworkItem[] {
-    return this.#wishes().map(({ path, wanted, found }) => ({ kind: 'sysctl', name: nameOf(path), wanted, found }));
+    return this.#wishes().map(({ path, wanted, found, show }) => ({
+      kind: 'sysctl',
+      name: nameOf(path),
+      wanted: show(wanted),
+      found: found === undefined ? undefined : show(found),
+    }));
   }
 
   make(): void {
@@ -36,14 +49,18 @@ export class NodeSysctls implements NetworkPart {
     });
   }
 
-  #wishes(): readonly { readonly path: string; readonly wanted: string; readonly found: string | undefined }[] {
+  #wishes(): readonly SysctlWish[] {
     const range = this.#sysctls.read(PORT_RANGE);
     return [
       // Envoy's socket would be found before the programs at a pod's door look, for packets that are another's.
-      { path: EARLY_DEMUX, wanted: '0', found: this.#sysctls.read(EARLY_DEMUX) },
-      { path: PORT_RANGE, wanted: `${range?.split(' ')[0] ?? '32768'} ${LAST_PORT}`, found: range },
+      { path: EARLY_DEMUX, wanted: '0', found: this.#sysctls.read(EARLY_DEMUX), show: (value) => value },
+      { path: PORT_RANGE, wanted: `${range?.split(' ')[0] ?? '32768'} ${LAST_PORT}`, found: range, show: upTo },
     ];
   }
+}
+
+function upTo(range: string): string {
+  return `up to ${range.split(' ')[1]}`;
 }
 
 /** Settings of one device, which go with it. */

@@ -1,6 +1,6 @@
 import { NetlinkError, RuleWatch } from '../netlink/index.ts';
 import { SteeringNetworkError } from './network-error.ts';
-import { isAsWanted, type NetworkItem } from './network-item.ts';
+import { isAsWanted, type NetworkItem, NOTHING } from './network-item.ts';
 import { NetworkParts } from './network-parts.ts';
 import { STEERING_DEVICE } from './steering-device.ts';
 import type { PortRange } from './steering-table.ts';
@@ -51,6 +51,8 @@ export class SteeringNetwork implements Disposable {
   readonly #onEvent: (event: SteeringNetworkEvent) => void;
   readonly #resources = new DisposableStack();
   readonly #saidAt = new Map<string, number>();
+  /** What was wanted when it was last made, by name. */
+  #made: ReadonlyMap<string, string> = new Map();
   #ifindex = 0;
   #restored = 0;
   #failure: SteeringNetworkError | undefined;
@@ -91,9 +93,10 @@ export class SteeringNetwork implements Disposable {
   repair(): readonly NetworkItem[] {
     const wrong = this.list().filter((item) => !isAsWanted(item));
     if (wrong.length > 0 || this.#ifindex !== this.#parts.device.ifindex) {
+      // What is wanted changes with the machine, and with what others have; that is nobody's doing.
+      const undone = wrong.filter(({ name, wanted }) => (this.#made.get(name) ?? NOTHING) === wanted);
       guard(() => this.#make());
-      this.#restored += 1;
-      this.#tellRestored(wrong);
+      this.#tellRestored(undone);
     }
     this.#failure = undefined;
     return wrong;
@@ -112,6 +115,7 @@ export class SteeringNetwork implements Disposable {
 
   #make(): void {
     this.#parts.make();
+    this.#made = new Map(this.#parts.items().map(({ name, wanted }) => [name, wanted]));
     const earlier = this.#ifindex;
     this.#ifindex = this.#parts.device.ifindex ?? 0;
     if (earlier !== 0 && this.#ifindex !== earlier) this.#onEvent({ kind: 'device', ifindex: this.#ifindex });
@@ -146,6 +150,7 @@ export class SteeringNetwork implements Disposable {
   }
 
   #tellRestored(items: readonly NetworkItem[]): void {
+    if (items.length > 0) this.#restored += 1;
     const now = performance.now();
     const news = items.filter(({ name }) => now - (this.#saidAt.get(name) ?? -SAY_AGAIN_MS) >= SAY_AGAIN_MS);
     for (const { name } of news) this.#saidAt.set(name, now);

@@ -149,6 +149,7 @@ describe('packets of a node that can steer', needs('root', 'netns', 'ipv6'), () 
 
     test(`the client's address is kept where a network plugin would masquerade, over ${family}`, async () => {
       nft(MASQUERADE);
+      network.repair();
       const script =
         "const s = require('node:net').createServer((c) => console.log(c.remoteAddress)).listen(8080, '::', () => console.log('up'))";
       const server = spawn(inPod[0], [...inPod.slice(1), process.execPath, '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -9,10 +9,11 @@ import { removeSteeringNetwork } from './index.ts';
 enterOwnNetwork();
 
 describe('what others do to the node’s network', needs('root', 'netns', 'ipv6'), () => {
+  const CHAINS = ['raw_prerouting', 'raw_output', 'guard_listeners'].map((chain) => `inet sluice ${chain}`);
   const CHANGES: Readonly<Record<string, { readonly change: () => unknown; readonly items: readonly string[] }>> = {
     'nft flush ruleset': {
       change: () => run('nft', 'flush', 'ruleset'),
-      items: ['raw_prerouting', 'raw_output', 'guard_listeners', 'keep_sources'].map((chain) => `inet sluice ${chain}`),
+      items: CHAINS,
     },
     'one rule of a chain': {
       change: () => run('nft', 'flush', 'chain', 'inet', 'sluice', 'raw_output'),
@@ -24,7 +25,7 @@ describe('what others do to the node’s network', needs('root', 'netns', 'ipv6'
     },
     'a table that sleeps': {
       change: () => run('nft', 'add', 'table', 'inet', 'sluice', '{ flags dormant; }'),
-      items: ['raw_prerouting', 'raw_output', 'guard_listeners', 'keep_sources'].map((chain) => `inet sluice ${chain}`),
+      items: CHAINS,
     },
     'a chain beside ours': { change: () => run('nft', 'add', 'chain', 'inet', 'sluice', 'other'), items: ['inet sluice other'] },
     'a rule of IPv4': { change: () => run('ip', 'rule', 'del', 'pref', '11'), items: ['ipv4 rule'] },
@@ -74,6 +75,19 @@ describe('what others do to the node’s network', needs('root', 'netns', 'ipv6'
     assertAllWell(network);
   });
 
+  test('clients keep their addresses as soon as somebody translates them, and connections are tracked by nobody’s wish but theirs', async () => {
+    using world = new SteeringWorld();
+    using network = world.open();
+    const isThere = () => run('nft', 'list', 'table', 'inet', 'sluice').includes('chain keep_sources');
+    assert.equal(isThere(), false);
+    run('nft', 'add table ip plugin; add chain ip plugin post { type nat hook postrouting priority 100; }');
+    await eventually(() => assert.equal(isThere(), true));
+    assertAllWell(network);
+    run('nft', 'delete table ip plugin');
+    await eventually(() => assert.equal(isThere(), false));
+    assert.deepEqual(world.events, [], 'nobody had changed anything of ours');
+  });
+
   test('where all devices check where packets come from, the mildest check is made, with an address', async () => {
     using world = new SteeringWorld();
     using network = world.open();
@@ -88,6 +102,7 @@ describe('what others do to the node’s network', needs('root', 'netns', 'ipv6'
       assertAllWell(network);
       if (own === '2') assert.ok(address());
     }
+    assert.deepEqual(world.events, []);
   });
 
   test('a machine that gives up IPv6 has what it needs for IPv4, and again for both', async () => {

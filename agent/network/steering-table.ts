@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import {
   type BaseChain,
   drop,
+  type ForeignChain,
   keepSource,
   markIs,
   type Netfilter,
@@ -12,7 +14,7 @@ import {
 } from '../netlink/index.ts';
 import { LEG_MARKS } from './marks.ts';
 import { SteeringNetworkError } from './network-error.ts';
-import type { NetworkItem, NetworkPart } from './network-item.ts';
+import { type NetworkItem, type NetworkPart, NOTHING } from './network-item.ts';
 
 export interface PortRange {
   readonly first: number;
@@ -27,16 +29,35 @@ const RAW = -300;
 const BEFORE_FILTERS = -160;
 const BEFORE_SOURCE_NAT = 99;
 
+const LEGACY_TABLES = ['/proc/net/ip_tables_names', '/proc/net/ip6_tables_names'];
+const { ingressListener: ANSWERS, ingressUpstream: UPSTREAM } = LEG_MARKS;
+
+/**
+ * A network plugin that masquerades whatever goes to its pods would take the client's address away, or an answer's. Where nobody translates
+ * sources it is left out: it would have the kernel track all connections of the node.
+ */
+const KEEP_SOURCES: BaseChain = {
+  name: 'keep_sources',
+  type: 'nat',
+  hook: 'postrouting',
+  priority: BEFORE_SOURCE_NAT,
+  rules: [ANSWERS, UPSTREAM].flatMap((leg) =>
+    (['ip', 'ip6'] as const).map((family) => [markIs(LEG_MARKS.mask, '==', leg), keepSource(family)]),
+  ),
+};
+
 /** What Netfilter does with packets of proxied connections, and with those who would talk to a listener of Envoy's directly. */
 export class SteeringTable implements NetworkPart {
   readonly #netfilter: Netfilter;
-  readonly #table: NetfilterTable;
-  /** When it was last found as it is to be. */
-  #goodGeneration: number | undefined;
+  readonly #proxyPorts: PortRange;
+  /** As it is to be; made anew when something of anybody's has changed. */
+  #table: NetfilterTable = { name: TABLE, chains: [] };
+  /** With what it was last found as it is to be. */
+  #good: string | undefined;
 
   constructor(netfilter: Netfilter, proxyPorts: PortRange) {
     this.#netfilter = netfilter;
-    this.#table = { name: TABLE, chains: chainsOf(proxyPorts) };
+    this.#proxyPorts = proxyPorts;
   }
 
   items(): readonly NetworkItem[] {
@@ -50,10 +71,7 @@ export class SteeringTable implements NetworkPart {
     });
     const known = new Set(chains.map(({ name }) => name));
     const others = [...differences].filter((name) => !known.has(name));
-    return [
-      ...ours,
-      ...others.map((name): NetworkItem => ({ kind: 'netfilter', name: nameOf(name), wanted: 'nothing', found: 'a chain' })),
-    ];
+    return [...ours, ...others.map((name): NetworkItem => ({ kind: 'netfilter', name: nameOf(name), wanted: NOTHING, found: 'a chain' }))];
   }
 
   make(): void {
@@ -74,18 +92,33 @@ export class SteeringTable implements NetworkPart {
   }
 
   #differences(): ReadonlySet<string> {
-    const generation = this.#netfilter.generation();
-    if (generation === this.#goodGeneration) return new Set();
+    const isLegacyNat = LEGACY_TABLES.some(hasLegacyNat);
+    const seen = `${this.#netfilter.generation()} ${isLegacyNat}`;
+    if (seen === this.#good) return new Set();
+    const translatesSources = isLegacyNat || this.#netfilter.baseChains().some(isForeignNat);
+    this.#table = { name: TABLE, chains: [...chainsOf(this.#proxyPorts), ...(translatesSources ? [KEEP_SOURCES] : [])] };
     const differences = this.#netfilter.differences(this.#table);
     // What changed meanwhile is looked at next time.
-    this.#goodGeneration = differences.size === 0 ? generation : undefined;
+    this.#good = differences.size === 0 ? seen : undefined;
     return differences;
   }
 }
 
+function isForeignNat({ table, type, hook }: ForeignChain): boolean {
+  return table !== TABLE && type === 'nat' && hook === 'postrouting';
+}
+
+/** Whether iptables-legacy translates addresses, as far as this process may know. */
+function hasLegacyNat(path: string): boolean {
+  try {
+    return readFileSync(path, 'utf8').split('\n').includes('nat');
+  } catch {
+    return false;
+  }
+}
+
 function chainsOf({ first, last }: PortRange): readonly BaseChain[] {
-  const { mask, toEnvoy, egressListener, ingressListener, ingressUpstream } = LEG_MARKS;
-  const isTracked = [ingressListener, ingressUpstream];
+  const { mask, toEnvoy, egressListener, ingressListener } = LEG_MARKS;
   return [
     {
       name: 'raw_prerouting',
@@ -114,14 +147,6 @@ function chainsOf({ first, last }: PortRange): readonly BaseChain[] {
         socketMarkIs(mask, listener),
         drop(),
       ]),
-    },
-    // A network plugin that masquerades whatever goes to its pods would take the client's address away, or an answer's.
-    {
-      name: 'keep_sources',
-      type: 'nat',
-      hook: 'postrouting',
-      priority: BEFORE_SOURCE_NAT,
-      rules: isTracked.flatMap((leg) => (['ip', 'ip6'] as const).map((family) => [markIs(mask, '==', leg), keepSource(family)])),
     },
   ];
 }

@@ -169,7 +169,7 @@ describe('the doctor on this machine', needs('root', 'bpf'), () => {
     world.open()[Symbol.dispose]();
     assert.match(
       ask().get('steering')?.found ?? '',
-      /^all that steers packets to Envoy is there: sysctl \d+, device 2, netfilter 4, route 2, rule 2$/,
+      /^all that steers packets to Envoy is there: sysctl \d+, device 2, netfilter 3, route 2, rule 2$/,
     );
     sh('ip rule del pref 11; nft add table ip filter; nft add chain ip filter INPUT "{ type filter hook input priority 0; policy drop; }"');
     const checks = ask();
