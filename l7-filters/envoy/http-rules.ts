@@ -1,24 +1,13 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { ActionSchema, RBAC_Action } from '@sluice/envoy-protos/envoy/config/rbac/v3/rbac_pb.js';
 import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
-import type { HeaderRule, HttpRule } from '../../model/index.ts';
+import type { HttpRule } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
-import { isUsable, joinRegexes } from './joined-regexes.ts';
-import {
-  allOf,
-  anyOfThem,
-  equals,
-  headerInput,
-  isPresent,
-  type Matcher,
-  matchesFully,
-  type OnMatch,
-  type Predicate,
-  startsWith,
-} from './matching.ts';
-import { type Pattern, patternOf } from './pattern.ts';
-
-const PATH = ':path';
+import { joinRegexes } from './joined-regexes.ts';
+import { allOf, headerInput, type Matcher, matchesFully, type OnMatch, type Predicate } from './matching.ts';
+import { patternOf } from './pattern.ts';
+import { PATH, predicatesBesidePath } from './rule-predicates.ts';
+import type { SlotSecrets } from './secrets.ts';
 
 const ALLOW: OnMatch = {
   onMatch: { case: 'action', value: { name: 'allow', typedConfig: anyOf(ActionSchema, { name: 'allow', action: RBAC_Action.ALLOW }) } },
@@ -36,9 +25,9 @@ type Alternatives = Map<string, Conditions>;
  * @param maxProgramSize of a regular expression, in instructions of RE2
  * @see https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/rbac_filter
  */
-export function translateHttpRules(rules: readonly HttpRule[], maxProgramSize: number): Any {
+export function translateHttpRules(rules: readonly HttpRule[], secrets: SlotSecrets, maxProgramSize: number): Any {
   if (rules.length === 0) return anyOf(RBACSchema, { rules: { action: RBAC_Action.ALLOW } });
-  return anyOf(RBACSchema, { matcher: translateMatcher(rules, maxProgramSize) });
+  return anyOf(RBACSchema, { matcher: translateMatcher(rules, secrets, maxProgramSize) });
 }
 
 /** Of all requests. */
@@ -46,13 +35,13 @@ export function translateAllowAll(): Any {
   return anyOf(RBACSchema, { matcher: { onNoMatch: ALLOW } });
 }
 
-function translateMatcher(rules: readonly HttpRule[], maxProgramSize: number): Matcher {
+function translateMatcher(rules: readonly HttpRule[], secrets: SlotSecrets, maxProgramSize: number): Matcher {
   const exact = new Map<string, Alternatives>();
   const prefixes = new Map<string, Alternatives>();
   const others: Alternatives = new Map();
   const regexes = new Map<string, RegexGroup>();
-  for (const rule of rules.filter((each) => isUnderstood(each, maxProgramSize))) {
-    const conditions = conditionsOf(rule);
+  for (const rule of rules) {
+    const conditions = predicatesBesidePath(rule, secrets);
     const key = keyOf(rule);
     const path = patternOf(rule.path?.regex);
     if (path.kind === 'any') others.set(key, conditions);
@@ -100,40 +89,10 @@ function isAlwaysTrue(alternatives: Alternatives): boolean {
   return [...alternatives.values()].some((conditions) => conditions.length === 0);
 }
 
-function conditionsOf({ method, host, headers }: HttpRule): Conditions {
-  return [
-    ...textConditions(':method', patternOf(method?.regex)),
-    ...textConditions(':authority', patternOf(host?.regex)),
-    ...headers.filter(({ mismatch }) => mismatch === 'deny').map(hasHeader),
-  ];
-}
-
-function textConditions(header: string, pattern: Pattern): Conditions {
-  switch (pattern.kind) {
-    case 'any':
-      return [];
-    case 'exact':
-      return [anyOfThem(pattern.texts.map((text) => equals(header, text)))];
-    case 'prefix':
-      return [startsWith(header, pattern.text)];
-    case 'regex':
-      return [matchesFully(header, pattern.regex)];
-  }
-}
-
-function hasHeader({ name, value }: HeaderRule): Predicate {
-  return value?.kind === 'literal' ? equals(name, value.text) : isPresent(name);
-}
-
 /** Of what does not have to do with the path. */
 function keyOf({ method, host, headers }: HttpRule): string {
   const required = headers.filter(({ mismatch }) => mismatch === 'deny').map(({ name, value }) => [name, value]);
   return JSON.stringify([method?.regex ?? null, host?.regex ?? null, required]);
-}
-
-/** A rule that Envoy would refuse takes all others with it. */
-function isUnderstood({ method, path, host }: HttpRule, maxProgramSize: number): boolean {
-  return [method, path, host].every((each) => each === undefined || isUsable(each.regex, maxProgramSize));
 }
 
 function tableOf(tables: Map<string, Alternatives>, text: string): Alternatives {

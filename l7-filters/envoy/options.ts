@@ -1,4 +1,5 @@
 import type { HttpOptions } from '../../model/index.ts';
+import type { SecretValue } from './secrets.ts';
 
 /** What translation depends on besides the slot. */
 export interface SlotOptions {
@@ -6,4 +7,6 @@ export interface SlotOptions {
   readonly http: Pick<HttpOptions, 'streamIdleTimeoutMs' | 'pathNormalization' | 'headersWithUnderscores'>;
   /** The largest program of a regular expression that Envoys are set to take, in instructions of RE2. */
   readonly regexMaxProgramSize: number;
+  /** Default: no value is known, so a rule that needs one allows nothing. */
+  readonly secretValue?: SecretValue;
 }

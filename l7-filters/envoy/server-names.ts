@@ -6,10 +6,7 @@ import type { StringMatcherSchema } from '@sluice/envoy-protos/envoy/type/matche
 import type { ServerNameRule } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import type { Init } from '../../xds-server/translate/messages.ts';
-
-const WITHIN_LABEL = '[^.]*';
-const LABELS = '[^.]+(?:\\.[^.]+)*';
-const WILDCARDS = /\*\*|\*/g;
+import { serverNameExpression } from '../tls/index.ts';
 
 /**
  * The filter that lets a connection pass if it names a server that any of the rules does.
@@ -33,7 +30,5 @@ export function translateServerNames(rules: readonly ServerNameRule[], isOpen: b
 
 function serverName(pattern: string): Init<typeof StringMatcherSchema> {
   if (!pattern.includes('*')) return { matchPattern: { case: 'exact', value: pattern }, ignoreCase: true };
-  const escaped = pattern.replaceAll(/[\\^$.|?+()[\]{}]/g, '\\$&');
-  const regex = escaped.replaceAll(WILDCARDS, (wildcard) => (wildcard === '**' ? LABELS : WITHIN_LABEL));
-  return { matchPattern: { case: 'safeRegex', value: { regex: `(?i)${regex}` } } };
+  return { matchPattern: { case: 'safeRegex', value: { regex: `(?i)${serverNameExpression(pattern)}` } } };
 }

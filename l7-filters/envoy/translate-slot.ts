@@ -2,10 +2,9 @@ import { create } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { TypedExtensionConfigSchema } from '@sluice/envoy-protos/envoy/config/core/v3/extension_pb.js';
 import type { Slot } from '../../model/index.ts';
-import { CLUSTER_TYPE, EXTENSION_CONFIG_TYPE, type Resource, type ResourceName } from '../../xds-server/serve/index.ts';
+import { EXTENSION_CONFIG_TYPE, type Resource, type ResourceName } from '../../xds-server/serve/index.ts';
 import { encodeResource } from '../../xds-server/translate/encode.ts';
-import { translateAllowAll, translateHttpRules } from './http-rules.ts';
-import { originalDestinationCluster } from './names.ts';
+import { translateHttpFilter } from './http-filter.ts';
 import type { SlotOptions } from './options.ts';
 import { translateServerNames } from './server-names.ts';
 import { httpListener, tlsListener } from './slot-listener.ts';
@@ -14,30 +13,37 @@ import { httpListener, tlsListener } from './slot-listener.ts';
 export interface TranslatedSlot {
   /** An encoded Listener of Envoy without name, address and marks, which are a node's. It does not depend on the rules. */
   readonly listener: Uint8Array;
-  /** What the listener names: filters, and the cluster of {@link translateSteeringClusters}. */
+  /** What the listener names besides the cluster of `translateSteeringClusters`. */
   readonly requires: readonly ResourceName[];
-  /** The rules, as extension configurations with the slot's name. */
+  /**
+   * What comes to the listener's filters by itself: the rules, as an extension configuration with the slot's name, and for HTTP a Secret with the
+   * values that rules name, which stand in nothing else, not even as a hash.
+   */
   readonly filters: readonly Resource[];
 }
 
 /**
+ * What a slot becomes in Envoy. Equal rules come to equal bytes, but for the version of a Secret with values, which is one of this process.
  * @see https://www.envoyproxy.io/docs/envoy/latest/configuration/overview/extension
  */
 export function translateSlot(slot: Slot, options: SlotOptions): TranslatedSlot {
-  const listener = slot.rules.kind === 'http' ? httpListener(slot, options) : tlsListener(slot);
-  const config = create(TypedExtensionConfigSchema, { name: slot.name, typedConfig: translateRules(slot, options) });
+  const { config, secrets } = translateRules(slot, options);
+  const filter = create(TypedExtensionConfigSchema, { name: slot.name, typedConfig: config });
+  const requires = secrets.map(({ typeUrl, name }) => ({ typeUrl, name }));
   return {
-    listener,
-    requires: [
-      { typeUrl: CLUSTER_TYPE, name: originalDestinationCluster(slot.direction) },
-      { typeUrl: EXTENSION_CONFIG_TYPE, name: slot.name },
-    ],
-    filters: [encodeResource(TypedExtensionConfigSchema, slot.name, config)],
+    listener: slot.rules.kind === 'http' ? httpListener(slot, options) : tlsListener(slot),
+    requires: [{ typeUrl: EXTENSION_CONFIG_TYPE, name: slot.name }],
+    filters: [...secrets, encodeResource(TypedExtensionConfigSchema, slot.name, filter, requires)],
   };
 }
 
-function translateRules({ rules, allowsAll }: Slot, { regexMaxProgramSize }: SlotOptions): Any {
+export interface TranslatedRules {
+  readonly config: Any;
+  readonly secrets: readonly Resource[];
+}
+
+function translateRules({ name, rules, allowsAll }: Slot, options: SlotOptions): TranslatedRules {
   const isOpen = allowsAll.length > 0;
-  if (rules.kind === 'tls') return translateServerNames(rules.rules, isOpen);
-  return isOpen ? translateAllowAll() : translateHttpRules(rules.rules, regexMaxProgramSize);
+  if (rules.kind === 'http') return translateHttpFilter(name, rules.rules, isOpen, options);
+  return { config: translateServerNames(rules.rules, isOpen), secrets: [] };
 }

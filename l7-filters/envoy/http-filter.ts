@@ -1,0 +1,32 @@
+import { FilterChainConfigSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/filter_chain/v3/filter_chain_pb.js';
+import type { HttpRule } from '../../model/index.ts';
+import { anyOf } from '../../xds-server/translate/encode.ts';
+import { translateHeaderActions, withoutOwnHeaders } from './header-actions.ts';
+import { translateAllowAll, translateHttpRules } from './http-rules.ts';
+import { isUsable } from './joined-regexes.ts';
+import type { SlotOptions } from './options.ts';
+import { collectSecrets } from './secrets.ts';
+import type { TranslatedRules } from './translate-slot.ts';
+
+/**
+ * The filter of HTTP rules: the one that lets requests pass, alone or among those that compare and change headers. It is one in any case, so that
+ * no request meets some of one state and some of another.
+ * @param isOpen whether every request passes
+ */
+export function translateHttpFilter(slot: string, rules: readonly HttpRule[], isOpen: boolean, options: SlotOptions): TranslatedRules {
+  const { regexMaxProgramSize, secretValue = () => undefined } = options;
+  const secrets = collectSecrets(slot, rules, secretValue);
+  const usable = rules.filter((rule) => isUnderstood(rule, regexMaxProgramSize) && secrets.isUsable(rule));
+  const access = isOpen ? translateAllowAll() : translateHttpRules(usable, secrets, regexMaxProgramSize);
+  const actions = translateHeaderActions(usable, secrets);
+  const { resource, filters: comparisons } = secrets;
+  if (comparisons.length + actions.length === 0) return { config: access, secrets: [resource] };
+  const ownHeaders = comparisons.length > 0 ? [withoutOwnHeaders(rules, secrets)] : [];
+  const filters = [...ownHeaders, ...comparisons, { name: 'sluice.rules', typedConfig: access }, ...actions, ...ownHeaders];
+  return { config: anyOf(FilterChainConfigSchema, { defaultFilterChain: { filters } }), secrets: [resource] };
+}
+
+/** A rule that Envoy would refuse takes all others with it. */
+function isUnderstood({ method, path, host }: HttpRule, maxProgramSize: number): boolean {
+  return [method, path, host].every((each) => each === undefined || isUsable(each.regex, maxProgramSize));
+}
