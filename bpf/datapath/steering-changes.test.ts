@@ -31,6 +31,8 @@ describe('connections that Envoy has, or is to have', needs('root', 'bpf', 'netn
   afterEach(async () => {
     await world.setPolicies({});
     await world.setRedirects(...SLOTS);
+    world.datapath.attachSteering(world.steeringDevice);
+    if (world.proxy.hasEnded) await world.startProxy();
   });
 
   const egress: WorldPolicies = { client: steered(EGRESS_SLOT, WEB) };
@@ -103,10 +105,10 @@ describe('connections that Envoy has, or is to have', needs('root', 'bpf', 'netn
         await world.peers.client.close('open');
         const { connections, bytes } = await world.peers.web.served();
         const dropped = world.counted('dropped-no-proxy');
-        const segments = world.segmentsOf(world.pods.web);
+        const opened = world.opened();
         assert.equal(await connect('none', { patienceMs: PATIENCE_MS }), 'timeout');
         assert.deepEqual(await world.peers.web.served(), { connections, bytes });
-        assert.equal(world.segmentsOf(world.pods.web), segments, 'no segment got there');
+        assert.equal(world.opened(), opened, 'nobody tried to open one');
         assert.ok(world.counted('dropped-no-proxy') > dropped);
         await world.startProxy();
         assert.equal(await connect('back'), 'connected');
@@ -137,14 +139,13 @@ describe('connections that Envoy has, or is to have', needs('root', 'bpf', 'netn
           await world.setPolicies(policies);
           assert.equal(await connect('open'), 'connected');
           assert.equal(await world.peers.client.ask('open', 'before'), 'before');
-          const segments = () => world.segmentsOf(world.pods.web);
           const { bytes } = await world.peers.web.served();
           await close();
-          const before = segments();
+          const opened = world.opened();
           const dropped = world.counted('dropped-slot');
           assert.equal(await world.peers.client.ask('open', 'during', PATIENCE_MS), 'timeout');
           assert.equal(await connect('none', { patienceMs: PATIENCE_MS }), 'timeout');
-          assert.equal(segments(), before, 'no segment got there');
+          assert.equal(world.opened(), opened, 'nobody tried to open one');
           assert.equal((await world.peers.web.served()).bytes, bytes);
           assert.ok(world.counted('dropped-slot') > dropped);
           await open();
@@ -182,10 +183,10 @@ describe('connections that Envoy has, or is to have', needs('root', 'bpf', 'netn
         await world.setRedirects(foreign);
         await world.setPolicies(side === 'egress' ? { client: steered(foreign, WEB) } : { web: steered(foreign, CLIENT) });
         const { connections } = await world.peers.node.served();
-        const segments = world.segmentsOf(world.pods.web);
+        const opened = world.opened();
         assert.equal(await connect('none', { patienceMs: PATIENCE_MS }), 'timeout');
         assert.equal((await world.peers.node.served()).connections, connections);
-        assert.equal(world.segmentsOf(world.pods.web), segments);
+        assert.equal(world.opened(), opened);
         await world.setPolicies({});
         await world.datapath.redirects.remove([slotName(foreign)]);
       });

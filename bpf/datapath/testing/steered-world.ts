@@ -14,6 +14,7 @@ export const OTHER_EGRESS_SLOT = { direction: 'egress', port: 10_003 } as const;
 export const OTHER_INGRESS_SLOT = { direction: 'ingress', port: 10_004 } as const;
 export const SLOTS = [EGRESS_SLOT, INGRESS_SLOT, OTHER_EGRESS_SLOT, OTHER_INGRESS_SLOT] as const;
 const PROXY_PORTS = { first: 10_000, last: 19_999 };
+const SEEN = 'seen';
 export const PINS = '/sys/fs/bpf/sluice';
 
 /** What a slot of the tests is called. */
@@ -35,60 +36,58 @@ export interface WorldPolicies {
   readonly client?: DirectionPolicy;
 }
 
+type Pods = Readonly<Record<'web' | 'client' | 'other' | 'outside', TestPod>>;
+
+interface Owned {
+  readonly steering: SteeringNetwork;
+  readonly folder: TemporaryFolder;
+  readonly resources: AsyncDisposableStack;
+}
+
 /**
  * Pods `web`, which serves, `client` and `other`, a machine outside, and the node with what it needs for steering, in namespaces of the test's
  * own (see `enterOwnNamespaces`).
  */
 export class SteeredWorld implements AsyncDisposable {
-  readonly pods: Readonly<Record<'web' | 'client' | 'other' | 'outside', TestPod>>;
-  readonly peers: Readonly<Record<'web' | 'client' | 'other' | 'outside' | 'node', StreamPeer>>;
+  readonly pods: Pods;
+  readonly peers: Readonly<Record<keyof Pods | 'node', StreamPeer>>;
   datapath: Datapath;
   proxy: TransparentProxy;
-  readonly #network: PodNetwork;
   readonly #steering: SteeringNetwork;
   readonly #folder: TemporaryFolder;
+  readonly #resources: AsyncDisposableStack;
 
-  private constructor(parts: {
-    readonly pods: SteeredWorld['pods'];
-    readonly peers: SteeredWorld['peers'];
-    readonly datapath: Datapath;
-    readonly proxy: TransparentProxy;
-    readonly network: PodNetwork;
-    readonly steering: SteeringNetwork;
-    readonly folder: TemporaryFolder;
-  }) {
+  private constructor(parts: Pick<SteeredWorld, 'pods' | 'peers' | 'datapath' | 'proxy'>, owned: Owned) {
     this.pods = parts.pods;
     this.peers = parts.peers;
     this.datapath = parts.datapath;
     this.proxy = parts.proxy;
-    this.#network = parts.network;
-    this.#steering = parts.steering;
-    this.#folder = parts.folder;
+    this.#steering = owned.steering;
+    this.#folder = owned.folder;
+    this.#resources = owned.resources;
   }
 
   static async open(): Promise<SteeredWorld> {
+    await using resources = new AsyncDisposableStack();
     const folder = new TemporaryFolder();
+    resources.defer(() => folder.dispose());
     compileProxy(folder.join('proxy'));
-    const network = new PodNetwork();
-    sh('echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter; echo 0 > /proc/sys/net/ipv4/conf/default/rp_filter');
-    const pods = {
-      web: await network.addPod('web', 1),
-      client: await network.addPod('client', 2),
-      other: await network.addPod('other', 3),
-      outside: await network.addPod('outside', 4),
-    };
-    const steering = SteeringNetwork.open({ stateFolder: folder.join('state'), proxyPorts: PROXY_PORTS, onEvent: () => {} });
+    const network = resources.use(new PodNetwork());
+    const pods = await makePods(network);
+    const steering = resources.use(SteeringNetwork.open({ stateFolder: folder.join('state'), proxyPorts: PROXY_PORTS, onEvent: () => {} }));
+    const peerAt = (where: Pick<TestPod, 'enter'>) => resources.use(new StreamPeer(where));
     const peers = {
-      web: new StreamPeer(pods.web),
-      client: new StreamPeer(pods.client),
-      other: new StreamPeer(pods.other),
-      outside: new StreamPeer(pods.outside),
-      node: new StreamPeer({ enter: [] }),
+      web: peerAt(pods.web),
+      client: peerAt(pods.client),
+      other: peerAt(pods.other),
+      outside: peerAt(pods.outside),
+      node: peerAt({ enter: [] }),
     };
     for (const peer of [peers.web, peers.outside, peers.node]) await peer.serve(WEB_PORT);
     const proxy = await TransparentProxy.start(folder.join('proxy'), SLOTS);
+    resources.defer(() => proxy.kill());
     const datapath = await Datapath.open({ pinFolder: PINS, sizes: SMALL, monitor: 'connections' });
-    const world = new SteeredWorld({ pods, peers, datapath, proxy, network, steering, folder });
+    const world = new SteeredWorld({ pods, peers, datapath, proxy }, { steering, folder, resources: resources.move() });
     await world.#enforce();
     return world;
   }
@@ -123,12 +122,10 @@ export class SteeredWorld implements AsyncDisposable {
     this.datapath = await Datapath.open({ pinFolder: PINS, sizes: SMALL, monitor: 'connections' });
   }
 
-  /** Segments of TCP that got to a pod, whatever became of them. */
-  segmentsOf(pod: TestPod): number {
-    const [names = '', values = ''] = sh(`${pod.enter.join(' ')} cat /proc/net/snmp`)
-      .split('\n')
-      .filter((line) => line.startsWith('Tcp:'));
-    return Number(values.split(' ')[names.split(' ').indexOf('InSegs')]);
+  /** How many segments that open a connection got to the pod that serves. */
+  opened(): number {
+    const { enter } = this.pods.web;
+    return Number(/packets (\d+)/.exec(sh(`${enter.join(' ')} nft list table inet ${SEEN}`))?.[1]);
   }
 
   /** How many packets had this outcome, both ways together. */
@@ -138,12 +135,9 @@ export class SteeredWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(Object.values(this.peers).map((peer) => peer[Symbol.asyncDispose]()));
     await this.proxy.kill();
     this.datapath.cleanUp();
-    this.#steering[Symbol.dispose]();
-    this.#network[Symbol.dispose]();
-    this.#folder.dispose();
+    await this.#resources.disposeAsync();
   }
 
   async #enforce(): Promise<void> {
@@ -172,4 +166,17 @@ export class SteeredWorld implements AsyncDisposable {
     datapath.attachNetwork(pods.outside.ifindex);
     datapath.attachSteering(this.steeringDevice);
   }
+}
+
+async function makePods(network: PodNetwork): Promise<Pods> {
+  sh('echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter; echo 0 > /proc/sys/net/ipv4/conf/default/rp_filter');
+  const pods = {
+    web: await network.addPod('web', 1),
+    client: await network.addPod('client', 2),
+    other: await network.addPod('other', 3),
+    outside: await network.addPod('outside', 4),
+  };
+  sh(`${pods.web.enter.join(' ')} nft '
+    table inet ${SEEN} { chain opened { type filter hook prerouting priority -300; tcp flags & (syn | ack) == syn counter; }; }'`);
+  return pods;
 }
