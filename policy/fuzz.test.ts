@@ -25,15 +25,25 @@ const WORLD = [
 const HOSTS = hostsOf(WORLD);
 const ADDRESSES = ['10.244.0.2', '10.244.0.3', '10.244.0.4', '203.0.113.7', '10.1.2.3', '192.168.56.10'];
 
+const http = {
+  method: 'GET',
+  path: '/a(b|c)*',
+  host: 'a.example',
+  headers: ['X-A: b', 'X-C'],
+  headerMatches: [{ name: 'X-D', value: 'e', secret: { name: 's', namespace: 'n' }, mismatch: 'ADD' }],
+};
+
 const rule = {
   ingress: [
     { fromEndpoints: [{ matchLabels: { app: 'web' } }], toPorts: [{ ports: [{ port: '80', endPort: 90, protocol: 'TCP' }] }] },
     { fromEntities: ['world'] },
+    { toPorts: [{ ports: [{ port: '443', protocol: 'TCP' }], rules: { http: [http, { method: 'GET' }] } }] },
   ],
   ingressDeny: [{ fromCIDRSet: [{ cidr: '203.0.113.0/24', except: ['203.0.113.128/25'] }] }],
   egress: [
     { toCIDR: ['10.0.0.0/8'], icmps: [{ fields: [{ family: 'IPv4', type: 'EchoRequest' }] }] },
     { toServices: [{ k8sService: { serviceName: 'a', namespace: 'b' } }] },
+    { toEntities: ['world'], toPorts: [{ ports: [{ port: '443' }], serverNames: ['*.example', 'a.example'] }] },
   ],
   egressDeny: [{ toEntities: ['host'] }],
   enableDefaultDeny: { ingress: true, egress: true },
@@ -77,8 +87,23 @@ const WRONG: readonly [unknown, ...unknown[]] = [
   [null],
   { '': 1 },
   ['all'],
+  '(',
+  'X-A:b',
+  '**a',
 ];
-const KEYS: readonly [string, ...string[]] = ['__proto__', 'constructor', '', 'from', 'toPorts', 'k8s:', 'reserved:host', 'any:', 'cidr'];
+const KEYS: readonly [string, ...string[]] = [
+  '__proto__',
+  'constructor',
+  '',
+  'from',
+  'toPorts',
+  'rules',
+  'http',
+  'k8s:',
+  'reserved:host',
+  'any:',
+  'cidr',
+];
 
 function mutant(random: Random): unknown {
   const original = CORPUS[random.below(CORPUS.length)];

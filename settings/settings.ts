@@ -173,7 +173,12 @@ const envoy = z
       .default('warning')
       .describe('How much Envoy itself writes to standard error.'),
     drainTime: duration.prefault('10s').describe('How long open requests have to finish when Sluice stops or a listener is replaced.'),
-    regexMaxProgramSize: z.int().min(100).max(1_000_000).default(1_000).describe('The largest RE2 program that a path may compile to.'),
+    regexMaxProgramSize: z
+      .int()
+      .min(100)
+      .max(1_000_000)
+      .default(1_000)
+      .describe('The largest RE2 program that a path, or a pattern of a policy, may compile to.'),
   })
   .prefault({});
 

@@ -37,7 +37,6 @@ const CASES: readonly Case[] = [
   ['a dot that is any letter', { host: 'a.example' }, { host: 'axexample' }, true],
   ['a dot that is a dot', { host: 'a\\.example' }, { host: 'axexample' }, false],
   ['a host of another case', { host: 'a.example' }, { host: 'A.example' }, false],
-  ['a letter of two bytes, as one dot each', { path: '/..' }, { path: '/é' }, true],
   ['a letter of two bytes, as itself', { path: '/é' }, { path: '/é' }, true],
   ['a line end in a path, which a dot is not', { path: '/a.b' }, { path: '/a\nb' }, false],
   ['a header of any case', { headers: ['X-A: b'] }, { headers: [['x-a', 'b']] }, true],

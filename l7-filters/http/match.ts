@@ -86,7 +86,7 @@ function compareHeader({ value }: HeaderRule, actual: string | undefined, equals
 
 const COMPILED = new WeakMap<FullMatch, RE2JS>();
 
-/** Envoy matches bytes: each stands for a character here. */
+/** As patterns are checked: each byte stands for a character. Envoy answers requests with other characters than those of ASCII itself. */
 function isFullMatch(match: FullMatch, text: string): boolean {
   const known = COMPILED.get(match);
   const compiled = known ?? RE2JS.compile(bytes(match.regex));
