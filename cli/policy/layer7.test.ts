@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { after, describe, test } from 'node:test';
+import { type ManifestRead, readManifests } from '../../kube/index.ts';
+import { IP_PROTOCOLS } from '../../model/index.ts';
+import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
+import { CliError } from '../cli-error.ts';
+import { formatPolicyVerdict } from '../text/policy-verdict.ts';
+import { judge, type PolicyVerdict } from './judge.ts';
+import { parseRequest, type Talk } from './layer7.ts';
+import { parsePartyName } from './party-name.ts';
+
+const folder = new TemporaryFolder();
+after(() => folder.dispose());
+
+const SHOP = `kind: Node
+apiVersion: v1
+metadata: {name: n1}
+spec: {podCIDRs: [10.0.0.0/24]}
+status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}
+---
+kind: Pod
+apiVersion: v1
+metadata: {name: web, labels: {app: web}}
+spec: {nodeName: n1, containers: [{name: main}]}
+---
+kind: Pod
+apiVersion: v1
+metadata: {name: api, labels: {app: api}}
+spec: {nodeName: n1, containers: [{name: main}]}
+---
+kind: CiliumNetworkPolicy
+apiVersion: cilium.io/v2
+metadata: {name: api}
+spec:
+  endpointSelector: {matchLabels: {app: api}}
+  ingress:
+    - toPorts:
+        - ports: [{port: '80', protocol: TCP}]
+          rules:
+            http:
+              - {method: GET, path: /public}
+              - {method: PUT, path: /inbox, headers: ['X-Role: admin']}
+              - {method: GET, path: /secret, headerMatches: [{name: X-Token, secret: {name: token}}]}
+        - ports: [{port: '81', protocol: TCP}]
+          rules: {http: [{path: '('}]}
+---
+kind: CiliumNetworkPolicy
+apiVersion: cilium.io/v2
+metadata: {name: web}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  egress:
+    - toEndpoints: [{matchLabels: {app: api}}]
+    - toEntities: [world]
+      toPorts:
+        - ports: [{port: '443', protocol: TCP}]
+          serverNames: ['*.example']
+`;
+
+async function shop(): Promise<ManifestRead> {
+  mkdirSync(folder.join('shop'), { recursive: true });
+  writeFileSync(folder.join('shop', 'shop.yaml'), SHOP);
+  return readManifests([folder.join('shop')]);
+}
+
+interface Question {
+  readonly from?: string;
+  readonly to?: string;
+  readonly port?: number;
+  readonly talk?: Talk;
+}
+
+async function ask({ from = 'default/web', to = 'default/api', port = 80, talk = {} }: Question): Promise<PolicyVerdict> {
+  const question = { from: parsePartyName('from', from), to: parsePartyName('to', to), protocol: IP_PROTOCOLS.TCP, port, talk };
+  return judge((await shop()).objects, { impliesNamespaces: true }, question);
+}
+
+const saying = (line: string, ...headers: readonly string[]): Talk => ({ request: parseRequest(line, 'api', headers) });
+
+type Case = readonly [what: string, question: Question, decision: PolicyVerdict['decision'], reason: RegExp | undefined];
+
+const CASES: readonly Case[] = [
+  ['nothing', {}, 'asked', undefined],
+  ['a request that a rule allows', { talk: saying('GET /public') }, 'allow', /^method GET, path \/public$/],
+  [
+    'a request that none allows',
+    { talk: saying('PUT /public') },
+    'deny',
+    /^method PUT is not GET \(CiliumNetworkPolicy default\/api, spec\.ingress\[0\]\.toPorts\[0\]\.rules\.http\[0\]\.method\)$/,
+  ],
+  ['a request without a header', { talk: saying('PUT /inbox') }, 'deny', /^header x-role is missing .*http\[1\]\.headers\[0\]\)$/],
+  ['a request with a header', { talk: saying('PUT /inbox', 'x-role: admin') }, 'allow', /^method PUT/],
+  [
+    'a request whose header must have the value of a Secret',
+    { talk: saying('GET /secret', 'X-Token: a') },
+    'unknown',
+    /Secret default\/token is not known here/,
+  ],
+  ['a request to a port whose only rule is wrong', { port: 81, talk: saying('GET /') }, 'deny', undefined],
+  ['nothing, at a port whose only rule is wrong', { port: 81 }, 'deny', undefined],
+  ['a request of the own node', { from: 'host', talk: saying('DELETE /') }, 'allow', undefined],
+  ['a server name', { to: '203.0.113.7', port: 443, talk: { serverName: 'a.example' } }, 'allow', /^\*\.example$/],
+  [
+    'another server name',
+    { to: '203.0.113.7', port: 443, talk: { serverName: 'example' } },
+    'deny',
+    /^server name example is none of these$/,
+  ],
+  ['a request where names are asked for', { to: '203.0.113.7', port: 443, talk: saying('GET /') }, 'asked', undefined],
+];
+
+describe('what rules of layer 7 make of', () => {
+  for (const [what, question, decision, reason] of CASES) {
+    test(what, async () => {
+      const { decision: decided, egress, ingress } = await ask(question);
+      assert.equal(decided, decision);
+      const report = ingress?.layer7 ?? egress?.layer7;
+      assert.ok(report);
+      if (reason) assert.match(report.reason ?? '', reason);
+      else assert.equal(report.reason, undefined);
+    });
+  }
+});
+
+test('is told with each rule and the nearest', async () => {
+  const { locate } = await shop();
+  const text = formatPolicyVerdict(await ask({ talk: saying('PUT /public') }), (object, path) => locate(object, path));
+  const told = text
+    .replaceAll(/\(\S+\/shop\.yaml:/g, '(shop.yaml:')
+    .split('\n')
+    .slice(4);
+  assert.deepEqual(told, [
+    '               from CiliumNetworkPolicy default/web spec.egress[0] (shop.yaml:39:7)',
+    '  without it   allowed: nothing restricts what it sends',
+    '  ingress      for rules of layer 7 to decide',
+    '               from CiliumNetworkPolicy default/api spec.ingress[0].toPorts[0] (shop.yaml:24:11)',
+    '  rules        method GET, path /public, in CiliumNetworkPolicy default/api spec.ingress[0].toPorts[0].rules.http[0] (shop.yaml:27:17)',
+    '               method PUT, path /inbox, header x-role admin, in CiliumNetworkPolicy default/api spec.ingress[0].toPorts[0].rules.http[1] (shop.yaml:28:17)',
+    '               method GET, path /secret, header x-token the value of Secret default/token, in CiliumNetworkPolicy default/api spec.ingress[0].toPorts[0].rules.http[2] (shop.yaml:29:17)',
+    '  request      denied: method PUT is not GET (CiliumNetworkPolicy default/api, spec.ingress[0].toPorts[0].rules.http[0].method)',
+    '  without it   allowed: nothing restricts what is sent to it',
+    '  outcome      denied',
+    '',
+  ]);
+});
+
+test('is told of what allows everything besides', async () => {
+  const text = formatPolicyVerdict(await ask({ from: 'host' }), () => undefined);
+  assert.match(text, /^ {2}besides {6}everything is allowed by the pod's own node$/m);
+});
+
+const WRONG: readonly (readonly [line: string, header: string])[] = [
+  ['GET', ''],
+  ['GET /a b', ''],
+  ['/a', ''],
+  ['GET /', 'X-A'],
+  ['GET /', 'X A: b'],
+];
+for (const [line, header] of WRONG) {
+  test(`${JSON.stringify([line, header])} is no request`, () => {
+    assert.throws(
+      () => parseRequest(line, '', header === '' ? [] : [header]),
+      (error) => error instanceof CliError && error.code === 'usage',
+    );
+  });
+}
