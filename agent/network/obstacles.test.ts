@@ -46,6 +46,17 @@ const TABLES: Readonly<Record<string, readonly [tables: string, expected: Readon
         'have that rule leave out packets of the device steer0',
     },
   ],
+  'marks of kube-proxy': [
+    `table ip kube-proxy { chain post { type nat hook postrouting priority 100; meta mark set meta mark xor 0x4000; } }`,
+    {},
+  ],
+  'marks that are ours': [
+    `table ip mangle { chain post { type filter hook postrouting priority -150; meta mark set meta mark & 0xfff0ffff; meta mark set meta mark | 0x8000; } }`,
+    {
+      "rules of the table ip mangle change bits 0xf0000 of packets' marks, which are Sluice's":
+        'have whoever made these rules use other bits, of 0xf000: packets may be dropped whose marks are not as they were',
+    },
+  ],
   'where packets go to': [`table inet other { chain pre { ${SOURCES} fib daddr . iif type != local drop; } }`, {}],
 };
 

@@ -1,4 +1,5 @@
 import { type ForeignChain, Netfilter } from '../netlink/index.ts';
+import { changedMarkBits, OUR_MARK_BITS } from './mark-bits.ts';
 import { STEERING_DEVICE } from './steering-device.ts';
 import { TABLE } from './steering-table.ts';
 
@@ -17,7 +18,7 @@ const ACCEPT = `iifname ${STEERING_DEVICE} meta mark and 0xf00 == 0x200 accept`;
 
 /**
  * What in tables of others would drop packets that were given to Envoy's sockets, as far as it can be told from the outside: chains that drop
- * whatever no rule accepts, and checks of where packets come from. Rules of iptables-legacy are not seen. Needs CAP_NET_ADMIN.
+ * whatever no rule accepts, checks of where packets come from, and changes of marks. Rules of iptables-legacy are not seen. Needs CAP_NET_ADMIN.
  * @throws NetlinkError
  */
 export function findSteeringObstacles(): readonly SteeringObstacle[] {
@@ -28,7 +29,7 @@ export function findSteeringObstacles(): readonly SteeringObstacle[] {
     const [first] = all;
     if (first === undefined) return [];
     const rules = netfilter.rulesOf(first);
-    return [...droppingInput(all, rules), ...droppingSources(first, rules)];
+    return [...droppingInput(all, rules), ...droppingSources(first, rules), ...changingMarks(first, rules)];
   });
 }
 
@@ -56,6 +57,16 @@ function droppingSources({ family, table }: ForeignChain, rules: readonly (reado
       ? 'IPv6_rpfilter=loose in /etc/firewalld/firewalld.conf, then firewall-cmd --complete-reload'
       : `have that rule leave out packets of the device ${STEERING_DEVICE}`;
   return [{ found: `a rule of the table ${family} ${table} drops packets that come by another device than their answers would go`, todo }];
+}
+
+/** @see https://github.com/fwmark/registry */
+function changingMarks({ family, table }: ForeignChain, rules: readonly (readonly string[])[]): readonly SteeringObstacle[] {
+  const bits = (rules.reduce((all, expressions) => all | changedMarkBits(expressions), 0) & OUR_MARK_BITS) >>> 0;
+  if (bits === 0) return [];
+  const found = `rules of the table ${family} ${table} change bits 0x${bits.toString(16)} of packets' marks, which are Sluice's`;
+  return [
+    { found, todo: 'have whoever made these rules use other bits, of 0xf000: packets may be dropped whose marks are not as they were' },
+  ];
 }
 
 function checksSource(expression: string): boolean {
