@@ -5,18 +5,21 @@ export interface PolicyCorpusSize {
   readonly workloads: number;
   readonly podsPerWorkload: number;
   readonly policies: number;
+  /** Whether Cilium's policies ask for requests and server names, and a clusterwide one asks any peer for requests. Default: false. */
+  readonly layer7?: boolean;
 }
 
 const WORKLOADS_PER_NAMESPACE = 20;
 
 /** A cluster of many workloads in namespaces of 20, and policies as they are usual: half of Kubernetes, half of Cilium. */
-export function* policyCorpus({ workloads, podsPerWorkload, policies }: PolicyCorpusSize): Iterable<KubeObject> {
+export function* policyCorpus({ workloads, podsPerWorkload, policies, layer7 = false }: PolicyCorpusSize): Iterable<KubeObject> {
   const namespaces = Math.ceil(workloads / WORKLOADS_PER_NAMESPACE);
   for (let index = 0; index < namespaces; index++) {
     yield viewOf({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: `ns-${index}`, labels: { team: `team-${index % 10}` } } });
   }
   for (let index = 0; index < workloads * podsPerWorkload; index++) yield podObject(index % workloads, index);
-  for (let index = 0; index < policies; index++) yield policyObject(index, namespaces);
+  for (let index = 0; index < policies; index++) yield policyObject(index, namespaces, layer7);
+  if (layer7) yield clusterwidePolicy();
 }
 
 /**
@@ -43,7 +46,23 @@ export function podObject(workload: number, number: number, app = `app-${workloa
   });
 }
 
-function policyObject(index: number, namespaces: number): KubeObject {
+/** What everybody may ask of everybody's port 8080. */
+function clusterwidePolicy(): KubeObject {
+  const toPorts = [{ ports: [{ port: '8080', protocol: 'TCP' }], rules: { http: [{ method: 'GET', path: '/healthz' }] } }];
+  return viewOf({
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumClusterwideNetworkPolicy',
+    metadata: { name: 'health' },
+    spec: { endpointSelector: {}, ingress: [{ toPorts }] },
+  });
+}
+
+/** @param number of a workload that gets policies; its rules are its own */
+export function editedPolicy(number: number, namespaces: number, edit: number): KubeObject {
+  return policyObject(number, namespaces, true, `/edit/${edit}`);
+}
+
+function policyObject(index: number, namespaces: number, layer7: boolean, path = `/${index}/.*`): KubeObject {
   const namespace = index % namespaces;
   const workload = namespace * WORKLOADS_PER_NAMESPACE + (index % WORKLOADS_PER_NAMESPACE);
   const metadata = { name: `policy-${index}`, namespace: `ns-${namespace}` };
@@ -69,12 +88,18 @@ function policyObject(index: number, namespaces: number): KubeObject {
     spec: {
       endpointSelector: app,
       ingress: [
-        { fromEndpoints: [{}], toPorts: [{ ports: [{ port: '8080', protocol: 'TCP' }] }] },
+        {
+          fromEndpoints: [{}],
+          toPorts: [{ ports: [{ port: '8080', protocol: 'TCP' }], ...(layer7 && { rules: { http: [{ method: 'GET', path }] } }) }],
+        },
         { fromEntities: ['cluster'], icmps: [{ fields: [{ type: 8 }] }] },
       ],
       egress: [
         { toEndpoints: [{ matchLabels: { 'k8s:io.kubernetes.pod.namespace': `ns-${(namespace + 1) % namespaces}` } }] },
-        { toCIDR: ['198.51.100.0/24'] },
+        {
+          toCIDR: ['198.51.100.0/24'],
+          ...(layer7 && { toPorts: [{ ports: [{ port: '443', protocol: 'TCP' }], serverNames: [`*.app-${index}.example`] }] }),
+        },
       ],
       egressDeny: [{ toCIDRSet: [{ cidr: '198.51.100.0/24', except: ['198.51.100.64/26'] }] }],
     },
