@@ -1,0 +1,148 @@
+import { Agent, createServer as createHttpServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { type ClientHttp2Session, connect, createServer as createHttp2Server } from 'node:http2';
+import { createServer, type Socket } from 'node:net';
+import { z } from 'zod';
+import { answerParent } from '../../testkit/answer-parent.ts';
+
+// Serves HTTP, and asks, in the network that it was started in.
+
+const askView = z.object({
+  kind: z.literal('ask'),
+  authority: z.string(),
+  method: z.string(),
+  path: z.string(),
+  headers: z.record(z.string(), z.string()),
+  body: z.string(),
+  protocol: z.enum(['http1', 'http2']),
+  /** Empty: one of its own. */
+  connection: z.string(),
+  timeoutMs: z.int(),
+});
+const requestView = z.discriminatedUnion('kind', [
+  askView,
+  z.object({ kind: z.literal('serve'), name: z.string(), port: z.int() }),
+  z.object({ kind: z.literal('served') }),
+]);
+export type PeerRequest = z.input<typeof requestView>;
+type Ask = z.infer<typeof askView>;
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly connection: number;
+}
+
+const MAPPED = '::ffff:';
+const served: unknown[] = [];
+const agents = new Map<string, Agent>();
+const sessions = new Map<string, ClientHttp2Session>();
+let connections = 0;
+const numbers = new WeakMap<object, number>();
+
+answerParent(requestView, async (request) => {
+  switch (request.kind) {
+    case 'serve':
+      return await serve(request.name, request.port);
+    case 'served':
+      return served;
+    case 'ask':
+      return await outcomeOf(request);
+  }
+});
+
+/** HTTP/2 is told by its first bytes; everything else is HTTP/1. */
+async function serve(server: string, port: number): Promise<void> {
+  const note = (socket: Socket | undefined, method: string, path: string, host: string, headers: IncomingHttpHeaders) => {
+    const address = socket?.remoteAddress ?? '';
+    const from = address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address;
+    const seen = { server, from, method, path, host, headers };
+    served.push(seen);
+    return JSON.stringify(seen);
+  };
+  const http1 = createHttpServer({ keepAliveTimeout: 0 }, (request, response) => {
+    const { socket, method = '', url = '', headers } = request;
+    request.resume().on('end', () => response.end(note(socket, method, url, headers.host ?? '', headers)));
+  });
+  const http2 = createHttp2Server((request, response) => {
+    const { stream, method, url, headers, authority } = request;
+    request.resume().on('end', () => response.end(note(stream.session?.socket, method, url, authority, headers)));
+  });
+  const listener = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('readable', () => {
+      const first: Buffer | null = socket.read();
+      if (first === null) return;
+      socket.unshift(first);
+      (first.toString('latin1').startsWith('PRI * HTTP/2') ? http2 : http1).emit('connection', socket);
+    });
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  listener.once('error', reject).listen({ port, host: '::' }, resolve);
+  await promise;
+}
+
+async function outcomeOf(ask: Ask): Promise<Answer | { readonly failed: string }> {
+  try {
+    return await (ask.protocol === 'http1' ? askHttp1(ask) : askHttp2(ask));
+  } catch (error) {
+    const { code } = z.object({ code: z.string() }).safeParse(error).data ?? { code: String(error) };
+    return { failed: code };
+  }
+}
+
+const TIMED_OUT = Object.assign(new Error('nothing came of it in time'), { code: 'timeout' });
+
+function numberOf(connection: object): number {
+  const known = numbers.get(connection) ?? ++connections;
+  numbers.set(connection, known);
+  return known;
+}
+
+async function askHttp1({ authority, method, path, headers, body, connection, timeoutMs }: Ask): Promise<Answer> {
+  const agent = connection === '' ? false : (agents.get(connection) ?? new Agent({ keepAlive: true, maxSockets: 1 }));
+  if (agent) agents.set(connection, agent);
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const url = new URL(`http://${authority}`);
+  const port = Number(url.port || 80);
+  const request = httpRequest({ host: url.hostname.replace(/^\[|\]$/g, ''), port, method, path, headers, agent }, (response) => {
+    const chunks: Buffer[] = [];
+    response.on('data', (chunk: Buffer) => chunks.push(chunk));
+    response.on('error', reject);
+    response.on('end', () => {
+      const answer = { status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString(), headers: response.headers };
+      resolve({ ...answer, connection: numberOf(response.socket) });
+    });
+  });
+  const timer = setTimeout(() => request.destroy(TIMED_OUT), timeoutMs);
+  request.on('error', reject).end(body);
+  return await promise.finally(() => clearTimeout(timer));
+}
+
+async function askHttp2({ authority, method, path, headers, body, connection, timeoutMs }: Ask): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const known = connection === '' ? undefined : sessions.get(connection);
+  const session = known && !known.closed && !known.destroyed ? known : connect(`http://${authority}`);
+  session.on('error', reject);
+  if (connection !== '') sessions.set(connection, session);
+  const stream = session.request({ ':method': method, ':path': path, ...headers }, { endStream: body === '' });
+  const timer = setTimeout(() => {
+    reject(TIMED_OUT);
+    session.destroy();
+  }, timeoutMs);
+  let status = 0;
+  let answered: Readonly<Record<string, unknown>> = {};
+  const chunks: Buffer[] = [];
+  stream.on('response', ({ ':status': code, ...rest }) => {
+    status = code ?? 0;
+    answered = rest;
+  });
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  stream.on('error', reject);
+  stream.on('end', () => resolve({ status, body: Buffer.concat(chunks).toString(), headers: answered, connection: numberOf(session) }));
+  if (body !== '') stream.end(body);
+  return await promise.finally(() => {
+    clearTimeout(timer);
+    if (connection === '') session.close();
+  });
+}

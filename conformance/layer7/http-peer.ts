@@ -1,0 +1,92 @@
+import { isIPv6 } from 'node:net';
+import { z } from 'zod';
+import { PlaceChild } from '../datapath/place-child.ts';
+import type { Place } from '../lab/netns/index.ts';
+import type { PeerRequest } from './http-peer-program.ts';
+
+const PROGRAM = new URL('http-peer-program.ts', import.meta.url);
+
+/** What a server of a lab saw of a request; it answers with that. */
+const seenView = z.object({
+  server: z.string(),
+  /** The address that the connection came from. */
+  from: z.string(),
+  method: z.string(),
+  path: z.string(),
+  host: z.string(),
+  headers: z.record(z.string(), z.unknown()),
+});
+const answerView = z.object({
+  status: z.int(),
+  body: z.string(),
+  headers: z.record(z.string(), z.unknown()),
+  /** Counts the connections that this client has opened. */
+  connection: z.int(),
+});
+const outcomeView = z.union([answerView, z.object({ failed: z.string() })]);
+
+export type HttpSeen = z.infer<typeof seenView>;
+export type HttpAnswer = z.infer<typeof answerView>;
+/** `failed`: the error's code, such as `ECONNRESET`; `timeout` where nothing came of it in time. */
+export type HttpOutcome = z.infer<typeof outcomeView>;
+
+export interface HttpAsk {
+  readonly to: string;
+  /** Default: 80. */
+  readonly port?: number;
+  /** Default: `GET`. */
+  readonly method?: string;
+  /** Default: `/`. */
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** Default: `http1`. */
+  readonly protocol?: 'http1' | 'http2';
+  /** Requests of one name share a connection. Default: a connection for this request. */
+  readonly connection?: string;
+  /** Default: 2000. */
+  readonly timeoutMs?: number;
+}
+
+/** A program in a place of a lab that serves HTTP, and asks. */
+export class HttpPeer implements AsyncDisposable {
+  readonly #child: PlaceChild<PeerRequest>;
+  readonly #name: string;
+
+  constructor(place: Place) {
+    this.#name = place.name;
+    this.#child = new PlaceChild<PeerRequest>(place, PROGRAM);
+  }
+
+  /** Serves both versions of HTTP on a port of all addresses; resolves when it listens. */
+  async serve(port = 80): Promise<void> {
+    await this.#child.ask({ kind: 'serve', name: this.#name, port });
+  }
+
+  async ask({ to, port = 80, method = 'GET', path = '/', headers = {}, body = '', ...rest }: HttpAsk): Promise<HttpOutcome> {
+    const { protocol = 'http1', connection = '', timeoutMs = 2_000 } = rest;
+    const authority = `${isIPv6(to) ? `[${to}]` : to}:${port}`;
+    const answer = await this.#child.ask({ kind: 'ask', authority, method, path, headers, body, protocol, connection, timeoutMs });
+    return outcomeView.parse(answer);
+  }
+
+  /** How many requests it has been asked, since it serves. */
+  async served(): Promise<readonly HttpSeen[]> {
+    return z.array(seenView).parse(await this.#child.ask({ kind: 'served' }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#child[Symbol.asyncDispose]();
+  }
+}
+
+/** What a server saw of a request that it answered. @throws where it was not one that answered */
+export function seenBy(outcome: HttpOutcome): HttpSeen {
+  if ('failed' in outcome || outcome.status !== 200) throw new Error(`no server answered: ${JSON.stringify(outcome)}`);
+  return seenView.parse(JSON.parse(outcome.body));
+}
+
+/** The status, or why there is none. */
+export function wordOf(outcome: HttpOutcome): string {
+  return 'failed' in outcome ? outcome.failed : String(outcome.status);
+}

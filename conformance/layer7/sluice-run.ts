@@ -1,0 +1,118 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { eventually } from '../../testkit/eventually.ts';
+import { type Node, processIn } from '../lab/netns/index.ts';
+
+export interface SluiceRunOptions {
+  /** Watched by it. */
+  readonly manifests: string;
+  /** For all that it keeps, outlives it, and is this node's alone. */
+  readonly folder: string;
+  /** Told each line of its log. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** As much of an entry of the log as is looked at. */
+const entryView = z.object({
+  event: z.string(),
+  msg: z.string(),
+  envoy: z.object({ kind: z.string(), pid: z.int().optional() }).optional(),
+});
+type Entry = z.infer<typeof entryView>;
+
+const SLUICE = fileURLToPath(new URL('../../cli/bin/sluice', import.meta.url));
+/** Processes of the lab have numbers of their own, by which Sluice looks for itself. */
+const WITH_OWN_PROC = ['unshare', '--mount', 'sh', '-ec', 'mount -t proc proc /proc; exec "$0" "$@"'];
+/** Two processes with a start each, on a machine that has others. */
+const STARTS_WITHIN = { withinMs: 60_000 };
+
+/** `sluice run --enforce` on a node of a lab. */
+export class SluiceRun {
+  readonly #node: Node;
+  readonly #options: SluiceRunOptions;
+  readonly #process: ChildProcess;
+  readonly #entries: Entry[] = [];
+  #unread = '';
+
+  private constructor(node: Node, options: SluiceRunOptions) {
+    this.#node = node;
+    this.#options = options;
+    const args = ['run', '--enforce', '--log-format', 'json', '--manifests', options.manifests, ...this.#placeOptions()];
+    const own = ['--node-name', node.name, '--state-dir', join(options.folder, 'state'), '--cgroup', node.rootCgroup];
+    this.#process = node.spawn([...WITH_OWN_PROC, SLUICE, ...args, ...own], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => this.#read(text));
+  }
+
+  /** Resolves when it serves and everything is in force. */
+  static async start(node: Node, options: SluiceRunOptions): Promise<SluiceRun> {
+    const run = new SluiceRun(node, options);
+    await run.#logged(({ event, msg }) => event === 'ready' && msg.startsWith('http'), 0, STARTS_WITHIN);
+    await run.#logged(({ event }) => event === 'enforced', 0, STARTS_WITHIN);
+    return run;
+  }
+
+  /** How much it has said; for {@link SluiceRun.enforced}. */
+  get said(): number {
+    return this.#entries.length;
+  }
+
+  /** Resolves when policies are in force that changed since it had said so much. */
+  async enforced(since: number): Promise<void> {
+    await this.#logged(({ event }) => event === 'enforced', since);
+  }
+
+  /** Ends as `kill -9` does; Envoy goes on. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  /** Ends it as a user does; Envoy ends with it, and what is in force stays. */
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM');
+  }
+
+  /** Removes what it left in the kernel. @returns what it says @throws LabError */
+  async cleanUp(): Promise<string> {
+    return await this.#node.run([...WITH_OWN_PROC, SLUICE, 'enforcer', 'cleanup', ...this.#placeOptions()]);
+  }
+
+  /** The process that Envoy is at present, as those in the lab number it. */
+  get envoyPid(): number {
+    const pid = this.#entries.findLast(({ envoy }) => envoy?.pid !== undefined)?.envoy?.pid;
+    if (pid === undefined) throw new Error('there is no Envoy');
+    return pid;
+  }
+
+  #placeOptions(): string[] {
+    return ['--pin-folder', `${this.#node.bpfFolder}/sluice`, '--network-state', join(this.#options.folder, 'network')];
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const exit = once(this.#process, 'exit');
+    process.kill(await processIn(this.#process), signal);
+    await exit;
+  }
+
+  async #logged(isIt: (entry: Entry) => boolean, since: number, within = {}): Promise<void> {
+    await eventually(() => {
+      if (this.#entries.slice(since).some(isIt)) return;
+      const said = this.#entries.map(({ event, msg }) => `${event}: ${msg}`).join('\n');
+      throw new Error(`${this.#process.exitCode === null ? 'it says' : 'it ended, and said'}:\n${said}\n${this.#unread}`);
+    }, within);
+  }
+
+  #read(text: string): void {
+    const lines = (this.#unread + text).split('\n');
+    this.#unread = lines.pop() ?? '';
+    for (const line of lines) {
+      this.#options.onLine?.(line);
+      const entry = line.startsWith('{') ? entryView.safeParse(JSON.parse(line)).data : undefined;
+      if (entry) this.#entries.push(entry);
+      else this.#entries.push({ event: 'other', msg: line });
+    }
+  }
+}

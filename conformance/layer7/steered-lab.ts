@@ -1,0 +1,149 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { dump } from 'js-yaml';
+import { NetnsLab, type NetnsLabOptions, type Node, type Pod } from '../lab/netns/index.ts';
+import { HttpPeer } from './http-peer.ts';
+import { SluiceRun } from './sluice-run.ts';
+
+/** An object as it stands in a file. */
+export type Manifest = Readonly<Record<string, unknown>>;
+
+export interface LabelledPod {
+  readonly name: string;
+  /** Default: `node-1`. */
+  readonly node?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** What else stands in its manifest's spec. */
+  readonly spec?: Manifest;
+}
+
+export interface SteeredLabOptions extends Pick<NetnsLabOptions, 'network'> {
+  /** Default: 2. */
+  readonly nodes?: number;
+  readonly pods: readonly LabelledPod[];
+}
+
+/**
+ * Nodes with a Sluice each that enforces the policies of one folder, and pods that talk HTTP:
+ *
+ *     await using lab = await SteeredLab.start({ network: 'routed', pods: [{ name: 'web', labels: { app: 'web' } }] });
+ *     await lab.set('policy', [policy]);
+ *     await lab.peer('client').ask({ url: `http://${lab.url('web')}/` });
+ */
+export class SteeredLab implements AsyncDisposable {
+  readonly lab: NetnsLab;
+  /** By the node's name. */
+  readonly sluices = new Map<string, SluiceRun>();
+  readonly #folder = mkdtempSync(join(tmpdir(), 'sluice-layer7-'));
+  readonly #peers = new Map<string, HttpPeer>();
+  readonly #pods = new Map<string, LabelledPod>();
+  /** By the file's name. */
+  readonly #written = new Map<string, string>();
+
+  private constructor(lab: NetnsLab) {
+    this.lab = lab;
+    mkdirSync(this.#manifests);
+  }
+
+  static async start({ network, nodes = 2, pods }: SteeredLabOptions): Promise<SteeredLab> {
+    const steered = new SteeredLab(await NetnsLab.start({ network, nodes, podsPerNode: 0 }));
+    try {
+      steered.write('nodes', steered.lab.nodes.map(nodeManifest));
+      await steered.addPods(...pods);
+      await Promise.all(steered.lab.nodes.map(({ name }) => steered.startSluice(name)));
+      return steered;
+    } catch (error) {
+      await steered[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Pods that are there before the Sluices of their nodes, or beside them. */
+  async addPods(...pods: readonly LabelledPod[]): Promise<void> {
+    await this.lab.addPods(...pods.map(({ name, node = 'node-1' }) => ({ name, node })));
+    for (const pod of pods) this.#pods.set(pod.name, pod);
+    await this.#writePods();
+  }
+
+  async removePod(name: string): Promise<void> {
+    await this.#peers.get(name)?.[Symbol.asyncDispose]();
+    this.#peers.delete(name);
+    this.#pods.delete(name);
+    await this.lab.removePod(name);
+    await this.#writePods();
+  }
+
+  async startSluice(node: string): Promise<SluiceRun> {
+    const sluice = await SluiceRun.start(this.lab.node(node), { manifests: this.#manifests, folder: join(this.#folder, node) });
+    this.sluices.set(node, sluice);
+    return sluice;
+  }
+
+  /** Puts objects in force, in place of those that had this name before. */
+  async set(name: string, objects: readonly Manifest[]): Promise<void> {
+    if (this.#written.get(name) === textOf(objects)) return;
+    await this.#whileEnforced(() => this.write(name, objects));
+  }
+
+  /** Takes objects out of force. */
+  async unset(name: string): Promise<void> {
+    this.#written.delete(name);
+    await this.#whileEnforced(() => rmSync(join(this.#manifests, `${name}.yaml`)));
+  }
+
+  /** As {@link SteeredLab.set}, without waiting for anything. */
+  write(name: string, objects: readonly Manifest[]): void {
+    const text = textOf(objects);
+    this.#written.set(name, text);
+    writeFileSync(join(this.#manifests, `${name}.yaml`), text);
+  }
+
+  /** What runs in a pod, on a node or outside, to talk HTTP; started when it is first asked for. */
+  peer(place: string): HttpPeer {
+    const known = this.#peers.get(place);
+    if (known) return known;
+    const found = this.lab.places.find(({ name }) => name === place);
+    if (!found) throw new Error(`there is no ${place}`);
+    const peer = new HttpPeer(found);
+    this.#peers.set(place, peer);
+    return peer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#peers.values()].map((peer) => peer[Symbol.asyncDispose]()));
+    await Promise.all([...this.sluices.values()].map((sluice) => sluice.kill()));
+    await this.lab.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  get #manifests(): string {
+    return join(this.#folder, 'manifests');
+  }
+
+  async #whileEnforced(change: () => void): Promise<void> {
+    const before = [...this.sluices.values()].map((sluice) => ({ sluice, since: sluice.said }));
+    change();
+    await Promise.all(before.map(({ sluice, since }) => sluice.enforced(since)));
+  }
+
+  async #writePods(): Promise<void> {
+    const pods = [...this.#pods.values()].map((pod) => podManifest(pod, this.lab.pod(pod.name)));
+    if (this.sluices.size > 0) await this.set('pods', pods);
+    else this.write('pods', pods);
+  }
+}
+
+function textOf(objects: readonly Manifest[]): string {
+  return objects.map((object) => dump(object, { noRefs: true })).join('---\n');
+}
+
+function nodeManifest({ name, plan }: Node): Manifest {
+  const addresses = Object.values(plan.addresses).map((address) => ({ type: 'InternalIP', address }));
+  return { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: { podCIDRs: Object.values(plan.pods) }, status: { addresses } };
+}
+
+function podManifest({ name, labels, spec = {} }: LabelledPod, { node, addresses }: Pod): Manifest {
+  const status = { podIPs: Object.values(addresses).map((ip) => ({ ip })) };
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, labels }, spec: { ...spec, nodeName: node }, status };
+}
