@@ -1,6 +1,5 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { FilterSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
-import type { RouteConfigurationSchema } from '@sluice/envoy-protos/envoy/config/route/v3/route_pb.js';
 import { CredentialInjectorSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/credential_injector/v3/credential_injector_pb.js';
 import { FilterChainConfigSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/filter_chain/v3/filter_chain_pb.js';
 import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
@@ -12,19 +11,19 @@ import {
   type HttpFilterSchema,
   type LocalReplyConfigSchema,
 } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import { HeaderMutationSchema as EarlyHeaderMutationSchema } from '@sluice/envoy-protos/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js';
 import { GenericSchema } from '@sluice/envoy-protos/envoy/extensions/http/injected_credentials/generic/v3/generic_pb.js';
 import { UuidRequestIdConfigSchema } from '@sluice/envoy-protos/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
-import type { Direction, Slot } from '../../model/index.ts';
+import type { Slot } from '../../model/index.ts';
 import { anyOf, typeUrlOf } from '../../xds-server/translate/encode.ts';
 import { durationOf, FROM_ADS, type Init } from '../../xds-server/translate/messages.ts';
 import { translateNormalization } from '../../xds-server/translate/normalization.ts';
+import { deniedRequests } from './access-log.ts';
 import { SECRETS_HEADER } from './compare-secrets.ts';
 import { discovery } from './discovery.ts';
-import type { Filter } from './filter.ts';
 import { HTTP1_OPTIONS, HTTP2_OPTIONS, MAX_HEADERS, MAX_HEADERS_KB } from './http-options.ts';
-import { originalDestinationCluster, REQUEST_ID } from './names.ts';
+import { REQUEST_ID } from './names.ts';
 import type { SlotOptions } from './options.ts';
+import { ON_ARRIVAL, routes } from './pass-on.ts';
 import { secretsOf } from './secrets.ts';
 
 /** As Cilium answers. */
@@ -43,7 +42,8 @@ export function slotConnectionManager(slot: Slot, { http }: SlotOptions): Init<t
     statPrefix: `slot.${slot.direction}`,
     codecType: HttpConnectionManager_CodecType.AUTO,
     routeSpecifier: { case: 'routeConfig', value: routes(slot.direction) },
-    earlyHeaderMutationExtensions: [WITHOUT_SECRETS],
+    earlyHeaderMutationExtensions: [ON_ARRIVAL],
+    accessLog: [deniedRequests(slot)],
     httpFilters: [secrets(slot), rules(slot), ROUTER],
     httpProtocolOptions: HTTP1_OPTIONS,
     http2ProtocolOptions: HTTP2_OPTIONS,
@@ -74,12 +74,6 @@ const ROUTER: Init<typeof HttpFilterSchema> = {
   configType: { case: 'typedConfig', value: anyOf(RouterSchema, { suppressEnvoyHeaders: true }) },
 };
 
-/** What a client sends by this name is not to be taken for the values. */
-const WITHOUT_SECRETS: Filter = {
-  name: 'envoy.http.early_header_mutation.header_mutation',
-  typedConfig: anyOf(EarlyHeaderMutationSchema, { mutations: [{ action: { case: 'remove', value: SECRETS_HEADER } }] }),
-};
-
 /**
  * Gives the rules the values of Secrets. It is no part of what comes with the rules, since Envoy asks for Secrets only when it begins to use a
  * listener, not when an extension configuration changes.
@@ -100,33 +94,6 @@ function secrets({ name }: Slot): Init<typeof HttpFilterSchema> {
 function rules({ name }: Slot): Init<typeof HttpFilterSchema> {
   const typeUrls = [typeUrlOf(RBACSchema), typeUrlOf(FilterChainConfigSchema)];
   return { name, configType: { case: 'configDiscovery', value: discovery(typeUrls) } };
-}
-
-function routes(direction: Direction): Init<typeof RouteConfigurationSchema> {
-  return {
-    name: `slot.${direction}`,
-    requestHeadersToRemove: [SECRETS_HEADER],
-    virtualHosts: [
-      {
-        name: 'all',
-        domains: ['*'],
-        routes: [
-          {
-            match: { pathSpecifier: { case: 'prefix', value: '/' } },
-            action: {
-              case: 'route',
-              value: {
-                clusterSpecifier: { case: 'cluster', value: originalDestinationCluster(direction) },
-                timeout: OFF,
-                // Nothing of these has been seen by whoever would answer: he closed a connection while it was idle, or a policy did.
-                retryPolicy: { retryOn: 'reset-before-request,connect-failure', numRetries: 1 },
-              },
-            },
-          },
-        ],
-      },
-    ],
-  };
 }
 
 const DENIALS: Init<typeof LocalReplyConfigSchema> = {

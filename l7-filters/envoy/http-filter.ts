@@ -15,9 +15,12 @@ import type { TranslatedRules } from './translate-slot.ts';
  */
 export function translateHttpFilter(slot: string, rules: readonly HttpRule[], isOpen: boolean, options: SlotOptions): TranslatedRules {
   const { regexMaxProgramSize, secretValue = () => undefined } = options;
+  const readsPathsAlike = options.http.pathNormalization !== 'none';
   const secrets = collectSecrets(slot, rules, secretValue);
   const usable = rules.filter((rule) => isUnderstood(rule, regexMaxProgramSize) && secrets.isUsable(rule));
-  const access = isOpen ? translateAllowAll() : translateHttpRules(usable, secrets, regexMaxProgramSize);
+  const access = isOpen
+    ? translateAllowAll()
+    : translateHttpRules(usable, { secrets, maxProgramSize: regexMaxProgramSize, readsPathsAlike });
   const actions = translateHeaderActions(usable, secrets);
   const { resource, filters: comparisons } = secrets;
   if (comparisons.length + actions.length === 0) return { config: access, secrets: [resource] };

@@ -4,14 +4,26 @@ import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/r
 import type { HttpRule } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import { joinRegexes } from './joined-regexes.ts';
-import { allOf, headerInput, type Matcher, matchesFully, type OnMatch, type Predicate } from './matching.ts';
+import { allOf, anyOfThem, headerInput, type Matcher, matchesFully, type OnMatch, type Predicate } from './matching.ts';
 import { patternOf } from './pattern.ts';
-import { PATH, predicatesBesidePath } from './rule-predicates.ts';
+import { AUTHORITY, PATH, predicatesBesidePath } from './rule-predicates.ts';
 import type { SlotSecrets } from './secrets.ts';
 
-const ALLOW: OnMatch = {
-  onMatch: { case: 'action', value: { name: 'allow', typedConfig: anyOf(ActionSchema, { name: 'allow', action: RBAC_Action.ALLOW }) } },
-};
+/** Of a header that came twice; each server takes another of them. */
+const SEVERAL_HOSTS = '.*,.*';
+/** Some servers leave out what follows `;` first, and resolve dot segments then. */
+const DOTS_WITH_PARAMETERS = '[^?]*/\\.\\.?(?:;|%3[Bb]).*';
+
+const ALLOW = action('allow', RBAC_Action.ALLOW);
+const DENY = action('deny', RBAC_Action.DENY);
+
+export interface HttpRulesOptions {
+  readonly secrets: SlotSecrets;
+  /** Of a regular expression, in instructions of RE2. */
+  readonly maxProgramSize: number;
+  /** Whether paths that servers read in different ways are nobody's, whatever rules say. */
+  readonly readsPathsAlike: boolean;
+}
 
 /** What must hold besides the path, all of it; none: anything goes. */
 type Conditions = readonly Predicate[];
@@ -22,12 +34,19 @@ type Alternatives = Map<string, Conditions>;
 /**
  * The filter that lets a request pass if any of the rules allows it. Paths that are texts are looked up, and regular expressions with
  * equal conditions become few, so what a request costs does not grow with the number of rules as long as most are of these kinds.
- * @param maxProgramSize of a regular expression, in instructions of RE2
  * @see https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/rbac_filter
  */
-export function translateHttpRules(rules: readonly HttpRule[], secrets: SlotSecrets, maxProgramSize: number): Any {
+export function translateHttpRules(rules: readonly HttpRule[], { secrets, maxProgramSize, readsPathsAlike }: HttpRulesOptions): Any {
   if (rules.length === 0) return anyOf(RBACSchema, { rules: { action: RBAC_Action.ALLOW } });
-  return anyOf(RBACSchema, { matcher: translateMatcher(rules, secrets, maxProgramSize) });
+  const refused = anyOfThem([
+    matchesFully(AUTHORITY, SEVERAL_HOSTS),
+    ...(readsPathsAlike ? [matchesFully(PATH, DOTS_WITH_PARAMETERS)] : []),
+  ]);
+  const matcher: Matcher = {
+    matcherType: { case: 'matcherList', value: { matchers: [{ predicate: refused, onMatch: DENY }] } },
+    onNoMatch: { onMatch: { case: 'matcher', value: translateMatcher(rules, secrets, maxProgramSize) } },
+  };
+  return anyOf(RBACSchema, { matcher });
 }
 
 /** Of all requests. */
@@ -93,6 +112,10 @@ function isAlwaysTrue(alternatives: Alternatives): boolean {
 function keyOf({ method, host, headers }: HttpRule): string {
   const required = headers.filter(({ mismatch }) => mismatch === 'deny').map(({ name, value }) => [name, value]);
   return JSON.stringify([method?.regex ?? null, host?.regex ?? null, required]);
+}
+
+function action(name: string, value: RBAC_Action): OnMatch {
+  return { onMatch: { case: 'action', value: { name, typedConfig: anyOf(ActionSchema, { name, action: value }) } } };
 }
 
 function tableOf(tables: Map<string, Alternatives>, text: string): Alternatives {

@@ -8,6 +8,7 @@ import { type Pattern, patternOf } from './pattern.ts';
 import type { SlotSecrets } from './secrets.ts';
 
 export const PATH = ':path';
+export const AUTHORITY = ':authority';
 
 /** What must hold for a rule to allow a request, all of it; none: it allows every request. */
 export function rulePredicates(rule: HttpRule, secrets: SlotSecrets): readonly Predicate[] {
@@ -18,7 +19,7 @@ export function rulePredicates(rule: HttpRule, secrets: SlotSecrets): readonly P
 export function predicatesBesidePath({ method, host, headers }: HttpRule, secrets: SlotSecrets): readonly Predicate[] {
   return [
     ...textPredicates(':method', patternOf(method?.regex)),
-    ...textPredicates(':authority', patternOf(host?.regex)),
+    ...textPredicates(AUTHORITY, patternOf(host?.regex)),
     ...headers.filter(({ mismatch }) => mismatch === 'deny').map((header) => hasHeader(header, secrets)),
   ];
 }
@@ -26,7 +27,7 @@ export function predicatesBesidePath({ method, host, headers }: HttpRule, secret
 /** That a request has the header as the rule has it. */
 export function hasHeader(header: HeaderRule, secrets: SlotSecrets): Predicate {
   const { value } = header;
-  const name = header.name === 'host' ? ':authority' : header.name;
+  const name = header.name === 'host' ? AUTHORITY : header.name;
   if (value === undefined) return isPresent(name);
   return value.kind === 'literal' ? equals(name, value.text) : isMarked(secrets.keyOf(header));
 }

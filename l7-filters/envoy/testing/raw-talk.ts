@@ -1,0 +1,36 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Far longer than an answer takes: nobody waits for it where the other side closes. */
+const SILENCE_MS = 20_000;
+
+/**
+ * Sends bytes and reads until the other side closes, or said as many final answers as expected.
+ * @returns all that came, as latin1
+ */
+export async function talkRaw(port: number, sent: string | Buffer, isDone: (received: string) => boolean): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  let received = '';
+  const { promise, resolve } = Promise.withResolvers<void>();
+  socket.on('data', (chunk: Buffer) => {
+    received += chunk.toString('latin1');
+    if (isDone(received)) resolve();
+  });
+  socket.on('close', () => resolve());
+  socket.on('error', () => resolve());
+  socket.write(sent);
+  const timeout = new AbortController();
+  await Promise.race([promise, sleep(SILENCE_MS, undefined, { signal: timeout.signal }).catch(() => {})]);
+  timeout.abort();
+  socket.destroy();
+  return received;
+}
+
+/** Of all final answers of HTTP/1. */
+export function statusesOf(received: string): readonly number[] {
+  return [...received.matchAll(/^HTTP\/1\.[01] (\d{3})/gm)]
+    .map(([, status]) => Number(status))
+    .filter((status) => status >= 200 || status === 101);
+}
