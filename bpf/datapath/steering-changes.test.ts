@@ -151,7 +151,7 @@ describe('connections that Envoy has, or is to have', needs('root', 'bpf', 'netn
           await open();
           assert.equal(await connect('again'), 'connected');
           assert.equal(await world.peers.client.ask('again', 'here'), 'here');
-          assert.equal(await world.peers.client.ask('open', 'later'), 'during', 'what was said meanwhile comes later');
+          assert.match(await world.peers.client.ask('open', 'later'), /^during/, 'what was said meanwhile comes later');
           await world.peers.client.close('again');
           await world.peers.client.close('open');
         });

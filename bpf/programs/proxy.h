@@ -18,6 +18,7 @@
 #define MARK_TO_SOCKET 0x00000200
 /* In the lowest bit, which way the packet goes; port 0: to a socket of Envoy's that opened the connection. */
 #define MARK_TO_STEER 0x00000300
+#define MARK_AGAIN 0x00000002
 #define MARK_EGRESS_LISTENER 0x00000900
 #define MARK_INGRESS_LISTENER 0x00000a00
 #define MARK_EGRESS_UPSTREAM 0x00000b00
@@ -36,7 +37,12 @@ struct tcp_request_sock {
 	struct inet_request_sock req;
 } __attribute__((preserve_access_index));
 
+struct sock_common {
+	__u32 skc_tw_rcv_nxt;
+} __attribute__((preserve_access_index));
+
 struct inet_timewait_sock {
+	struct sock_common __tw_common;
 	__u32 tw_mark;
 } __attribute__((preserve_access_index));
 
@@ -163,11 +169,14 @@ static __always_inline bool is_upstream(__u32 mark)
 	return kind_of_mark(mark) == MARK_EGRESS_UPSTREAM || kind_of_mark(mark) == MARK_INGRESS_UPSTREAM;
 }
 
+static __always_inline bool is_downstream(__u32 mark)
+{
+	return kind_of_mark(mark) == MARK_EGRESS_LISTENER || kind_of_mark(mark) == MARK_INGRESS_LISTENER;
+}
+
 static __always_inline bool is_downstream_of(__u32 mark, __u16 slot)
 {
-	__u32 kind = kind_of_mark(mark);
-
-	return slot_of_mark(mark) == slot && (kind == MARK_EGRESS_LISTENER || kind == MARK_INGRESS_LISTENER);
+	return is_downstream(mark) && slot_of_mark(mark) == slot;
 }
 
 static __always_inline bool assign(struct __sk_buff *skb, struct bpf_sock *socket)
@@ -176,6 +185,11 @@ static __always_inline bool assign(struct __sk_buff *skb, struct bpf_sock *socke
 		return false;
 	skb->mark = MARK_TO_SOCKET;
 	return true;
+}
+
+static __always_inline bool is_closed(struct bpf_sock *socket)
+{
+	return bpf_skc_to_tcp_timewait_sock(socket) != 0;
 }
 
 /* Gives a packet to Envoy's socket of its connection; port 0: one that Envoy opened. */
@@ -188,10 +202,77 @@ static __noinline int assign_connection(struct __sk_buff *skb, const struct pack
 	if (!socket)
 		return false;
 	mark = mark_of_socket(socket);
-	if (slot == 0 ? is_upstream(mark) : is_downstream_of(mark, slot))
+	if (slot == 0)
+		is_assigned = is_upstream(mark) && assign(skb, socket);
+	else if (is_downstream_of(mark, slot) && !(is_closed(socket) && opens_tcp(packet)))
 		is_assigned = assign(skb, socket);
 	bpf_sk_release(socket);
 	return is_assigned;
+}
+
+#define TCP_SEQUENCE_AT 4
+#define TCP_CHECKSUM_AT 16
+#define TCP_FLAGS_WORD_AT 12
+
+/* Makes a reset of what opens a connection, without a payload to speak of. */
+static __always_inline bool turn_into_reset(struct __sk_buff *skb, const struct packet *packet, __be32 sequence)
+{
+	__u32 at = ETH_HLEN + packet->layer4_at;
+	__be32 old_sequence;
+	__be16 old_flags, flags;
+
+	if (bpf_skb_load_bytes(skb, at + TCP_SEQUENCE_AT, &old_sequence, sizeof(old_sequence)) ||
+	    bpf_skb_load_bytes(skb, at + TCP_FLAGS_WORD_AT, &old_flags, sizeof(old_flags)))
+		return false;
+	flags = (old_flags & bpf_htons(0xff00)) | bpf_htons(TCP_RST);
+	return !bpf_l4_csum_replace(skb, at + TCP_CHECKSUM_AT, old_sequence, sequence, sizeof(sequence)) &&
+	       !bpf_l4_csum_replace(skb, at + TCP_CHECKSUM_AT, old_flags, flags, sizeof(flags)) &&
+	       !bpf_skb_store_bytes(skb, at + TCP_SEQUENCE_AT, &sequence, sizeof(sequence), 0) &&
+	       !bpf_skb_store_bytes(skb, at + TCP_FLAGS_WORD_AT, &flags, sizeof(flags), 0);
+}
+
+/* What comes next to a socket, where it stands in the way of who is to have its connection: an old one, or one of another slot's. */
+static __always_inline bool is_obstacle(struct bpf_sock *socket, const struct packet *packet, __u16 slot, __u32 *next)
+{
+	struct tcp_timewait_sock *closed;
+	struct bpf_tcp_sock *tcp;
+	struct bpf_sock *full;
+
+	full = bpf_sk_fullsock(socket);
+	if (!full) {
+		closed = opens_tcp(packet) ? bpf_skc_to_tcp_timewait_sock(socket) : 0;
+		if (closed)
+			*next = apart(closed->tw_sk.__tw_common.skc_tw_rcv_nxt);
+		return closed;
+	}
+	if (!is_downstream(full->mark) || slot_of_mark(full->mark) == slot)
+		return false;
+	tcp = bpf_tcp_sock(full);
+	if (tcp)
+		*next = apart(tcp->rcv_nxt);
+	return tcp;
+}
+
+/*
+ * Where there is a socket of the same addresses and ports, the kernel takes no other. A client may use a port again at once that Envoy has closed and
+ * still remembers (TIME_WAIT), or his connection may have become another slot's. So the packet comes in a second time, and this one becomes
+ * the reset that ends what is there. Whether that is so.
+ */
+static __noinline int clear_way(struct __sk_buff *skb, const struct packet *packet, __u32 slot)
+{
+	struct bpf_sock *socket = socket_for(skb, packet);
+	bool is_cleared = false;
+	__u32 next = 0;
+
+	if (!socket)
+		return false;
+	if (socket->state != BPF_TCP_LISTEN && is_obstacle(socket, packet, slot, &next)) {
+		skb->mark |= MARK_AGAIN;
+		is_cleared = !bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS) && turn_into_reset(skb, packet, bpf_htonl(next)) &&
+			     assign(skb, socket);
+	}
+	bpf_sk_release(socket);
+	return is_cleared;
 }
 
 /* Or to the slot's listener, which answers with a reset what opens nothing. */

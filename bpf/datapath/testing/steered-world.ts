@@ -15,6 +15,7 @@ export const OTHER_INGRESS_SLOT = { direction: 'ingress', port: 10_004 } as cons
 export const SLOTS = [EGRESS_SLOT, INGRESS_SLOT, OTHER_EGRESS_SLOT, OTHER_INGRESS_SLOT] as const;
 const PROXY_PORTS = { first: 10_000, last: 19_999 };
 const SEEN = 'seen';
+const MARKED = 'marked';
 export const PINS = '/sys/fs/bpf/sluice';
 
 /** What a slot of the tests is called. */
@@ -126,6 +127,13 @@ export class SteeredWorld implements AsyncDisposable {
   opened(): number {
     const { enter } = this.pods.web;
     return Number(/packets (\d+)/.exec(sh(`${enter.join(' ')} nft list table inet ${SEEN}`))?.[1]);
+  }
+
+  /** Has all that a pod sends marked within it, as root there may do. */
+  markPackets({ enter }: TestPod, mark: number): Disposable {
+    const nft = (rules: string) => sh(`${enter.join(' ')} nft '${rules}'`);
+    nft(`table inet ${MARKED} { chain sent { type filter hook output priority 0; meta mark set ${mark}; }; }`);
+    return { [Symbol.dispose]: () => void nft(`delete table inet ${MARKED}`) };
   }
 
   /** How many packets had this outcome, both ways together. */
