@@ -26,7 +26,7 @@ import { ingestCiliumPolicy } from './rules/ingest-cilium-policy.ts';
 import { ingestNetworkPolicy } from './rules/ingest-network-policy.ts';
 import type { IngestedPolicy, PolicyUnit } from './rules/rule.ts';
 import { Services, serviceOf } from './rules/services.ts';
-import type { EnforcementMode } from './verdicts/compile-direction.ts';
+import type { EnforcementMode } from './verdicts/frame.ts';
 import { VerdictCompiler } from './verdicts/verdict-compiler.ts';
 
 export interface PolicyEngineOptions {

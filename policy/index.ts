@@ -6,5 +6,5 @@ export { type IdentityAllocator, type IdentityScope, MemoryIdentityAllocator } f
 export { formatLabel, type Label, parseLabel } from './labels/label.ts';
 export { ENTITIES } from './rules/entities.ts';
 export { ICMP_TYPES, ICMPV6_TYPES } from './rules/icmp-types.ts';
-export { type EnforcementMode, OWN_NODE } from './verdicts/compile-direction.ts';
+export { type EnforcementMode, OWN_NODE } from './verdicts/frame.ts';
 export { type Judgement, judgePacket } from './verdicts/lookup.ts';

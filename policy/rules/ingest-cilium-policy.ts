@@ -1,7 +1,5 @@
 import {
   type CiliumClusterwideNetworkPolicy,
-  type CiliumEgressRule,
-  type CiliumIngressRule,
   type CiliumNetworkPolicy,
   type CiliumPolicySpec,
   ciliumPolicySpec,
@@ -12,9 +10,10 @@ import { type Direction, type FieldPath, objectKey } from '../../model/index.ts'
 import { ANY_SOURCE, KUBERNETES, NAMESPACE_KEY, parseLabelKey, RESERVED } from '../labels/label.ts';
 import { type LabelSelector, type Requirement, requireLabel, selectorKey } from '../labels/selector.ts';
 import { Findings } from './findings.ts';
-import { ingestCiliumPeers, type PeerContext, type PeerMembers } from './ingest-cilium-peers.ts';
+import { ingestCiliumPeers, type PeerContext } from './ingest-cilium-peers.ts';
 import { ingestCiliumPorts, isWithoutPorts } from './ingest-cilium-ports.ts';
 import { ingestSelector, readableRequirements } from './ingest-selector.ts';
+import { type PlainRule, rulesOf } from './plain-rule.ts';
 import { hasItems, hasOnlyKeys, property } from './raw.ts';
 import { type DirectionRules, type IngestedPolicy, NO_RULES, type PolicyUnit, peerKey, type Rule } from './rule.ts';
 import type { Services } from './services.ts';
@@ -122,69 +121,6 @@ function ingestDirection(direction: Direction, spec: CiliumPolicySpec, path: Fie
   const rules = [...allowing.flatMap(ingest('allow', direction)), ...denying.flatMap(ingest('deny', `${direction}Deny`))];
   return { isolates, closed: closes(direction, spec, path, context.findings), rules };
 }
-
-/** A rule of either direction: its peers, under the names that the policy has for them, and the rest. */
-interface PlainRule extends Pick<CiliumIngressRule, 'toPorts' | 'icmps' | 'authentication'> {
-  readonly members: PeerMembers;
-  readonly names: Readonly<Record<keyof PeerMembers, string>>;
-}
-
-function rulesOf(direction: Direction, spec: CiliumPolicySpec, list: Direction | `${Direction}Deny`): PlainRule[] {
-  if (direction === 'ingress') return (spec[list === 'ingress' ? 'ingress' : 'ingressDeny'] ?? []).map(plainIngress);
-  return (spec[list === 'egress' ? 'egress' : 'egressDeny'] ?? []).map(plainEgress);
-}
-
-function plainIngress(rule: CiliumIngressRule): PlainRule {
-  const { toPorts, icmps, authentication } = rule;
-  const members = {
-    endpoints: rule.fromEndpoints,
-    cidrs: rule.fromCIDR,
-    cidrSets: rule.fromCIDRSet,
-    entities: rule.fromEntities,
-    services: undefined,
-    nodes: rule.fromNodes,
-    groups: rule.fromGroups,
-    names: undefined,
-  };
-  return { toPorts, icmps, authentication, members, names: SOURCE_NAMES };
-}
-
-function plainEgress(rule: CiliumEgressRule): PlainRule {
-  const { toPorts, icmps, authentication } = rule;
-  const members = {
-    endpoints: rule.toEndpoints,
-    cidrs: rule.toCIDR,
-    cidrSets: rule.toCIDRSet,
-    entities: rule.toEntities,
-    services: rule.toServices,
-    nodes: rule.toNodes,
-    groups: rule.toGroups,
-    names: rule.toFQDNs,
-  };
-  return { toPorts, icmps, authentication, members, names: DESTINATION_NAMES };
-}
-
-const SOURCE_NAMES = {
-  endpoints: 'fromEndpoints',
-  cidrs: 'fromCIDR',
-  cidrSets: 'fromCIDRSet',
-  entities: 'fromEntities',
-  services: '',
-  nodes: 'fromNodes',
-  groups: 'fromGroups',
-  names: '',
-} as const;
-
-const DESTINATION_NAMES = {
-  endpoints: 'toEndpoints',
-  cidrs: 'toCIDR',
-  cidrSets: 'toCIDRSet',
-  entities: 'toEntities',
-  services: 'toServices',
-  nodes: 'toNodes',
-  groups: 'toGroups',
-  names: 'toFQDNs',
-} as const;
 
 /** Requirements narrow what all other rules allow, so without them nothing may be allowed. */
 function closes(direction: Direction, spec: CiliumPolicySpec, path: FieldPath, findings: Findings): boolean {

@@ -10,7 +10,8 @@ import {
 } from '../../model/index.ts';
 import type { IdentityFacts } from '../identity/facts.ts';
 import type { PolicyUnit, Rule } from '../rules/rule.ts';
-import { type CompiledDirection, compileDirection, type EnforcementMode, patchDirection } from './compile-direction.ts';
+import { type CompiledDirection, compileDirection, patchDirection } from './compile-direction.ts';
+import type { EnforcementMode } from './frame.ts';
 import { type IdentitySet, IdentitySets } from './identity-sets.ts';
 import type { SlotDraft } from './slot-draft.ts';
 import { type SlotChanges, SlotTable } from './slot-table.ts';
