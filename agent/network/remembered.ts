@@ -1,10 +1,8 @@
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { replaceFile } from '../replace-file.ts';
 import { SteeringNetworkError } from './network-error.ts';
-
-const FILE = 'network.json';
 
 const record = z.object({
   /** What was there before goes with the boot. */
@@ -54,7 +52,7 @@ export class Remembered {
 
   get #path(): string {
     if (this.#folder === undefined) throw new SteeringNetworkError('not-remembered', 'nothing is to be changed here');
-    return join(this.#folder, FILE);
+    return join(this.#folder, fileName());
   }
 
   #read(): Readonly<Record<string, string>> | undefined {
@@ -65,4 +63,9 @@ export class Remembered {
       return undefined;
     }
   }
+}
+
+/** Each network namespace has its own, named by its number. */
+function fileName(): string {
+  return `network-${readlinkSync('/proc/thread-self/ns/net').replaceAll(/\D/g, '')}.json`;
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { needs } from '../../testkit/capabilities.ts';
@@ -57,7 +58,7 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
       ]);
       assert.deepEqual(snapshot(), before);
       assert.deepEqual(removeSteeringNetwork(world.options), []);
-      assert.equal(existsSync(world.folder.join('state/network.json')), false);
+      assert.deepEqual(readdirSync(world.options.stateFolder), []);
     }
     assert.deepEqual(snapshot(), before);
   });
@@ -102,7 +103,8 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
   test('a record of an earlier boot says nothing', () => {
     using world = new SteeringWorld();
     world.open()[Symbol.dispose]();
-    const file = world.folder.join('state/network.json');
+    const [name = ''] = readdirSync(world.options.stateFolder);
+    const file = join(world.options.stateFolder, name);
     assert.deepEqual(Object.keys(JSON.parse(readFileSync(file, 'utf8')).sysctls), ['ipv4/tcp_early_demux', 'ipv4/ip_local_port_range']);
     writeFileSync(file, JSON.stringify({ boot: 'another', sysctls: { 'ipv4/tcp_early_demux': '1', 'ipv4/ip_local_port_range': '1 2' } }));
     const removed = removeSteeringNetwork(world.options);
@@ -157,5 +159,21 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
     }
     using network = world.open();
     assertAllWell(network);
+  });
+
+  test('each network namespace remembers its own, in one folder', () => {
+    using world = new SteeringWorld();
+    world.open()[Symbol.dispose]();
+    const { stateFolder } = world.options;
+    const script = `
+      const { removeSteeringNetwork, SteeringNetwork } = await import(${JSON.stringify(MODULE)});
+      const options = { stateFolder: ${JSON.stringify(stateFolder)}, proxyPorts: { first: 1, last: 2 }, onEvent: () => {} };
+      console.log(removeSteeringNetwork(options).length);
+      SteeringNetwork.open(options)[Symbol.dispose]();
+      console.log(removeSteeringNetwork(options).at(-1));`;
+    const command = ['unshare', '--net', 'sh', '-c', 'ip link set lo up; exec "$@"', 'sh', process.execPath];
+    assert.equal(run(...command, '--input-type=module', '--eval', script), '0\nnet.ipv4.ip_local_port_range is 32768 60999 again\n');
+    assert.equal(readdirSync(stateFolder).length, 1);
+    assert.equal(removeSteeringNetwork(world.options).at(-1), 'net.ipv4.ip_local_port_range is 20000 50000 again');
   });
 });
