@@ -259,12 +259,26 @@ static __noinline int judge_packet(struct door *door, const struct packet *packe
 	return connection->outcome;
 }
 
+/* Whether what an ICMP error quotes was sent by Envoy, with the address of a pod: of a connection that it opened, or that it has. */
+static __always_inline bool is_sent_by_proxy(const struct door *door, const struct packet *quoted, bool is_steered)
+{
+	bool may_be_upstream = quoted->layer4.source_port >= FIRST_UPSTREAM_PORT;
+	__u32 mark;
+
+	if (quoted->protocol != IPPROTO_TCP || (!may_be_upstream && !is_steered))
+		return false;
+	mark = mark_of_sender(door->skb, quoted);
+	return is_upstream(mark) || (is_steered && is_downstream(mark));
+}
+
 /* An ICMP error is about the packet that it quotes, which went the other way. PASSED_UNJUDGED: it is about none that is known. */
-static __noinline int judge_error(const struct door *door, const struct packet *packet)
+static __noinline int judge_error(struct door *door, const struct packet *packet)
 {
 	struct packet quoted = {};
 	struct connection_key key = {};
 	struct connection *connection;
+	enum outcome outcome = PASSED_UNJUDGED;
+	bool is_steered = false;
 	__u32 at = packet->layer4_at + sizeof(struct icmp_header);
 
 	if (is_drop(parse_packet(door->skb, &quoted, at, QUOTED)) || quoted.fragment == LATER_FRAGMENT)
@@ -276,11 +290,18 @@ static __noinline int judge_error(const struct door *door, const struct packet *
 		return PASSED_UNJUDGED;
 	key_connection(&key, door->ifindex, opposite(door->heading), &quoted);
 	connection = bpf_map_lookup_elem(&connections, &key);
-	if (!connection || is_over(connection, key.protocol, door->now))
-		return PASSED_UNJUDGED;
-	if (!stands(door, connection))
-		judge_again(door, &key, false, connection);
-	return is_drop(connection->outcome) ? connection->outcome : PASSED_RELATED;
+	if (connection && !is_over(connection, key.protocol, door->now)) {
+		if (!stands(door, connection))
+			judge_again(door, &key, false, connection);
+		if (is_drop(connection->outcome))
+			return connection->outcome;
+		is_steered = connection->outcome == PASSED_STEERED;
+		outcome = PASSED_RELATED;
+	}
+	if (!door->has_subject || !is_sent_by_proxy(door, &quoted, is_steered))
+		return outcome;
+	door->slot = 0;
+	return PASSED_STEERED;
 }
 
 #endif

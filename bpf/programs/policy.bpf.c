@@ -282,6 +282,11 @@ int from_steer(struct __sk_buff *skb)
 	if (kind_of_mark(skb->mark) != MARK_TO_STEER || is_drop(parse_packet(skb, &packet, 0, 0)))
 		return TC_ACT_SHOT;
 	bpf_skb_change_type(skb, PACKET_HOST);
+	/* The kernel finds the socket by what is quoted. */
+	if (is_icmp_error(&packet)) {
+		skb->mark = MARK_TO_SOCKET;
+		return TC_ACT_UNSPEC;
+	}
 	if (assign_connection(skb, &packet, slot))
 		return TC_ACT_UNSPEC;
 	if (slot && !(skb->mark & MARK_AGAIN) && clear_way(skb, &packet, slot))

@@ -145,10 +145,8 @@ static __always_inline __u32 mark_of_socket(struct bpf_sock *socket)
 	return closed ? apart(closed->tw_sk.tw_mark) : 0;
 }
 
-/* The mark of the socket that a packet is for; 0: there is none that has one. */
-static __noinline int mark_of_receiver(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline __u32 mark_and_release(struct bpf_sock *socket)
 {
-	struct bpf_sock *socket = socket_for(skb, packet);
 	__u32 mark;
 
 	if (!socket)
@@ -156,6 +154,22 @@ static __noinline int mark_of_receiver(struct __sk_buff *skb, const struct packe
 	mark = mark_of_socket(socket);
 	bpf_sk_release(socket);
 	return mark;
+}
+
+/* The mark of the socket that a packet is for; 0: there is none that has one. */
+static __noinline int mark_of_receiver(struct __sk_buff *skb, const struct packet *packet)
+{
+	return mark_and_release(socket_for(skb, packet));
+}
+
+/* And of the socket that one was sent by, which an ICMP error quotes. */
+static __noinline int mark_of_sender(struct __sk_buff *skb, const struct packet *quoted)
+{
+	struct bpf_sock_tuple tuple = {};
+
+	key_socket(&tuple, quoted->is_ipv6, quoted->destination, quoted->layer4.destination_port, quoted->source,
+		   quoted->layer4.source_port);
+	return mark_and_release(find_socket(skb, &tuple, quoted->is_ipv6));
 }
 
 /* Envoy opens connections and takes none at these ports, so what opens one is not for it. */

@@ -40,6 +40,7 @@ export interface WorldPolicies {
 type Pods = Readonly<Record<'web' | 'client' | 'other' | 'outside', TestPod>>;
 
 interface Owned {
+  readonly network: PodNetwork;
   readonly steering: SteeringNetwork;
   readonly folder: TemporaryFolder;
   readonly resources: AsyncDisposableStack;
@@ -54,6 +55,7 @@ export class SteeredWorld implements AsyncDisposable {
   readonly peers: Readonly<Record<keyof Pods | 'node', StreamPeer>>;
   datapath: Datapath;
   proxy: TransparentProxy;
+  readonly network: PodNetwork;
   readonly #steering: SteeringNetwork;
   readonly #folder: TemporaryFolder;
   readonly #resources: AsyncDisposableStack;
@@ -63,6 +65,7 @@ export class SteeredWorld implements AsyncDisposable {
     this.peers = parts.peers;
     this.datapath = parts.datapath;
     this.proxy = parts.proxy;
+    this.network = owned.network;
     this.#steering = owned.steering;
     this.#folder = owned.folder;
     this.#resources = owned.resources;
@@ -88,7 +91,7 @@ export class SteeredWorld implements AsyncDisposable {
     const proxy = await TransparentProxy.start(folder.join('proxy'), SLOTS);
     resources.defer(() => proxy.kill());
     const datapath = await Datapath.open({ pinFolder: PINS, sizes: SMALL, monitor: 'connections' });
-    const world = new SteeredWorld({ pods, peers, datapath, proxy }, { steering, folder, resources: resources.move() });
+    const world = new SteeredWorld({ pods, peers, datapath, proxy }, { network, steering, folder, resources: resources.move() });
     await world.#enforce();
     return world;
   }
