@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
-import { NetnsLab, type NetnsLabOptions, type Node, type Pod } from '../lab/netns/index.ts';
+import { NetnsLab, type NetnsLabOptions, type Network, type Node, type Pod } from '../lab/netns/index.ts';
 import { HttpPeer } from './http-peer.ts';
 import { SluiceRun } from './sluice-run.ts';
 
@@ -49,7 +49,10 @@ export class SteeredLab implements AsyncDisposable {
   static async start({ network, nodes = 2, pods }: SteeredLabOptions): Promise<SteeredLab> {
     const steered = new SteeredLab(await NetnsLab.start({ network, nodes, podsPerNode: 0 }));
     try {
-      steered.write('nodes', steered.lab.nodes.map(nodeManifest));
+      steered.write(
+        'nodes',
+        steered.lab.nodes.map((node) => nodeManifest(node, network)),
+      );
       await steered.addPods(...pods);
       await Promise.all(steered.lab.nodes.map(({ name }) => steered.startSluice(name)));
       return steered;
@@ -138,9 +141,12 @@ function textOf(objects: readonly Manifest[]): string {
   return objects.map((object) => dump(object, { noRefs: true })).join('---\n');
 }
 
-function nodeManifest({ name, plan }: Node): Manifest {
+function nodeManifest({ name, plan }: Node, network: Network): Manifest {
   const addresses = Object.values(plan.addresses).map((address) => ({ type: 'InternalIP', address }));
-  return { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: { podCIDRs: Object.values(plan.pods) }, status: { addresses } };
+  // By these it is known which addresses tunnels have.
+  const annotations = { 'flannel.alpha.coreos.com/backend-type': 'vxlan', 'flannel.alpha.coreos.com/public-ip': plan.addresses.ipv4 };
+  const metadata = { name, ...(network === 'vxlan' && { annotations }) };
+  return { apiVersion: 'v1', kind: 'Node', metadata, spec: { podCIDRs: Object.values(plan.pods) }, status: { addresses } };
 }
 
 function podManifest({ name, labels, spec = {} }: LabelledPod, { node, addresses }: Pod): Manifest {
