@@ -41,3 +41,13 @@ export function formatPath(path: FieldPath): string {
   }
   return text;
 }
+
+/** `Ingress default/web`, `IngressClass cilium`. */
+export function formatObject({ kind, namespace, name }: ObjectRef): string {
+  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
+}
+
+/** `Ingress default/web spec.rules[0]`. */
+export function formatField({ object, path }: FieldRef): string {
+  return path.length === 0 ? formatObject(object) : `${formatObject(object)} ${formatPath(path)}`;
+}

@@ -1,4 +1,4 @@
-import { type Diagnostic, formatPath } from '../model/index.ts';
+import { type Diagnostic, formatField } from '../model/index.ts';
 import { diagnose } from './report.ts';
 import type { Clause, SlotDraft } from './verdicts/slot-draft.ts';
 
@@ -18,8 +18,6 @@ export function diagnoseConflicts(conflicts: readonly SlotDraft[]): Diagnostic[]
 }
 
 function conflictOf({ rules, source }: Clause, other: Clause): Diagnostic {
-  const { kind, namespace, name } = other.source.object;
-  const where = `${kind} ${namespace === '' ? name : `${namespace}/${name}`}, ${formatPath(other.source.path)}`;
-  const message = `${ASKS[rules.kind]} at a port where ${where} ${ASKS[other.rules.kind]}: what needs either is denied there`;
+  const message = `${ASKS[rules.kind]} at a port where ${formatField(other.source)} ${ASKS[other.rules.kind]}: what needs either is denied there`;
   return diagnose(source.object, source.path, 'ConflictingLayer7', message);
 }

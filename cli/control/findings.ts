@@ -1,7 +1,7 @@
-import type { Diagnostic } from '../../model/index.ts';
+import { type Diagnostic, formatObject } from '../../model/index.ts';
 import type { LogEntry } from '../log.ts';
 import { describeDiagnostic } from '../text/diagnostics.ts';
-import { formatLocation, formatObject, formatSource, type Locate } from '../text/place.ts';
+import { formatLocation, formatSource, type Locate } from '../text/place.ts';
 
 const EVENTS = { error: 'refused', warning: 'warning', info: 'note' } as const;
 

@@ -1,10 +1,10 @@
 import type { ChangedEvent } from '../../controller/controller.ts';
 import type { Model } from '../../controller/pipeline/pipeline.ts';
 import { type KubeObject, refOf } from '../../kube/index.ts';
-import { type ObjectRef, objectKey } from '../../model/index.ts';
+import { formatObject, type ObjectRef, objectKey } from '../../model/index.ts';
 import type { Log } from '../log.ts';
 import { plural } from '../text/diagnostics.ts';
-import { formatFile, formatObject, type Locate } from '../text/place.ts';
+import { formatFile, type Locate } from '../text/place.ts';
 
 /** More objects than this in one batch are told about as numbers. */
 const MAX_NAMED = 5;

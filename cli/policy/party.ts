@@ -1,9 +1,8 @@
 import { editDistance } from '../../controller/explain/virtual-hosts.ts';
 import { type Pod, refOf } from '../../kube/index.ts';
-import { type Identity, type ObjectRef, type PodEndpoint, RESERVED_IDENTITIES } from '../../model/index.ts';
+import { formatObject, type Identity, type ObjectRef, type PodEndpoint, RESERVED_IDENTITIES } from '../../model/index.ts';
 import { parseLabel } from '../../policy/index.ts';
 import { CliError } from '../cli-error.ts';
-import { formatObject } from '../text/place.ts';
 import { someOf } from '../text/some-of.ts';
 import type { PartyName } from './party-name.ts';
 import { type Family, familyOf, type PolicyWorld } from './policy-world.ts';

@@ -1,5 +1,5 @@
-import { compareDiagnostics, type Diagnostic, formatPath, type Severity } from '../../model/index.ts';
-import { formatFile, formatLocation, formatObject, type Locate } from './place.ts';
+import { compareDiagnostics, type Diagnostic, formatObject, formatPath, type Severity } from '../../model/index.ts';
+import { formatFile, formatLocation, type Locate } from './place.ts';
 
 export const SEVERITIES = ['error', 'warning', 'info'] as const satisfies readonly Severity[];
 

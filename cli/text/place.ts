@@ -1,13 +1,8 @@
 import { relative } from 'node:path';
-import { type FieldPath, type FieldRef, formatPath, type Location, type ObjectRef } from '../../model/index.ts';
+import { type FieldPath, type FieldRef, formatField, type Location, type ObjectRef } from '../../model/index.ts';
 
 /** Finds the place of a field; undefined where the object has no file. */
 export type Locate = (object: ObjectRef, path: FieldPath) => Location | undefined;
-
-/** `Ingress default/web`, `IngressClass cilium`. */
-export function formatObject({ kind, namespace, name }: ObjectRef): string {
-  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
-}
 
 /** A file as it is shortest to name from here. */
 export function formatFile(file: string): string {
@@ -22,9 +17,8 @@ export function formatLocation({ file, line, column }: Location): string {
 
 /** `Ingress default/web spec.rules[0] (web.yaml:12:5)`. */
 export function formatSource({ object, path }: FieldRef, locate: Locate): string {
-  const field = path.length === 0 ? '' : ` ${formatPath(path)}`;
   const location = locate(object, path);
-  return `${formatObject(object)}${field}${location ? ` (${formatLocation(location)})` : ''}`;
+  return `${formatField({ object, path })}${location ? ` (${formatLocation(location)})` : ''}`;
 }
 
 /** The JSON of a value in which every reference to a field also has its `location`. */

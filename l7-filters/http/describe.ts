@@ -1,12 +1,12 @@
-import { type FieldRef, formatPath, type HeaderMismatch, type HeaderRule, type HeaderValue, type HttpRule } from '../../model/index.ts';
+import { formatField, type HeaderMismatch, type HeaderRule, type HeaderValue, type HttpRule } from '../../model/index.ts';
 import type { Miss, RuleMatch } from './match.ts';
 
 /**
  * Says what keeps a rule from allowing a request, and where that stands, such as `method PUT is not POST
- * (CiliumNetworkPolicy default/rule1, spec.ingress[0].toPorts[0].rules.http[0].method)`. Names Secrets, never what they hold.
+ * (CiliumNetworkPolicy default/rule1 spec.ingress[0].toPorts[0].rules.http[0].method)`. Names Secrets, never what they hold.
  */
 export function describeMisses({ misses }: RuleMatch): string {
-  return misses.map((miss) => `${describeMiss(miss)} (${describeSource(miss.rule.source)})`).join(', ');
+  return misses.map((miss) => `${describeMiss(miss)} (${formatField(miss.rule.source)})`).join(', ');
 }
 
 /** What a rule asks for, such as `method GET, path "/public/.*", header x-role admin`. Names Secrets, never what they hold. */
@@ -38,10 +38,6 @@ function describeMiss({ kind, rule, actual, isCertain }: Miss): string {
 
 function describeValue(value: HeaderValue): string {
   return value.kind === 'literal' ? quote(value.text) : `the value of Secret ${value.namespace}/${value.name}`;
-}
-
-function describeSource({ object: { kind, namespace, name }, path }: FieldRef): string {
-  return `${kind} ${namespace === '' ? name : `${namespace}/${name}`}, ${formatPath(path)}`;
 }
 
 function quote(text: string): string {

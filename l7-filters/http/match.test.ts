@@ -110,14 +110,14 @@ describe('the nearest rule', () => {
     ruleOf({ method: 'POST', path: '/inbox' }, 2),
   ];
   const NEAREST: readonly (readonly [request: Partial<HttpRequest>, told: string])[] = [
-    [{ method: 'PUT', path: '/public' }, 'method PUT is not GET (CiliumNetworkPolicy shop/api, http[0].method)'],
-    [{ method: 'PUT', path: '/inbox' }, 'header x-role is missing (CiliumNetworkPolicy shop/api, http[1].headers[0])'],
+    [{ method: 'PUT', path: '/public' }, 'method PUT is not GET (CiliumNetworkPolicy shop/api http[0].method)'],
+    [{ method: 'PUT', path: '/inbox' }, 'header x-role is missing (CiliumNetworkPolicy shop/api http[1].headers[0])'],
     [
       { method: 'PUT', path: '/inbox', headers: [['x-role', 'user']] },
-      'header x-role is not admin (CiliumNetworkPolicy shop/api, http[1].headers[0])',
+      'header x-role is not admin (CiliumNetworkPolicy shop/api http[1].headers[0])',
     ],
-    [{ method: 'GET', path: '/private' }, 'path /private is not /public (CiliumNetworkPolicy shop/api, http[0].path)'],
-    [{ method: 'GET', path: '/a b' }, 'path "/a b" is not /public (CiliumNetworkPolicy shop/api, http[0].path)'],
+    [{ method: 'GET', path: '/private' }, 'path /private is not /public (CiliumNetworkPolicy shop/api http[0].path)'],
+    [{ method: 'GET', path: '/a b' }, 'path "/a b" is not /public (CiliumNetworkPolicy shop/api http[0].path)'],
   ];
   for (const [request, told] of NEAREST) {
     test(`of ${request.method} ${request.path}: ${told}`, () => {

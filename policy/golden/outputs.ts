@@ -5,14 +5,14 @@ import {
   type Diagnostic,
   type DirectionPolicy,
   type FieldRef,
-  formatPath,
+  formatField,
   type Identity,
   IP_PROTOCOLS,
   RESERVED_IDENTITIES,
   type Slot,
   type Verdict,
 } from '../../model/index.ts';
-import type { PolicyChange } from '../engine.ts';
+import { OWN_NODE, type PolicyChange } from '../index.ts';
 
 /** Every file that comes of a case, by name. */
 export function outputsOf(change: PolicyChange): ReadonlyMap<string, string> {
@@ -74,16 +74,15 @@ function describePorts({ protocol, port, portPrefixLength }: Pick<Verdict, 'prot
 function describeSlot({ rules, allowsAll }: Slot): object {
   const described =
     rules.kind === 'http'
-      ? rules.rules.map((rule) => ({ rule: describeHttpRule(rule), from: describeSource(rule.source) }))
-      : rules.rules.map(({ pattern, source }) => ({ rule: `server name ${pattern}`, from: describeSource(source) }));
+      ? rules.rules.map((rule) => ({ rule: describeHttpRule(rule), from: formatField(rule.source) }))
+      : rules.rules.map(({ pattern, source }) => ({ rule: `server name ${pattern}`, from: formatField(source) }));
   return { rules: described, allowsAll: allowsAll.map(describeSource) };
 }
 
 function describeDiagnostic({ severity, code, object, path, message }: Diagnostic): object {
-  return { [`${severity} ${code}`]: object ? describeSource({ object, path }) : '', message };
+  return { [`${severity} ${code}`]: object ? formatField({ object, path }) : '', message };
 }
 
-function describeSource({ object: { kind, namespace, name }, path }: FieldRef): string {
-  const owner = `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`.trim();
-  return path.length > 0 ? `${owner} ${formatPath(path)}` : owner;
+function describeSource(source: FieldRef): string {
+  return source === OWN_NODE ? 'the own node' : formatField(source);
 }
