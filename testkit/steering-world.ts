@@ -4,7 +4,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { isAsWanted, removeSteeringNetwork, SteeringNetwork, type SteeringNetworkEvent } from '../agent/network/index.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
 
-const SETTINGS = { 'ipv4/tcp_early_demux': '1', 'ipv4/ip_local_port_range': '20000 50000', 'ipv4/conf/all/rp_filter': '0' };
+const SETTINGS = {
+  'ipv4/tcp_early_demux': '1',
+  'ipv4/ip_local_port_range': '20000 50000',
+  'ipv4/conf/all/rp_filter': '0',
+  'ipv4/ip_local_reserved_ports': '\n',
+};
 
 /** What a command printed. */
 export function run(...[command = '', ...args]: readonly string[]): string {

@@ -32,7 +32,7 @@ export class NetworkParts implements Disposable {
     this.#remembered = new Remembered(options.stateFolder);
     this.device = new SteeringDevice(editor, new DeviceSysctls(sysctls, () => deviceSettings(sysctls)));
     this.#all = [
-      new NodeSysctls(sysctls, this.#remembered),
+      new NodeSysctls(sysctls, this.#remembered, options.proxyPorts),
       this.device,
       new SteeringAddress(sysctls, editor, netlink),
       new SteeringTable(netfilter, options.proxyPorts),
@@ -48,7 +48,7 @@ export class NetworkParts implements Disposable {
 
   /** Remembers what was before and is none of ours. @throws NetlinkError, SteeringNetworkError */
   make(): void {
-    this.#remembered.remember({});
+    this.#remembered.remember(new Map());
     for (const part of this.#all) part.make();
   }
 

@@ -7,14 +7,17 @@ import { SteeringNetworkError } from './network-error.ts';
 const record = z.object({
   /** What was there before goes with the boot. */
   boot: z.string(),
-  sysctls: z.record(z.string(), z.string()),
+  sysctls: z.record(z.string(), z.object({ before: z.string(), made: z.string() })),
 });
+
+/** What a setting was before, and what it was made. */
+export type ChangedSysctl = Readonly<z.output<typeof record>['sysctls'][string]>;
 
 /** What was there before something was changed, which outlives the process that changed it. */
 export class Remembered {
   readonly #folder: string | undefined;
   readonly #boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  #sysctls: Readonly<Record<string, string>> | undefined;
+  #sysctls: Readonly<Record<string, ChangedSysctl>> | undefined;
 
   /** @param folder for files of this node and boot, made when something is to be remembered; undefined: nothing is */
   constructor(folder: string | undefined) {
@@ -27,14 +30,22 @@ export class Remembered {
     return this.#sysctls !== undefined;
   }
 
-  sysctl(path: string): string | undefined {
-    return this.#sysctls?.[path];
+  /** By path. */
+  get sysctls(): ReadonlyMap<string, ChangedSysctl> {
+    return new Map(Object.entries(this.#sysctls ?? {}));
   }
 
-  /** Remembers that changes begin, and a value, unless one is remembered already. @throws SteeringNetworkError `not-remembered` */
-  remember(sysctls: Readonly<Record<string, string>>): void {
-    const all = { ...sysctls, ...this.#sysctls };
-    if (this.#sysctls !== undefined && Object.keys(all).length === Object.keys(this.#sysctls).length) return;
+  /**
+   * Remembers that changes begin, and those that are about to be made. What a setting was before is the last that somebody else made it.
+   * @throws SteeringNetworkError `not-remembered`
+   */
+  remember(changes: ReadonlyMap<string, { readonly found: string; readonly wanted: string }>): void {
+    if (this.#sysctls !== undefined && changes.size === 0) return;
+    const changed = [...changes].map(([path, { found, wanted }]) => {
+      const earlier = this.#sysctls?.[path];
+      return [path, { before: found === earlier?.made ? earlier.before : found, made: wanted }] as const;
+    });
+    const all = { ...this.#sysctls, ...Object.fromEntries(changed) };
     try {
       mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
       replaceFile(this.#path, `${JSON.stringify({ boot: this.#boot, sysctls: all } satisfies z.input<typeof record>)}\n`);
@@ -55,7 +66,7 @@ export class Remembered {
     return join(this.#folder, fileName());
   }
 
-  #read(): Readonly<Record<string, string>> | undefined {
+  #read(): Readonly<Record<string, ChangedSysctl>> | undefined {
     try {
       const { boot, sysctls } = record.parse(JSON.parse(readFileSync(this.#path, 'utf8')));
       return boot === this.#boot ? sysctls : undefined;

@@ -100,13 +100,42 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
     setSysctl('ipv4/ip_local_port_range', before);
   });
 
+  test('a setting becomes what somebody else made it last', () => {
+    using world = new SteeringWorld();
+    world.open()[Symbol.dispose]();
+    setSysctl('ipv4/ip_local_port_range', '30000 60000');
+    world.open()[Symbol.dispose]();
+    assert.equal(sysctl('ipv4/ip_local_port_range'), '30000 65535');
+    assert.ok(removeSteeringNetwork(world.options).includes('net.ipv4.ip_local_port_range is 30000 60000 again'));
+    assert.equal(sysctl('ipv4/ip_local_port_range'), '30000 60000');
+  });
+
+  for (const { before, made } of [
+    { before: '', made: '10000-19999' },
+    { before: '8080,9148', made: '8080,9148,10000-19999' },
+    { before: '9990-10010,19000-20001,30000', made: '9990-20001,30000' },
+    { before: '9999,20000', made: '9999-20000' },
+  ]) {
+    test(`where connections may have ports of listeners, these are reserved beside "${before}"`, () => {
+      using world = new SteeringWorld();
+      setSysctl('ipv4/ip_local_port_range', '1024 65535');
+      setSysctl('ipv4/ip_local_reserved_ports', `${before}\n`);
+      using network = world.open();
+      assert.equal(sysctl('ipv4/ip_local_reserved_ports'), made);
+      assertAllWell(network);
+      assert.deepEqual(network.repair(), []);
+      removeSteeringNetwork(world.options);
+      assert.equal(sysctl('ipv4/ip_local_reserved_ports'), before);
+    });
+  }
+
   test('a record of an earlier boot says nothing', () => {
     using world = new SteeringWorld();
     world.open()[Symbol.dispose]();
     const [name = ''] = readdirSync(world.options.stateFolder);
     const file = join(world.options.stateFolder, name);
     assert.deepEqual(Object.keys(JSON.parse(readFileSync(file, 'utf8')).sysctls), ['ipv4/tcp_early_demux', 'ipv4/ip_local_port_range']);
-    writeFileSync(file, JSON.stringify({ boot: 'another', sysctls: { 'ipv4/tcp_early_demux': '1', 'ipv4/ip_local_port_range': '1 2' } }));
+    writeFileSync(file, JSON.stringify({ boot: 'another', sysctls: { 'ipv4/tcp_early_demux': { before: '1', made: '0' } } }));
     const removed = removeSteeringNetwork(world.options);
     assert.ok(removed.includes('removed the devices steer0 and steer1'));
     assert.deepEqual(

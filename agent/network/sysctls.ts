@@ -30,7 +30,8 @@ export class Sysctls {
   /** @throws SteeringNetworkError `read-only`, `not-permitted`, `refused` */
   write(path: string, value: string): void {
     try {
-      writeFileSync(join(this.#folder, path), value);
+      // The kernel takes no notice of nothing at all.
+      writeFileSync(join(this.#folder, path), `${value}\n`);
     } catch (cause) {
       throw errorOf(`${nameOf(path)} cannot be set to ${value}`, this.#folder, cause);
     }
