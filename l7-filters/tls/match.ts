@@ -1,8 +1,9 @@
+import { RE2JS } from 're2js';
 import type { ServerNameRule } from '../../model/index.ts';
 
 const LABEL_CHARACTER = '[-a-z0-9_]';
 
-const COMPILED = new WeakMap<ServerNameRule, RegExp>();
+const COMPILED = new WeakMap<ServerNameRule, RE2JS>();
 
 /**
  * The first rule that has a server name.
@@ -10,13 +11,13 @@ const COMPILED = new WeakMap<ServerNameRule, RegExp>();
  */
 export function findServerName(rules: readonly ServerNameRule[], name: string): ServerNameRule | undefined {
   const lower = name.toLowerCase();
-  return rules.find((rule) => compiled(rule).test(lower));
+  return rules.find((rule) => compiled(rule).matches(lower));
 }
 
-function compiled(rule: ServerNameRule): RegExp {
+function compiled(rule: ServerNameRule): RE2JS {
   const known = COMPILED.get(rule);
   if (known) return known;
-  const expression = new RegExp(`^${serverNameExpression(rule.pattern)}$`);
+  const expression = RE2JS.compile(serverNameExpression(rule.pattern));
   COMPILED.set(rule, expression);
   return expression;
 }

@@ -39,7 +39,7 @@ export function ingestLayer7(rule: CiliumPortRule, path: FieldPath, context: Lay
   ].filter(({ value }) => value !== undefined);
   for (const { at } of missing) findings.add(at, 'NeedsLayer7', 'is not enforced yet: allows nothing');
   const requests = ingestHttp(http, [...path, 'rules', 'http'], context);
-  const names = ingestServerNames(serverNames, [...path, 'serverNames'], findings);
+  const names = ingestServerNames(serverNames, [...path, 'serverNames'], context);
   if (missing.length > 0) return REFUSED;
   if (http.length > 0) return { kind: 'rules', rules: { kind: 'http', rules: requests } };
   return serverNames.length > 0 ? { kind: 'rules', rules: { kind: 'tls', rules: names } } : NOTHING;
@@ -57,10 +57,15 @@ function ingestHttp(items: readonly unknown[], path: FieldPath, { findings, rege
   });
 }
 
-function ingestServerNames(items: readonly unknown[], path: FieldPath, findings: Findings): readonly ServerNameRule[] {
+function ingestServerNames(
+  items: readonly unknown[],
+  path: FieldPath,
+  { findings, regexMaxProgramSize }: Layer7Context,
+): readonly ServerNameRule[] {
   return items.flatMap((raw, index) => {
     const here = [...path, index];
-    const read = typeof raw === 'string' ? ingestServerName(raw, { object: findings.object, path: here }) : 'must be a text';
+    const read =
+      typeof raw === 'string' ? ingestServerName(raw, { object: findings.object, path: here }, regexMaxProgramSize) : 'must be a text';
     return typeof read === 'string' ? quarantine(here, [{ path: [], message: read }], findings) : read;
   });
 }
