@@ -53,7 +53,7 @@ export class RedirectTable {
   /**
    * Adds redirects, or changes those of their slots. Verdicts that name one lead to it when this is done; until then, what its slot decides of is
    * dropped or goes to where it went before.
-   * @throws DatapathError `invalid-redirect` where a port is another slot's or a name is too long, after which nothing was changed, `maps-full` or `refused`
+   * @throws DatapathError `invalid-redirect` where a port is another slot's until then, or a name is too long, after which nothing was changed, `maps-full` or `refused`
    */
   set(redirects: Iterable<Redirect>): Promise<void> {
     const all = [...redirects];
@@ -123,16 +123,16 @@ export class RedirectTable {
     this.#configuration.set({ changed: now() });
   }
 
+  /** A port that changes hands at once would have the one slot's verdicts lead to the other's listener for a moment. */
   #refuseInvalid(redirects: readonly Redirect[]): void {
-    const changing = new Set(redirects.map(({ slot }) => slot));
-    const holders = new Map([...this.#wanted.values()].filter(({ slot }) => !changing.has(slot)).map(({ slot, port }) => [port, slot]));
+    const holders = new Map(Array.from(this.#wanted.values(), ({ slot, port }) => [port, slot]));
     for (const { slot, port } of redirects) {
       const holder = holders.get(port);
       if (holder !== undefined && holder !== slot)
         throw new DatapathError('invalid-redirect', `port ${port} cannot be of slot ${slot}: it is of ${holder}`);
       if (!Number.isInteger(port) || port < 1 || port > LAST_PORT) throw new DatapathError('invalid-redirect', `${port} is no port`);
-      if (Buffer.byteLength(slot) >= NAME_BYTES)
-        throw new DatapathError('invalid-redirect', `the name of slot ${slot} has ${NAME_BYTES} bytes or more`);
+      if (slot === '' || Buffer.byteLength(slot) >= NAME_BYTES)
+        throw new DatapathError('invalid-redirect', `the name of a slot is 1 to ${NAME_BYTES - 1} bytes long, not ${slot}`);
       holders.set(port, slot);
     }
   }
