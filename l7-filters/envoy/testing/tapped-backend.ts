@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
-import { Backend } from '../../../testkit/backend.ts';
+import { Backend, type BackendOptions } from '../../../testkit/backend.ts';
 
 /** A {@link Backend} behind a tap: whatever reaches it is seen byte by byte, whether or not it makes sense to it. */
 export class TappedBackend implements AsyncDisposable {
@@ -8,6 +8,7 @@ export class TappedBackend implements AsyncDisposable {
   readonly port: number;
   readonly #server: Server;
   #raw = '';
+  #connections = 0;
 
   private constructor(backend: Backend, server: Server, port: number) {
     this.backend = backend;
@@ -15,9 +16,10 @@ export class TappedBackend implements AsyncDisposable {
     this.port = port;
   }
 
-  static async start(): Promise<TappedBackend> {
-    const backend = await Backend.start({ name: 'pod', protocol: 'any' });
+  static async start(options: BackendOptions = { name: 'pod', protocol: 'any' }): Promise<TappedBackend> {
+    const backend = await Backend.start(options);
     const server = createServer((client) => {
+      tapped.#connections += 1;
       const target = connect(backend.port, '127.0.0.1');
       client.on('data', (chunk: Buffer) => tapped.#take(chunk));
       client.pipe(target).pipe(client);
@@ -32,6 +34,11 @@ export class TappedBackend implements AsyncDisposable {
     if (address === null || typeof address === 'string') throw new Error('not a TCP server');
     const tapped = new TappedBackend(backend, server, address.port);
     return tapped;
+  }
+
+  /** How many were opened. */
+  get connections(): number {
+    return this.#connections;
   }
 
   /** All bytes since the last call, of all connections. */

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { needs } from '../../testkit/capabilities.ts';
+import { eventually } from '../../testkit/eventually.ts';
+import { echoOf, requestHttp1 } from '../../testkit/http-request.ts';
+import { makeCertificate } from '../../testkit/make-certificate.ts';
+import { freePort } from '../../testkit/ports.ts';
+import { talkRaw } from './testing/raw-talk.ts';
+import { SlotScene } from './testing/slot-scene.ts';
+import { tlsSlot } from './testing/slots.ts';
+import { TappedBackend } from './testing/tapped-backend.ts';
+
+const { certificate, privateKey } = makeCertificate({ names: ['localhost'] });
+
+const CASES = [
+  { patterns: ['web.test'], allowed: ['web.test', 'WEB.test'], denied: ['web.test.other', 'a.web.test', 'webxtest', ''] },
+  { patterns: ['*.web.test'], allowed: ['a.web.test', 'a-b.web.test'], denied: ['web.test', 'a.b.web.test', ''] },
+  {
+    patterns: ['api-*.web.test', 'web.test'],
+    allowed: ['api-1.web.test', 'api-.web.test', 'web.test'],
+    denied: ['api.web.test', 'api-1.b.web.test'],
+  },
+  { patterns: ['**.web.test'], allowed: ['a.web.test', 'a.b.web.test'], denied: ['web.test', 'a.web-test', ''] },
+  { patterns: ['**'], allowed: ['web.test', 'test'], denied: [''] },
+  { patterns: [], allowed: [], denied: ['web.test', ''] },
+] as const;
+
+describe('server names', needs('envoy'), () => {
+  const ports: number[] = [];
+  let tapped: TappedBackend;
+  let scene: SlotScene;
+  const slotOf = (index: number, patterns: readonly string[]) => ({
+    slot: tlsSlot(`${index}`, patterns),
+    port: ports[index] ?? 0,
+    backendPort: tapped.port,
+  });
+  const serve = (index: number, patterns: readonly string[]) =>
+    scene.serve(...CASES.map((each, at) => slotOf(at, at === index ? patterns : each.patterns)));
+  const ask = (port: number, serverName: string) => requestHttp1({ port, host: 'web.test', tls: { serverName } });
+
+  before(async () => {
+    tapped = await TappedBackend.start({ name: 'outside', protocol: 'https', tls: { key: privateKey, cert: certificate } });
+    for (const _ of CASES) ports.push(await freePort());
+    scene = await SlotScene.start(CASES.map(({ patterns }, index) => slotOf(index, patterns)));
+    for (const [index, { allowed }] of CASES.entries()) {
+      const [name] = allowed;
+      if (name !== undefined) await eventually(() => ask(ports[index] ?? 0, name));
+    }
+  });
+  after(async () => {
+    await scene?.[Symbol.asyncDispose]();
+    await tapped?.[Symbol.asyncDispose]();
+  });
+
+  for (const [index, { patterns, allowed, denied }] of CASES.entries()) {
+    for (const name of allowed) {
+      test(`${patterns}: ${name} is allowed, and TLS is the server's own`, async () => {
+        const answer = await ask(ports[index] ?? 0, name);
+        assert.equal(answer.status, 200);
+        assert.equal(echoOf(answer).tls?.sni, name);
+      });
+    }
+    for (const name of denied) {
+      test(`${patterns || 'none'}: ${name || 'no name'} is denied, and the server sees no connection`, async () => {
+        const before = tapped.connections;
+        await assert.rejects(ask(ports[index] ?? 0, name));
+        assert.equal(tapped.connections, before);
+      });
+    }
+  }
+
+  for (const [what, sent] of [
+    ['HTTP', 'GET / HTTP/1.1\r\nHost: web.test\r\n\r\n'],
+    ['bytes that are nothing', '\x00\x01\x02\x03\x04\x05\x06\x07'],
+  ] as const) {
+    test(`${what}: closed, and the server sees no connection`, async () => {
+      const before = tapped.connections;
+      assert.equal(await talkRaw(ports[4] ?? 0, sent), '');
+      assert.equal(tapped.connections, before);
+    });
+  }
+
+  test('an edit is in force for the next connection', async () => {
+    const port = ports[0] ?? 0;
+    await assert.rejects(ask(port, 'other.test'));
+    serve(0, ['other.test']);
+    await eventually(async () => assert.equal((await ask(port, 'other.test')).status, 200));
+    await assert.rejects(ask(port, 'web.test'));
+    assert.deepEqual(scene.refusals, []);
+  });
+});
