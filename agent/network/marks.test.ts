@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { LEG_MARKS } from './index.ts';
+import { OUR_MARK_BITS } from './mark-bits.ts';
+
+const PROGRAMS = readFileSync(new URL('../../bpf/programs/proxy.h', import.meta.url), 'utf8');
+
+/** How the kernel's programs name them. */
+const NAMES = [
+  ['MARK_TO_SOCKET', LEG_MARKS.toEnvoy],
+  ['MARK_EGRESS_LISTENER', LEG_MARKS.egressListener],
+  ['MARK_INGRESS_LISTENER', LEG_MARKS.ingressListener],
+  ['MARK_EGRESS_UPSTREAM', LEG_MARKS.egressUpstream],
+  ['MARK_INGRESS_UPSTREAM', LEG_MARKS.ingressUpstream],
+] as const;
+
+test('marks of legs are those that the kernel’s programs know', () => {
+  for (const [name, mark] of NAMES) {
+    const [, value] = new RegExp(`^#define ${name} (0x[0-9a-f]+)$`, 'm').exec(PROGRAMS) ?? [];
+    assert.equal(Number(value), mark, name);
+  }
+});
+
+test('marks of legs differ in the bits that say which leg, and are within those that are ours', () => {
+  const { mask, ...legs } = LEG_MARKS;
+  const all = Object.values(legs);
+  assert.equal(new Set(all.map((mark) => mark & mask)).size, all.length);
+  for (const mark of all) assert.equal(mark & ~OUR_MARK_BITS, 0);
+});
