@@ -1,6 +1,8 @@
 import { create, fromBinary } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
 import { Cluster_LbPolicy, ClusterSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
 import { AddressSchema } from '@sluice/envoy-protos/envoy/config/core/v3/address_pb.js';
+import { TypedExtensionConfigSchema } from '@sluice/envoy-protos/envoy/config/core/v3/extension_pb.js';
 import { ClusterLoadAssignmentSchema } from '@sluice/envoy-protos/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import type { Slot } from '../../../model/index.ts';
@@ -26,6 +28,8 @@ export interface ServedSlot {
   /** Of 127.0.0.1, which stands for where its clients wanted to go. All slots of a direction have the same. */
   readonly backendPort: number;
   readonly options?: SlotOptions;
+  /** In place of the filter that it comes to. */
+  readonly filter?: Any;
 }
 
 /** A stock Envoy that serves slots as they were translated, but for the destination. */
@@ -74,13 +78,21 @@ function allResources(slots: readonly ServedSlot[]): readonly Resource[] {
   return [...new Map(resources).values()];
 }
 
-function resourcesOf({ slot, port, backendPort, options = SLOT_OPTIONS }: ServedSlot): readonly Resource[] {
+function resourcesOf({ slot, port, backendPort, options = SLOT_OPTIONS, filter }: ServedSlot): readonly Resource[] {
   const { listener, filters, requires } = translateSlot(slot, options);
   const local = fromBinary(ListenerSchema, listener);
   local.name = slot.name;
   local.address = create(AddressSchema, socketAddress('127.0.0.1', port));
   local.transparent = false;
-  return [...filters, encodeResource(ListenerSchema, slot.name, local, requires), cluster(slot, backendPort)];
+  const own = filter
+    ? [encodeResource(TypedExtensionConfigSchema, slot.name, create(TypedExtensionConfigSchema, { name: slot.name, typedConfig: filter }))]
+    : [];
+  return [
+    ...filters.filter(({ name }) => !own.some((each) => each.name === name)),
+    ...own,
+    encodeResource(ListenerSchema, slot.name, local, requires),
+    cluster(slot, backendPort),
+  ];
 }
 
 /** The cluster of the slot's direction, with a destination of its own. */
