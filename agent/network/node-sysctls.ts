@@ -4,6 +4,7 @@ import type { PortRange } from './steering-table.ts';
 import { nameOf, type Sysctls } from './sysctls.ts';
 
 const EARLY_DEMUX = 'ipv4/tcp_early_demux';
+const TIME_WAIT_REUSE = 'ipv4/tcp_tw_reuse';
 const PORT_RANGE = 'ipv4/ip_local_port_range';
 const RESERVED_PORTS = 'ipv4/ip_local_reserved_ports';
 /** Envoy's own connections have the highest ports, which it may only ask for where everybody could have them. */
@@ -61,6 +62,8 @@ export class NodeSysctls implements NetworkPart {
     return [
       // Envoy's socket would be found before the programs at a pod's door look, for packets that are another's.
       { path: EARLY_DEMUX, wanted: '0', found: this.#sysctls.read(EARLY_DEMUX), show: (value) => value },
+      // Of one client to one server Envoy has some 2000 ports, each of which would rest for a minute after a connection.
+      { path: TIME_WAIT_REUSE, wanted: '1', found: this.#sysctls.read(TIME_WAIT_REUSE), show: (value) => value },
       { path: PORT_RANGE, wanted: `${first} ${LAST_PORT}`, found: range, show: upTo },
       ...(Number(first) <= this.#proxyPorts.last ? [this.#reservation()] : []),
     ];

@@ -54,6 +54,7 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
         'removed the table inet sluice of Netfilter',
         'removed the devices steer0 and steer1',
         'net.ipv4.tcp_early_demux is 1 again',
+        'net.ipv4.tcp_tw_reuse is 2 again',
         'net.ipv4.ip_local_port_range is 20000 50000 again',
       ]);
       assert.deepEqual(snapshot(), before);
@@ -134,7 +135,11 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
     world.open()[Symbol.dispose]();
     const [name = ''] = readdirSync(world.options.stateFolder);
     const file = join(world.options.stateFolder, name);
-    assert.deepEqual(Object.keys(JSON.parse(readFileSync(file, 'utf8')).sysctls), ['ipv4/tcp_early_demux', 'ipv4/ip_local_port_range']);
+    assert.deepEqual(Object.keys(JSON.parse(readFileSync(file, 'utf8')).sysctls), [
+      'ipv4/tcp_early_demux',
+      'ipv4/tcp_tw_reuse',
+      'ipv4/ip_local_port_range',
+    ]);
     writeFileSync(file, JSON.stringify({ boot: 'another', sysctls: { 'ipv4/tcp_early_demux': { before: '1', made: '0' } } }));
     const removed = removeSteeringNetwork(world.options);
     assert.ok(removed.includes('removed the devices steer0 and steer1'));
@@ -158,6 +163,7 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
       assert.equal(sysctl('ipv4/tcp_early_demux'), '0');
       assert.deepEqual(removeSteeringNetwork(world.options), [
         'net.ipv4.tcp_early_demux is 1 again',
+        'net.ipv4.tcp_tw_reuse is 2 again',
         'net.ipv4.ip_local_port_range is 20000 50000 again',
       ]);
     } finally {
