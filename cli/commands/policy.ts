@@ -55,21 +55,23 @@ function addVerdict(yargs: Argv): Argv {
         .example("sluice policy verdict --from default/web --to default/api --port 80 --http 'GET /public'", 'with a request')
         .example('sluice policy verdict --cluster --from world --to k8s:app=web --port 443', 'of a cluster, with labels in place of a pod'),
     async ({ from, to, port, protocol, http, host, header, serverName, manifests, cluster, kubeconfig, config, output }) => {
-      const [{ parsePartyName }, { policyOptions }, { parseRequest }, { judge }, { formatPolicyVerdict }] = await Promise.all([
+      const [{ parsePartyName }, { policyOptions }, { readRequest }, { judge }, { formatPolicyVerdict }] = await Promise.all([
         import('../policy/party-name.ts'),
         import('../policy/diagnose-policies.ts'),
         import('../policy/layer7.ts'),
         import('../policy/judge.ts'),
         import('../text/policy-verdict.ts'),
       ]);
+      const settings = await requireSettings(config);
+      const { pathNormalization } = settings.http;
+      const request = http === undefined ? undefined : readRequest({ line: http, host, headers: header }, pathNormalization);
       const question = {
         from: parsePartyName('from', from),
         to: parsePartyName('to', to),
         protocol: IP_PROTOCOLS[protocol],
         port: parsePort(port, protocol),
-        talk: { request: http === undefined ? undefined : parseRequest(http, host, header), serverName },
+        talk: { request, serverName },
       };
-      const settings = await requireSettings(config);
       const isOfCluster = cluster || kubeconfig !== undefined;
       const { objects, locate } = isOfCluster ? await readCluster(kubeconfig) : await readFolder(manifests);
       const verdict = judge(objects, { ...policyOptions(settings), impliesNamespaces: !isOfCluster }, question);

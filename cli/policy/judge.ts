@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../kube/index.ts';
+import type { HttpRequest } from '../../l7-filters/http/index.ts';
 import type { Direction, FieldRef, Identity, ObjectRef, PodEndpoint } from '../../model/index.ts';
 import { objectKey } from '../../model/index.ts';
 import { explainPacket, OWN_NODE, type PolicyEngineOptions } from '../../policy/index.ts';
@@ -54,6 +55,8 @@ export interface PolicyVerdict {
   readonly to: PartyReport;
   readonly protocol: number;
   readonly port: number;
+  /** As it was judged, where one was given. */
+  readonly request?: HttpRequest;
   /** `asked`: rules of layer 7 decide, and nothing was said that they could judge. `unknown`: it depends on a Secret. */
   readonly decision: 'allow' | 'deny' | 'asked' | 'unknown';
   /** Of the sender; undefined where it is no pod whose packets are judged. */
@@ -100,6 +103,7 @@ export function judge(objects: readonly KubeObject[], options: PolicyEngineOptio
     from: reportOf(world, from, family, to),
     to: reportOf(world, to, family, from),
     ...packet,
+    ...(question.talk?.request && { request: question.talk.request }),
     decision: weakest([egress, ingress]),
     egress,
     ingress,

@@ -7,7 +7,7 @@ import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { CliError } from '../cli-error.ts';
 import { formatPolicyVerdict } from '../text/policy-verdict.ts';
 import { judge, type PolicyVerdict } from './judge.ts';
-import { parseRequest, type Talk } from './layer7.ts';
+import { readRequest, type Talk } from './layer7.ts';
 import { parsePartyName } from './party-name.ts';
 
 const folder = new TemporaryFolder();
@@ -76,13 +76,16 @@ async function ask({ from = 'default/web', to = 'default/api', port = 80, talk =
   return judge((await shop()).objects, { impliesNamespaces: true }, question);
 }
 
-const saying = (line: string, ...headers: readonly string[]): Talk => ({ request: parseRequest(line, 'api', headers) });
+const saying = (line: string, ...headers: readonly string[]): Talk => ({
+  request: readRequest({ line, host: 'api', headers }, 'full'),
+});
 
 type Case = readonly [what: string, question: Question, decision: PolicyVerdict['decision'], reason: RegExp | undefined];
 
 const CASES: readonly Case[] = [
   ['nothing', {}, 'asked', undefined],
   ['a request that a rule allows', { talk: saying('GET /public') }, 'allow', /^method GET, path \/public$/],
+  ['a request whose path is normalised', { talk: saying('GET /a/..//./publi%63') }, 'allow', /^method GET, path \/public$/],
   [
     'a request that none allows',
     { talk: saying('PUT /public') },
@@ -154,14 +157,28 @@ const WRONG: readonly (readonly [line: string, header: string])[] = [
   ['GET', ''],
   ['GET /a b', ''],
   ['/a', ''],
+  ['GET a', ''],
   ['GET /', 'X-A'],
   ['GET /', 'X A: b'],
 ];
 for (const [line, header] of WRONG) {
   test(`${JSON.stringify([line, header])} is no request`, () => {
     assert.throws(
-      () => parseRequest(line, '', header === '' ? [] : [header]),
+      () => readRequest({ line, host: '', headers: header === '' ? [] : [header] }, 'full'),
       (error) => error instanceof CliError && error.code === 'usage',
+    );
+  });
+}
+
+const ANSWERED: readonly (readonly [line: string, message: RegExp])[] = [
+  ['GET /public%2fa', /^Envoy answers \/public%2fa with a redirect to \/public\/a, by which rules judge$/],
+  ['GET /public%00', /^Envoy answers \/public%00 with 400$/],
+];
+for (const [line, message] of ANSWERED) {
+  test(`${line} is answered by Envoy itself`, () => {
+    assert.throws(
+      () => readRequest({ line, host: '', headers: [] }, 'full'),
+      (error) => error instanceof CliError && error.code === 'failed' && message.test(error.message),
     );
   });
 }

@@ -1,6 +1,6 @@
-import { describeHttpRule, describeMisses, type HttpRequest, judgeRequest } from '../../l7-filters/http/index.ts';
+import { describeHttpRule, describeMisses, type HttpRequest, judgeRequest, normalizeRequest } from '../../l7-filters/http/index.ts';
 import { findServerName } from '../../l7-filters/tls/index.ts';
-import type { FieldRef, Slot } from '../../model/index.ts';
+import type { FieldRef, PathNormalization, Slot } from '../../model/index.ts';
 import { CliError } from '../cli-error.ts';
 
 /** What is said on a connection. */
@@ -50,16 +50,31 @@ function describeRules({ rules }: Slot): Layer7Report['rules'] {
   return rules.rules.map((rule) => ({ text: describeHttpRule(rule), source: rule.source }));
 }
 
-const REQUEST = /^(?<method>[!#$%&'*+.^_`|~0-9A-Za-z-]+) (?<target>\S+)$/;
+const REQUEST = /^(?<method>[!#$%&'*+.^_`|~0-9A-Za-z-]+) (?<target>\/[!-~]*)$/;
 const HEADER = /^(?<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+): ?(?<value>.*)$/;
 
+/** A request as it is given on the command line. */
+export interface RequestText {
+  /** Method and path, as `GET /path?query`. */
+  readonly line: string;
+  readonly host: string;
+  /** As `Name: value` each. */
+  readonly headers: readonly string[];
+}
+
 /**
- * Reads a request as it is given on the command line.
- * @param line method and path, as `GET /path?query`
- * @param headers as `Name: value` each
- * @throws CliError for what no request can be
+ * Reads a request, as Envoy normalises it before rules see it.
+ * @throws CliError for what no request can be, or what Envoy answers itself
  */
-export function parseRequest(line: string, host: string, headers: readonly string[]): HttpRequest {
+export function readRequest(text: RequestText, mode: PathNormalization): HttpRequest {
+  const request = parseRequest(text);
+  const normalized = normalizeRequest(request, mode);
+  if (normalized.kind === 'request') return normalized.request;
+  const answer = normalized.kind === 'redirect' ? `a redirect to ${normalized.path}, by which rules judge` : '400';
+  throw new CliError('failed', `Envoy answers ${request.path} with ${answer}`);
+}
+
+function parseRequest({ line, host, headers }: RequestText): HttpRequest {
   const { method, target } = REQUEST.exec(line)?.groups ?? {};
   if (method === undefined || target === undefined) {
     throw new CliError('usage', `--http must be a method and a path, as 'GET /path', not ${JSON.stringify(line)}`);

@@ -12,9 +12,9 @@ const SELF_EVIDENT =
 
 /** A verdict as a column of ends, each with the rules behind it. */
 export function formatPolicyVerdict(verdict: PolicyVerdict, locate: Locate): string {
-  const { from, to, egress, ingress, notes } = verdict;
+  const { from, to, request, egress, ingress, notes } = verdict;
   const lines = [
-    `${from.name} → ${to.name}, ${formatPort(verdict)}`,
+    `${from.name} → ${to.name}, ${formatPort(verdict)}${request ? `, ${request.method} ${request.path}` : ''}`,
     step('from', formatLabels(from)),
     step('to', formatLabels(to)),
     ...formatEnd('egress', egress, locate),
