@@ -4,6 +4,7 @@ import { anyOf } from '../../xds-server/translate/encode.ts';
 import { translateHeaderActions, withoutOwnHeaders } from './header-actions.ts';
 import { translateAllowAll, translateHttpRules } from './http-rules.ts';
 import { isUsable } from './joined-regexes.ts';
+import { withoutLookalikes } from './lookalikes.ts';
 import type { SlotOptions } from './options.ts';
 import { collectSecrets } from './secrets.ts';
 import type { TranslatedRules } from './translate-slot.ts';
@@ -23,9 +24,10 @@ export function translateHttpFilter(slot: string, rules: readonly HttpRule[], is
     : translateHttpRules(usable, { secrets, maxProgramSize: regexMaxProgramSize, readsPathsAlike });
   const actions = translateHeaderActions(usable, secrets);
   const { resource, filters: comparisons } = secrets;
-  if (comparisons.length + actions.length === 0) return { config: access, secrets: [resource] };
+  const lookalikes = options.http.headersWithUnderscores === 'allow' ? withoutLookalikes(usable) : [];
+  if (lookalikes.length + comparisons.length + actions.length === 0) return { config: access, secrets: [resource] };
   const ownHeaders = comparisons.length > 0 ? [withoutOwnHeaders(rules, secrets)] : [];
-  const filters = [...ownHeaders, ...comparisons, { name: 'sluice.rules', typedConfig: access }, ...actions, ...ownHeaders];
+  const filters = [...lookalikes, ...ownHeaders, ...comparisons, { name: 'sluice.rules', typedConfig: access }, ...actions, ...ownHeaders];
   return { config: anyOf(FilterChainConfigSchema, { defaultFilterChain: { filters } }), secrets: [resource] };
 }
 
