@@ -156,17 +156,21 @@ static __always_inline __u32 mark_and_release(struct bpf_sock *socket)
 	return mark;
 }
 
-/* The mark of the socket that a packet is for; 0: there is none that has one. */
-static __noinline int mark_of_receiver(struct __sk_buff *skb, const struct packet *packet)
+/* The mark of the socket that a packet is for; 0: there is none that has one. Not static, as parse_packet, like those that follow. */
+__noinline int mark_of_receiver(struct __sk_buff *skb, const struct packet *packet)
 {
+	if (!packet)
+		return 0;
 	return mark_and_release(socket_for(skb, packet));
 }
 
 /* And of the socket that one was sent by, which an ICMP error quotes. */
-static __noinline int mark_of_sender(struct __sk_buff *skb, const struct packet *quoted)
+__noinline int mark_of_sender(struct __sk_buff *skb, const struct packet *quoted)
 {
 	struct bpf_sock_tuple tuple = {};
 
+	if (!quoted)
+		return 0;
 	key_socket(&tuple, quoted->is_ipv6, quoted->destination, quoted->layer4.destination_port, quoted->source,
 		   quoted->layer4.source_port);
 	return mark_and_release(find_socket(skb, &tuple, quoted->is_ipv6));

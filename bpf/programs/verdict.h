@@ -119,20 +119,23 @@ static __always_inline enum outcome judge_by_slot(struct attempt *attempt, __u32
 	return PASSED_STEERED;
 }
 
-static __always_inline enum outcome judge_attempt(const struct subject *subject, struct attempt *attempt)
+/* Neither static nor inline, as parse_packet. */
+__noinline int judge_attempt(const struct subject *subject, struct attempt *attempt)
 {
-	struct verdict_key key = {
-		.length = VERDICT_KEY_BITS,
-		.peer = attempt->peer,
-		.direction = attempt->direction,
-		.protocol = attempt->protocol,
-		.port = { attempt->port >> 8, attempt->port & 0xff },
-	};
-	/* The kubelet's probes pass, unless a rule denies them. */
-	bool is_own_host = attempt->direction == INGRESS && attempt->peer == IDENTITY_HOST;
+	struct verdict_key key = { .length = VERDICT_KEY_BITS };
 	struct verdict *of_peer, *of_any, *verdict;
+	bool is_own_host;
 	void *trie;
 
+	if (!subject || !attempt)
+		return DROPPED_NO_POLICY;
+	key.peer = attempt->peer;
+	key.direction = attempt->direction;
+	key.protocol = attempt->protocol;
+	key.port[0] = attempt->port >> 8;
+	key.port[1] = attempt->port & 0xff;
+	/* The kubelet's probes pass, unless a rule denies them. */
+	is_own_host = attempt->direction == INGRESS && attempt->peer == IDENTITY_HOST;
 	trie = bpf_map_lookup_elem(&verdicts, &subject->identity);
 	if (!trie)
 		return is_own_host ? PASSED_HOST : DROPPED_NO_POLICY;
