@@ -50,6 +50,8 @@ export function slotConnectionManager(slot: Slot, { http }: SlotOptions): Init<t
     maxRequestHeadersKb: MAX_HEADERS_KB,
     streamIdleTimeout: durationOf(http.streamIdleTimeoutMs),
     requestTimeout: OFF,
+    // Whether a client may go on is for the server to say.
+    proxy100Continue: true,
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     localReplyConfig: DENIALS,
     ...TRANSPARENT,

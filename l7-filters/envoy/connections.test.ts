@@ -125,6 +125,18 @@ describe('connections through a slot', needs('envoy'), () => {
     assert.match(backend.takeRaw(), /^GET \/a HTTP\/1\.1\r\nHost: web\.test\r\nx-request-id: [0-9a-f-]{36}\r\n\r\n$/);
   });
 
+  test('whether a client may send its body is for the server to say, unless a rule does', async () => {
+    serve([{ path: '/a' }]);
+    await eventually(async () => assert.equal((await requestHttp1({ port, host: HOST, path: '/a' })).status, 200));
+    backend.takeRaw();
+    const ask = (path: string) => `POST ${path} HTTP/1.1\r\nHost: web.test\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n`;
+    const isAnswered = (so: string) => so.includes('HTTP/1.1 ');
+    assert.match(await talkRaw(port, ask('/a'), isAnswered), /^HTTP\/1\.1 100 Continue\r\n/);
+    assert.match(backend.takeRaw(), /\r\nExpect: 100-continue\r\n/);
+    assert.match(await talkRaw(port, ask('/b'), isAnswered), /^HTTP\/1\.1 403 Forbidden\r\n/);
+    assert.equal(backend.takeRaw(), '');
+  });
+
   test('headers larger than servers take by default go on', async () => {
     serve([{ path: '/a' }]);
     const big = 'x'.repeat(100_000);

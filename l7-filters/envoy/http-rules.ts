@@ -4,13 +4,13 @@ import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/r
 import type { HttpRule } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import { joinRegexes } from './joined-regexes.ts';
-import { allOf, anyOfThem, headerInput, type Matcher, matchesFully, type OnMatch, type Predicate } from './matching.ts';
+import { allOf, anyOfThem, contains, headerInput, type Matcher, matchesFully, type OnMatch, type Predicate } from './matching.ts';
 import { patternOf } from './pattern.ts';
 import { AUTHORITY, PATH, predicatesBesidePath } from './rule-predicates.ts';
 import type { SlotSecrets } from './secrets.ts';
 
-/** Of a header that came twice; each server takes another of them. */
-const SEVERAL_HOSTS = '.*,.*';
+/** Between hosts of a header that came twice; each server takes another of them. */
+const BETWEEN_HOSTS = ',';
 /** Some servers leave out what follows `;` first, and resolve dot segments then. */
 const DOTS_WITH_PARAMETERS = '[^?]*/\\.\\.?(?:;|%3[Bb]).*';
 
@@ -38,10 +38,7 @@ type Alternatives = Map<string, Conditions>;
  */
 export function translateHttpRules(rules: readonly HttpRule[], { secrets, maxProgramSize, readsPathsAlike }: HttpRulesOptions): Any {
   if (rules.length === 0) return anyOf(RBACSchema, { rules: { action: RBAC_Action.ALLOW } });
-  const refused = anyOfThem([
-    matchesFully(AUTHORITY, SEVERAL_HOSTS),
-    ...(readsPathsAlike ? [matchesFully(PATH, DOTS_WITH_PARAMETERS)] : []),
-  ]);
+  const refused = anyOfThem([contains(AUTHORITY, BETWEEN_HOSTS), ...(readsPathsAlike ? [matchesFully(PATH, DOTS_WITH_PARAMETERS)] : [])]);
   const matcher: Matcher = {
     matcherType: { case: 'matcherList', value: { matchers: [{ predicate: refused, onMatch: DENY }] } },
     onNoMatch: { onMatch: { case: 'matcher', value: translateMatcher(rules, secrets, maxProgramSize) } },

@@ -28,6 +28,11 @@ export function equals(header: string, value: string): Predicate {
 }
 
 /** @param text not empty */
+export function contains(header: string, text: string): Predicate {
+  return headerMatches(header, { matchPattern: { case: 'contains', value: text } });
+}
+
+/** @param text not empty */
 export function startsWith(header: string, text: string): Predicate {
   return headerMatches(header, { matchPattern: { case: 'prefix', value: text } });
 }
