@@ -72,12 +72,13 @@ function readHttpRule({ method, path, host, headers }: z.output<typeof httpRuleS
   });
 }
 
-/** The rules of a slot; the listener, which does not depend on them, beside one of each kind. */
+/** The rules of a slot, and the listener beside one of each kind: it does not depend on them. */
 function outputsOf(slot: Slot): ReadonlyMap<string, string> {
   const { listener, filters } = translateSlot(slot, OPTIONS);
-  const resources = slot.name.endsWith('closed')
-    ? [...filters, encodeResource(ListenerSchema, slot.name, fromBinary(ListenerSchema, listener))]
-    : filters;
+  const resources =
+    slot.name.includes('closed') || slot.name.includes('server-names-open')
+      ? [...filters, encodeResource(ListenerSchema, slot.name, fromBinary(ListenerSchema, listener))]
+      : filters;
   return rendered(resources);
 }
 

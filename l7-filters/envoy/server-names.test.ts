@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
@@ -87,5 +89,21 @@ describe('server names', needs('envoy'), () => {
     await eventually(async () => assert.equal((await ask(port, 'other.test')).status, 200));
     await assert.rejects(ask(port, 'web.test'));
     assert.deepEqual(scene.refusals, []);
+  });
+});
+
+describe('server names where everything is allowed', needs('envoy'), () => {
+  test('a server may speak first', async () => {
+    const server = createServer((socket) => socket.on('error', () => {}).write('hello from the server'));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    assert.ok(address !== null && typeof address === 'object');
+    const port = await freePort();
+    const slot = tlsSlot('open', ['web.test'], { isOpen: true });
+    await using _ = await SlotScene.start([{ slot, port, backendPort: address.port }]);
+    const isGreeting = (received: string) => received === 'hello from the server';
+    await eventually(async () => assert.ok(isGreeting(await talkRaw(port, '', isGreeting))));
+    server.close();
   });
 });

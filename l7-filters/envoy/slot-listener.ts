@@ -25,13 +25,17 @@ export function httpListener(slot: Slot, options: SlotOptions): Uint8Array {
   return encodeListener(slot, [], slotConnectionManager(slot, options));
 }
 
-/** The same for server names. What is no TLS, or names no server, reaches nobody. */
+/**
+ * The same for server names. What is no TLS, or names no server, reaches nobody, but where everything is allowed: there, nobody waits for what a
+ * client says first. (Whether everything is allowed is in the name of a slot.)
+ */
 export function tlsListener(slot: Slot): Uint8Array {
+  const isOpen = slot.allowsAll.length > 0;
   const inspector: Init<typeof ListenerFilterSchema> = {
     name: 'envoy.filters.listener.tls_inspector',
     configType: { case: 'typedConfig', value: anyOf(TlsInspectorSchema, {}) },
   };
-  return encodeListener(slot, [inspector], [discoveredFilter(slot), tcpProxy(slot)]);
+  return encodeListener(slot, isOpen ? [] : [inspector], [discoveredFilter(slot), tcpProxy(slot, isOpen)]);
 }
 
 function encodeListener(
@@ -74,13 +78,12 @@ function discoveredFilter({ name }: Slot): Init<typeof FilterSchema> {
   return { name, configType: { case: 'configDiscovery', value: discovery([typeUrlOf(RBACSchema)]) } };
 }
 
-function tcpProxy({ direction }: Slot): Init<typeof FilterSchema> {
+function tcpProxy({ direction }: Slot, isOpen: boolean): Init<typeof FilterSchema> {
   const value: Any = anyOf(TcpProxySchema, {
     statPrefix: `slot.${direction}`,
     clusterSpecifier: { case: 'cluster', value: originalDestinationCluster(direction) },
     // Not before the filter of the rules has seen the name: who may not be reached is to see no connection either.
-    upstreamConnectMode: UpstreamConnectMode.ON_DOWNSTREAM_DATA,
-    maxEarlyDataBytes: MAX_HELLO_BYTES,
+    ...(!isOpen && { upstreamConnectMode: UpstreamConnectMode.ON_DOWNSTREAM_DATA, maxEarlyDataBytes: MAX_HELLO_BYTES }),
     idleTimeout: durationOf(0),
   });
   return { name: 'envoy.filters.network.tcp_proxy', configType: { case: 'typedConfig', value } };

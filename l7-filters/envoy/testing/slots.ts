@@ -28,7 +28,7 @@ export function httpSlot(name: string, rules: readonly RuleText[], { isOpen = fa
   };
 }
 
-export function tlsSlot(name: string, patterns: readonly string[]): Slot {
+export function tlsSlot(name: string, patterns: readonly string[], { isOpen = false }: { readonly isOpen?: boolean } = {}): Slot {
   const rules: readonly ServerNameRule[] = patterns.map((pattern) => ({ pattern, source: SOURCE }));
-  return { name: `tls/egress/${name}`, direction: 'egress', rules: { kind: 'tls', rules }, allowsAll: [] };
+  return { name: `tls/egress/${name}`, direction: 'egress', rules: { kind: 'tls', rules }, allowsAll: isOpen ? [SOURCE] : [] };
 }
