@@ -194,10 +194,10 @@ describe('connections that Envoy has, or is to have', needs('root', 'bpf', 'netn
 
     test(`what is allowed beside a slot goes by no proxy, ${version}`, async () => {
       await world.setPolicies({ client: closedBut(allow(WEB, WEB_PORT)) });
-      const { length } = world.proxy.connections;
+      const { length } = await world.proxy.connections();
       assert.equal(await connect('beside'), 'connected');
       assert.equal(await world.peers.client.ask('beside', 'it'), 'it');
-      assert.equal(world.proxy.connections.length, length);
+      assert.equal((await world.proxy.connections()).length, length);
       await world.peers.client.close('beside');
     });
   }

@@ -5,6 +5,7 @@ import { needs } from '../../testkit/capabilities.ts';
 import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
 import { FarHost } from './testing/far-host.ts';
 import { EGRESS_SLOT, INGRESS_SLOT, SteeredWorld, steered, WEB_PORT } from './testing/steered-world.ts';
+import { portsOf } from './testing/transparent-proxy.ts';
 
 enterOwnNamespaces();
 
@@ -35,13 +36,10 @@ describe('steered connections over a path on which packets must be smaller', nee
       test(`what a pod sends gets there: ${what}, ${version}`, async () => {
         await world.setPolicies(policies);
         far.forgetPaths();
-        const { length } = world.proxy.connections;
+        const { length } = await world.proxy.connections();
         assert.equal(await world.peers.client.connect('large', far.addresses[family], WEB_PORT), 'connected');
         assert.equal((await world.peers.client.ask('large', 'y'.repeat(LARGE))).length, LARGE);
-        assert.deepEqual(
-          world.proxy.connections.slice(length).map((each) => Number(each.split(' ')[0])),
-          slots,
-        );
+        assert.deepEqual(portsOf((await world.proxy.connections()).slice(length)), slots);
         await world.peers.client.close('large');
       });
     }
@@ -53,13 +51,10 @@ describe('steered connections over a path on which packets must be smaller', nee
       test(`what a pod answers gets there: ${what}, ${version}`, async () => {
         await world.setPolicies(policies);
         far.forgetPaths();
-        const { length } = world.proxy.connections;
+        const { length } = await world.proxy.connections();
         assert.equal(await far.peer.connect('large', world.pods.web.addresses[family], WEB_PORT), 'connected');
         assert.equal((await far.peer.ask('large', `send ${LARGE}`)).length, LARGE);
-        assert.deepEqual(
-          world.proxy.connections.slice(length).map((each) => Number(each.split(' ')[0])),
-          slots,
-        );
+        assert.deepEqual(portsOf((await world.proxy.connections()).slice(length)), slots);
         await far.peer.close('large');
       });
     }

@@ -6,6 +6,7 @@ import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
 import { CLIENT, WEB } from './testing/judged.ts';
 import { NODE_ADDRESSES, sh } from './testing/pod-network.ts';
 import { EGRESS_SLOT, INGRESS_SLOT, OTHER_EGRESS_SLOT, SteeredWorld, steered, WEB_PORT } from './testing/steered-world.ts';
+import { portsOf } from './testing/transparent-proxy.ts';
 
 enterOwnNamespaces();
 
@@ -20,6 +21,9 @@ describe('sockets of a proxy', needs('root', 'bpf', 'netns'), () => {
   });
   after(() => world?.[Symbol.asyncDispose]());
   afterEach(() => world.setPolicies({}));
+
+  // Who closes a connection cannot have its port again at once.
+  let ports = 0;
 
   for (const family of [0, 1] as const) {
     const version = family === 0 ? 'IPv4' : 'IPv6';
@@ -64,10 +68,10 @@ describe('sockets of a proxy', needs('root', 'bpf', 'netns'), () => {
       try {
         for (const policies of [{ client: steered(EGRESS_SLOT, WEB) }, { web: steered(INGRESS_SLOT, CLIENT) }]) {
           await world.setPolicies(policies);
-          const { length } = world.proxy.connections;
+          const { length } = await world.proxy.connections();
           assert.equal(await connect('cookie'), 'connected');
           assert.equal(await world.peers.client.ask('cookie', 'eaten'), 'eaten');
-          assert.equal(world.proxy.connections.length, length + 1);
+          assert.equal((await world.proxy.connections()).length, length + 1);
           await world.peers.client.close('cookie');
         }
       } finally {
@@ -79,7 +83,8 @@ describe('sockets of a proxy', needs('root', 'bpf', 'netns'), () => {
       test(`a pod may have a port of its own that is ${what}, with slots and without, ${version}`, async () => {
         for (const policies of [{}, { client: steered(EGRESS_SLOT, WEB) }, { web: steered(INGRESS_SLOT, CLIENT) }]) {
           await world.setPolicies(policies);
-          assert.equal(await connect('own', localPort), 'connected');
+          ports += 1;
+          assert.equal(await connect('own', localPort + ports), 'connected');
           assert.match(await world.peers.client.ask('own', 'who'), new RegExp(`^${world.pods.client.addresses[family]} `));
           await world.peers.client.close('own');
         }
@@ -90,9 +95,7 @@ describe('sockets of a proxy', needs('root', 'bpf', 'netns'), () => {
       await world.setPolicies({ client: steered(EGRESS_SLOT, WEB) });
       assert.equal(await connect('open'), 'connected');
       const [, upstream] = (await world.peers.client.ask('open', 'who')).split(' ');
-      const steeredBefore = world.counted('passed-steered');
       assert.equal(await world.peers.other.connect('other', world.pods.client.addresses[family], Number(upstream)), 'ECONNREFUSED');
-      assert.equal(world.counted('passed-steered'), steeredBefore, 'nothing of it was steered');
       assert.equal(await world.peers.client.ask('open', 'still'), 'still');
       await world.peers.client.close('open');
     });
@@ -102,25 +105,22 @@ describe('sockets of a proxy', needs('root', 'bpf', 'netns'), () => {
       for (const kind of [0x200, 0x300, 0x900, 0xa00, 0xb00, 0xc00]) {
         for (const { port } of [EGRESS_SLOT, INGRESS_SLOT]) {
           using _marks = world.markPackets(world.pods.client, (port * 0x10000 + kind) >>> 0);
-          const { length } = world.proxy.connections;
+          const { length } = await world.proxy.connections();
           assert.equal(await connect('forged'), 'connected');
           assert.equal(await world.peers.client.ask('forged', 'said'), 'said');
-          assert.deepEqual(
-            world.proxy.connections.slice(length).map((each) => Number(each.split(' ')[0])),
-            [EGRESS_SLOT.port, INGRESS_SLOT.port],
-          );
+          assert.deepEqual(portsOf((await world.proxy.connections()).slice(length)), [EGRESS_SLOT.port, INGRESS_SLOT.port]);
           await world.peers.client.close('forged');
         }
       }
     });
 
     test(`nobody gets to a listener of the proxy itself, ${version}`, async () => {
-      const { length } = world.proxy.connections;
+      const { length } = await world.proxy.connections();
       for (const peer of [world.peers.client, world.peers.outside, world.peers.node]) {
         const to = NODE_ADDRESSES[family];
         assert.equal(await peer.connect('listener', to, EGRESS_SLOT.port, { patienceMs: 500 }), 'timeout');
       }
-      assert.equal(world.proxy.connections.length, length);
+      assert.equal((await world.proxy.connections()).length, length);
     });
   }
 

@@ -1,5 +1,6 @@
 // What steering needs of Envoy and no more: `transparent-proxy egress|ingress PORT …` listens on each port with the slot's mark, and connects for
-// who comes to where he wanted to get, with his address and the mark of the other leg. Says `PORT CLIENT DESTINATION` of each, and `ready` once.
+// who comes to where he wanted to get, with his address and the mark of the other leg. Says `PORT CLIENT DESTINATION` of each, `ready` once,
+// and `told` after all that for each line that it reads. Ends with its input.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -203,5 +204,6 @@ int main(int count, char **arguments)
 		start(slot, AF_INET6);
 	}
 	printf("ready\n");
-	pause();
+	for (char line[16]; fgets(line, sizeof(line), stdin);)
+		printf("told\n");
 }

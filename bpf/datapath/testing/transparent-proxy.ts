@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const SOURCE = fileURLToPath(new URL('transparent-proxy.c', import.meta.url));
@@ -15,27 +15,42 @@ export function compileProxy(path: string): void {
   execFileSync('clang', ['-O1', '-pthread', '-o', path, SOURCE], { stdio: 'inherit' });
 }
 
+/** The ports of listeners, of connections as {@link TransparentProxy.connections} lists them. */
+export function portsOf(connections: readonly string[]): readonly number[] {
+  return connections.map((connection) => Number(connection.split(' ')[0]));
+}
+
 /** Stands for Envoy on the node: it lets everything through and tells of each connection. */
 export class TransparentProxy implements AsyncDisposable {
-  /** Each as `PORT CLIENT/PORT DESTINATION/PORT`, in the order in which they were accepted. */
-  readonly connections: string[] = [];
+  readonly #connections: string[] = [];
   readonly #process: ChildProcess;
+  readonly #waiting: (() => void)[] = [];
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, lines: Interface) {
     this.#process = child;
+    lines.on('line', (line) => {
+      if (line === 'told') this.#waiting.shift()?.();
+      else if (line !== 'ready') this.#connections.push(line);
+    });
   }
 
   static async start(program: string, slots: readonly ProxySlot[]): Promise<TransparentProxy> {
     const args = slots.flatMap(({ direction, port }) => [direction, String(port)]);
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const proxy = new TransparentProxy(child);
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout });
+    const proxy = new TransparentProxy(child, lines);
     const ready = Promise.race([once(lines, 'line'), once(child, 'exit').then(() => Promise.reject(new Error('the proxy has ended')))]);
-    lines.on('line', (line) => {
-      if (line !== 'ready') proxy.connections.push(line);
-    });
     await ready;
     return proxy;
+  }
+
+  /** Connections that it has accepted, each as `PORT CLIENT/PORT DESTINATION/PORT`, in their order. */
+  async connections(): Promise<readonly string[]> {
+    const told = Promise.withResolvers<void>();
+    this.#waiting.push(told.resolve);
+    this.#process.stdin?.write('\n');
+    await told.promise;
+    return [...this.#connections];
   }
 
   get hasEnded(): boolean {
