@@ -43,6 +43,8 @@ const CASES: readonly Case[] = [
   denied('a path with escaped dots', [...withPath('/public/%2e%2e/forbidden'), USER]),
   denied('a path with escaped slashes', [...withPath('/public/..%2fforbidden'), USER]),
   denied('a path with parameters of dots', [...withPath('/public/..;/forbidden'), USER]),
+  denied('a WebSocket elsewhere', [[':method', 'CONNECT'], [':protocol', 'websocket'], SCHEME, AUTHORITY, [':path', '/forbidden'], USER]),
+  denied('a tunnel', [[':method', 'CONNECT'], AUTHORITY, USER]),
   closed('a name in upper case', [...GOOD, ['X-Role', 'admin']]),
   closed('a header of a connection', [...GOOD, ['connection', 'x-role']]),
   closed('a transfer encoding', [...GOOD, ['transfer-encoding', 'chunked']]),

@@ -2,9 +2,10 @@ import { create } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { TypedExtensionConfigSchema } from '@sluice/envoy-protos/envoy/config/core/v3/extension_pb.js';
 import type { Slot } from '../../model/index.ts';
-import { EXTENSION_CONFIG_TYPE, type Resource, type ResourceName } from '../../xds-server/serve/index.ts';
+import { CLUSTER_TYPE, EXTENSION_CONFIG_TYPE, type Resource, type ResourceName } from '../../xds-server/serve/index.ts';
 import { encodeResource } from '../../xds-server/translate/encode.ts';
 import { translateHttpFilter } from './http-filter.ts';
+import { originalDestinationCluster } from './names.ts';
 import type { SlotOptions } from './options.ts';
 import { translateServerNames } from './server-names.ts';
 import { httpListener, tlsListener } from './slot-listener.ts';
@@ -13,7 +14,7 @@ import { httpListener, tlsListener } from './slot-listener.ts';
 export interface TranslatedSlot {
   /** An encoded Listener of Envoy without name, address and marks, which are a node's. It does not depend on the rules. */
   readonly listener: Uint8Array;
-  /** What the listener names besides the cluster of `translateSteeringClusters`. */
+  /** What the listener names: its rules, and the cluster of `translateSteeringClusters`. */
   readonly requires: readonly ResourceName[];
   /**
    * What comes to the listener's filters by itself: the rules, as an extension configuration with the slot's name, and for HTTP a Secret with the
@@ -32,7 +33,10 @@ export function translateSlot(slot: Slot, options: SlotOptions): TranslatedSlot 
   const requires = secrets.map(({ typeUrl, name }) => ({ typeUrl, name }));
   return {
     listener: slot.rules.kind === 'http' ? httpListener(slot, options) : tlsListener(slot),
-    requires: [{ typeUrl: EXTENSION_CONFIG_TYPE, name: slot.name }],
+    requires: [
+      { typeUrl: EXTENSION_CONFIG_TYPE, name: slot.name },
+      { typeUrl: CLUSTER_TYPE, name: originalDestinationCluster(slot.direction) },
+    ],
     filters: [...secrets, encodeResource(TypedExtensionConfigSchema, slot.name, filter, requires)],
   };
 }
