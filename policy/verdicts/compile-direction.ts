@@ -1,10 +1,19 @@
 import { equal } from '../../collection/index.ts';
 import type { NamedPort } from '../../kube/index.ts';
-import { ANY, type Direction, type DirectionPolicy, type Identity, RESERVED_IDENTITIES, type Verdict } from '../../model/index.ts';
+import {
+  ANY,
+  type Direction,
+  type DirectionPolicy,
+  type FieldRef,
+  type Identity,
+  RESERVED_IDENTITIES,
+  type Verdict,
+} from '../../model/index.ts';
 import type { Rule } from '../rules/rule.ts';
 import { type Contribution, type DirectionInput, type FramedRule, frameOf, OF_OWN_NODE, resolveName } from './frame.ts';
 import { draftSlot, type SlotDraft } from './slot-draft.ts';
-import { type Entry, type MakeSlot, VerdictTable } from './verdict-table.ts';
+import { SlotUses } from './slot-uses.ts';
+import { type Entry, isSameDecision, type MakeSlot, VerdictTable } from './verdict-table.ts';
 
 /** Whom rules mean. */
 export interface PeerLookup {
@@ -16,12 +25,12 @@ export interface PeerLookup {
   portsOf(peer: Identity): readonly NamedPort[];
 }
 
-const ALLOW_ALL: CompiledDirection = { policy: { defaultDeny: false, verdicts: [] }, slots: new Map() };
+const ALLOW_ALL: CompiledDirection = { policy: { defaultDeny: false, verdicts: [] }, slots: new SlotUses() };
 
 /** What holds in a direction, and the slots that its verdicts name. */
 export interface CompiledDirection {
   readonly policy: DirectionPolicy;
-  readonly slots: ReadonlyMap<string, SlotDraft>;
+  readonly slots: SlotUses;
 }
 
 /** What holds in one direction for whom these policies select. */
@@ -35,20 +44,16 @@ export function compileDirection(input: DirectionInput, lookup: PeerLookup): Com
   }
   // The last in the order of sources.
   if (reachesHost) addTo(contributions, RESERVED_IDENTITIES.host, OF_OWN_NODE);
-  const slots = new Map<string, SlotDraft>();
-  const decide = decider(contributions.get(ANY) ?? [], { defaultDeny, lookup, makeSlot: slotMaker(input.direction, slots) });
+  const made = new Map<string, SlotDraft>();
+  const decide = decider(contributions.get(ANY) ?? [], { defaultDeny, lookup, makeSlot: slotMaker(input.direction, made) });
   const peers = [...contributions.keys()].sort((a, b) => a - b);
   const verdicts = peers.flatMap((peer) => decide(peer, contributions.get(peer) ?? []));
-  return { policy: { defaultDeny, verdicts }, slots: slotsIn(verdicts, slots) };
+  const slots = new SlotUses();
+  if (made.size > 0) slots.add(verdicts, made);
+  return { policy: { defaultDeny, verdicts }, slots };
 }
 
-/** Slots are made to be compared, too, and many of these no verdict has. */
-function slotsIn(verdicts: readonly Verdict[], made: ReadonlyMap<string, SlotDraft>): ReadonlyMap<string, SlotDraft> {
-  if (made.size === 0) return made;
-  const names = new Set(verdicts.flatMap(({ decision }) => (decision.kind === 'slot' ? decision.slot : [])));
-  return new Map([...made].filter(([name]) => names.has(name)));
-}
-
+/** Slots are made to be compared, too, so not all of them are in a verdict. */
 function slotMaker(direction: Direction, made: Map<string, SlotDraft>): MakeSlot {
   return (clauses, allowsAll) => {
     const draft = draftSlot(direction, clauses, allowsAll);
@@ -70,9 +75,10 @@ export function patchDirection(
   if (input.mode === 'never') return before;
   const { defaultDeny, rules, reachesHost } = frameOf(input);
   const { verdicts: old } = before.policy;
-  const slots = new Map(before.slots);
+  const slots = new SlotUses(before.slots);
+  const made = new Map<string, SlotDraft>();
   const ofAny = rules.flatMap((rule) => rule.ofAny ?? []);
-  const decide = decider(ofAny, { defaultDeny, lookup, makeSlot: slotMaker(input.direction, slots) });
+  const decide = decider(ofAny, { defaultDeny, lookup, makeSlot: slotMaker(input.direction, made) });
   const pieces: (readonly Verdict[])[] = [];
   let copied = 0;
   let isChanged = false;
@@ -81,15 +87,39 @@ export function patchDirection(
     const now = decide(peer, reachesHost && peer === RESERVED_IDENTITIES.host ? [...meant, OF_OWN_NODE] : meant);
     const first = firstOf(old, peer);
     const next = firstOf(old, peer + 1);
-    if (equal(old.slice(first, next), now)) continue;
+    const was = old.slice(first, next);
+    if (isSame(was, now)) continue;
     isChanged = true;
+    slots.remove(was);
+    slots.add(now, made);
     pieces.push(old.slice(copied, first), now);
     copied = next;
   }
   if (!isChanged) return before;
   const none: Verdict[] = [];
   const verdicts = none.concat(...pieces, old.slice(copied));
-  return { policy: { defaultDeny, verdicts }, slots: slotsIn(verdicts, slots) };
+  return { policy: { defaultDeny, verdicts }, slots };
+}
+
+/** Whether two directions are the same; faster than to compare all that they consist of, as verdicts share their sources. */
+export function isSameDirection(a: DirectionPolicy, b: DirectionPolicy): boolean {
+  return a === b || (a.defaultDeny === b.defaultDeny && isSame(a.verdicts, b.verdicts));
+}
+
+function isSame(some: readonly Verdict[], others: readonly Verdict[]): boolean {
+  const compared = new Map<readonly FieldRef[], readonly FieldRef[]>();
+  return (
+    some.length === others.length &&
+    some.every((a, index) => {
+      const b = others[index];
+      if (a === b) return true;
+      if (!b || a.peer !== b.peer || a.protocol !== b.protocol || a.port !== b.port) return false;
+      if (a.portPrefixLength !== b.portPrefixLength || !isSameDecision(a.decision, b.decision)) return false;
+      if (compared.get(a.sources) !== b.sources && !equal(a.sources, b.sources)) return false;
+      compared.set(a.sources, b.sources);
+      return true;
+    })
+  );
 }
 
 /** Where the verdicts for a peer begin, or would. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Direction, FieldRef, HttpRule, ServerNameRule, Slot, SlotRules, Verdict } from '../../model/index.ts';
+import type { Direction, FieldRef, HttpRule, ServerNameRule, Slot, SlotRules } from '../../model/index.ts';
 import { isSameSource, sortSources } from './sources.ts';
 
 /** Rules that always hold together. */
@@ -46,8 +46,8 @@ function kindOf(clauses: readonly Clause[]): SlotRules['kind'] {
   return clauses.every(({ rules }) => rules.kind === 'http') ? 'http' : 'tls';
 }
 
-/** What allows everything beside a slot's rules, of the rules that a verdict has for its sources. */
-export function allowingAll({ clauses }: SlotDraft, { sources }: Verdict): FieldRef[] {
+/** What allows everything beside a slot's rules, of the sources of a verdict. */
+export function allowingAll({ clauses }: SlotDraft, sources: readonly FieldRef[]): FieldRef[] {
   return sources.filter((source) => clauses.find((clause) => isSameSource(clause.source, source))?.allowsAll ?? true);
 }
 

@@ -1,7 +1,7 @@
 import { equal } from '../../collection/index.ts';
-import type { FieldRef, Slot } from '../../model/index.ts';
-import type { CompiledDirection } from './compile-direction.ts';
-import { allowingAll, isConflict, type SlotDraft, slotOf } from './slot-draft.ts';
+import type { Slot } from '../../model/index.ts';
+import { isConflict, type SlotDraft, slotOf } from './slot-draft.ts';
+import type { SlotUses } from './slot-uses.ts';
 
 export interface SlotChanges {
   readonly upserts: readonly Slot[];
@@ -9,17 +9,10 @@ export interface SlotChanges {
   readonly removals: readonly string[];
 }
 
-/** What one user's verdicts say of a slot. */
-interface Use {
-  readonly draft: SlotDraft;
-  /** Of all its verdicts. */
-  readonly allowsAll: ReadonlySet<FieldRef>;
-}
-
 /** Which slots there are: those that a verdict of any user names. */
 export class SlotTable<User> {
-  readonly #usesByName = new Map<string, Map<User, Use>>();
-  readonly #namesOf = new Map<User, readonly string[]>();
+  readonly #usesByName = new Map<string, Map<User, SlotUses>>();
+  readonly #usesOf = new Map<User, SlotUses>();
   readonly #told = new Map<string, Slot>();
   readonly #stale = new Set<string>();
 
@@ -30,39 +23,30 @@ export class SlotTable<User> {
 
   /** Those in which rules of several kinds meet, by names. */
   conflicts(): SlotDraft[] {
-    const drafts = [...this.#usesByName.values()].flatMap((uses) => [...uses.values()].slice(0, 1).map(({ draft }) => draft));
-    return drafts.filter(isConflict).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const drafts = [...this.#usesByName].flatMap(([name, users]) => [...users.values()].slice(0, 1).map((uses) => uses.draft(name)));
+    const found = drafts.filter((draft) => draft !== undefined && isConflict(draft));
+    return found.flatMap((draft) => draft ?? []).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Takes what holds for a user now. */
-  use(user: User, { policy, slots }: CompiledDirection): void {
+  use(user: User, uses: SlotUses): void {
     this.drop(user);
-    if (slots.size === 0) return;
-    const allowing = new Map<string, Set<FieldRef>>();
-    for (const verdict of policy.verdicts) {
-      const { decision } = verdict;
-      const draft = decision.kind === 'slot' ? slots.get(decision.slot) : undefined;
-      if (!draft) continue;
-      const found = allowing.get(draft.name) ?? new Set();
-      allowing.set(draft.name, found);
-      for (const source of allowingAll(draft, verdict)) found.add(source);
-    }
-    this.#namesOf.set(user, [...slots.keys()]);
-    for (const [name, draft] of slots) {
+    this.#usesOf.set(user, uses);
+    for (const name of uses.names) {
       this.#stale.add(name);
-      const uses = this.#usesByName.get(name) ?? new Map<User, Use>();
-      this.#usesByName.set(name, uses.set(user, { draft, allowsAll: allowing.get(name) ?? new Set() }));
+      const users = this.#usesByName.get(name) ?? new Map<User, SlotUses>();
+      this.#usesByName.set(name, users.set(user, uses));
     }
   }
 
   drop(user: User): void {
-    for (const name of this.#namesOf.get(user) ?? []) {
+    for (const name of this.#usesOf.get(user)?.names ?? []) {
       this.#stale.add(name);
-      const uses = this.#usesByName.get(name);
-      uses?.delete(user);
-      if (uses?.size === 0) this.#usesByName.delete(name);
+      const users = this.#usesByName.get(name);
+      users?.delete(user);
+      if (users?.size === 0) this.#usesByName.delete(name);
     }
-    this.#namesOf.delete(user);
+    this.#usesOf.delete(user);
   }
 
   /** What changed since this was called last, by names. What is equal is the same object. */
@@ -71,9 +55,13 @@ export class SlotTable<User> {
     const removals: string[] = [];
     for (const name of [...this.#stale].sort()) {
       const before = this.#told.get(name);
-      const [first, ...others] = this.#usesByName.get(name)?.values() ?? [];
-      if (first) {
-        const now = slotOf(first.draft, [...first.allowsAll, ...others.flatMap(({ allowsAll }) => [...allowsAll])]);
+      const users = [...(this.#usesByName.get(name)?.values() ?? [])];
+      const draft = users[0]?.draft(name);
+      if (draft) {
+        const now = slotOf(
+          draft,
+          users.flatMap((uses) => uses.allowingAll(name)),
+        );
         if (equal(before, now)) continue;
         this.#told.set(name, now);
         upserts.push(now);

@@ -1,4 +1,3 @@
-import { equal } from '../../collection/index.ts';
 import type { NamedPort } from '../../kube/index.ts';
 import {
   type Direction,
@@ -10,7 +9,7 @@ import {
 } from '../../model/index.ts';
 import type { IdentityFacts } from '../identity/facts.ts';
 import type { PolicyUnit, Rule } from '../rules/rule.ts';
-import { type CompiledDirection, compileDirection, patchDirection } from './compile-direction.ts';
+import { type CompiledDirection, compileDirection, isSameDirection, patchDirection } from './compile-direction.ts';
 import type { EnforcementMode } from './frame.ts';
 import { type IdentitySet, IdentitySets } from './identity-sets.ts';
 import type { SlotDraft } from './slot-draft.ts';
@@ -42,6 +41,8 @@ interface Program {
   /** Those that rules may mean otherwise than when the policy was compiled. */
   readonly stalePeers: Set<Identity>;
   compiled: CompiledDirection | undefined;
+  /** What is compiled, or what is equal to it and was told before. */
+  told: DirectionPolicy | undefined;
 }
 
 interface Subject {
@@ -250,6 +251,7 @@ export class VerdictCompiler {
       subjects: new Set<Identity>(),
       stalePeers: new Set<Identity>(),
       compiled: undefined,
+      told: undefined,
     };
     this.#programs.set(key, program);
     program.subjects.add(identity);
@@ -286,9 +288,16 @@ export class VerdictCompiler {
       ? patchDirection(compiled, program.stalePeers, input, this.#lookup)
       : (compiled ?? compileDirection(input, this.#lookup));
     program.stalePeers.clear();
-    program.compiled = before && before !== now.policy && equal(before, now.policy) ? { ...now, policy: before } : now;
-    if (program.compiled !== compiled) this.#slots.use(program, program.compiled);
-    return program.compiled.policy;
+    if (now !== compiled) {
+      program.told = now.policy;
+      this.#slots.use(program, now.slots);
+    }
+    if (before && before !== program.told && isSameDirection(before, now.policy)) program.told = before;
+    const told = program.told ?? now.policy;
+    // Slots are counted by the verdicts themselves, so these are kept where there are some.
+    const isKept = now.policy === told || now.slots.names.length > 0;
+    program.compiled = isKept ? now : { ...now, policy: told };
+    return told;
   }
 
   readonly #lookup = {

@@ -164,7 +164,7 @@ function strongest(own: Entry | undefined, any: Entry | undefined): Decision | u
   return isOwn ? own.decision : any.decision;
 }
 
-function isSameDecision(a: Decision, b: Decision): boolean {
+export function isSameDecision(a: Decision, b: Decision): boolean {
   return a.kind === 'slot' && b.kind === 'slot' ? a.slot === b.slot : a.kind === b.kind;
 }
 
