@@ -163,6 +163,20 @@ describe('what is told of slots', () => {
     );
   });
 
+  test('what is edited is in force for peers that come later', () => {
+    const { engine, first } = begin(policyOf(GET, { fromEntities: ['host'] }));
+    const { name } = only(first);
+    change(engine, policyOf(asking([{ method: 'PUT' }]), { fromEntities: ['host'] }));
+    const came = change(engine, pod('third', '10.244.0.4', { app: 'near', tier: 'front' }));
+    assert.deepEqual(came.slots, { upserts: [], removals: [] });
+    const { rules } = engine.slot(name) ?? {};
+    assert.deepEqual(rules?.kind === 'http' && rules.rules.map(({ method }) => method?.regex), ['PUT']);
+    engine.delete({ kind: 'Pod', namespace: 'default', name: 'near' });
+    assert.deepEqual(engine.flush().slots, { upserts: [], removals: [] });
+    engine.delete({ kind: 'Pod', namespace: 'default', name: 'third' });
+    assert.deepEqual(engine.flush().slots, { upserts: [], removals: [name] });
+  });
+
   test('a conflict is told of, and no longer once it is solved', () => {
     const names = {
       ...policyOf({ ...near, toPorts: [{ ports: [port80], serverNames: ['a.example'] }] }),
