@@ -148,6 +148,7 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
       [],
     );
     setSysctl('ipv4/tcp_early_demux', '1');
+    setSysctl('ipv4/tcp_tw_reuse', '2');
   });
 
   test('a device of somebody else is left alone, and what is there by then can be taken away', () => {

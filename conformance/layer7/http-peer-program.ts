@@ -1,6 +1,7 @@
 import { Agent, createServer as createHttpServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { type ClientHttp2Session, connect, createServer as createHttp2Server } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { answerParent } from '../../testkit/answer-parent.ts';
 
@@ -22,6 +23,9 @@ const requestView = z.discriminatedUnion('kind', [
   askView,
   z.object({ kind: z.literal('serve'), name: z.string(), port: z.int() }),
   z.object({ kind: z.literal('served') }),
+  /** Asks again and again, one request after the other, until it is told to stop; a name is for one of these. */
+  z.object({ kind: z.literal('begin'), load: z.string(), ask: askView.omit({ kind: true }), pauseMs: z.int() }),
+  z.object({ kind: z.literal('end'), load: z.string() }),
 ]);
 export type PeerRequest = z.input<typeof requestView>;
 type Ask = z.infer<typeof askView>;
@@ -48,6 +52,10 @@ answerParent(requestView, async (request) => {
       return served;
     case 'ask':
       return await outcomeOf(request);
+    case 'begin':
+      return void begin(request.load, { kind: 'ask', ...request.ask }, request.pauseMs);
+    case 'end':
+      return await end(request.load);
   }
 });
 
@@ -82,6 +90,44 @@ async function serve(server: string, port: number): Promise<void> {
   await promise;
 }
 
+interface Load {
+  /** How many requests came to what: a status, or why there is none. */
+  readonly outcomes: Map<string, number>;
+  /** Those that had no answer but a proxy's; milliseconds since 1970. */
+  readonly failures: { readonly from: number; readonly until: number; readonly word: string }[];
+  isEnding: boolean;
+  readonly ended: Promise<void>;
+}
+
+const loads = new Map<string, Load>();
+
+function begin(name: string, ask: Ask, pauseMs: number): void {
+  const ended = Promise.withResolvers<void>();
+  const load: Load = { outcomes: new Map(), failures: [], isEnding: false, ended: ended.promise };
+  loads.set(name, load);
+  void askOn(load, ask, pauseMs).then(ended.resolve, ended.reject);
+}
+
+async function askOn(load: Load, ask: Ask, pauseMs: number): Promise<void> {
+  while (!load.isEnding) {
+    const from = Date.now();
+    const outcome = await outcomeOf(ask);
+    const word = 'failed' in outcome ? outcome.failed : String(outcome.status);
+    load.outcomes.set(word, (load.outcomes.get(word) ?? 0) + 1);
+    const why = 'failed' in outcome ? word : outcome.status >= 500 ? `${word} ${outcome.body}` : undefined;
+    if (why !== undefined) load.failures.push({ from, until: Date.now(), word: why });
+    await sleep(pauseMs);
+  }
+}
+
+async function end(name: string): Promise<unknown> {
+  const load = loads.get(name);
+  if (!load) throw new Error(`${name} was not begun`);
+  load.isEnding = true;
+  await load.ended;
+  return { outcomes: Object.fromEntries(load.outcomes), failures: load.failures };
+}
+
 async function outcomeOf(ask: Ask): Promise<Answer | { readonly failed: string }> {
   try {
     return await (ask.protocol === 'http1' ? askHttp1(ask) : askHttp2(ask));
@@ -91,6 +137,7 @@ async function outcomeOf(ask: Ask): Promise<Answer | { readonly failed: string }
   }
 }
 
+const CUT_OFF = Object.assign(new Error('the connection ended'), { code: 'ECONNRESET' });
 const TIMED_OUT = Object.assign(new Error('nothing came of it in time'), { code: 'timeout' });
 
 function numberOf(connection: object): number {
@@ -107,11 +154,13 @@ async function askHttp1({ authority, method, path, headers, body, connection, ti
   const port = Number(url.port || 80);
   const request = httpRequest({ host: url.hostname.replace(/^\[|\]$/g, ''), port, method, path, headers, agent }, (response) => {
     const chunks: Buffer[] = [];
+    // Afterwards it may be another request's, or nobody's.
+    const number = numberOf(response.socket);
     response.on('data', (chunk: Buffer) => chunks.push(chunk));
     response.on('error', reject);
     response.on('end', () => {
       const answer = { status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString(), headers: response.headers };
-      resolve({ ...answer, connection: numberOf(response.socket) });
+      resolve({ ...answer, connection: number });
     });
   });
   const timer = setTimeout(() => request.destroy(TIMED_OUT), timeoutMs);
@@ -119,11 +168,16 @@ async function askHttp1({ authority, method, path, headers, body, connection, ti
   return await promise.finally(() => clearTimeout(timer));
 }
 
+/** One that ends is replaced by the next request; what was asked on it hears of that by itself. */
+function openSession(authority: string): ClientHttp2Session {
+  return connect(`http://${authority}`).on('error', () => {});
+}
+
 async function askHttp2({ authority, method, path, headers, body, connection, timeoutMs }: Ask): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const known = connection === '' ? undefined : sessions.get(connection);
-  const session = known && !known.closed && !known.destroyed ? known : connect(`http://${authority}`);
-  session.on('error', reject);
+  const session = known && !known.closed && !known.destroyed ? known : openSession(authority);
+  session.once('error', reject);
   if (connection !== '') sessions.set(connection, session);
   const stream = session.request({ ':method': method, ':path': path, ...headers }, { endStream: body === '' });
   const timer = setTimeout(() => {
@@ -139,10 +193,15 @@ async function askHttp2({ authority, method, path, headers, body, connection, ti
   });
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
   stream.on('error', reject);
-  stream.on('end', () => resolve({ status, body: Buffer.concat(chunks).toString(), headers: answered, connection: numberOf(session) }));
+  stream.on('end', () => {
+    // Where the connection was cut off first there is nothing but an end.
+    if (status === 0) reject(CUT_OFF);
+    else resolve({ status, body: Buffer.concat(chunks).toString(), headers: answered, connection: numberOf(session) });
+  });
   if (body !== '') stream.end(body);
   return await promise.finally(() => {
     clearTimeout(timer);
+    session.off('error', reject);
     if (connection === '') session.close();
   });
 }

@@ -48,6 +48,20 @@ export interface HttpAsk {
   readonly timeoutMs?: number;
 }
 
+const loadView = z.object({
+  /** How many requests came to what, as {@link wordOf} says it. */
+  outcomes: z.record(z.string(), z.int()),
+  /** Those without an answer but a proxy's; milliseconds since 1970. */
+  failures: z.array(z.object({ from: z.number(), until: z.number(), word: z.string() })),
+});
+/** What came of many requests. */
+export type HttpLoad = z.infer<typeof loadView>;
+
+function wholeAsk({ to, port = 80, method = 'GET', path = '/', headers = {}, body = '', ...rest }: HttpAsk) {
+  const { protocol = 'http1', connection = '', timeoutMs = 2_000 } = rest;
+  return { authority: `${isIPv6(to) ? `[${to}]` : to}:${port}`, method, path, headers, body, protocol, connection, timeoutMs } as const;
+}
+
 /** A program in a place of a lab that serves HTTP, and asks. */
 export class HttpPeer implements AsyncDisposable {
   readonly #child: PlaceChild<PeerRequest>;
@@ -63,11 +77,20 @@ export class HttpPeer implements AsyncDisposable {
     await this.#child.ask({ kind: 'serve', name: this.#name, port });
   }
 
-  async ask({ to, port = 80, method = 'GET', path = '/', headers = {}, body = '', ...rest }: HttpAsk): Promise<HttpOutcome> {
-    const { protocol = 'http1', connection = '', timeoutMs = 2_000 } = rest;
-    const authority = `${isIPv6(to) ? `[${to}]` : to}:${port}`;
-    const answer = await this.#child.ask({ kind: 'ask', authority, method, path, headers, body, protocol, connection, timeoutMs });
-    return outcomeView.parse(answer);
+  async ask(ask: HttpAsk): Promise<HttpOutcome> {
+    return outcomeView.parse(await this.#child.ask({ kind: 'ask', ...wholeAsk(ask) }));
+  }
+
+  /**
+   * Asks the same again and again until it is told to end, one request after the other.
+   * @param load a name for it
+   */
+  async begin(load: string, ask: HttpAsk, pauseMs = 5): Promise<void> {
+    await this.#child.ask({ kind: 'begin', load, ask: wholeAsk(ask), pauseMs });
+  }
+
+  async end(load: string): Promise<HttpLoad> {
+    return loadView.parse(await this.#child.ask({ kind: 'end', load }));
   }
 
   /** How many requests it has been asked, since it serves. */

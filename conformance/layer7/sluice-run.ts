@@ -79,11 +79,11 @@ export class SluiceRun {
     return await this.#node.run([...WITH_OWN_PROC, SLUICE, 'enforcer', 'cleanup', ...this.#placeOptions()]);
   }
 
-  /** The process that Envoy is at present, as those in the lab number it. */
-  get envoyPid(): number {
+  /** Ends its Envoy as `kill -9` does. */
+  async killEnvoy(): Promise<void> {
     const pid = this.#entries.findLast(({ envoy }) => envoy?.pid !== undefined)?.envoy?.pid;
     if (pid === undefined) throw new Error('there is no Envoy');
-    return pid;
+    await this.#node.run(['kill', '-9', String(pid)]);
   }
 
   #placeOptions(): string[] {

@@ -69,12 +69,19 @@ export class SteeredLab implements AsyncDisposable {
     await this.#writePods();
   }
 
-  async removePod(name: string): Promise<void> {
+  /** Tells of a pod that is there, without waiting for anything. */
+  announce(pod: LabelledPod): void {
+    this.#pods.set(pod.name, pod);
+    this.write('pods', this.#podManifests());
+  }
+
+  /** Takes a pod away, and tells of it without waiting for anything. */
+  async forget(name: string): Promise<void> {
     await this.#peers.get(name)?.[Symbol.asyncDispose]();
     this.#peers.delete(name);
     this.#pods.delete(name);
     await this.lab.removePod(name);
-    await this.#writePods();
+    this.write('pods', this.#podManifests());
   }
 
   async startSluice(node: string): Promise<SluiceRun> {
@@ -130,8 +137,12 @@ export class SteeredLab implements AsyncDisposable {
     await Promise.all(before.map(({ sluice, since }) => sluice.enforced(since)));
   }
 
+  #podManifests(): Manifest[] {
+    return [...this.#pods.values()].map((pod) => podManifest(pod, this.lab.pod(pod.name)));
+  }
+
   async #writePods(): Promise<void> {
-    const pods = [...this.#pods.values()].map((pod) => podManifest(pod, this.lab.pod(pod.name)));
+    const pods = this.#podManifests();
     if (this.sluices.size > 0) await this.set('pods', pods);
     else this.write('pods', pods);
   }
