@@ -23,7 +23,7 @@ class Supervised implements AsyncDisposable {
   readonly ended: Promise<unknown[]>;
 
   constructor(folder: string) {
-    const env = { ...process.env, SLUICE_RUN_DIR: folder, SLUICE_ENVOY: envoyBinary() };
+    const env = { ...process.env, SLUICE_RUN_DIR: folder, SLUICE_ENVOY: envoyBinary(), SLUICE_ENVOY_USER: `${process.getuid?.()}` };
     this.process = spawn('/bin/sh', [SUPERVISOR], { env, stdio: 'ignore' });
     this.ended = once(this.process, 'exit');
   }

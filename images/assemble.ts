@@ -50,8 +50,9 @@ function assembleSluice(root: string): void {
 }
 
 function assembleEnvoy(root: string): void {
-  makeRoot(root, ['sh', 'printf', 'rm', 'sleep', 'timeout', 'tr']);
+  makeRoot(root, ['chmod', 'id', 'sh', 'printf', 'rm', 'sleep', 'timeout', 'tr']);
   copyProgram(root, '/bin/nc.openbsd', 'bin/nc.openbsd');
+  copyProgram(root, '/usr/bin/setpriv', 'bin/setpriv');
   copyProgram(root, join(checkout, `.setup/envoy-${config.envoy}`), 'usr/local/bin/envoy');
   cpSync(join(checkout, 'images/envoy-supervisor.sh'), join(root, 'usr/local/bin/envoy-supervisor'));
   chmodSync(join(root, 'usr/local/bin/envoy-supervisor'), 0o755);

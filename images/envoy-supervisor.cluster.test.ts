@@ -29,7 +29,7 @@ describe("Envoy's supervisor", needs('cluster', 'envoy'), () => {
     const args = ['--config-path', folder.join('bootstrap.json'), '--disable-hot-restart', '--concurrency', '1', '--drain-time-s', '60'];
     writeFileSync(folder.join('envoy.args'), `${args.join('\n')}\n`);
     writeFileSync(folder.join('bootstrap.json'), JSON.stringify(bootstrap));
-    const env = { ...process.env, SLUICE_RUN_DIR: folder.path, SLUICE_ENVOY: envoyBinary() };
+    const env = { ...process.env, SLUICE_RUN_DIR: folder.path, SLUICE_ENVOY: envoyBinary(), SLUICE_ENVOY_USER: `${process.getuid?.()}` };
     const supervisor = spawn('/bin/sh', [SUPERVISOR], { env, stdio: 'ignore' });
     const ended = once(supervisor, 'exit');
     const admin = new AdminClient(folder.join('admin.sock'));

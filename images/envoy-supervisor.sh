@@ -3,6 +3,9 @@
 # again whenever it ends, at once, and drains it when it is told to stop. `envoy-supervisor alive` tells whether Envoy answers,
 # `envoy-supervisor ready` whether it serves.
 #
+# Started by root, it goes on as 65532, and keeps CAP_NET_RAW and CAP_NET_ADMIN where the container has them: one of them is what Envoy
+# needs for rules of policies, see manifests/envoy-capability.yaml.
+#
 # The kubelet would wait between restarts, ten seconds at first and then ever longer, while the node's ports are closed.
 set -u
 
@@ -10,6 +13,9 @@ run=${SLUICE_RUN_DIR:-/run/sluice}
 envoy=${SLUICE_ENVOY:-/usr/local/bin/envoy}
 # OpenBSD's, which speaks to Unix sockets. By its path, since busybox would otherwise take its own, which does not.
 netcat=${SLUICE_NETCAT:-/bin/nc.openbsd}
+# util-linux', since busybox' own changes no user.
+setpriv=${SLUICE_SETPRIV:-/bin/setpriv}
+user=${SLUICE_ENVOY_USER:-65532}
 # Written by the agent, one argument a line, before the bootstrap.
 arguments=$run/envoy.args
 bootstrap=$run/bootstrap.json
@@ -32,6 +38,25 @@ now() {
 
 # ask METHOD PATH: what Envoy's admin interface answers, with its header.
 ask() { printf '%s %s HTTP/1.1\r\nHost: admin\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$1" "$2" | timeout 3 "$netcat" -U "$admin" 2>/dev/null; }
+
+# has NUMBER: whether this process may use a capability.
+has() {
+  while read -r name value; do
+    if [ "$name" = CapPrm: ]; then [ $(((0x$value >> $1) & 1)) -eq 1 ]; return; fi
+  done </proc/self/status
+  return 1
+}
+
+# Root owns what it was given to write to, and Envoy opens that again by its path. Nobody else has a path to it.
+share_output() { chmod go+w /proc/self/fd/1 /proc/self/fd/2 2>/dev/null; }
+
+# drop_root ARGUMENT…: this program again, as who owns the sockets and files.
+drop_root() {
+  kept=
+  has 12 && kept=$kept,+net_admin
+  has 13 && kept=$kept,+net_raw
+  exec "$setpriv" --reuid "$user" --regid "$user" --clear-groups --no-new-privs --inh-caps "-all$kept" --ambient-caps "-all$kept" -- "$0" "$@"
+}
 
 alive() {
   # Before its bootstrap is there, no Envoy is expected.
@@ -148,6 +173,11 @@ supervise() {
     fi
   done
 }
+
+if [ "$(id -u)" -eq 0 ] && [ "$user" -ne 0 ]; then
+  [ "${1:-}" != '' ] || share_output
+  drop_root "$@"
+fi
 
 case ${1:-} in
   alive) alive ;;

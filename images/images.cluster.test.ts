@@ -30,7 +30,12 @@ describe('images', needs('cluster', 'root'), () => {
   test('hold Envoy and its supervisor, whose tools are all there', async () => {
     assert.match((await inImage('envoy', '/usr/local/bin/envoy', '--version')).stdout, /version: /);
     await inImage('envoy', '/usr/local/bin/envoy-supervisor', 'alive');
-    await inImage('envoy', '/bin/sh', '-c', 'for tool in nc.openbsd printf rm sleep timeout tr; do [ -x /bin/$tool ] || exit 1; done');
+    await inImage(
+      'envoy',
+      '/bin/sh',
+      '-c',
+      'for tool in chmod id nc.openbsd printf rm setpriv sleep timeout tr; do [ -x /bin/$tool ] || exit 1; done',
+    );
   });
 
   test('hold no tests, no compiler and no other Node', () => {

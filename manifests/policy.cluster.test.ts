@@ -10,7 +10,10 @@ import { needs } from '../testkit/capabilities.ts';
 import { customKind } from '../testkit/custom-kind.ts';
 
 const INSTALL = readFileSync(new URL('install.yaml', import.meta.url), 'utf8');
+const POLICED = INSTALL.replace('  sluice.yaml: |\n', '  sluice.yaml: |\n    policy:\n      enabled: true\n');
 const POLICY = fileURLToPath(new URL('policy.yaml', import.meta.url));
+const DOCUMENTATION = readFileSync(new URL('../docs/install.md', import.meta.url), 'utf8');
+const ENVOY_PATCH = fileURLToPath(new URL('envoy-capability.yaml', import.meta.url));
 const SYSTEM = ['-n', 'sluice-system'];
 
 function configMap(name: string, data: object): object {
@@ -59,8 +62,7 @@ describe('policy.yaml', needs('cluster'), () => {
   });
 
   test('is missed once they are switched on', async () => {
-    const policed = INSTALL.replace('  sluice.yaml: |\n', '  sluice.yaml: |\n    policy:\n      enabled: true\n');
-    await plane.apply(policed);
+    await plane.apply(POLICED);
     await expect({
       enforcers: ['failed', /there is no DaemonSet sluice-enforcer in sluice-system$/],
       'policy-kinds': [
@@ -73,6 +75,34 @@ describe('policy.yaml', needs('cluster'), () => {
   test('is applied by plain kubectl, without a warning', async () => {
     await plane.kubectl('apply', '--warnings-as-errors', '--validate=strict', '-f', POLICY);
     await expect({ enforcers: ['failed', /^policies are enforced on 0 of 0 nodes$/] });
+  });
+
+  test('lets Envoy have its capability, which stays when what is installed is applied again', async () => {
+    await plane.kubectl(...SYSTEM, 'patch', 'daemonset', 'sluice-envoy', '--patch-file', ENVOY_PATCH);
+    const containers = async () => {
+      const { body } = await plane.request('/apis/apps/v1/namespaces/sluice-system/daemonsets/sluice-envoy');
+      return JSON.parse(body).spec.template.spec.containers;
+    };
+    const before = await containers();
+    assert.deepEqual(before[0].securityContext, {
+      runAsNonRoot: false,
+      runAsUser: 0,
+      runAsGroup: 65532,
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'], add: ['NET_RAW', 'SETGID', 'SETUID'] },
+    });
+    await plane.apply(POLICED.replaceAll(/(image: sluice\/envoy):\S+/g, '$1:newer'));
+    assert.deepEqual(await containers(), [{ ...before[0], image: 'sluice/envoy:newer' }]);
+    const [documented = ''] = /(?<=daemonset sluice-envoy -p \\\n {2}')[^']+/.exec(DOCUMENTATION) ?? [];
+    await plane.kubectl(...SYSTEM, 'patch', 'daemonset', 'sluice-envoy', '-p', documented);
+    await plane.apply(POLICED);
+    const after = await containers();
+    assert.deepEqual(after[0].securityContext, {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    });
   });
 
   test('lets controllers do all that the doctor asks for', async () => {

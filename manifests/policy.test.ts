@@ -96,3 +96,17 @@ test('the enforcer has these capabilities, no token and no way to more', () => {
   const [container] = spec.template.spec.containers;
   assert.deepEqual(container?.securityContext.capabilities.add, ['BPF', 'NET_ADMIN', 'NET_BROADCAST', 'PERFMON']);
 });
+
+test('Envoy gets a capability of the network by a patch, and what it takes to become 65532 with it', () => {
+  const patched = z.object({ name: z.literal('envoy'), securityContext: z.record(z.string(), z.unknown()) });
+  const view = z.object({
+    spec: z.object({ template: z.object({ spec: z.object({ containers: z.tuple([patched]) }) }) }),
+  });
+  const { spec } = view.strict().parse(loadAll(read('envoy-capability.yaml'))[0]);
+  assert.deepEqual(spec.template.spec.containers[0].securityContext, {
+    runAsNonRoot: false,
+    runAsUser: 0,
+    runAsGroup: 65532,
+    capabilities: { add: ['NET_RAW', 'SETGID', 'SETUID'] },
+  });
+});

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { RunningLab } from '../lab/index.ts';
 import { installManifest, type LabWithSluiceOptions, startLabWithImages, untilInForce } from '../lab/sluice.ts';
 
 const POLICY_MANIFEST = new URL('../../manifests/policy.yaml', import.meta.url);
+const CAPABILITY_PATCH = fileURLToPath(new URL('../../manifests/envoy-capability.yaml', import.meta.url));
 const READY_WITHIN_S = 120;
 
 /** The manifest that users apply, with the setting that they make. */
@@ -31,6 +33,8 @@ export async function startPolicedCluster(nodes: number, options: Omit<LabWithSl
   try {
     await lab.apply(installWithPolicies());
     await lab.apply(enforcerManifest());
+    await lab.kubectl('-n', 'sluice-system', 'patch', 'daemonset', 'sluice-envoy', '--patch-file', CAPABILITY_PATCH);
+    await rolledOut(lab, 'daemonset/sluice-envoy');
     await untilInForce(lab);
     await rolledOut(lab, 'daemonset/sluice-enforcer');
     return lab;
