@@ -2,6 +2,7 @@ import { SteeringNetwork } from '../../../agent/network/index.ts';
 import { type DirectionPolicy, type Identity, IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../../model/index.ts';
 import { TemporaryFolder } from '../../../testkit/temporary-folder.ts';
 import { Datapath } from '../index.ts';
+import { BRIDGE_ADDRESSES, joinByBridge } from './bridge.ts';
 import { CLIENT, OPEN, OTHER, SMALL, verdict, WEB } from './judged.ts';
 import { NODE_ADDRESSES, PodNetwork, sh, type TestPod } from './pod-network.ts';
 import { StreamPeer } from './stream-peer.ts';
@@ -71,13 +72,15 @@ export class SteeredWorld implements AsyncDisposable {
     this.#resources = owned.resources;
   }
 
-  static async open(): Promise<SteeredWorld> {
+  /** @param links how the pods are joined to the node; the machine outside is always routed to */
+  static async open(links: 'routed' | 'bridged' = 'routed'): Promise<SteeredWorld> {
     await using resources = new AsyncDisposableStack();
     const folder = new TemporaryFolder();
     resources.defer(() => folder.dispose());
     compileProxy(folder.join('proxy'));
     const network = resources.use(new PodNetwork());
     const pods = await makePods(network);
+    if (links === 'bridged') joinByBridge([pods.web, pods.client, pods.other], pods.outside);
     const steering = resources.use(SteeringNetwork.open({ stateFolder: folder.join('state'), proxyPorts: PROXY_PORTS, onEvent: () => {} }));
     const peerAt = (where: Pick<TestPod, 'enter'>) => resources.use(new StreamPeer(where));
     const peers = {
@@ -161,7 +164,7 @@ export class SteeredWorld implements AsyncDisposable {
       ...entries(pods.other.addresses, OTHER),
       ...entries([pods.outside.addresses[0]], RESERVED_IDENTITIES['world-ipv4']),
       ...entries([pods.outside.addresses[1]], RESERVED_IDENTITIES['world-ipv6']),
-      ...entries([...NODE_ADDRESSES, '169.254.1.1', 'fe80::1'], RESERVED_IDENTITIES.host),
+      ...entries([...NODE_ADDRESSES, ...BRIDGE_ADDRESSES, '169.254.1.1', 'fe80::1'], RESERVED_IDENTITIES.host),
     ]);
     await this.setPolicies({});
     await datapath.verdicts.set([{ subject: OTHER, ingress: OPEN, egress: OPEN }]);
