@@ -160,6 +160,12 @@ const CILIUM: readonly Case[] = [
     'near80 far outside',
   ],
   [
+    'rules of a kind that is not enforced, without any, ask for nothing',
+    'ingress',
+    { ...endpoint, ingress: [{ toPorts: [{ ports: [{ port: '80' }], rules: { kafka: [] } }] }] },
+    'near80 far outside',
+  ],
+  [
     'serverNames empty ask for nothing',
     'egress',
     { ...endpoint, egress: [{ toPorts: [{ ports: [{ port: '80' }], serverNames: [] }] }] },

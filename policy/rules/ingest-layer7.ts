@@ -36,7 +36,7 @@ export function ingestLayer7(rule: CiliumPortRule, path: FieldPath, context: Lay
   const missing = [
     ...Object.entries({ terminatingTLS, originatingTLS, listener }).map(([member, value]) => ({ at: [...path, member], value })),
     ...Object.entries(others).map(([member, value]) => ({ at: [...path, 'rules', member], value })),
-  ].filter(({ value }) => value !== undefined);
+  ].filter(({ value }) => value !== undefined && (!Array.isArray(value) || value.length > 0));
   for (const { at } of missing) findings.add(at, 'NeedsLayer7', 'is not enforced yet: allows nothing');
   const requests = ingestHttp(http, [...path, 'rules', 'http'], context);
   const names = ingestServerNames(serverNames, [...path, 'serverNames'], context);

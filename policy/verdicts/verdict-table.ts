@@ -126,6 +126,7 @@ export class VerdictTable {
     return false;
   }
 }
+
 function isAsStrong(entry: Entry | undefined, decision: Decision): boolean {
   return entry !== undefined && STRENGTH[entry.decision.kind] >= STRENGTH[decision.kind];
 }
