@@ -173,7 +173,8 @@ function trackConnections(server: AnyServer): Set<Socket> {
 }
 
 async function answer(name: string, request: Request, response: Response, arrivals: Arrivals): Promise<void> {
-  const query = new URL(request.url ?? '/', 'http://backend').searchParams;
+  // Not as a URL: a path such as // is none.
+  const query = new URLSearchParams((request.url ?? '').split('?').slice(1).join('?'));
   const echo = describe(name, request, await text(request).catch(() => ''));
   arrivals.add(echo);
   // Not a reason to live on for: the server is, as long as it listens.

@@ -1,7 +1,10 @@
 import type { AccessLogFilterSchema, AccessLogSchema } from '@sluice/envoy-protos/envoy/config/accesslog/v3/accesslog_pb.js';
+import { ApiVersion } from '@sluice/envoy-protos/envoy/config/core/v3/config_source_pb.js';
+import { HttpGrpcAccessLogConfigSchema } from '@sluice/envoy-protos/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
 import { StdoutAccessLogSchema } from '@sluice/envoy-protos/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import type { ValueMatcherSchema } from '@sluice/envoy-protos/envoy/type/matcher/v3/value_pb.js';
 import type { Slot } from '../../model/index.ts';
+import { XDS_CLUSTER } from '../../xds-server/serve/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import type { Init } from '../../xds-server/translate/messages.ts';
 import { SLOT_METADATA } from './compare-secrets.ts';
@@ -27,24 +30,43 @@ const FIELDS = {
   destination: '%DOWNSTREAM_LOCAL_ADDRESS%',
 } as const;
 
-/** A line of JSON for each request that rules deny, or want to be logged. */
-export function deniedRequests({ name }: Slot): Init<typeof AccessLogSchema> {
+/** Requests that rules deny, or want to be logged. */
+export function slotLogs(slot: Slot): Init<typeof AccessLogSchema>[] {
+  return [lines(slot), messages(slot)];
+}
+
+/** A line of JSON for each. */
+function lines({ name }: Slot): Init<typeof AccessLogSchema> {
   const slot = name.replaceAll('%', '%%');
   const value = anyOf(StdoutAccessLogSchema, {
     accessLogFormat: { case: 'logFormat', value: { format: { case: 'jsonFormat', value: { ...FIELDS, slot } } } },
   });
-  const filters = [
-    hasMetadata(RBAC_METADATA, RBAC_RESULT, {
-      matchPattern: { case: 'stringMatch', value: { matchPattern: { case: 'exact', value: 'denied' } } },
-    }),
-    hasMetadata(SLOT_METADATA, LOGGED, { matchPattern: { case: 'boolMatch', value: true } }),
-  ];
+  const filters = [DENIED, hasMetadata(SLOT_METADATA, LOGGED, { matchPattern: { case: 'boolMatch', value: true } })];
   return {
     name: 'envoy.access_loggers.stdout',
     filter: { filterSpecifier: { case: 'orFilter', value: { filters } } },
     configType: { case: 'typedConfig', value },
   };
 }
+
+/** A message for each that is denied to whoever serves this Envoy, at once: its client may be about to ask why. */
+function messages({ name }: Slot): Init<typeof AccessLogSchema> {
+  const value = anyOf(HttpGrpcAccessLogConfigSchema, {
+    commonConfig: {
+      logName: name,
+      grpcService: { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: XDS_CLUSTER } } },
+      transportApiVersion: ApiVersion.V3,
+      bufferSizeBytes: 0,
+    },
+    // Which it knows by a number, if it is one of a few.
+    additionalRequestHeadersToLog: [':method'],
+  });
+  return { name: 'envoy.access_loggers.http_grpc', filter: DENIED, configType: { case: 'typedConfig', value } };
+}
+
+const DENIED = hasMetadata(RBAC_METADATA, RBAC_RESULT, {
+  matchPattern: { case: 'stringMatch', value: { matchPattern: { case: 'exact', value: 'denied' } } },
+});
 
 function hasMetadata(filter: string, key: string, value: Init<typeof ValueMatcherSchema>): Init<typeof AccessLogFilterSchema> {
   const matcher = { filter, path: [{ segment: { case: 'key', value: key } } as const], value };

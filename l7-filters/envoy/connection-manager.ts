@@ -17,7 +17,7 @@ import type { Slot } from '../../model/index.ts';
 import { anyOf, typeUrlOf } from '../../xds-server/translate/encode.ts';
 import { durationOf, FROM_ADS, type Init } from '../../xds-server/translate/messages.ts';
 import { translateNormalization } from '../../xds-server/translate/normalization.ts';
-import { deniedRequests } from './access-log.ts';
+import { slotLogs } from './access-log.ts';
 import { SECRETS_HEADER } from './compare-secrets.ts';
 import { discovery } from './discovery.ts';
 import { HTTP1_OPTIONS, HTTP2_OPTIONS, MAX_HEADERS, MAX_HEADERS_KB } from './http-options.ts';
@@ -43,7 +43,7 @@ export function slotConnectionManager(slot: Slot, { http }: SlotOptions): Init<t
     codecType: HttpConnectionManager_CodecType.AUTO,
     routeSpecifier: { case: 'routeConfig', value: routes(slot.direction) },
     earlyHeaderMutationExtensions: [ON_ARRIVAL],
-    accessLog: [deniedRequests(slot)],
+    accessLog: slotLogs(slot),
     httpFilters: [secrets(slot), rules(slot), ROUTER],
     httpProtocolOptions: HTTP1_OPTIONS,
     http2ProtocolOptions: HTTP2_OPTIONS,

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { Agent, request } from 'node:http';
+import { after, before, describe, test } from 'node:test';
+import { Random } from '../../kube/fuzz/random.ts';
+import type { PathNormalization } from '../../model/index.ts';
+import { Backend } from '../../testkit/backend.ts';
+import { needs } from '../../testkit/capabilities.ts';
+import { eventually } from '../../testkit/eventually.ts';
+import { requestHttp1 } from '../../testkit/http-request.ts';
+import { freePort } from '../../testkit/ports.ts';
+import { type HttpRequest, judgeRequest, normalizeRequest } from '../http/index.ts';
+import { SLOT_OPTIONS, SlotScene } from './testing/slot-scene.ts';
+import { httpRule, httpSlot, type RuleText } from './testing/slots.ts';
+
+const SEED = Number(process.env['SLUICE_FUZZ_SEED'] ?? 1);
+const SLOTS = 40;
+const REQUESTS = 100;
+const MODES = ['none', 'base', 'merge-slashes', 'full'] as const satisfies readonly PathNormalization[];
+
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
+const METHOD_PATTERNS = ['GET', 'GET|POST', 'P.*', '(?i)get', '[A-Z]{3}', 'G.T'] as const;
+const SEGMENTS = ['a', 'b', 'ab', 'A', '1', '22', '.', '..', '', 'a.b', '%41', '%2e', '%2F', '%5c', 'a%20b'] as const;
+const PATH_PATTERNS = [
+  '/a',
+  '/a/b',
+  '/a|/b',
+  '/',
+  '/a.*',
+  '/a/.*',
+  '/.*',
+  '.*',
+  '/[ab]+',
+  '/a/[0-9]+',
+  '(?i)/a(/b)?',
+  '/a\\.b',
+  '/(a|b)/.*',
+  '/[^/]*',
+  '/a\\?x=.*',
+  '/\\Qa.b',
+  '/a?b*',
+] as const;
+const HOSTS = ['web.test', 'WEB.test', 'web.test.', 'web.test:80', 'other.test', 'webxtest'] as const;
+const HOST_PATTERNS = ['web.test', 'web\\.test', '.*\\.test', '(?i)web\\.test', 'web\\.test(:[0-9]+)?', 'web\\.test|other\\.test'] as const;
+const VALUES = ['a', 'b', 'a,b', ''] as const;
+const WANTED = ['a', 'b', 'a,b'] as const;
+
+function randomRule(random: Random): RuleText {
+  const some = <T>(all: readonly [T, ...T[]]) => (random.chance(0.6) ? random.pick(all) : undefined);
+  const [method, path, host] = [some(METHOD_PATTERNS), some(PATH_PATTERNS), random.chance(0.3) ? random.pick(HOST_PATTERNS) : undefined];
+  const name = random.pick(['x-a', 'x-b']);
+  const text = some(WANTED);
+  const headers = random.chance(0.3)
+    ? [{ name, mismatch: random.pick(['deny', 'log'] as const), ...(text && { value: { kind: 'literal', text } as const }) }]
+    : [];
+  return { ...(method && { method }), ...(path && { path }), ...(host && { host }), headers };
+}
+
+function randomRequest(random: Random): HttpRequest {
+  const segments = Array.from({ length: 1 + random.below(3) }, () => random.pick(SEGMENTS));
+  const query = random.chance(0.2) ? random.pick(['?', '?x=1', '?x=/../b']) : '';
+  const headers = ['x-a', 'x-b'].filter(() => random.chance(0.4)).map((name) => [name, random.pick(VALUES)] as const);
+  return { method: random.pick(METHODS), path: `/${segments.join('/')}${query}`, host: random.pick(HOSTS), headers };
+}
+
+describe(`Envoy decides as rules are judged, from seed ${SEED} (SLUICE_FUZZ_SEED)`, needs('envoy'), () => {
+  const agent = new Agent({ keepAlive: true });
+  const slots = Array.from({ length: SLOTS }, (_, index) => {
+    const random = new Random(SEED + index);
+    return {
+      random,
+      seed: SEED + index,
+      rules: Array.from({ length: random.below(6) }, () => randomRule(random)),
+      mode: random.pick(MODES),
+    };
+  });
+  const ports: number[] = [];
+  let backend: Backend;
+  let scene: SlotScene;
+
+  before(async () => {
+    backend = await Backend.start({ name: 'pod' });
+    for (const _ of slots) ports.push(await freePort());
+    scene = await SlotScene.start(
+      slots.map(({ seed, rules, mode }, index) => ({
+        slot: httpSlot(`random-${seed}`, rules),
+        port: ports[index] ?? 0,
+        backendPort: backend.port,
+        options: { ...SLOT_OPTIONS, http: { ...SLOT_OPTIONS.http, pathNormalization: mode } },
+      })),
+    );
+    for (const port of ports) await eventually(() => requestHttp1({ port, host: 'web.test' }));
+  });
+  after(async () => {
+    agent.destroy();
+    await scene?.[Symbol.asyncDispose]();
+    await backend?.[Symbol.asyncDispose]();
+  });
+
+  for (const [index, { random, seed, rules, mode }] of slots.entries()) {
+    test(`seed ${seed}: ${rules.length} rules, ${mode}`, async () => {
+      const httpRules = rules.map(httpRule);
+      for (let count = 0; count < REQUESTS; count += 1) {
+        const asked = randomRequest(random);
+        const normal = normalizeRequest(asked, mode);
+        const expected =
+          { request: 0, redirect: 307, refused: 400 }[normal.kind] ||
+          (normal.kind === 'request' && judgeRequest(httpRules, normal.request).decision === 'allow' ? 200 : 403);
+        assert.equal(await send(ports[index] ?? 0, asked), expected, `seed ${seed}: ${JSON.stringify({ asked, normal, rules })}`);
+      }
+    });
+  }
+
+  test('Envoy takes all of it', () => assert.deepEqual(scene.refusals, []));
+
+  async function send(port: number, { method, path, host, headers }: HttpRequest): Promise<number | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+    request({ host: '127.0.0.1', port, agent, method, path, headers: { ...Object.fromEntries(headers), host } }, (response) => {
+      response.resume().on('end', () => resolve(response.statusCode));
+    })
+      .on('error', reject)
+      .end();
+    return await promise;
+  }
+});
