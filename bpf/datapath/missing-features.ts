@@ -13,12 +13,16 @@ export interface MissingFeatures {
 
 const MAP_TYPES = new Map<number, string>(Object.entries(MapType).map(([name, type]) => [type, name]));
 
+/** The programs read fields of sockets, whose places the kernel tells there. */
+const KERNEL_TYPES = '/sys/kernel/btf/vmlinux';
+
 /**
  * Asks the kernel for the types of programs and maps that ours are of, by making one of each.
  * @throws DatapathError `not-compiled`, or BpfError `library-missing`, `probe-failed` without CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON
  */
 export function missingFeatures(): MissingFeatures {
-  return { policy: missingFor('policy'), services: missingFor('service') };
+  const types = existsSync(KERNEL_TYPES) ? [] : [`its types at ${KERNEL_TYPES} (CONFIG_DEBUG_INFO_BTF)`];
+  return { policy: [...missingFor('policy'), ...types], services: missingFor('service') };
 }
 
 function missingFor(object: 'policy' | 'service'): readonly string[] {
