@@ -13,9 +13,7 @@ import type { OverloadManagerSchema } from '@sluice/envoy-protos/envoy/config/ov
 import { DownstreamConnectionsConfigSchema } from '@sluice/envoy-protos/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js';
 import { HttpProtocolOptionsSchema } from '@sluice/envoy-protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { Settings } from '../settings/index.ts';
-
-/** The one cluster that is not delivered: where configuration comes from. */
-export const XDS_CLUSTER = 'sluice-xds';
+import { XDS_CLUSTER } from '../xds-server/serve/index.ts';
 
 /** Enough for a busy node, and little enough that a flood of connections meets a limit before it meets the end of memory. */
 const MAX_DOWNSTREAM_CONNECTIONS = 50_000n;

@@ -1,5 +1,7 @@
 export { AdminClient, type EnvoyState, type ServerInfo, type StatsQuery } from './admin-client.ts';
-export { type BootstrapOptions, buildBootstrap, encodeBootstrap, XDS_CLUSTER } from './bootstrap.ts';
+export { type BootstrapOptions, buildBootstrap, encodeBootstrap } from './bootstrap.ts';
+export { ACCESS_LOG_METHODS, DenialLog } from './denials/denial-log.ts';
+export { type DenialExplanation, explainDenial, explainDenialOf } from './denials/explain-denial.ts';
 export { EnvoyError, type EnvoyErrorCode } from './envoy-error.ts';
 export type { EnvoyEvent, ReplaceReason } from './envoy-event.ts';
 export { EnvoyProcess, type EnvoyProcessOptions } from './envoy-process.ts';

@@ -300,9 +300,9 @@ describe('the rest', { concurrency: 2 }, () => {
 
   test('every command is documented, and has help with an example', async () => {
     const { stdout } = await runSluiceCommand(['--help']);
-    const commands = [...stdout.matchAll(/^ {2}sluice (\w+)/gm)].map((match) => match[1] ?? '');
+    const commands = [...stdout.matchAll(/^ {2}sluice ([\w-]+)/gm)].map((match) => match[1] ?? '');
     assert.deepEqual(commands, [
-      ...['run', 'controller', 'agent', 'enforcer', 'validate', 'render', 'explain', 'policy', 'status'],
+      ...['run', 'controller', 'agent', 'enforcer', 'validate', 'render', 'explain', 'policy', 'status', 'why-denied'],
       ...['endpoints', 'identity', 'bpf', 'doctor', 'demo', 'config', 'completion'],
     ]);
     const documented = readFileSync(new URL('../docs/cli.md', import.meta.url), 'utf8');

@@ -16,6 +16,7 @@ import { addRender } from './commands/render.ts';
 import { addRun } from './commands/run.ts';
 import { addStatus } from './commands/status.ts';
 import { addValidate } from './commands/validate.ts';
+import { addWhyDenied } from './commands/why-denied.ts';
 import { describeVersions, readVersions } from './version.ts';
 
 const SUGGESTION = 'did you mean';
@@ -30,6 +31,7 @@ const COMMANDS: ReadonlyMap<string, (yargs: Argv) => Argv> = new Map([
   ['explain', addExplain],
   ['policy', addPolicy],
   ['status', addStatus],
+  ['why-denied', addWhyDenied],
   ['endpoints', addEndpoints],
   ['identity', addIdentity],
   ['bpf', addBpf],

@@ -20,6 +20,15 @@ export function decodeSlot(resource: Resource): NodeSlot | undefined {
   return decoded.get(resource);
 }
 
+/** JSON of the slot's rules; undefined for what this version cannot read. */
+export function rulesOf({ body }: Resource): string | undefined {
+  try {
+    return fromBinary(SlotSchema, body).rules;
+  } catch {
+    return undefined;
+  }
+}
+
 function decode({ name, body }: Resource): NodeSlot | undefined {
   try {
     const { direction, listener, requires } = fromBinary(SlotSchema, body);

@@ -1,5 +1,14 @@
 import { join } from 'node:path';
-import { isListenedOn, NodeIdentity, NodeSlots, ProxyPorts, StateFolder } from '../../agent/index.ts';
+import {
+  ACCESS_LOG_METHODS,
+  DenialLog,
+  explainDenialOf,
+  isListenedOn,
+  NodeIdentity,
+  NodeSlots,
+  ProxyPorts,
+  StateFolder,
+} from '../../agent/index.ts';
 import { Metrics } from '../../controller/admin/metrics.ts';
 import { startAdminServer } from '../../controller/admin/server.ts';
 import { resourceTypeOf } from '../../controller/render.ts';
@@ -7,6 +16,7 @@ import { requestCertificate } from '../../kube/certificates/index.ts';
 import type { ApiClient } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { ENFORCER, Relay, type RelayEvent, RelayStore, type StoreEvent } from '../../xds-server/relay/index.ts';
+import { RpcServer } from '../../xds-server/serve/index.ts';
 import { describeFailure } from '../describe-failure.ts';
 import { EnvoyState } from '../envoy-state.ts';
 import type { Log, LogEntry } from '../log.ts';
@@ -52,12 +62,15 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
       onError: (error) => log({ level: 'warn', event: 'identity', text: `no certificate yet: ${describeFailure(error)}; trying again` }),
     }),
   );
+  const rpc = new RpcServer();
+  const denials = new DenialLog();
+  rpc.add(ACCESS_LOG_METHODS, denials);
   const relay = new Relay({
     upstream: { target: options.controllers, credentials: identity.credentials },
     nodeId: nodeName,
     store,
     onEvent: (event) => log(relayEntry(event)),
-    serve: { onOutcome: ({ outcome, typeUrl }) => view.count(outcome, resourceTypeOf(typeUrl)) },
+    serve: { rpc, onOutcome: ({ outcome, typeUrl }) => view.count(outcome, resourceTypeOf(typeUrl)) },
   });
   const envoyState = new EnvoyState(readVersions().envoy);
   const view = new AgentView({ relay, identity, envoy: envoyState });
@@ -66,8 +79,11 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
   cleanUp.defer(() => relay.close());
   const envoy = createNodeEnvoy(options.envoy, { state, settings, nodeName, log, envoyState });
   await relay.start(envoy.xdsAddress);
-  if (options.enforcerSocket !== undefined) await relayPolicy(options, options.enforcerSocket, { state, identity, envoys: relay, cleanUp });
-  const admin = await startAdminServer({ view, metrics, port: options.adminPort });
+  const { enforcerSocket, adminPort: port } = options;
+  const policies =
+    enforcerSocket === undefined ? undefined : await relayPolicy(options, enforcerSocket, { state, identity, envoys: relay, cleanUp });
+  const explaining = policies && { explainDenial: (id: string) => explainDenialOf(denials, policies.cache, id) };
+  const admin = await startAdminServer({ view, metrics, port, ...explaining });
   cleanUp.defer(() => admin.close());
   log({ level: 'info', event: 'started', text: `node ${nodeName}, controllers at ${options.controllers}, admin on port ${admin.port}` });
   const stopRequested = whenAborted(stop.graceful);
@@ -90,7 +106,7 @@ async function relayPolicy(
   { controllers, nodeName, log }: AgentOptions,
   path: string,
   { state, identity, envoys, cleanUp }: Surroundings,
-): Promise<void> {
+): Promise<Relay> {
   const store = RelayStore.open({ folder: join(state.path, 'policy'), onEvent: (event) => log(storeEntry(event)) });
   cleanUp.defer(() => store.close());
   const relay = new Relay({
@@ -112,6 +128,7 @@ async function relayPolicy(
     }),
   );
   await relay.start({ path, group: true });
+  return relay;
 }
 
 /** @param client who is served */

@@ -95,6 +95,31 @@ export async function askEnforcers(client: ApiServerClient, namespace: string): 
   return await askPart(client, namespace, await listPods(client, namespace), 'enforcer');
 }
 
+/**
+ * Asks the agents of all nodes for a page that not all of them have.
+ * @returns what the first says that has it; undefined where none does
+ * @throws ApiError as {@link askCluster}
+ */
+export async function findOnAgents<T>(
+  client: ApiServerClient,
+  namespace: string,
+  page: string,
+  view: z.ZodType<T>,
+): Promise<T | undefined> {
+  const agents = (await listPods(client, namespace)).filter(({ metadata }) => metadata.labels['app.kubernetes.io/component'] === 'agent');
+  const found: T[] = [];
+  const rest = agents.values();
+  const askOn = async () => {
+    for (const { metadata } of rest) {
+      const answer = view.safeParse(await askPage(client, namespace, 'agent', metadata.name, page).catch(() => undefined));
+      if (answer.success) found.push(answer.data);
+      if (found.length > 0) return;
+    }
+  };
+  await Promise.all(Array.from({ length: ASKED_AT_ONCE }, askOn));
+  return found[0];
+}
+
 async function listPods(client: ApiServerClient, namespace: string): Promise<readonly Pod[]> {
   const selector = 'app.kubernetes.io/name=sluice';
   const answer = await client.request({ path: `/api/v1/namespaces/${namespace}/pods`, query: { labelSelector: selector } });

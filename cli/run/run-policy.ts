@@ -1,5 +1,14 @@
 import { credentials } from '@grpc/grpc-js';
-import { isListenedOn, NodeSlots, ProxyPorts, type StateFolder } from '../../agent/index.ts';
+import {
+  ACCESS_LOG_METHODS,
+  type DenialExplanation,
+  DenialLog,
+  explainDenialOf,
+  isListenedOn,
+  NodeSlots,
+  ProxyPorts,
+  type StateFolder,
+} from '../../agent/index.ts';
 import type { Action, ObjectSource } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { type PublishedChange, type ResourceChange, type RpcServer, SLOT_TYPE, SUBJECT_POLICY_TYPE } from '../../xds-server/serve/index.ts';
@@ -30,6 +39,7 @@ const UPSTREAM_BACK_OFF = { firstMs: 20, maxMs: 200 };
 export class RunPolicy implements AsyncDisposable {
   readonly parts: PolicyParts;
   readonly #options: RunPolicyOptions;
+  readonly #denials = new DenialLog();
   readonly #numbers: IdentityNumbers;
   readonly #cleanUp = new AsyncDisposableStack();
   #slots: NodeSlots | undefined;
@@ -50,9 +60,15 @@ export class RunPolicy implements AsyncDisposable {
       onSynced: (_nodeId, revision) => void this.#onSynced(revision),
       onChange: () => this.#onChange(),
     });
+    rpc.add(ACCESS_LOG_METHODS, this.#denials);
     this.parts.side.cache.watch((change) => this.#noteChange(change));
     this.#cleanUp.defer(() => this.parts.close());
     this.parts.restoreNumbers(this.#numbers.objects());
+  }
+
+  /** Why a request was denied; undefined where nothing is known of it. */
+  explainDenial(id: string): DenialExplanation | undefined {
+    return explainDenialOf(this.#denials, this.parts.side.cache, id);
   }
 
   /** The source, of which policies take their part first. */

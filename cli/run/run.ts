@@ -66,7 +66,14 @@ async function serve(options: RunOptions, stop: StopSignals): Promise<void> {
   await parts.control.server.listen({ path: state.xdsSocket });
   // Before anything is served: an Envoy that runs is not to lose its slots.
   await parts.startEnforcing();
-  const admin = await startAdminServer({ view: parts.control.view, metrics: parts.control.metrics, port: options.adminPort });
+  const { policy } = parts;
+  const explaining = policy && { explainDenial: (id: string) => policy.explainDenial(id) };
+  const admin = await startAdminServer({
+    view: parts.control.view,
+    metrics: parts.control.metrics,
+    port: options.adminPort,
+    ...explaining,
+  });
   cleanUp.defer(() => admin.close());
   const ended = new AbortController();
   const following = parts.control.controller.run(ended.signal);

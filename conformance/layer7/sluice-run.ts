@@ -23,7 +23,7 @@ const entryView = z.object({
 });
 type Entry = z.infer<typeof entryView>;
 
-const SLUICE = fileURLToPath(new URL('../../cli/bin/sluice', import.meta.url));
+export const SLUICE = fileURLToPath(new URL('../../cli/bin/sluice', import.meta.url));
 /** Processes of the lab have numbers of their own, by which Sluice looks for itself. */
 const WITH_OWN_PROC = ['unshare', '--mount', 'sh', '-ec', 'mount -t proc proc /proc; exec "$0" "$@"'];
 /** Two processes with a start each, on a machine that has others. */

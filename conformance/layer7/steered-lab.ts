@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import { NetnsLab, type NetnsLabOptions, type Network, type Node, type Pod } from '../lab/netns/index.ts';
 import { HttpPeer } from './http-peer.ts';
-import { SluiceRun } from './sluice-run.ts';
+import { SLUICE, SluiceRun } from './sluice-run.ts';
 
 /** An object as it stands in a file. */
 export type Manifest = Readonly<Record<string, unknown>>;
@@ -118,6 +118,11 @@ export class SteeredLab implements AsyncDisposable {
     const peer = new HttpPeer(found);
     this.#peers.set(place, peer);
     return peer;
+  }
+
+  /** Runs a command of Sluice on a node. @returns what it prints @throws LabError with what it says, where it fails */
+  async sluice(node: string, args: readonly string[]): Promise<string> {
+    return await this.lab.node(node).run([SLUICE, ...args]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -8,6 +8,8 @@ import type { AdminView } from './view.ts';
 
 export interface AdminOptions {
   readonly view: AdminView;
+  /** Why a request was denied that had this id; undefined where nothing is known of it. Default: there is no such page. */
+  readonly explainDenial?: (id: string) => unknown;
   readonly metrics: Metrics;
   /** 0 for any free port. */
   readonly port: number;
@@ -25,14 +27,15 @@ const RESOURCES_A_TURN = 20;
 
 /**
  * Answers on loopback, and only reads: `/healthz`, `/readyz`, `/metrics`, `/status`, `/model`, `/diagnostics` and
- * `/snapshot` (`?type=cluster` for one type). Private keys are in none of them.
+ * `/snapshot` (`?type=cluster` for one type); where requests are denied, `/denials/ID`. Private keys are in none of them.
  * @throws Error with code `EADDRINUSE` where the port is taken
  */
-export async function startAdminServer({ view, metrics, port }: AdminOptions): Promise<AdminServer> {
+export async function startAdminServer({ view, metrics, port, explainDenial }: AdminOptions): Promise<AdminServer> {
   const app = fastify({ logger: false, forceCloseConnections: true });
   guard(app);
   addProbes(app, view);
   addDumps(app, view);
+  if (explainDenial) addDenials(app, explainDenial);
   app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.render()));
   await app.listen({ host: LOOPBACK, port });
   const address = app.server.address();
@@ -53,6 +56,7 @@ function guard(app: FastifyInstance): void {
   app.setErrorHandler((_, __, reply) => reply.code(500).send({ error: 'internal error' }));
 }
 
+const NO_DENIAL = { error: 'no request with this id was denied here lately' };
 const PAGES = ['/healthz', '/readyz', '/metrics', '/status', '/model', '/diagnostics', '/snapshot'];
 
 function addProbes(app: FastifyInstance, view: AdminView): void {
@@ -77,6 +81,13 @@ function addDumps(app: FastifyInstance, view: AdminView): void {
     const { type } = request.query;
     const resources = sortResources(view.resources()).filter(({ typeUrl }) => type === undefined || resourceTypeOf(typeUrl) === type);
     return reply.type('application/json').send(Readable.from(jsonArray(resources, renderResource)));
+  });
+}
+
+function addDenials(app: FastifyInstance, explain: (id: string) => unknown): void {
+  app.get<{ Params: { id: string } }>('/denials/:id', async (request, reply) => {
+    const found = explain(request.params.id);
+    return found === undefined ? reply.code(404).send(NO_DENIAL) : found;
   });
 }
 

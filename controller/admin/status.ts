@@ -95,6 +95,32 @@ const enforcement = z.object({
       failure: z.string().optional(),
     })
     .optional(),
+  /** What of the node's network steers packets to Envoy; absent where none are to be. */
+  steering: z
+    .object({
+      /** How many things must be there for that. */
+      items: count,
+      /** Those that are not as they are to be. */
+      wrong: z.array(z.object({ name: z.string(), wanted: z.string(), found: z.string().optional() })),
+      /** How often something was put right that somebody else had changed. */
+      restored: count,
+      /** Why nothing can be steered, so that what is to be is dropped, or what cannot be put right. */
+      failure: z.string().optional(),
+    })
+    .optional(),
+  /** What became of packets, since the kernel's tables were made. */
+  packets: z.array(z.object({ direction: z.enum(['ingress', 'egress']), outcome: z.string(), packets: count, bytes: count })).optional(),
+});
+
+/** A slot of rules of layer 7 that policies of this node need, see docs/decisions/layer7.md. */
+const slot = z.object({
+  name: z.string(),
+  /** Where Envoy listens for it. */
+  port: z.int(),
+  /** Whether Envoy has accepted its listener and listens; until then what is to be steered there is dropped. */
+  ready: z.boolean(),
+  /** In Envoy's words, where it refused the listener. */
+  refusal: z.string().optional(),
 });
 
 /** What `/status` answers: the whole of a running Sluice at a glance. */
@@ -119,6 +145,8 @@ export const statusSchema = z.object({
   relay: relay.optional(),
   /** Of `enforcer`, and of `run` where it enforces. */
   enforcement: enforcement.optional(),
+  /** Of `agent`, and of `run`, where policies are enforced. */
+  slots: z.array(slot).optional(),
   objects: z.record(z.string(), count),
   resources: z.record(z.string(), count),
   clients: z.array(client),
@@ -130,4 +158,5 @@ export type Status = z.output<typeof statusSchema>;
 export type EnvoyStatus = z.output<typeof envoy>;
 export type ClusterStatus = z.output<typeof cluster>;
 export type EnforcementStatus = z.output<typeof enforcement>;
+export type SlotStatus = z.output<typeof slot>;
 export type RelayStatus = z.output<typeof relay>;

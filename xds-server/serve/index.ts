@@ -1,5 +1,6 @@
 export { type Published, type PublishedChange, SnapshotCache, type SnapshotCacheOptions } from './cache.ts';
 export type { ClientStatus, TypeStatus } from './client-status.ts';
+export type { Call } from './client-stream.ts';
 export { XdsError, type XdsErrorCode } from './error.ts';
 export { LedViews, type LedViewsOptions } from './led-views.ts';
 export type { ListenAddress } from './listen.ts';
@@ -13,7 +14,7 @@ export { featuresOf, type Role, readRequires } from './role.ts';
 export { RpcServer, type RpcServerOptions, type StreamHandler } from './rpc-server.ts';
 export { enforcementViews, ScopedViews, type ScopedViewsOptions } from './scoped-views.ts';
 export { XdsServer, type XdsServerOptions } from './server.ts';
-export { NODE_METHODS, NODE_PATH, STREAM_METHODS, type StreamMethod } from './services.ts';
+export { NODE_METHODS, NODE_PATH, type RpcMethod, STREAM_METHODS, type StreamMethod } from './services.ts';
 export { type Interest, NO_INTEREST, type Standing } from './standing.ts';
 export type { SyncedCondition } from './synced.ts';
 export {
@@ -34,5 +35,6 @@ export {
   SLOT_TYPE,
   SUBJECT_POLICY_TYPE,
   traitsOf,
+  XDS_CLUSTER,
 } from './types.ts';
 export { RootsView, type View, type Views } from './view.ts';

@@ -2,7 +2,7 @@ import { Server, status } from '@grpc/grpc-js';
 import { type Call, refuse } from './client-stream.ts';
 import { type BoundAddress, type ListenAddress, listenOn } from './listen.ts';
 import { PeerIdentities, type PeerIdentity } from './peer.ts';
-import { defineService, type StreamMethod } from './services.ts';
+import { defineService, type RpcMethod, type StreamMethod } from './services.ts';
 
 export interface RpcServerOptions {
   /** Largest request. Default 64 MiB: a client that reconnects names all that it has. */
@@ -12,9 +12,9 @@ export interface RpcServerOptions {
 }
 
 /** Who serves the streams of some methods. */
-export interface StreamHandler {
+export interface StreamHandler<M extends RpcMethod = StreamMethod> {
   /** @param identity undefined where a client is who it says it is */
-  serve(call: Call, method: StreamMethod, identity: string | undefined): void;
+  serve(call: Call, method: M, identity: string | undefined): void;
   /** Ends all streams. */
   endStreams(code: status, details: string): void;
 }
@@ -24,7 +24,7 @@ export class RpcServer {
   readonly #grpc: Server;
   readonly #peers = new PeerIdentities();
   readonly #bound: BoundAddress[] = [];
-  readonly #handlers: StreamHandler[] = [];
+  readonly #handlers: Pick<StreamHandler, 'endStreams'>[] = [];
   #closing: Promise<void> | undefined;
 
   constructor({ maxRequestBytes = 64 * 1024 * 1024, keepaliveMs = 30_000 }: RpcServerOptions = {}) {
@@ -37,7 +37,7 @@ export class RpcServer {
   }
 
   /** To be called before the first `listen`. */
-  add(methods: readonly StreamMethod[], handler: StreamHandler): void {
+  add<M extends RpcMethod>(methods: readonly M[], handler: StreamHandler<M>): void {
     this.#handlers.push(handler);
     for (const method of methods) {
       this.#grpc.addService(defineService(method), {

@@ -10,9 +10,13 @@ import {
   SECRET_TYPE,
 } from './types.ts';
 
-/** One gRPC method that serves a stream. */
-export interface StreamMethod {
+/** A gRPC method whose messages stream both ways; `/package.Service/Method`. */
+export interface RpcMethod {
   readonly path: string;
+}
+
+/** One gRPC method that serves a stream. */
+export interface StreamMethod extends RpcMethod {
   readonly protocol: Protocol;
   /** The one type that it serves; undefined for the aggregated service, which serves all. */
   readonly typeUrl: string | undefined;
@@ -48,7 +52,7 @@ export const NODE_METHODS: readonly StreamMethod[] = [{ path: NODE_PATH, protoco
  * The method as @grpc/grpc-js wants it. Messages pass as bytes: responses are encoded before, and what cannot be decoded
  * deserves a better status than that library gives.
  */
-export function defineService({ path }: StreamMethod): ServiceDefinition {
+export function defineService({ path }: RpcMethod): ServiceDefinition {
   return {
     serve: {
       path,

@@ -17,6 +17,9 @@ export const REDIRECT_TYPE = 'type.googleapis.com/sluice.node.v1.Redirect';
 export const SERVICE_TYPE = 'type.googleapis.com/sluice.node.v1.Service';
 export const ENDPOINT_SLICE_TYPE = 'type.googleapis.com/sluice.node.v1.EndpointSlice';
 
+/** How Envoys name the cluster of whoever serves them configuration: the one that is not delivered. */
+export const XDS_CLUSTER = 'sluice-xds';
+
 /** What the names of listeners begin with that a node makes for itself; no other listener is called so. */
 export const OWN_LISTENER_PREFIX = 'sluice.slot/';
 

@@ -1,0 +1,99 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { timestampDate } from '@bufbuild/protobuf/wkt';
+import type { Address } from '@sluice/envoy-protos/envoy/config/core/v3/address_pb.js';
+import { RequestMethod } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
+import type { HTTPAccessLogEntry } from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
+import { StreamAccessLogsMessageSchema } from '@sluice/envoy-protos/envoy/service/accesslog/v3/als_pb.js';
+import type { Call, RpcMethod, StreamHandler } from '../../xds-server/serve/index.ts';
+
+/** A request that rules denied. */
+export interface Denial {
+  /** Which the answer had as `x-request-id`. */
+  readonly id: string;
+  readonly slot: string;
+  /** ISO 8601. */
+  readonly time: string;
+  readonly method: string;
+  readonly path: string;
+  readonly host: string;
+  /** Address and port of the client. */
+  readonly client: string;
+  /** Address and port that the client asked for. */
+  readonly destination: string;
+}
+
+/** @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/accesslog/v3/als.proto */
+export const ACCESS_LOG_METHODS: readonly RpcMethod[] = [{ path: '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs' }];
+
+/** So many of the last are remembered: whoever asks has just been told the number. */
+const MOST = 10_000;
+
+/** What the node's Envoy denied last. Envoy tells of it by its protocol for access logs. */
+export class DenialLog implements StreamHandler<RpcMethod> {
+  /** In the order in which they came. */
+  readonly #denials = new Map<string, Denial>();
+  readonly #calls = new Set<Call>();
+  /** Since the start. */
+  count = 0;
+
+  serve(call: Call): void {
+    // Only the first message of a stream says what it is about.
+    let slot = '';
+    this.#calls.add(call);
+    call.on('data', (bytes: Buffer) => {
+      slot = this.#take(bytes, slot);
+    });
+    call.on('end', () => call.end());
+    for (const event of ['cancelled', 'close', 'error']) call.on(event, () => this.#calls.delete(call));
+  }
+
+  endStreams(): void {
+    for (const call of this.#calls) call.end();
+  }
+
+  /** The one whose answer had this request id; undefined where there was none lately. */
+  find(id: string): Denial | undefined {
+    return this.#denials.get(id);
+  }
+
+  #take(bytes: Buffer, before: string): string {
+    try {
+      const { identifier, logEntries } = fromBinary(StreamAccessLogsMessageSchema, bytes);
+      const slot = identifier?.logName ?? before;
+      if (logEntries.case === 'httpLogs') for (const entry of logEntries.value.logEntry) this.#note(denialOf(slot, entry));
+      return slot;
+    } catch {
+      // What cannot be read is lost to people who ask, and to nobody else.
+      return before;
+    }
+  }
+
+  #note(denial: Denial): void {
+    if (denial.id === '') return;
+    this.count += 1;
+    this.#denials.set(denial.id, denial);
+    const [oldest] = this.#denials.keys();
+    if (this.#denials.size > MOST && oldest !== undefined) this.#denials.delete(oldest);
+  }
+}
+
+function denialOf(slot: string, { commonProperties, request }: HTTPAccessLogEntry): Denial {
+  const { startTime, downstreamDirectRemoteAddress, downstreamLocalAddress } = commonProperties ?? {};
+  return {
+    id: request?.requestId ?? '',
+    slot,
+    time: (startTime ? timestampDate(startTime) : new Date()).toISOString(),
+    method: request?.requestHeaders[':method'] ?? RequestMethod[request?.requestMethod ?? RequestMethod.METHOD_UNSPECIFIED],
+    path: request?.path ?? '',
+    host: request?.authority ?? '',
+    client: addressOf(downstreamDirectRemoteAddress),
+    destination: addressOf(downstreamLocalAddress),
+  };
+}
+
+function addressOf(address: Address | undefined): string {
+  if (address?.address.case !== 'socketAddress') return '';
+  const { address: host, portSpecifier } = address.address.value;
+  const port = portSpecifier.case === 'portValue' ? portSpecifier.value : 0;
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

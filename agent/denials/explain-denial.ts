@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { describeMisses, type HttpRequest, judgeRequest, type Miss, type RuleMatch } from '../../l7-filters/http/index.ts';
+import { formatField, type SlotRules } from '../../model/index.ts';
+import { SLOT_TYPE, type SnapshotCache } from '../../xds-server/serve/index.ts';
+import { rulesOf } from '../slots/decode-slot.ts';
+import type { Denial, DenialLog } from './denial-log.ts';
+
+/** What came nearest to allowing a request, as far as the rules are that are in force now. */
+export interface DenialExplanation extends Denial {
+  /**
+   * `nothing`: no rule is there that could have allowed it. `nearest`: one missed it least. `allowed`: the rules have changed since, and would
+   * allow it now. `unknown`: the slot is gone.
+   */
+  readonly verdict: 'nothing' | 'nearest' | 'allowed' | 'unknown';
+  /** Policy, rule and field, as people read them. */
+  readonly text: string;
+}
+
+/**
+ * Explains a denial by the rules that nodes are told of.
+ * @returns undefined where none of this id was lately
+ */
+export function explainDenialOf(denials: DenialLog, cache: SnapshotCache, id: string): DenialExplanation | undefined {
+  const denial = denials.find(id);
+  if (!denial) return undefined;
+  const resource = cache.get({ typeUrl: SLOT_TYPE, name: denial.slot });
+  return explainDenial(denial, resource && rulesOf(resource));
+}
+
+/**
+ * @param rules JSON of the slot's rules, as nodes are told of them; undefined where there are none any more
+ * Headers are not known: where the rest matches, it is one of these.
+ */
+export function explainDenial(denial: Denial, rules: string | undefined): DenialExplanation {
+  const parsed = rules === undefined ? undefined : parse(rules);
+  if (parsed?.kind !== 'http') return { ...denial, verdict: 'unknown', text: 'the rules that denied it are not in force any more' };
+  const request: HttpRequest = { method: denial.method, path: denial.path, host: denial.host, headers: [] };
+  const judgement = judgeRequest(parsed.rules, request);
+  if (judgement.decision === 'allow')
+    return { ...denial, verdict: 'allowed', text: `it would be allowed now, by ${formatField(judgement.by.rule.source)}` };
+  const { nearest } = judgement;
+  if (!nearest) return { ...denial, verdict: 'nothing', text: 'there are rules, but none that could allow anything' };
+  return {
+    ...denial,
+    verdict: 'nearest',
+    text: `${formatField(nearest.rule.source)} came nearest: ${nearest.misses.map((miss) => describe(nearest, miss)).join(', ')}`,
+  };
+}
+
+/** What headers a request had was not written down, since any may be secret. */
+function describe(match: RuleMatch, miss: Miss): string {
+  if (miss.kind !== 'header' || !('name' in miss.rule)) return describeMisses({ ...match, misses: [miss] });
+  return `header ${miss.rule.name} is not as it asks (${formatField(miss.rule.source)})`;
+}
+
+/** Of the same version, or not understood. */
+const rulesView = z.custom<SlotRules>((value) => z.looseObject({ kind: z.string(), rules: z.array(z.unknown()) }).safeParse(value).success);
+
+function parse(rules: string): SlotRules | undefined {
+  try {
+    return rulesView.parse(JSON.parse(rules));
+  } catch {
+    return undefined;
+  }
+}
