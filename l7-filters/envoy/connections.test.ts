@@ -195,7 +195,7 @@ describe('gRPC through a slot', needs('envoy'), () => {
 });
 
 describe('a server that closes connections', needs('envoy'), () => {
-  test('costs no request of a client that keeps its own', async () => {
+  test('costs no request that changes nothing, of a client that keeps its own', async () => {
     // It closes each connection as soon as it has answered on it, without a word in the answer.
     const server = createServer((asked, response) => {
       response.end('ok');

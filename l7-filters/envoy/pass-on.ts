@@ -1,7 +1,9 @@
 import type { HeaderMutationSchema } from '@sluice/envoy-protos/envoy/config/common/mutation_rules/v3/mutation_rules_pb.js';
 import { HeaderValueOption_HeaderAppendAction, type HeaderValueOptionSchema } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
+import type { HeaderMatcherSchema, RouteSchema } from '@sluice/envoy-protos/envoy/config/route/v3/route_components_pb.js';
 import type { RouteConfigurationSchema } from '@sluice/envoy-protos/envoy/config/route/v3/route_pb.js';
 import { HeaderMutationSchema as EarlyHeaderMutationSchema } from '@sluice/envoy-protos/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js';
+import type { StringMatcherSchema } from '@sluice/envoy-protos/envoy/type/matcher/v3/string_pb.js';
 import type { Direction } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
@@ -22,35 +24,40 @@ export const ON_ARRIVAL: Filter = {
   }),
 };
 
+/** Retried is what nobody has seen: a connection is closed while it is idle, by whoever would answer or by a policy that begins. */
+const UNSEEN = 'reset-before-request,connect-failure';
+/** What changes nothing may be asked twice, so it need not be known whether it was seen. https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1 */
+const SAFE_METHODS = 'GET|HEAD|OPTIONS';
+
 /** Everything to where it was sent, with the headers that it came with but for those that rules change. */
 export function routes(direction: Direction): Init<typeof RouteConfigurationSchema> {
+  const isSafe = { name: ':method', headerMatchSpecifier: { case: 'stringMatch', value: fullMatch(SAFE_METHODS) } } as const;
   return {
     name: `slot.${direction}`,
     // After those of the route.
     requestHeadersToRemove: [SECRETS_HEADER, KEPT_PROTO],
-    virtualHosts: [
-      {
-        name: 'all',
-        domains: ['*'],
-        routes: [
-          {
-            match: { pathSpecifier: { case: 'prefix', value: '/' } },
-            requestHeadersToRemove: [PROTO],
-            requestHeadersToAdd: [copy(KEPT_PROTO, PROTO)],
-            action: {
-              case: 'route',
-              value: {
-                clusterSpecifier: { case: 'cluster', value: originalDestinationCluster(direction) },
-                timeout: durationOf(0),
-                // Nothing of these has been seen by whoever would answer: he closed a connection while it was idle, or a policy did.
-                retryPolicy: { retryOn: 'reset-before-request,connect-failure', numRetries: 1 },
-              },
-            },
-          },
-        ],
-      },
-    ],
+    virtualHosts: [{ name: 'all', domains: ['*'], routes: [route(direction, [isSafe], `${UNSEEN},reset`), route(direction, [], UNSEEN)] }],
   };
+}
+
+function route(direction: Direction, headers: Init<typeof HeaderMatcherSchema>[], retryOn: string): Init<typeof RouteSchema> {
+  return {
+    match: { pathSpecifier: { case: 'prefix', value: '/' }, headers },
+    requestHeadersToRemove: [PROTO],
+    requestHeadersToAdd: [copy(KEPT_PROTO, PROTO)],
+    action: {
+      case: 'route',
+      value: {
+        clusterSpecifier: { case: 'cluster', value: originalDestinationCluster(direction) },
+        timeout: durationOf(0),
+        retryPolicy: { retryOn, numRetries: 1 },
+      },
+    },
+  };
+}
+
+function fullMatch(regex: string): Init<typeof StringMatcherSchema> {
+  return { matchPattern: { case: 'safeRegex', value: { regex } } };
 }
 
 function remove(name: string): Init<typeof HeaderMutationSchema> {
