@@ -32,7 +32,9 @@ interface Stream {
 
 /** Before an answer that is to wait. */
 const WAIT_MS = 300;
-const served = { connections: 0, bytes: 0 };
+const served = { connections: 0, ofProxy: 0, bytes: 0 };
+/** From here on ports are those of a proxy's own connections. */
+const FIRST_UPSTREAM_PORT = 61_000;
 const streams = new Map<string, Stream>();
 
 answerParent(taskView, (task): unknown => {
@@ -57,6 +59,7 @@ answerParent(taskView, (task): unknown => {
 async function serve(port: number): Promise<void> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     served.connections += 1;
+    if ((socket.remotePort ?? 0) >= FIRST_UPSTREAM_PORT) served.ofProxy += 1;
     socket
       .on('error', () => {})
       .on('data', (bytes) => {
