@@ -9,7 +9,7 @@
 #include "endpoint.h"
 #include "identity.h"
 #include "packet.h"
-#include "proxy.h"
+#include "proxy-sockets.h"
 #include "verdict.h"
 
 /* Where a packet is seen, and by what it is judged. */

@@ -20,6 +20,7 @@
 #include "outcome.h"
 #include "packet.h"
 #include "proxy.h"
+#include "proxy-sockets.h"
 #include "verdict.h"
 
 static __always_inline bool is_tagged(const struct __sk_buff *skb)
