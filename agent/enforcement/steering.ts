@@ -12,6 +12,9 @@ export interface SteeringOptions {
   readonly onFailure: (error: Error) => void;
 }
 
+/** As the status of a node shows it. */
+export type SteeringState = Pick<SteeringNetworkState, 'items' | 'restored' | 'failure'>;
+
 /** Whether packets can be steered to Envoy on this node; its network is left alone until some are to be. */
 export class Steering implements Disposable {
   readonly #options: SteeringOptions;
@@ -36,9 +39,15 @@ export class Steering implements Disposable {
     }
   }
 
-  /** Undefined where nothing is steered, or nothing can be. */
-  state(): SteeringNetworkState | undefined {
-    return this.#network?.state();
+  /** Undefined where nothing is to be steered. */
+  state(): SteeringState | undefined {
+    const failure = this.#failure;
+    if (!this.#network) return failure === undefined ? undefined : { items: [], restored: 0, failure };
+    try {
+      return { ...(failure !== undefined && { failure }), ...this.#network.state() };
+    } catch (cause) {
+      return { items: [], restored: 0, failure: errorOf(cause).message };
+    }
   }
 
   /** What is in force stays. */

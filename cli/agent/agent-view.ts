@@ -1,6 +1,6 @@
-import type { NodeIdentity } from '../../agent/index.ts';
+import type { NodeIdentity, NodeSlots, SlotState } from '../../agent/index.ts';
 import type { Metrics } from '../../controller/admin/metrics.ts';
-import type { RelayStatus, Status } from '../../controller/admin/status.ts';
+import type { RelayStatus, SlotStatus, Status } from '../../controller/admin/status.ts';
 import type { AdminView } from '../../controller/admin/view.ts';
 import { resourceTypeOf } from '../../controller/render.ts';
 import type { Relay, RelayState } from '../../xds-server/relay/index.ts';
@@ -19,6 +19,8 @@ export interface AgentViewOptions {
 export class AgentView implements AdminView {
   /** Counts what Envoy makes of resources; set once it is there. */
   metrics: Metrics | undefined;
+  /** Of the rules of this node's policies; set where they are enforced. */
+  slots: Pick<NodeSlots, 'state'> | undefined;
   readonly #options: AgentViewOptions;
   readonly #since = new Date().toISOString();
 
@@ -45,6 +47,7 @@ export class AgentView implements AdminView {
       ...(notReady !== undefined && { notReady }),
       envoy: envoy.describe(),
       relay: this.#describeRelay(state),
+      ...(this.slots && { slots: describeSlots(this.slots.state()) }),
       objects: {},
       resources: Object.fromEntries([...state.cached].map(([typeUrl, count]) => [resourceTypeOf(typeUrl), count])),
       clients: clients.map(describeClient),
@@ -88,4 +91,9 @@ export class AgentView implements AdminView {
       ...(notAfter && { certificateUntil: notAfter.toISOString() }),
     };
   }
+}
+
+/** By name. */
+export function describeSlots(states: readonly SlotState[]): SlotStatus[] {
+  return states.map(({ isReady: ready, ...rest }) => ({ ...rest, ready })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }

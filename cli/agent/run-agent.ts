@@ -81,7 +81,9 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
   await relay.start(envoy.xdsAddress);
   const { enforcerSocket, adminPort: port } = options;
   const policies =
-    enforcerSocket === undefined ? undefined : await relayPolicy(options, enforcerSocket, { state, identity, envoys: relay, cleanUp });
+    enforcerSocket === undefined
+      ? undefined
+      : await relayPolicy(options, enforcerSocket, { state, identity, envoys: relay, view, cleanUp });
   const explaining = policies && { explainDenial: (id: string) => explainDenialOf(denials, policies.cache, id) };
   const admin = await startAdminServer({ view, metrics, port, ...explaining });
   cleanUp.defer(() => admin.close());
@@ -98,6 +100,7 @@ interface Surroundings {
   readonly identity: NodeIdentity;
   /** Of the node's Envoy. */
   readonly envoys: Relay;
+  readonly view: AgentView;
   readonly cleanUp: AsyncDisposableStack;
 }
 
@@ -105,7 +108,7 @@ interface Surroundings {
 async function relayPolicy(
   { controllers, nodeName, log }: AgentOptions,
   path: string,
-  { state, identity, envoys, cleanUp }: Surroundings,
+  { state, identity, envoys, view, cleanUp }: Surroundings,
 ): Promise<Relay> {
   const store = RelayStore.open({ folder: join(state.path, 'policy'), onEvent: (event) => log(storeEntry(event)) });
   cleanUp.defer(() => store.close());
@@ -127,6 +130,7 @@ async function relayPolicy(
       onFailure: (error) => log({ level: 'error', event: 'slots', text: describeFailure(error) }),
     }),
   );
+  view.slots = slots;
   await relay.start({ path, group: true });
   return relay;
 }

@@ -59,6 +59,10 @@ const ENFORCED: AskedCluster = {
   hostNetwork: new Map([['n-1', 3]]),
 };
 const WEB = { namespace: 'shop', name: 'web', identity: 256, labels: [], addresses: [], device: 'veth1' };
+const NOTHING_JUDGED = { endpoints: [], missing: [], network: [] };
+const EARLY_DEMUX = { name: 'net.ipv4.tcp_early_demux', wanted: '0', found: '1' };
+const GUARD = { name: 'inet sluice guard', wanted: 'tcp' };
+const READY_SLOT = { name: 'http/ingress/a', port: 10_000, ready: true };
 const FINDING: Diagnostic = {
   severity: 'error',
   code: 'ServiceNotFound',
@@ -89,12 +93,34 @@ describe('a report of a cluster', () => {
     assert.equal(report.ready, true);
     assert.match(formatClusterReport(report), /^enforcer {4}n-1, 0\.1\.0, in force, 1 pod judged, 3 in the network of the node are not$/m);
     assert.deepEqual(report.enforcers, [
-      { node: 'n-1', pod: 'e-n-1', version: '0.1.0', connected: true, ready: true, endpoints: 1, notEnforced: [], hostNetworkPods: 3 },
+      {
+        node: 'n-1',
+        pod: 'e-n-1',
+        version: '0.1.0',
+        connected: true,
+        ready: true,
+        endpoints: 1,
+        notEnforced: [],
+        hostNetworkPods: 3,
+        steeringProblems: [],
+      },
     ]);
     const unknown = reportCluster({ ...ENFORCED, hostNetwork: undefined });
     assert.equal(unknown.enforcers?.[0]?.hostNetworkPods, undefined);
     assert.equal(unknown.ready, true);
     assert.equal(reportCluster(WELL).enforcers, undefined);
+  });
+
+  test('is content with slots that work, and with a network that steers to them', () => {
+    const steering = { items: 9, wrong: [], restored: 4 };
+    const asked = {
+      ...ENFORCED,
+      agents: [agent({ slots: [READY_SLOT] })],
+      enforcers: [enforcer({ enforcement: { ...NOTHING_JUDGED, steering } })],
+    };
+    const report = reportCluster(asked);
+    assert.equal(report.ready, true);
+    assert.match(formatClusterReport(report), /^node {8}n-1, agent 0\.1\.0, Envoy 1\.40\.0, in sync, 1 slot$/m);
   });
 
   test('waits for no node that serves no Ingress', () => {
@@ -181,6 +207,35 @@ describe('a report of a cluster', () => {
         enforcers: [enforcer({ enforcement: { endpoints: [], missing: [{ namespace: 'shop', name: 'db' }], newcomers: [], network: [] } })],
       },
       /not judged {2}shop\/db on n-1: no device was found for it\n/,
+    ],
+    [
+      'the network of a node cannot be made as steering needs it',
+      {
+        ...ENFORCED,
+        enforcers: [enforcer({ enforcement: { ...NOTHING_JUDGED, steering: { items: 0, wrong: [], restored: 0, failure: 'no way' } } })],
+      },
+      /not steered on n-1: no way\n/,
+    ],
+    [
+      'what steering needs is not as it is to be',
+      {
+        ...ENFORCED,
+        enforcers: [enforcer({ enforcement: { ...NOTHING_JUDGED, steering: { items: 9, wrong: [EARLY_DEMUX, GUARD], restored: 4 } } })],
+      },
+      /not steered on n-1: net\.ipv4\.tcp_early_demux is 1, not 0\nnot steered on n-1: inet sluice guard is not there, not tcp\n/,
+    ],
+    [
+      'Envoy refuses the listener of a slot',
+      {
+        ...ENFORCED,
+        agents: [agent({ slots: [READY_SLOT, { ...READY_SLOT, name: 'http/ingress/b', port: 10_001, ready: false, refusal: 'no' }] })],
+      },
+      /in sync, 2 slots\ndropped {5}on n-1, what is for slot http\/ingress\/b \(port 10001\): Envoy refused its listener: no\n/,
+    ],
+    [
+      'Envoy does not listen for a slot yet',
+      { ...ENFORCED, agents: [agent({ slots: [{ ...READY_SLOT, ready: false }] })] },
+      /in sync, 1 slot\ndropped {5}on n-1, what is for slot http\/ingress\/a \(port 10000\): Envoy does not listen for it yet\n/,
     ],
     [
       'an update is under way',

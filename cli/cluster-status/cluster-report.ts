@@ -1,8 +1,8 @@
-import type { Status } from '../../controller/admin/status.ts';
+import type { SlotStatus, Status } from '../../controller/admin/status.ts';
 import type { Diagnostic } from '../../model/index.ts';
 import { someOf } from '../text/some-of.ts';
 import type { AskedCluster, AskedPod } from './asked-cluster.ts';
-import { type EnforcerReport, findPolicyProblems, reportEnforcer } from './enforcer-report.ts';
+import { type EnforcerReport, findPolicyProblems, isEnforcerWhole, reportEnforcer } from './enforcer-report.ts';
 
 export interface ControllerReport {
   readonly pod: string;
@@ -25,7 +25,17 @@ export interface NodeReport {
   readonly ready: boolean;
   /** Whether it serves no Ingress, by the setting `ingress.nodes`, so that nobody waits for it. */
   readonly idle: boolean;
+  /** How many slots of rules of layer 7 its policies have; absent where policies are not enforced. */
+  readonly slots?: number;
+  /** Those that do not work, so that what would be steered there is dropped. */
+  readonly brokenSlots: readonly BrokenSlot[];
   readonly problem?: string;
+}
+
+export interface BrokenSlot {
+  readonly name: string;
+  readonly port: number;
+  readonly why: string;
 }
 
 /** An installation at a glance. */
@@ -45,6 +55,7 @@ export interface ClusterReport {
 }
 
 const SHOWN = 5;
+const WAITS = 'Envoy does not listen for it yet';
 
 /** Puts together what was asked of each part. */
 export function reportCluster(asked: AskedCluster): ClusterReport {
@@ -55,8 +66,8 @@ export function reportCluster(asked: AskedCluster): ClusterReport {
   const enforcers = asked.enforcers.map((enforcer) => reportEnforcer(enforcer, asked.hostNetwork));
   const problems = findProblems(asked, controllers, nodes);
   const notProgrammed = findNotProgrammed(asked);
-  const isWhole = controllers.every(({ ready }) => ready) && nodes.every(({ ready, inSync, idle }) => idle || (ready && inSync));
-  const isEnforced = enforcers.every(({ ready, connected, notEnforced }) => ready && connected && notEnforced.length === 0);
+  const isWhole = controllers.every(({ ready }) => ready) && nodes.every(isNodeWhole);
+  const isEnforced = enforcers.every(isEnforcerWhole);
   return {
     ready: isWhole && isEnforced && problems.length === 0 && notProgrammed.length === 0,
     controllers,
@@ -66,6 +77,11 @@ export function reportCluster(asked: AskedCluster): ClusterReport {
     notProgrammed,
     diagnostics: asked.diagnostics,
   };
+}
+
+/** A node that serves no Ingress has nothing to serve, but for its pods' policies. */
+function isNodeWhole({ ready, inSync, idle, brokenSlots }: NodeReport): boolean {
+  return (idle || (ready && inSync)) && brokenSlots.length === 0;
 }
 
 function reportController({ pod, node, status, silence }: AskedPod): ControllerReport {
@@ -97,8 +113,16 @@ function reportNode({ pod, node, status, silence }: AskedPod, synced: ReadonlySe
     inSync,
     ready: status?.ready === true,
     idle: idle.has(node),
+    ...(status?.slots && { slots: status.slots.length }),
+    brokenSlots: findBrokenSlots(status?.slots ?? []),
     ...(problem !== undefined && { problem }),
   };
+}
+
+function findBrokenSlots(slots: readonly SlotStatus[]): BrokenSlot[] {
+  return slots
+    .filter(({ ready, refusal }) => !ready || refusal !== undefined)
+    .map(({ name, port, refusal }) => ({ name, port, why: refusal === undefined ? WAITS : `Envoy refused its listener: ${refusal}` }));
 }
 
 function describeLag({ relay }: Status, inSync: boolean): string | undefined {

@@ -23,6 +23,8 @@ export interface EnforcerReport {
   readonly notEnforced: readonly Unenforced[];
   /** Pods in the network of the node, which have no endpoint of their own; absent where pods may not be listed. */
   readonly hostNetworkPods?: number;
+  /** What keeps packets from being steered to Envoy. */
+  readonly steeringProblems: readonly string[];
   readonly problem?: string;
 }
 
@@ -45,8 +47,21 @@ export function reportEnforcer({ pod, node, status, silence }: AskedPod, hostNet
     endpoints: enforcement?.endpoints.filter(({ open }) => open === undefined).length ?? 0,
     notEnforced: enforcement ? unenforced(enforcement) : [],
     ...(hostNetwork && { hostNetworkPods: hostNetwork.get(node) ?? 0 }),
+    steeringProblems: findSteeringProblems(enforcement?.steering),
     ...(problem !== undefined && { problem }),
   };
+}
+
+/** Whether all that a node is to enforce is in force. */
+export function isEnforcerWhole({ ready, connected, notEnforced, steeringProblems }: EnforcerReport): boolean {
+  return ready && connected && notEnforced.length + steeringProblems.length === 0;
+}
+
+/** What keeps packets from being steered to Envoy; nothing where none are to be. */
+export function findSteeringProblems(steering: EnforcementStatus['steering']): string[] {
+  const { wrong = [], failure } = steering ?? {};
+  const changed = wrong.map(({ name, wanted, found }) => `${name} is ${found ?? 'not there'}, not ${wanted}`);
+  return [...(failure === undefined ? [] : [failure]), ...changed];
 }
 
 function unenforced({ endpoints, missing }: EnforcementStatus): Unenforced[] {

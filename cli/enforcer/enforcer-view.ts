@@ -1,4 +1,6 @@
 import type { NodeServicesState } from '../../agent/enforcement/node-services.ts';
+import type { SteeringState } from '../../agent/enforcement/steering.ts';
+import { isAsWanted } from '../../agent/network/index.ts';
 import type { EnforcementStatus, RelayStatus, Status } from '../../controller/admin/status.ts';
 import type { AdminView } from '../../controller/admin/view.ts';
 import { objectKey } from '../../model/index.ts';
@@ -59,7 +61,7 @@ export class EnforcerView implements AdminView {
 }
 
 /** The pods of this node, and what becomes of their packets. */
-export function describeEnforcement({ node, services }: Enforcement): EnforcementStatus {
+export function describeEnforcement({ datapath, node, services, steering }: Enforcement): EnforcementStatus {
   const { devices, newcomers, open } = node.state();
   const endpoints = devices.pods.map(({ endpoint: { pod, identity, addresses }, name: device }) => {
     const whyOpen = open.get(objectKey(pod));
@@ -74,7 +76,18 @@ export function describeEnforcement({ node, services }: Enforcement): Enforcemen
     newcomers: newcomers.map(({ key: device, identity, addresses }) => ({ device, identity, addresses: [...addresses] })),
     network: [...devices.network.uplinks, ...devices.network.tunnels].map(({ name }) => name),
     ...describeServices(services.state()),
+    ...describeSteering(steering.state()),
+    packets: datapath.counters().map((counter) => ({ ...counter, packets: Number(counter.packets), bytes: Number(counter.bytes) })),
   };
+}
+
+function describeSteering(state: SteeringState | undefined): Pick<EnforcementStatus, 'steering'> {
+  if (!state) return {};
+  const { items, restored, failure } = state;
+  const wrong = items
+    .filter((item) => !isAsWanted(item))
+    .map(({ name, wanted, found }) => ({ name, wanted, ...(found !== undefined && { found }) }));
+  return { steering: { items: items.length, wrong, restored, ...(failure !== undefined && { failure }) } };
 }
 
 function describeServices(state: NodeServicesState | undefined): Pick<EnforcementStatus, 'services'> {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { EnvoyEvent, EnvoyProcess, StateFolder } from '../../agent/index.ts';
 import { FolderSource } from '../../kube/index.ts';
 import { type ClientStatus, RpcServer } from '../../xds-server/serve/index.ts';
+import { describeSlots } from '../agent/agent-view.ts';
 import { createChildEnvoy } from '../child-envoy.ts';
 import { ControlParts } from '../control/control-parts.ts';
 import type { RoleStatus } from '../control/control-view.ts';
@@ -66,6 +67,7 @@ export class RunParts {
       entry: { address, httpPort, httpsPort },
       envoy: this.envoyState.describe(),
       ...(this.#enforcement && { enforcement: describeEnforcement(this.#enforcement) }),
+      ...(this.policy && { slots: describeSlots(this.policy.slots()) }),
       ...(notReady !== undefined && { notReady }),
     };
   }

@@ -7,6 +7,7 @@ import {
   isListenedOn,
   NodeSlots,
   ProxyPorts,
+  type SlotState,
   type StateFolder,
 } from '../../agent/index.ts';
 import type { Action, ObjectSource } from '../../kube/index.ts';
@@ -98,6 +99,11 @@ export class RunPolicy implements AsyncDisposable {
       if (event.kind === 'failed' || event.kind === 'refused' || event.kind === 'restored') log(enforcementEntry(event));
     };
     return this.#cleanUp.use(await Enforcement.start({ upstream, nodeName, pinFolder, stateFolder, ...(cgroup && { cgroup }), onEvent }));
+  }
+
+  /** Of the rules that this machine's policies have; none before it enforces. */
+  slots(): readonly SlotState[] {
+    return this.#slots?.state() ?? [];
   }
 
   /** What is in force stays. */

@@ -1,6 +1,6 @@
 import type { ClusterReport, ControllerReport, NodeReport } from '../cluster-status/cluster-report.ts';
 import type { EnforcerReport } from '../cluster-status/enforcer-report.ts';
-import { countSeverities, describeDiagnostic, formatCounts } from './diagnostics.ts';
+import { countSeverities, describeDiagnostic, formatCounts, plural } from './diagnostics.ts';
 
 /** One line a part, and one for each thing that is not as it should be. */
 export function formatClusterReport(report: ClusterReport): string {
@@ -10,7 +10,7 @@ export function formatClusterReport(report: ClusterReport): string {
     `sluice      ${ready ? 'ready: everything is in force' : 'not ready'}`,
     ...problems.map((problem) => `problem     ${problem}`),
     ...controllers.map((controller) => `controller  ${describeController(controller)}`),
-    ...nodes.map((node) => `node        ${describeNode(node)}`),
+    ...nodes.flatMap((node) => [`node        ${describeNode(node)}`, ...describeBrokenSlots(node)]),
     ...enforcers.flatMap(describeEnforcer),
     ...notProgrammed.map(({ what, why }) => `missing     ${what}: ${why}`),
     `findings    ${isTold ? formatCounts(countSeverities(diagnostics)) : 'not known: no controller tells'}`,
@@ -26,16 +26,30 @@ function describeController({ pod, node, version, leads, ready, problem }: Contr
   return [pod, `on ${node || 'no node'}`, version, state, leads ? 'leads' : undefined].filter((part) => part !== undefined).join(', ');
 }
 
-function describeNode({ node, version, envoy, ready, inSync, idle, problem }: NodeReport): string {
+function describeBrokenSlots({ node, brokenSlots }: NodeReport): string[] {
+  return brokenSlots.map(({ name, port, why }) => `dropped     on ${node}, what is for slot ${name} (port ${port}): ${why}`);
+}
+
+function describeNode({ node, version, envoy, ready, inSync, idle, slots, problem }: NodeReport): string {
   const served = ready ? (inSync ? 'in sync' : 'serves, not in sync') : 'does not serve';
   const state = idle ? 'serves no Ingress, as ingress.nodes says' : served;
   const what = version === undefined ? undefined : `agent ${version}${envoy === undefined ? '' : `, Envoy ${envoy}`}`;
-  return [node || 'no node', what, `${state}${problem === undefined ? '' : `: ${problem}`}`]
+  const rules = slots === undefined || slots === 0 ? undefined : plural(slots, 'slot');
+  return [node || 'no node', what, `${state}${problem === undefined ? '' : `: ${problem}`}`, rules]
     .filter((part) => part !== undefined)
     .join(', ');
 }
 
-function describeEnforcer({ node, version, ready, endpoints, hostNetworkPods, notEnforced, problem }: EnforcerReport): string[] {
+function describeEnforcer({
+  node,
+  version,
+  ready,
+  endpoints,
+  hostNetworkPods,
+  notEnforced,
+  steeringProblems,
+  problem,
+}: EnforcerReport): string[] {
   const judged = endpoints === 1 ? '1 pod' : `${endpoints} pods`;
   const state = `${ready ? 'in force' : 'not in force'}${problem === undefined ? '' : `: ${problem}`}`;
   const others = hostNetworkPods ? `${hostNetworkPods} in the network of the node are not` : undefined;
@@ -43,5 +57,6 @@ function describeEnforcer({ node, version, ready, endpoints, hostNetworkPods, no
   return [
     `enforcer    ${parts.filter((part) => part !== undefined).join(', ')}`,
     ...notEnforced.map(({ pod, why }) => `not judged  ${pod} on ${node}: ${why}`),
+    ...steeringProblems.map((why) => `not steered on ${node}: ${why}`),
   ];
 }

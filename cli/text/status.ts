@@ -1,4 +1,4 @@
-import type { ClusterStatus, EnvoyStatus, RelayStatus, Status } from '../../controller/admin/status.ts';
+import type { ClusterStatus, EnvoyStatus, RelayStatus, SlotStatus, Status, SteeringStatus } from '../../controller/admin/status.ts';
 import { formatCounts, plural } from './diagnostics.ts';
 
 const LABEL_WIDTH = 11;
@@ -17,6 +17,8 @@ export function formatStatus(status: Status, now: number): string {
   if (entry) lines.push(['entry', `http ${entry.address}:${entry.httpPort}, https ${entry.address}:${entry.httpsPort}`]);
   if (cluster) lines.push(...describeCluster(cluster));
   if (relay) lines.push(['controller', describeRelay(relay, now)]);
+  if (status.slots) lines.push(...describeSlots(status.slots));
+  if (status.enforcement?.steering) lines.push(...describeSteering(status.enforcement.steering));
   lines.push(
     ['objects', formatSizes(status.objects)],
     ['resources', formatSizes(status.resources)],
@@ -46,6 +48,20 @@ function describeCluster({ leader, isLeader, kinds, pendingWrites, failingWrites
     ]),
     ...failingWrites.map(({ what, reason }): [string, string] => ['unwritten', `${what}: ${reason}`]),
   ];
+}
+
+function describeSlots(slots: readonly SlotStatus[]): [string, string][] {
+  return slots.map(({ name, port, ready, refusal }) => [
+    'slot',
+    `${name}, port ${port}, ${refusal === undefined ? (ready ? 'ready' : 'waits for Envoy') : `refused: ${refusal}`}`,
+  ]);
+}
+
+function describeSteering({ items, wrong, restored, failure }: SteeringStatus): [string, string][] {
+  const changed = wrong.map(({ name, wanted, found }) => `${name} is ${found ?? 'not there'}, not ${wanted}`);
+  const counts = `${items - wrong.length} of ${items} things of the network as they are to be`;
+  const repairs = restored > 0 ? [`put right ${plural(restored, 'time')}`] : [];
+  return [['steering', [failure, counts, ...changed, ...repairs].filter((part) => part !== undefined).join('; ')]];
 }
 
 function describeRelay({ controller, since, error }: RelayStatus, now: number): string {

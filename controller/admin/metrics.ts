@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Status } from './status.ts';
+import type { SlotStatus, Status } from './status.ts';
 import type { AdminView } from './view.ts';
 
 /** What a batch of changes goes through before Envoy sees it. */
@@ -86,6 +86,7 @@ function registerSizes(registry: Registry): (status: Status) => void {
   const rejected = gauge('sluice_rejected_resources', 'Resources whose newest version Envoy rejected');
   const objects = labelled('sluice_objects', 'Kubernetes objects that are read', 'kind');
   const resources = labelled('sluice_snapshot_resources', 'Resources that are served', 'type');
+  const setNode = registerNodeSizes(registry);
   const findings = labelled('sluice_findings', 'What is wrong with objects at present', 'severity');
   return (status) => {
     ready.set(Number(status.ready));
@@ -94,5 +95,50 @@ function registerSizes(registry: Registry): (status: Status) => void {
     objects(status.objects);
     resources(status.resources);
     findings(status.findings);
+    setNode(status);
   };
+}
+
+/** Makes the metrics of what a node has for policies, of which each has only where it says something of it. */
+function registerNodeSizes(registry: Registry): (status: Status) => void {
+  const registers = [registry];
+  const slots = new Gauge({ name: 'sluice_slots', help: 'Slots of rules of layer 7 that a node needs', labelNames: ['state'], registers });
+  const items = new Gauge({
+    name: 'sluice_steering_items',
+    help: "What of a node's network steers packets to Envoy",
+    labelNames: ['state'],
+    registers,
+  });
+  const failing = new Gauge({ name: 'sluice_steering_failing', help: '1 while packets cannot be steered to Envoy', registers });
+  const restored = new Counter({
+    name: 'sluice_steering_restored_total',
+    help: 'How often something of that was put right that somebody else had changed',
+    registers,
+  });
+  const labelNames = ['direction', 'outcome'] as const;
+  const packets = new Counter({ name: 'sluice_packets_total', help: 'What became of packets of pods', labelNames, registers });
+  const bytes = new Counter({ name: 'sluice_packet_bytes_total', help: 'What became of bytes of pods', labelNames, registers });
+  return ({ slots: ofNode, enforcement }) => {
+    for (const metric of [slots, items, packets, bytes]) metric.reset();
+    for (const state of ofNode ? (['ready', 'waiting', 'refused'] as const) : []) {
+      slots.set({ state }, ofNode?.filter((slot) => slotState(slot) === state).length ?? 0);
+    }
+    const { steering, packets: counted = [] } = enforcement ?? {};
+    failing.set(Number(steering?.failure !== undefined));
+    restored.reset();
+    restored.inc(steering?.restored ?? 0);
+    if (steering) {
+      items.set({ state: 'right' }, steering.items - steering.wrong.length);
+      items.set({ state: 'wrong' }, steering.wrong.length);
+    }
+    for (const { direction, outcome, ...counts } of counted) {
+      packets.inc({ direction, outcome }, counts.packets);
+      bytes.inc({ direction, outcome }, counts.bytes);
+    }
+  };
+}
+
+function slotState({ ready, refusal }: SlotStatus): 'ready' | 'waiting' | 'refused' {
+  if (refusal !== undefined) return 'refused';
+  return ready ? 'ready' : 'waiting';
 }

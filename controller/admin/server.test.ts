@@ -127,6 +127,33 @@ test('the metrics count what is reported and measure what is there', async () =>
   assert.match(text, /^process_resident_memory_bytes /m);
 });
 
+test('the metrics tell of slots, of what steers to them, and of packets', async () => {
+  const before = status;
+  const slot = { name: 'a', port: 10_000, ready: true };
+  const steering = { items: 9, wrong: [{ name: 'steer0', wanted: 'there' }], restored: 3, failure: 'no way' };
+  const packets = [{ direction: 'ingress', outcome: 'dropped-not-allowed', packets: 5, bytes: 300 }] as const;
+  const enforcement = { endpoints: [], missing: [], network: [], steering, packets: [...packets] };
+  status = { ...before, enforcement, slots: [slot, slot, { ...slot, ready: false }, { ...slot, ready: false, refusal: 'no' }] };
+  // What is read twice is not counted twice.
+  await get('/metrics');
+  const { text } = await get('/metrics');
+  status = before;
+  for (const line of [
+    'sluice_slots{state="ready"} 2',
+    'sluice_slots{state="waiting"} 1',
+    'sluice_slots{state="refused"} 1',
+    'sluice_steering_items{state="right"} 8',
+    'sluice_steering_items{state="wrong"} 1',
+    'sluice_steering_failing 1',
+    'sluice_steering_restored_total 3',
+    'sluice_packets_total{direction="ingress",outcome="dropped-not-allowed"} 5',
+    'sluice_packet_bytes_total{direction="ingress",outcome="dropped-not-allowed"} 300',
+  ]) {
+    assert.ok(text.split('\n').includes(line), `${line} is not in\n${text}`);
+  }
+  assert.doesNotMatch((await get('/metrics')).text, /^sluice_(slots|packets_total|steering_items)\{/m);
+});
+
 test('no page gives a key away', async () => {
   const { pages } = JSON.parse((await get('/')).text);
   assert.equal(pages.length, 7);

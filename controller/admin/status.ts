@@ -158,5 +158,6 @@ export type Status = z.output<typeof statusSchema>;
 export type EnvoyStatus = z.output<typeof envoy>;
 export type ClusterStatus = z.output<typeof cluster>;
 export type EnforcementStatus = z.output<typeof enforcement>;
+export type SteeringStatus = NonNullable<EnforcementStatus['steering']>;
 export type SlotStatus = z.output<typeof slot>;
 export type RelayStatus = z.output<typeof relay>;
