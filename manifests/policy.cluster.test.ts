@@ -56,6 +56,7 @@ describe('policy.yaml', needs('cluster'), () => {
   test('is nothing that the doctor misses while policies are switched off', async () => {
     await expect({
       enforcers: ['ok', /^policies are not to be enforced$/],
+      'envoy-capability': ['ok', /^Envoy has no capability, and needs none$/],
       'policy-kinds': ['ok', /^Cilium's policies are not known, and none are to be enforced$/],
       'other-ebpf': ['ok', /^no network plugin/],
     });
@@ -65,6 +66,7 @@ describe('policy.yaml', needs('cluster'), () => {
     await plane.apply(POLICED);
     await expect({
       enforcers: ['failed', /there is no DaemonSet sluice-enforcer in sluice-system$/],
+      'envoy-capability': ['warning', /^Envoy has no capability: what rules of layer 7 are to judge is dropped$/],
       'policy-kinds': [
         'warning',
         /^there is no CustomResourceDefinition ciliumnetworkpolicies\.cilium\.io, ciliumclusterwidenetworkpolicies\.cilium\.io$/,
@@ -83,6 +85,7 @@ describe('policy.yaml', needs('cluster'), () => {
       const { body } = await plane.request('/apis/apps/v1/namespaces/sluice-system/daemonsets/sluice-envoy');
       return JSON.parse(body).spec.template.spec.containers;
     };
+    await expect({ 'envoy-capability': ['ok', /^Envoy has NET_RAW, for rules of layer 7$/] });
     const before = await containers();
     assert.deepEqual(before[0].securityContext, {
       runAsNonRoot: false,

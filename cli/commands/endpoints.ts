@@ -26,7 +26,7 @@ export function addEndpoints(yargs: Argv): Argv {
         ? await withApiServer(kubeconfig, (client) => askAllEndpoints(client, namespace))
         : await askEndpoints(adminPort);
       await (output === 'json' ? printJson(told) : print(formatEndpoints(told)));
-      if (told.silent.length > 0 || told.endpoints.some(({ state }) => state !== 'judged')) process.exitCode = 1;
+      if (told.silent.length + told.notSteered.length > 0 || told.endpoints.some(({ state }) => state !== 'judged')) process.exitCode = 1;
     },
   );
 }

@@ -3,7 +3,14 @@ import { type ApiClient, ApiError, ifFound } from '../../kube/index.ts';
 import { type CheckResult, failed, ok, warning } from './check.ts';
 import { checkCiliumIngress, checkCiliumLeftovers } from './cilium.ts';
 import { CONTROLLER_PERMISSIONS, describePermission, type Permission, POLICY_PERMISSIONS } from './permissions.ts';
-import { checkEnforcers, checkOtherEnforcers, checkPolicyKinds, isPolicyEnabled, type PolicyQuestion } from './policy.ts';
+import {
+  checkEnforcers,
+  checkEnvoyCapability,
+  checkOtherEnforcers,
+  checkPolicyKinds,
+  isPolicyEnabled,
+  type PolicyQuestion,
+} from './policy.ts';
 
 /** The first whose tokens name the node, see docs/decisions/cluster.md. */
 const MIN_MINOR = 30;
@@ -56,6 +63,7 @@ export async function checkCluster(question: ClusterQuestion): Promise<readonly 
     guard('envoys', () => checkDaemonSet(question, 'envoy')),
     guard('authority', () => checkAuthority(question)),
     guard('enforcers', () => checkEnforcers(ofPolicy)),
+    guard('envoy-capability', () => checkEnvoyCapability(ofPolicy)),
     guard('policy-kinds', () => checkPolicyKinds(ofPolicy)),
     guard('other-ebpf', () => checkOtherEnforcers(ofPolicy)),
   ]);

@@ -7,6 +7,8 @@ import { settingsOfCilium } from './cilium.ts';
 
 const MANIFEST = 'kubectl apply -f manifests/policy.yaml';
 const CONFIG = 'sluice-config';
+/** Of which one is enough: the first from Linux 5.17 on. */
+const STEERING_CAPABILITIES: readonly string[] = ['NET_RAW', 'NET_ADMIN'];
 const SWITCH = `policy: { enabled: true } in the ConfigMap ${CONFIG}`;
 
 const configMap = z.object({ data: z.record(z.string(), z.string()).optional() });
@@ -15,9 +17,16 @@ const daemonSet = z.object({
 });
 const definition = z.object({ metadata: z.object({ labels: z.record(z.string(), z.string()).default({}) }) });
 const felix = z.object({ spec: z.object({ bpfEnabled: z.boolean().optional() }).optional() });
+const container = z.object({
+  name: z.string(),
+  args: z.array(z.string()).optional(),
+  securityContext: z
+    .object({ runAsUser: z.int().optional(), capabilities: z.object({ add: z.array(z.string()).optional() }).optional() })
+    .optional(),
+});
 const workload = z.object({
   spec: z.object({
-    template: z.object({ spec: z.object({ containers: z.array(z.object({ name: z.string(), args: z.array(z.string()).optional() })) }) }),
+    template: z.object({ spec: z.object({ containers: z.array(container) }) }),
   }),
 });
 
@@ -57,6 +66,24 @@ export async function checkEnforcers(question: PolicyQuestion): Promise<CheckRes
   const said = `policies are enforced on ${ready} of ${wanted} nodes`;
   const todo = `sluice status --cluster; kubectl -n ${namespace} logs -l app.kubernetes.io/component=enforcer -c enforcer`;
   return wanted > 0 && ready === wanted ? ok('enforcers', said) : failed('enforcers', said, todo);
+}
+
+/** Whether Envoy may have the addresses of pods, without which it refuses listeners of rules of layer 7. */
+export async function checkEnvoyCapability(question: PolicyQuestion): Promise<CheckResult> {
+  const { client, namespace } = question;
+  const found = await ifFound(client.request({ path: `/apis/apps/v1/namespaces/${namespace}/daemonsets/sluice-envoy` }));
+  const containers = found === undefined ? [] : workload.parse(found).spec.template.spec.containers;
+  const context = containers.find(({ name }) => name === 'envoy')?.securityContext;
+  const held = context?.runAsUser === 0 ? (context.capabilities?.add ?? []).filter((name) => STEERING_CAPABILITIES.includes(name)) : [];
+  const isEnabled = await question.isPolicyEnabled();
+  if (held.length > 0)
+    return ok(
+      'envoy-capability',
+      `Envoy has ${held.join(', ')}${isEnabled ? ', for rules of layer 7' : ', which it needs for policies alone'}`,
+    );
+  if (!isEnabled) return ok('envoy-capability', 'Envoy has no capability, and needs none');
+  const todo = `kubectl -n ${namespace} patch daemonset sluice-envoy --patch-file manifests/envoy-capability.yaml`;
+  return warning('envoy-capability', 'Envoy has no capability: what rules of layer 7 are to judge is dropped', todo);
 }
 
 /** Whether Cilium's kinds are there where they are enforced. */

@@ -123,6 +123,7 @@ describe('of a cluster', () => {
     assert.deepEqual(await askAllEndpoints(client, 'sluice-system'), {
       endpoints: [],
       newcomers: [],
+      notSteered: [],
       silent: [{ node: 'n1', why: 'its container does not run: CrashLoopBackOff' }],
     });
   });

@@ -3,6 +3,7 @@ import { type EnforcementStatus, statusSchema } from '../../controller/admin/sta
 import { type ApiServerClient, ifFound } from '../../kube/index.ts';
 import { CliError } from '../cli-error.ts';
 import { askEnforcers } from '../cluster-status/ask-cluster.ts';
+import { findSteeringProblems } from '../cluster-status/enforcer-report.ts';
 import type { KnownIdentity } from './node-identities.ts';
 
 /** A pod whose packets are to be judged on its node. */
@@ -34,6 +35,8 @@ export interface ToldNewcomer {
 export interface ToldEndpoints {
   readonly endpoints: readonly ToldEndpoint[];
   readonly newcomers: readonly ToldNewcomer[];
+  /** What keeps packets from being steered to Envoy. */
+  readonly notSteered: readonly { readonly node?: string; readonly why: string }[];
   /** Nodes whose enforcer says nothing, and why. */
   readonly silent: readonly { readonly node: string; readonly why: string }[];
 }
@@ -56,7 +59,9 @@ const identityList = z.object({
 export async function askEndpoints(port: number): Promise<ToldEndpoints> {
   const status = statusSchema.safeParse(await askPage(port, '/status')).data;
   if (!status?.enforcement) throw notAnEnforcer(port);
-  return { endpoints: endpointsOf(status.enforcement), newcomers: status.enforcement.newcomers ?? [], silent: [] };
+  const { newcomers = [], steering } = status.enforcement;
+  const notSteered = findSteeringProblems(steering).map((why) => ({ why }));
+  return { endpoints: endpointsOf(status.enforcement), newcomers, notSteered, silent: [] };
 }
 
 /** Asks every enforcer of a cluster for the pods of its node. @throws ApiError */
@@ -67,10 +72,11 @@ export async function askAllEndpoints(client: ApiServerClient, namespace: string
     return status?.enforcement ? endpointsOf(status.enforcement).map((endpoint) => ({ node, ...endpoint })) : [];
   });
   const newcomers = asked.flatMap(({ node, status }) => (status?.enforcement?.newcomers ?? []).map((newcomer) => ({ node, ...newcomer })));
+  const notSteered = asked.flatMap(({ node, status }) => findSteeringProblems(status?.enforcement?.steering).map((why) => ({ node, why })));
   const silent = asked.flatMap(({ node, status, silence }) => {
     return status?.enforcement ? [] : [{ node, why: silence ?? 'it is of another version' }];
   });
-  return { endpoints, newcomers, silent };
+  return { endpoints, newcomers, notSteered, silent };
 }
 
 /** Asks the enforcer of this node for the identities that it knows; by their numbers. @throws CliError where none answers */

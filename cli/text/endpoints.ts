@@ -3,7 +3,7 @@ import { formatIdentity } from './identity.ts';
 import { formatTable } from './table.ts';
 
 /** A table of pods, with a column of nodes where several were asked; below it pods that start, and who did not answer. */
-export function formatEndpoints({ endpoints, newcomers, silent }: ToldEndpoints): string {
+export function formatEndpoints({ endpoints, newcomers, notSteered, silent }: ToldEndpoints): string {
   const hasNodes = endpoints.some(({ node }) => node !== undefined);
   const heads = [...(hasNodes ? ['NODE'] : []), 'POD', 'STATE', 'IDENTITY', 'DEVICE', 'ADDRESSES', 'LABELS'];
   const rows = endpoints.map((endpoint) => [
@@ -19,6 +19,9 @@ export function formatEndpoints({ endpoints, newcomers, silent }: ToldEndpoints)
   const troubles = [
     ...endpoints.flatMap(describeTrouble),
     ...newcomers.map(describeNewcomer),
+    ...notSteered.map(
+      ({ node, why }) => `rules of layer 7${node === undefined ? '' : ` on node ${node}`} may drop what they allow: ${why}`,
+    ),
     ...silent.map(({ node, why }) => `node ${node} does not tell: ${why}`),
   ];
   return troubles.length > 0 ? `${table}\n${troubles.join('\n')}\n` : table;
