@@ -179,7 +179,9 @@ async function askHttp2({ authority, method, path, headers, body, connection, ti
   const session = known && !known.closed && !known.destroyed ? known : openSession(authority);
   session.once('error', reject);
   if (connection !== '') sessions.set(connection, session);
-  const stream = session.request({ ':method': method, ':path': path, ...headers }, { endStream: body === '' });
+  const { host, ...others } = headers;
+  const named = { ':method': method, ':path': path, ...(host !== undefined && { ':authority': host }) };
+  const stream = session.request({ ...named, ...others }, { endStream: body === '' });
   const timer = setTimeout(() => {
     reject(TIMED_OUT);
     session.destroy();

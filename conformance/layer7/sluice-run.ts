@@ -40,7 +40,9 @@ export class SluiceRun {
   private constructor(node: Node, options: SluiceRunOptions) {
     this.#node = node;
     this.#options = options;
-    const args = ['run', '--enforce', '--log-format', 'json', '--manifests', options.manifests, ...this.#placeOptions()];
+    // Pods and nodes of tests serve on the ports that it has by default.
+    const ports = ['--http-port', '18080', '--https-port', '18443'];
+    const args = ['run', '--enforce', ...ports, '--log-format', 'json', '--manifests', options.manifests, ...this.#placeOptions()];
     const own = ['--node-name', node.name, '--state-dir', join(options.folder, 'state'), '--cgroup', node.rootCgroup];
     this.#process = node.spawn([...WITH_OWN_PROC, SLUICE, ...args, ...own], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => this.#read(text));

@@ -22,6 +22,8 @@ export interface SteeredLabOptions extends Pick<NetnsLabOptions, 'network'> {
   /** Default: 2. */
   readonly nodes?: number;
   readonly pods: readonly LabelledPod[];
+  /** Pods of which, as of nodes, no objects are written: these are for the test to set. Default: none, and nodes have objects. */
+  readonly podsPerNode?: number;
 }
 
 /**
@@ -46,20 +48,24 @@ export class SteeredLab implements AsyncDisposable {
     mkdirSync(this.#manifests);
   }
 
-  static async start({ network, nodes = 2, pods }: SteeredLabOptions): Promise<SteeredLab> {
-    const steered = new SteeredLab(await NetnsLab.start({ network, nodes, podsPerNode: 0 }));
+  static async start({ network, nodes = 2, pods, podsPerNode = 0 }: SteeredLabOptions): Promise<SteeredLab> {
+    const steered = new SteeredLab(await NetnsLab.start({ network, nodes, podsPerNode }));
     try {
-      steered.write(
-        'nodes',
-        steered.lab.nodes.map((node) => nodeManifest(node, network)),
-      );
-      await steered.addPods(...pods);
+      if (podsPerNode === 0) await steered.#describe(network, pods);
       await Promise.all(steered.lab.nodes.map(({ name }) => steered.startSluice(name)));
       return steered;
     } catch (error) {
       await steered[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  async #describe(network: Network, pods: readonly LabelledPod[]): Promise<void> {
+    this.write(
+      'nodes',
+      this.lab.nodes.map((node) => nodeManifest(node, network)),
+    );
+    await this.addPods(...pods);
   }
 
   /** Pods that are there before the Sluices of their nodes, or beside them. */

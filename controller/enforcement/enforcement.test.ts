@@ -197,6 +197,20 @@ describe('what agents are told', () => {
     }
   });
 
+  test('a pod that is on another node now is there no more', () => {
+    const scene = new Scene();
+    scene.take(namespace, node('n1', '192.0.2.1'), node('n2', '192.0.2.2'), pod('web-1', 'web', 'n1', '10.244.1.5'));
+    scene.lead();
+    // With another identity, too, so that nothing is left of the one that it had there.
+    scene.take(pod('web-1', 'api', 'n2', '10.244.2.5'));
+    scene.lead();
+    assert.deepEqual(scene.endpointsOf('n1').endpoints, []);
+    assert.deepEqual(
+      scene.endpointsOf('n2').endpoints.map(({ pod: { name }, addresses }) => [name, addresses]),
+      [['web-1', ['10.244.2.5']]],
+    );
+  });
+
   test('a policy that is wrong is told of', () => {
     const scene = new Scene();
     const wrong = { ...POLICY, spec: { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: '10.0.0.0/99' } }] }] } };

@@ -59,6 +59,8 @@ export class Enforcement {
   readonly statuses = new PolicyStatuses();
   readonly #options: EnforcementOptions;
   readonly #nodes = new Map<string, NodeState>();
+  /** The node that each endpoint is on. */
+  readonly #places = new Map<string, string>();
   readonly #touched = new Set<string>();
   readonly #services = new ServiceChanges();
   readonly #slots: SlotResources;
@@ -148,8 +150,8 @@ export class Enforcement {
       this.#diagnostics = diagnostics;
       this.statuses.setFindings(diagnostics);
     }
-    for (const endpoint of endpoints.removals) this.#nodeOf(endpoint.node).endpoints.delete(keyOf(endpoint));
-    for (const endpoint of endpoints.upserts) this.#nodeOf(endpoint.node).endpoints.set(keyOf(endpoint), endpoint);
+    for (const endpoint of endpoints.removals) this.#removeEndpoint(keyOf(endpoint));
+    for (const endpoint of endpoints.upserts) this.#putEndpoint(endpoint);
     this.#settlePolicing();
     const nodes = this.#takeNodes();
     const services = this.#services.take();
@@ -172,6 +174,21 @@ export class Enforcement {
         ...nodes.removals,
       ],
     });
+  }
+
+  /** A pod of a cluster never moves to another node, but one in a file may. */
+  #putEndpoint(endpoint: PodEndpoint): void {
+    const key = keyOf(endpoint);
+    if (this.#places.get(key) !== endpoint.node) this.#removeEndpoint(key);
+    this.#places.set(key, endpoint.node);
+    this.#nodeOf(endpoint.node).endpoints.set(key, endpoint);
+  }
+
+  #removeEndpoint(key: string): void {
+    const node = this.#places.get(key);
+    if (node === undefined) return;
+    this.#places.delete(key);
+    this.#nodeOf(node).endpoints.delete(key);
   }
 
   /** All nodes are told of the first policy, and of the end of the last. */
