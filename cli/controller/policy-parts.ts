@@ -3,7 +3,7 @@ import { Enforcement } from '../../controller/enforcement/enforcement.ts';
 import { requirementsOfSlot } from '../../controller/enforcement/slots.ts';
 import { IdentityRegistry } from '../../controller/identities/identity-registry.ts';
 import type { Action, ObjectBatch, ObjectSource, SluiceIdentity } from '../../kube/index.ts';
-import type { SlotOptions } from '../../l7-filters/envoy/index.ts';
+import { isSecretOfSlot, type SlotOptions } from '../../l7-filters/envoy/index.ts';
 import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts';
 import { PolicyEngine } from '../../policy/index.ts';
 import type { Settings } from '../../settings/index.ts';
@@ -17,6 +17,7 @@ import {
   type ResourceChange,
   RootsView,
   type RpcServer,
+  SECRET_TYPE,
   SLOT_TYPE,
   SnapshotCache,
   type Views,
@@ -92,7 +93,13 @@ export class PolicyParts {
 
   /** The source, of which this takes its part first. */
   split(source: ObjectSource): ObjectSource {
-    return new SplitSource(source, (batch) => this.take(batch));
+    return new SplitSource(source, {
+      take: (batch) => {
+        this.take(batch);
+        return this.#enforcement.takeSecretNeeds();
+      },
+      settleSecrets: () => this.#enforcement.settleSecrets(),
+    });
   }
 
   /** Takes over numbers that were given before, which makes no difference to anybody yet. */
@@ -116,7 +123,7 @@ export class PolicyParts {
     return new LedViews({
       cache,
       base,
-      apart: EXTENSION_CONFIG_TYPE,
+      apart: OF_SLOTS,
       leadOf: (name) => new RootsView(this.#cache, [{ typeUrl: NODE_ENDPOINTS_TYPE, name }]),
       typeUrl: SLOT_TYPE,
       leadsTo: ({ resource }) => requirementsOfSlot(resource),
@@ -150,6 +157,12 @@ export class PolicyParts {
     this.#enforcement.close();
   }
 }
+
+/** What nodes see by the slots of their policies alone. */
+const OF_SLOTS: ReadonlyMap<string, (name: string) => boolean> = new Map([
+  [EXTENSION_CONFIG_TYPE, () => true],
+  [SECRET_TYPE, isSecretOfSlot],
+]);
 
 function slotOptions({ http, envoy }: Settings): SlotOptions {
   const { streamIdleTimeout, pathNormalization, headersWithUnderscores } = http;

@@ -10,19 +10,34 @@ const OF_POLICY: ReadonlySet<string> = new Set<KubeObject['kind']>([
   'SluiceIdentity',
 ]);
 
+/** Who enforces policy, as far as objects go. */
+export interface PolicyReader {
+  /** @returns which Secrets it came to need, and needs no longer, by `namespace/name` */
+  take(batch: ObjectBatch): { readonly needed: readonly string[]; readonly dropped: readonly string[] };
+  /** Told when all that it needs have been looked for, and were in the batches up to the last if they exist. */
+  settleSecrets(): void;
+}
+
 /** Hands each batch to who enforces policy, and on to its reader what of it is not for policy alone. */
 export class SplitSource implements ObjectSource {
   readonly #source: ObjectSource;
-  readonly #take: (batch: ObjectBatch) => void;
+  readonly #policy: PolicyReader;
+  /** Secrets that policy needs, and those that the reader does. */
+  readonly #ofPolicy = new Set<string>();
+  readonly #ofReader = new Set<string>();
 
-  constructor(source: ObjectSource, take: (batch: ObjectBatch) => void) {
+  constructor(source: ObjectSource, policy: PolicyReader) {
     this.#source = source;
-    this.#take = take;
+    this.#policy = policy;
   }
 
   async *watch(signal: AbortSignal): AsyncGenerator<ObjectBatch, void, undefined> {
     for await (const batch of this.#source.watch(signal)) {
-      this.#take(batch);
+      const { needed, dropped } = this.#policy.take(batch);
+      for (const name of needed) this.#ofPolicy.add(name);
+      for (const name of dropped) this.#ofPolicy.delete(name);
+      const unneeded = dropped.filter((name) => !this.#ofReader.has(name));
+      if (this.#source.want(needed, unneeded)) this.#policy.settleSecrets();
       const upserts = batch.upserts.filter(({ kind }) => !OF_POLICY.has(kind));
       const removals = batch.removals.filter(({ kind }) => !OF_POLICY.has(kind));
       // An empty one too: it may be what somebody waits for.
@@ -35,7 +50,12 @@ export class SplitSource implements ObjectSource {
   }
 
   want(needed: readonly string[], dropped: readonly string[]): boolean {
-    return this.#source.want(needed, dropped);
+    for (const name of needed) this.#ofReader.add(name);
+    for (const name of dropped) this.#ofReader.delete(name);
+    return this.#source.want(
+      needed,
+      dropped.filter((name) => !this.#ofPolicy.has(name)),
+    );
   }
 
   wantNodes(wanted: boolean): boolean {

@@ -24,6 +24,8 @@ export interface SteeredLabOptions extends Pick<NetnsLabOptions, 'network'> {
   readonly pods: readonly LabelledPod[];
   /** Pods of which, as of nodes, no objects are written: these are for the test to set. Default: none, and nodes have objects. */
   readonly podsPerNode?: number;
+  /** Told each line of the logs of the Sluices. */
+  readonly onLine?: (line: string) => void;
 }
 
 /**
@@ -37,19 +39,21 @@ export class SteeredLab implements AsyncDisposable {
   readonly lab: NetnsLab;
   /** By the node's name. */
   readonly sluices = new Map<string, SluiceRun>();
+  readonly #onLine: ((line: string) => void) | undefined;
   readonly #folder = mkdtempSync(join(tmpdir(), 'sluice-layer7-'));
   readonly #peers = new Map<string, HttpPeer>();
   readonly #pods = new Map<string, LabelledPod>();
   /** By the file's name. */
   readonly #written = new Map<string, string>();
 
-  private constructor(lab: NetnsLab) {
+  private constructor(lab: NetnsLab, onLine: ((line: string) => void) | undefined) {
     this.lab = lab;
+    this.#onLine = onLine;
     mkdirSync(this.#manifests);
   }
 
-  static async start({ network, nodes = 2, pods, podsPerNode = 0 }: SteeredLabOptions): Promise<SteeredLab> {
-    const steered = new SteeredLab(await NetnsLab.start({ network, nodes, podsPerNode }));
+  static async start({ network, nodes = 2, pods, podsPerNode = 0, onLine }: SteeredLabOptions): Promise<SteeredLab> {
+    const steered = new SteeredLab(await NetnsLab.start({ network, nodes, podsPerNode }), onLine);
     try {
       if (podsPerNode === 0) await steered.#describe(network, pods);
       await Promise.all(steered.lab.nodes.map(({ name }) => steered.startSluice(name)));
@@ -91,7 +95,11 @@ export class SteeredLab implements AsyncDisposable {
   }
 
   async startSluice(node: string): Promise<SluiceRun> {
-    const sluice = await SluiceRun.start(this.lab.node(node), { manifests: this.#manifests, folder: join(this.#folder, node) });
+    const sluice = await SluiceRun.start(this.lab.node(node), {
+      manifests: this.#manifests,
+      folder: join(this.#folder, node),
+      ...(this.#onLine && { onLine: this.#onLine }),
+    });
     this.sluices.set(node, sluice);
     return sluice;
   }

@@ -23,6 +23,7 @@ import { translateSubjectPolicy } from '../../xds-server/translate/node/policy.t
 import type { IdentityRegistry } from '../identities/identity-registry.ts';
 import { PolicyStatuses } from './policy-statuses.ts';
 import { ServiceChanges } from './services.ts';
+import type { SecretNeeds } from './slot-secrets.ts';
 import { SlotResources } from './slots.ts';
 
 export interface EnforcementOptions {
@@ -74,6 +75,16 @@ export class Enforcement {
     this.#slots = new SlotResources({ translation: options.slots, publish: options.publish });
   }
 
+  /** Which Secrets came to be named by rules since this was asked last, and which are no longer. */
+  takeSecretNeeds(): SecretNeeds {
+    return this.#slots.secrets.takeNeeds();
+  }
+
+  /** To be called when all Secrets that rules name have been looked for, and those that exist were taken in. */
+  settleSecrets(): void {
+    this.#slots.settleSecrets();
+  }
+
   close(): void {
     this.#slots.close();
   }
@@ -109,6 +120,7 @@ export class Enforcement {
   }
 
   #put(object: KubeObject): void {
+    if (object.kind === 'Secret') this.#slots.secrets.put(object);
     if (!this.#isStatusOnly(object)) this.#options.engine.put(object);
     if (this.#options.services) this.#services.put(object);
     const { kind, metadata } = object;
@@ -136,6 +148,7 @@ export class Enforcement {
 
   #delete(ref: ObjectRef): void {
     this.#options.engine.delete(ref);
+    if (ref.kind === 'Secret') this.#slots.secrets.delete(ref);
     this.#uids.delete(objectKey(ref));
     this.statuses.delete(ref);
     this.#services.delete(ref);

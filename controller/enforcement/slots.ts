@@ -4,9 +4,10 @@ import { type SlotOptions, translateSlot, translateSteeringClusters } from '../.
 import type { Slot } from '../../model/index.ts';
 import { type Resource, type ResourceChange, type ResourceName, SLOT_TYPE } from '../../xds-server/serve/index.ts';
 import { encodeResource } from '../../xds-server/translate/encode.ts';
+import { SlotSecrets } from './slot-secrets.ts';
 
 export interface SlotResourcesOptions {
-  readonly translation: SlotOptions;
+  readonly translation: Omit<SlotOptions, 'secretValue'>;
   /** Publishes what Envoys have of slots. */
   readonly publish: (change: ResourceChange) => void;
   /** How long filters outlive their slots, in milliseconds. Default 15 000. */
@@ -32,6 +33,11 @@ export class SlotResources {
   /** Of each slot, what Envoys have for it. */
   readonly #filters = new Map<string, readonly ResourceName[]>();
   readonly #lingering = new Map<string, NodeJS.Timeout>();
+  readonly #slots = new Map<string, Slot>();
+  /** What their rules name. */
+  readonly secrets = new SlotSecrets();
+  /** Slots whose Secrets nobody has looked for yet: until then, what Envoys have of them stays. */
+  readonly #waiting = new Set<string>();
   #hasClusters = false;
 
   constructor(options: SlotResourcesOptions) {
@@ -43,28 +49,54 @@ export class SlotResources {
    * @returns what nodes are to be told
    */
   take(upserts: readonly Slot[], removals: readonly string[]): ResourceChange {
-    const nodes: Resource[] = [];
-    const envoys: Resource[] = [];
-    const gone: ResourceName[] = [];
     for (const slot of upserts) {
       this.#keep(slot.name);
-      const { listener, requires, filters } = translateSlot(slot, this.#options.translation);
-      nodes.push(nodeSlot(slot, listener, requires));
-      envoys.push(...filters);
-      const names = new Set(filters.map(({ name }) => name));
-      gone.push(...(this.#filters.get(slot.name) ?? []).filter(({ name }) => !names.has(name)));
-      this.#filters.set(
-        slot.name,
-        filters.map(({ typeUrl, name }) => ({ typeUrl, name })),
-      );
+      this.#slots.set(slot.name, slot);
+      this.secrets.setSlot(slot.name, slot);
+      if (this.secrets.hasSecrets(slot.name)) this.#waiting.add(slot.name);
     }
-    this.#publish(envoys, gone);
+    for (const name of removals) {
+      this.#slots.delete(name);
+      this.secrets.setSlot(name, undefined);
+      this.#waiting.delete(name);
+    }
+    const nodes = this.#translate(upserts);
     for (const name of removals) this.#linger(name);
     return { upserts: nodes, removals: removals.map((name) => ({ typeUrl: SLOT_TYPE, name })) };
   }
 
+  /** Publishes what changes because all Secrets that rules name have been looked for, or have changed. */
+  settleSecrets(): void {
+    const names = new Set([...this.#waiting, ...this.secrets.takeStale()]);
+    this.#waiting.clear();
+    this.#translate([...names].flatMap((name) => this.#slots.get(name) ?? []));
+  }
+
   close(): void {
     for (const timer of this.#lingering.values()) clearTimeout(timer);
+  }
+
+  #translate(slots: readonly Slot[]): Resource[] {
+    const nodes: Resource[] = [];
+    const envoys: Resource[] = [];
+    const gone: ResourceName[] = [];
+    for (const slot of slots) {
+      const { listener, requires, filters } = translateSlot(slot, { ...this.#options.translation, secretValue: this.secrets.valueOf });
+      nodes.push(nodeSlot(slot, listener, requires));
+      if (this.#waiting.has(slot.name)) continue;
+      envoys.push(...filters);
+      gone.push(...this.#replaceFilters(slot.name, filters));
+    }
+    this.#publish(envoys, gone);
+    return nodes;
+  }
+
+  /** @returns those that the slot has no longer */
+  #replaceFilters(slot: string, filters: readonly Resource[]): readonly ResourceName[] {
+    const before = this.#filters.get(slot) ?? [];
+    const after = filters.map(({ typeUrl, name }) => ({ typeUrl, name }));
+    this.#filters.set(slot, after);
+    return before.filter((old) => !after.some(({ typeUrl, name }) => typeUrl === old.typeUrl && name === old.name));
   }
 
   /** The clusters of all slots come with the first, and stay. */

@@ -25,6 +25,8 @@ export interface SlotSecrets {
   readonly resource: Resource;
 }
 
+const PREFIX = 'sluice.slot/';
+
 /** What no header can have. */
 const UNSENDABLE = /[\0\r\n]/;
 
@@ -48,7 +50,12 @@ export function collectSecrets(slot: string, rules: readonly HttpRule[], secretV
 
 /** The Secret of Envoy's that holds all values for a slot. */
 export function secretsOf(slot: string): string {
-  return `sluice.slot/${slot}`;
+  return `${PREFIX}${slot}`;
+}
+
+/** Whether a Secret of Envoy's holds values for a slot. */
+export function isSecretOfSlot(name: string): boolean {
+  return name.startsWith(PREFIX);
 }
 
 function readValue(secret: SecretRef, secretValue: SecretValue): string | undefined {

@@ -46,6 +46,9 @@ export function ingestHeaderMatch(
   if (problem !== undefined) return { problem, path: ['name'] };
   if (UNSENDABLE.test(value)) return { problem: 'is a value that no header can have', path: ['value'] };
   if (secret && secret.name === '') return { problem: 'is required', path: ['secret', 'name'] };
+  // What is added to a request, or replaced, whoever receives it can read.
+  if (secret?.namespace && namespace !== '' && secret.namespace !== namespace)
+    return { problem: `must be ${namespace}, the namespace of the policy`, path: ['secret', 'namespace'] };
   const literal: HeaderValue | undefined = value.trim() === '' ? undefined : { kind: 'literal', text: value.trim() };
   const wanted: HeaderValue | undefined = secret
     ? {

@@ -47,9 +47,9 @@ describe('an HTTP rule', () => {
     ['REPLACE', { name: 'X-Role', mismatch: 'REPLACE' }, { name: 'x-role', mismatch: 'replace' }],
     ['a Secret', { name: 'X-Token', secret: { name: 'token' } }, { name: 'x-token', value: secret, mismatch: 'deny' }],
     [
-      'a Secret of another namespace',
-      { name: 'X-Token', secret: { name: 'token', namespace: 'vault' } },
-      { name: 'x-token', value: { ...secret, namespace: 'vault' }, mismatch: 'deny' },
+      'a Secret of its namespace',
+      { name: 'X-Token', secret: { name: 'token', namespace: 'shop' } },
+      { name: 'x-token', value: secret, mismatch: 'deny' },
     ],
     [
       'a Secret, and a value until it is there',
@@ -72,6 +72,12 @@ describe('an HTTP rule', () => {
     ['a header that is a pseudo-header', { headers: [':path'] }, 'headers[0]', /is no name of a header/],
     ['a header whose value is missing', { headers: ['A: '] }, 'headers[0]', /has no value after its name/],
     ['a header of two lines', { headers: ['A: b\nC: d'] }, 'headers[0]', /that no header can have/],
+    [
+      'a Secret of another namespace',
+      { headerMatches: [{ name: 'A', secret: { name: 'token', namespace: 'vault' } }] },
+      'headerMatches[0].secret.namespace',
+      /must be shop, the namespace of the policy/,
+    ],
     ['a match without a name', { headerMatches: [{ name: '' }] }, 'headerMatches[0].name', /is no name of a header/],
     [
       'a match with a value of two lines',

@@ -17,7 +17,7 @@ class Scene {
   readonly views = new LedViews({
     cache: this.envoys,
     base: this.base,
-    apart: EXTENSION_CONFIG_TYPE,
+    apart: new Map([[EXTENSION_CONFIG_TYPE, () => true]]),
     leadOf: (node) => new RootsView(this.policies, [name(NODE_ENDPOINTS_TYPE, node)]),
     typeUrl: SLOT_TYPE,
     leadsTo: ({ resource }) => readModelBody(resource.body).requires,

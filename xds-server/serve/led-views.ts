@@ -6,8 +6,8 @@ export interface LedViewsOptions {
   readonly cache: SnapshotCache;
   /** What nodes see of the cache anyway … */
   readonly base: Views;
-  /** … but for resources of this type, of which they see only what they are led to. */
-  readonly apart: string;
+  /** … but for names of these types that this says so of: of them they see only what they are led to. */
+  readonly apart: ReadonlyMap<string, (name: string) => boolean>;
   /** What a node sees of another cache; for this alone, and to be closed by it. */
   readonly leadOf: (nodeId: string) => RootsView;
   /** Of that, the type whose resources lead to resources of the cache … */
@@ -46,8 +46,6 @@ export class LedViews implements Views {
   }
 }
 
-const NOTHING: ReadonlyMap<string, Published> = new Map();
-
 interface LedViewParts extends Pick<LedViewsOptions, 'cache' | 'apart' | 'typeUrl' | 'leadsTo'> {
   readonly base: View;
   readonly lead: RootsView;
@@ -69,7 +67,9 @@ class LedView implements View {
     this.#cleanUp.defer(lead.watch(({ names }) => this.#onLead(names)));
     const { base, apart } = parts;
     this.#cleanUp.defer(
-      base.watch(({ revision, names }) => this.#tell({ revision, names: names.filter((name) => name.typeUrl !== apart) })),
+      base.watch(({ revision, names }) =>
+        this.#tell({ revision, names: names.filter(({ typeUrl, name }) => !apart.get(typeUrl)?.(name)) }),
+      ),
     );
     this.#cleanUp.defer(() => lead.close());
   }
@@ -83,21 +83,21 @@ class LedView implements View {
   }
 
   published(typeUrl: string, name: string): Published | undefined {
-    return this.#find(typeUrl, (view) => view.published(typeUrl, name));
+    return this.#find(typeUrl, name, (view) => view.published(typeUrl, name));
   }
 
   ofType(typeUrl: string): ReadonlyMap<string, Published> {
     const led = [...this.#led.values()].map((view) => view.ofType(typeUrl)).filter(({ size }) => size > 0);
-    const base = this.#shows(typeUrl) ? this.base.ofType(typeUrl) : NOTHING;
+    const base = this.#shown(typeUrl);
     return led.length === 0 ? base : new Map([base, ...led].flatMap((all) => [...all]));
   }
 
   grants(typeUrl: string, name: string): boolean {
-    return this.#find(typeUrl, (view) => view.grants(typeUrl, name) || undefined) ?? false;
+    return this.#find(typeUrl, name, (view) => view.grants(typeUrl, name) || undefined) ?? false;
   }
 
   isUnknown(typeUrl: string, name: string): boolean {
-    return this.#find(typeUrl, (view) => view.isUnknown(typeUrl, name) || undefined) ?? false;
+    return this.#find(typeUrl, name, (view) => view.isUnknown(typeUrl, name) || undefined) ?? false;
   }
 
   knows(typeUrl: string): boolean {
@@ -114,12 +114,14 @@ class LedView implements View {
     for (const view of this.#led.values()) view.close();
   }
 
-  #shows(typeUrl: string): boolean {
-    return typeUrl !== this.#parts.apart;
+  #shown(typeUrl: string): ReadonlyMap<string, Published> {
+    const isApart = this.#parts.apart.get(typeUrl);
+    const all = this.base.ofType(typeUrl);
+    return isApart ? new Map([...all].filter(([name]) => !isApart(name))) : all;
   }
 
-  #find<T>(typeUrl: string, ask: (view: View) => T | undefined): T | undefined {
-    const found = this.#shows(typeUrl) ? ask(this.base) : undefined;
+  #find<T>(typeUrl: string, name: string, ask: (view: View) => T | undefined): T | undefined {
+    const found = this.#parts.apart.get(typeUrl)?.(name) ? undefined : ask(this.base);
     if (found !== undefined) return found;
     for (const view of this.#led.values()) {
       const answer = ask(view);
