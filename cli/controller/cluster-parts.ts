@@ -14,6 +14,8 @@ import { PolicyParts } from './policy-parts.ts';
 import { untilProgrammed } from './programmed.ts';
 import type { ControllerRunOptions } from './run-controller.ts';
 
+/** By which agents reach controllers: `manifests/install.yaml`. */
+const CONTROLLER_SERVICE = 'sluice-controller';
 /** Nodes serve on all their addresses. */
 const ANY_ADDRESS = '::';
 
@@ -40,6 +42,7 @@ export class ClusterParts {
       ? new PolicyParts({
           settings,
           rpc,
+          controllerService: { namespace, name: CONTROLLER_SERVICE },
           publish: (change) => this.control.controller.publish(change),
           onChange: () => this.#onPolicy(),
         })

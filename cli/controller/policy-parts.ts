@@ -31,6 +31,8 @@ export interface PolicyPartsOptions {
   readonly rpc: RpcServer;
   /** Whether namespaces without an object are there all the same, as in manifests. Default: false. */
   readonly impliesNamespaces?: boolean;
+  /** By which nodes reach controllers, see `EnforcementOptions`. */
+  readonly controllerService?: Pick<ObjectRef, 'namespace' | 'name'>;
   /** Publishes what Envoys need for slots. */
   readonly publish: (change: ResourceChange) => void;
   /** Whether something that is no resource has to happen before a node may be told of one. Default: never. */
@@ -75,6 +77,7 @@ export class PolicyParts {
       slots: slotOptions(options.settings),
       publish: options.publish,
       services,
+      ...(options.controllerService && { controllerService: options.controllerService }),
       podNetworks,
     });
     const views = enforcementViews(this.#cache);

@@ -22,7 +22,7 @@ import {
 import { translateSubjectPolicy } from '../../xds-server/translate/node/policy.ts';
 import type { IdentityRegistry } from '../identities/identity-registry.ts';
 import { PolicyStatuses } from './policy-statuses.ts';
-import { ServiceChanges } from './services.ts';
+import { type NamedObject, ServiceChanges } from './services.ts';
 import type { SecretNeeds } from './slot-secrets.ts';
 import { SlotResources } from './slots.ts';
 
@@ -37,6 +37,8 @@ export interface EnforcementOptions {
   readonly publish: (change: ResourceChange) => void;
   /** Whether nodes are to translate Services. Default: false. */
   readonly services?: boolean;
+  /** By which nodes reach controllers, and which they do not translate. Default: none. */
+  readonly controllerService?: NamedObject;
   /** Prefixes of pods' addresses on any node, beside those that Nodes tell. Default: none. */
   readonly podNetworks?: readonly string[];
 }
@@ -63,7 +65,7 @@ export class Enforcement {
   /** The node that each endpoint is on. */
   readonly #places = new Map<string, string>();
   readonly #touched = new Set<string>();
-  readonly #services = new ServiceChanges();
+  readonly #services: ServiceChanges;
   readonly #slots: SlotResources;
   /** Of policies, by the object's key. */
   readonly #uids = new Map<string, string>();
@@ -72,6 +74,7 @@ export class Enforcement {
 
   constructor(options: EnforcementOptions) {
     this.#options = options;
+    this.#services = new ServiceChanges(options.controllerService);
     this.#slots = new SlotResources({ translation: options.slots, publish: options.publish });
   }
 

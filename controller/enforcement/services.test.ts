@@ -29,13 +29,14 @@ class Scene {
   readonly #changed: string[] = [];
   readonly #enforcement: Enforcement;
 
-  constructor(services: boolean) {
+  constructor(services: boolean, controllerService?: { readonly namespace: string; readonly name: string }) {
     const registry = new IdentityRegistry({ now: () => 0 });
     this.#enforcement = new Enforcement({
       engine: new PolicyEngine({ allocator: registry }),
       registry,
       cache: this.cache,
       services,
+      ...(controllerService && { controllerService }),
       ...withoutEnvoys,
     });
     this.cache.watch(({ names }) => this.#changed.push(...names.map(({ typeUrl, name }) => `${typeUrl.split('.').at(-1)} ${name}`)));
@@ -81,6 +82,15 @@ describe('Services that nodes are told of', () => {
     assert.deepEqual(scene.clients(), { zone: 'north', podNetworks: ['10.244.0.0/24'] });
     scene.take([{ ...NODE, metadata: { ...NODE.metadata, labels: {} }, spec: { podCIDRs: [] } }]);
     assert.deepEqual(scene.clients(), { podNetworks: [] });
+  });
+
+  test('are never that by which nodes reach controllers', () => {
+    const scene = new Scene(true, { namespace: 'default', name: 'controllers' });
+    scene.take([NODE]);
+    const others = [service('web', '10.96.0.10'), slice('web', 'controllers', '10.244.0.5')];
+    const told = scene.take([service('controllers', '10.96.0.9'), slice('controllers', 'a', '10.244.0.4'), ...others]);
+    assert.deepEqual(told, ['EndpointSlice default/controllers', 'Service default/web']);
+    assert.deepEqual(scene.take([service('controllers', '10.96.0.8'), slice('controllers', 'a')]), []);
   });
 
   test('are left to others where they are switched off', () => {

@@ -15,15 +15,25 @@ const OTHER_PROXY = 'service.kubernetes.io/service-proxy-name';
 const MAX_AFFINITY = 86_400;
 const MAX_PORT = 65_535;
 
-type NamedObject = Pick<ObjectRef, 'namespace' | 'name'>;
+export type NamedObject = Pick<ObjectRef, 'namespace' | 'name'>;
 
 /** Gathers what changes of Services, as nodes are to be told of it. */
 export class ServiceChanges {
   /** Null for what nodes are not, or no longer, told of. */
   readonly #pending = new Map<string, { readonly name: ResourceName; readonly resource: Resource | null }>();
+  readonly #ofControllers: NamedObject | undefined;
+
+  /**
+   * @param ofControllers the Service by which nodes reach who tells them of Services. Nodes that translated it could not, once all whom it had led to
+   * were gone: nobody could tell them of others
+   */
+  constructor(ofControllers?: NamedObject) {
+    this.#ofControllers = ofControllers;
+  }
 
   /** Objects of other kinds are let pass. */
   put(object: KubeObject): void {
+    if (this.#isOfControllers(object)) return;
     if (object.kind === 'Service') this.#set(SERVICE_TYPE, object.metadata, translateService(object));
     if (object.kind === 'EndpointSlice') this.#set(ENDPOINT_SLICE_TYPE, object.metadata, translateSlice(object));
   }
@@ -41,6 +51,11 @@ export class ServiceChanges {
       upserts: all.flatMap(({ resource }) => resource ?? []),
       removals: all.flatMap(({ name, resource }) => (resource ? [] : [name])),
     };
+  }
+
+  #isOfControllers({ kind, metadata: { namespace, name, labels } }: KubeObject): boolean {
+    const service = kind === 'EndpointSlice' ? labels[SERVICE_NAME] : name;
+    return service === this.#ofControllers?.name && namespace === this.#ofControllers?.namespace;
   }
 
   #set(typeUrl: string, object: NamedObject, resource: Resource | null = null): void {
