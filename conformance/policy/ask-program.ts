@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { request } from 'node:http';
 import { connect } from 'node:net';
 import type { z } from 'zod';
 import { askedView, type heardView } from './asked.ts';
@@ -17,8 +18,27 @@ process.stdout.write(JSON.stringify(heard));
 
 async function askTimes(asked: Wanted): Promise<string[]> {
   const answers: string[] = [];
-  while (answers.length < asked.times) answers.push(await (asked.protocol === 'TCP' ? askTcp(asked) : askUdp(asked)).catch(codeOf));
+  while (answers.length < asked.times) answers.push(await askOnce(asked).catch(codeOf));
   return answers;
+}
+
+async function askOnce(asked: Wanted): Promise<string> {
+  if (asked.http) return await askHttp(asked, asked.http);
+  return await (asked.protocol === 'TCP' ? askTcp(asked) : askUdp(asked));
+}
+
+async function askHttp({ host, port }: Wanted, { method, path }: NonNullable<Wanted['http']>): Promise<string> {
+  const asked = request({ host, port, method, path, agent: false });
+  const timer = setTimeout(() => asked.destroy(Object.assign(new Error('no answer'), { code: 'timeout' })), TIMEOUT_MS);
+  try {
+    asked.end();
+    const [response] = await once(asked, 'response');
+    let body = '';
+    for await (const data of response) body += data;
+    return `${response.statusCode} ${body.trim()}`;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function askTcp({ host, port }: Wanted): Promise<string> {

@@ -111,7 +111,7 @@ const CASES: readonly Case[] = [
     ],
   },
   {
-    name: 'a rule of layer 7, which allows nothing',
+    name: 'a rule of layer 7, for which a request is waited for',
     spec: {
       endpointSelector: SERVER,
       ingress: [
@@ -121,7 +121,8 @@ const CASES: readonly Case[] = [
     },
     heard: [
       ['friend', 'server', OTHER_PORT, 'server'],
-      ['friend', 'server', PORT, 'timeout'],
+      ['friend', 'server', PORT, 'silent'],
+      ['stranger', 'server', PORT, 'timeout'],
     ],
   },
   {

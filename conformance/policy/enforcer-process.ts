@@ -6,9 +6,11 @@ import type { RunningLab } from '../lab/index.ts';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const SYSTEM = 'sluice-system';
+/** Of admin endpoints. */
+const PORTS = { enforcer: 15_011, agent: 15_010 } as const;
 const WITHIN = { withinMs: 120_000 };
 
-const metricsView = z.object({ packets: z.array(z.object({ outcome: z.string() })) });
+const metricsView = z.object({ packets: z.array(z.object({ outcome: z.string(), packets: z.int() })) });
 
 /** What enforces policies on a node of a lab: a process that can be taken away. */
 export class EnforcerProcess {
@@ -21,16 +23,17 @@ export class EnforcerProcess {
   }
 
   /** Resolves when all that its agent says is in force, by a process that began after some moment. @param since of `Date.now()` */
-  async untilInForce(since = 0): Promise<void> {
+  async untilInForce(since = 0, component: keyof typeof PORTS = 'enforcer'): Promise<void> {
     await eventually(async () => {
-      const { stdout } = await this.#lab.run(['curl', '-s', '-m', '5', 'http://127.0.0.1:15011/status'], { where: this.#node });
+      const command = ['curl', '-s', '-m', '5', `http://127.0.0.1:${PORTS[component]}/status`];
+      const { stdout } = await this.#lab.run(command, { where: this.#node });
       const status: { readonly ready: boolean; readonly since: string } = JSON.parse(stdout);
       assert.ok(status.ready && Date.parse(status.since) > since, stdout);
     }, WITHIN);
   }
 
   /** Kills it at once. The kubelet starts another in the same pod, the first time at once. */
-  async kill(component: 'enforcer' | 'agent' = 'enforcer'): Promise<void> {
+  async kill(component: keyof typeof PORTS = 'enforcer'): Promise<void> {
     const pod = await this.#pod(component);
     const [first] = await this.#lab.containerProcesses(SYSTEM, pod, component);
     assert.ok(first, `${pod} does not run`);
@@ -42,12 +45,14 @@ export class EnforcerProcess {
     await this.#lab.kubectl('-n', SYSTEM, 'delete', 'pod', await this.#pod('enforcer'), '--wait=false');
   }
 
-  /** Why packets were dropped until now, other than that no rule allows them: whoever sends them again hides that. */
+  /** Why packets were dropped until now, and how many, other than that no rule allows them: whoever sends them again hides that. */
   async otherDrops(): Promise<readonly string[]> {
     const command = [process.execPath, MAIN, 'bpf', 'metrics', '-o', 'json'];
     const { stdout } = await this.#lab.run(command, { where: this.#node, mounts: true });
     const { packets } = metricsView.parse(JSON.parse(stdout));
-    return packets.map(({ outcome }) => outcome).filter((outcome) => /^dropped-(?!not-allowed$)/.test(outcome));
+    return packets
+      .filter(({ outcome }) => /^dropped-(?!not-allowed$)/.test(outcome))
+      .map(({ outcome, packets: count }) => `${outcome} ${count}`);
   }
 
   async #pod(component: string): Promise<string> {

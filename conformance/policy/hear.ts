@@ -41,8 +41,9 @@ async function hearAll(lab: RunningLab, expectations: readonly Expectation[]): P
   });
 }
 
-function lineOf([from, { host, port, protocol = 'TCP' }, heard]: Expectation): string {
-  return `${from} → ${host}:${port}/${protocol}: ${heard}`;
+function lineOf([from, { host, port, protocol = 'TCP', http }, heard]: Expectation): string {
+  const what = http ? ` ${http.method ?? 'GET'} ${http.path}` : '';
+  return `${from} → ${host}:${port}/${protocol}${what}: ${heard}`;
 }
 
 async function runIn(lab: RunningLab, pod: string, command: readonly string[]): Promise<string> {
