@@ -64,7 +64,8 @@ function ask(question: Question, { enforcement = 'default' }: OracleOptions): An
   if (cilium.denies) return 'deny';
   const { asked } = cilium;
   // The own node always reaches its pods.
-  const allows = kubernetes.allows || cilium.allows || (question.direction === 'ingress' && question.other.kind === 'host');
+  if (question.direction === 'ingress' && question.other.kind === 'host') return 'allow';
+  const allows = kubernetes.allows || cilium.allows;
   if (asked.length > 0) return { asked, allows };
   if (allows) return 'allow';
   // Whoever is not isolated may send to its node, and so may those that only a NetworkPolicy isolates.
