@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { statusSchema } from '../../controller/admin/status.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import type { RunningLab } from '../lab/index.ts';
@@ -99,6 +100,20 @@ describe('rules on requests in a cluster', { ...needs('cluster', 'root', 'bpf', 
     ]);
     const ownNode: Expectation = ['@node-1', { host: address, port: PORT, http: { path: '/private' } }, '200 server'];
     await untilHeard(lab, ...clients, ...heard('stranger', { path: '/public/1' }, 'timeout'), ownNode);
+  });
+
+  test('show in what a node tells of itself', async () => {
+    const where = 'node-1';
+    const read = async (port: number, page: string) => (await lab.run(['curl', '-s', `http://127.0.0.1:${port}${page}`], { where })).stdout;
+    const { slots = [] } = statusSchema.parse(JSON.parse(await read(15_010, '/status')));
+    assert.ok(slots.length >= 1);
+    assert.deepEqual([...new Set(slots.map(({ ready, refusal }) => [ready, refusal].join()))], ['true,']);
+    assert.match(await read(15_010, '/metrics'), new RegExp(`^sluice_slots\\{state="ready"\\} ${slots.length}$`, 'm'));
+    const { enforcement } = statusSchema.parse(JSON.parse(await read(15_011, '/status')));
+    const { items = 0, wrong, failure } = enforcement?.steering ?? {};
+    assert.ok(items > 10, `${items} things steer`);
+    assert.deepEqual([wrong, failure], [[], undefined]);
+    assert.match(await read(15_011, '/metrics'), /^sluice_packets_total\{direction="ingress",outcome="passed-steered"\} [1-9]/m);
   });
 
   test('that are edited are in force for the next request of a connection that is open', async () => {
