@@ -97,7 +97,7 @@ export class SteeredLab implements AsyncDisposable {
   async startSluice(node: string): Promise<SluiceRun> {
     const sluice = await SluiceRun.start(this.lab.node(node), {
       manifests: this.#manifests,
-      folder: join(this.#folder, node),
+      folder: this.folderOf(node),
       ...(this.#onLine && { onLine: this.#onLine }),
     });
     this.sluices.set(node, sluice);
@@ -132,6 +132,11 @@ export class SteeredLab implements AsyncDisposable {
     const peer = new HttpPeer(found);
     this.#peers.set(place, peer);
     return peer;
+  }
+
+  /** Where the Sluice of a node keeps what outlives it. */
+  folderOf(node: string): string {
+    return join(this.#folder, node);
   }
 
   /** Runs a command of Sluice on a node. @returns what it prints @throws LabError with what it says, where it fails */

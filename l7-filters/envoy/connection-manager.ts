@@ -24,6 +24,7 @@ import { HTTP1_OPTIONS, HTTP2_OPTIONS, MAX_HEADERS, MAX_HEADERS_KB } from './htt
 import { REQUEST_ID } from './names.ts';
 import type { SlotOptions } from './options.ts';
 import { ON_ARRIVAL, routes } from './pass-on.ts';
+import { PASS_ON_ENDINGS } from './pass-on-endings.ts';
 import { secretsOf } from './secrets.ts';
 
 /** As Cilium answers. */
@@ -44,7 +45,7 @@ export function slotConnectionManager(slot: Slot, { http }: SlotOptions): Init<t
     routeSpecifier: { case: 'routeConfig', value: routes(slot.direction) },
     earlyHeaderMutationExtensions: [ON_ARRIVAL],
     accessLog: slotLogs(slot),
-    httpFilters: [secrets(slot), rules(slot), ROUTER],
+    httpFilters: [secrets(slot), rules(slot), PASS_ON_ENDINGS, ROUTER],
     httpProtocolOptions: HTTP1_OPTIONS,
     http2ProtocolOptions: HTTP2_OPTIONS,
     maxRequestHeadersKb: MAX_HEADERS_KB,

@@ -216,6 +216,43 @@ describe('a server that closes connections', needs('envoy'), () => {
   });
 });
 
+describe('a server that ends', needs('envoy'), () => {
+  /** Asks on a connection that the client would keep. @returns whether it is to be kept */
+  async function isKept(
+    agent: Agent,
+    port: number,
+    path: string,
+  ): Promise<{ readonly status: number | undefined; readonly isKept: boolean }> {
+    const { promise, resolve, reject } = Promise.withResolvers<{ readonly status: number | undefined; readonly isKept: boolean }>();
+    request({ host: '127.0.0.1', port, path, agent }, (response) => {
+      response.resume().on('end', () => resolve({ status: response.statusCode, isKept: response.headers.connection !== 'close' }));
+    })
+      .on('error', reject)
+      .end();
+    return await promise;
+  }
+
+  test('has the client end its connection, too: when it says so, and when it is gone', async () => {
+    const server = createServer((asked, response) => {
+      if (asked.url === '/last') response.setHeader('connection', 'close');
+      response.end('ok');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    assert.ok(address !== null && typeof address === 'object');
+    const port = await freePort();
+    await using _ = await SlotScene.start([{ slot: httpSlot('ending', [{ path: '/.*' }]), port, backendPort: address.port }]);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    await eventually(async () => assert.deepEqual(await isKept(agent, port, '/'), { status: 200, isKept: true }));
+    assert.deepEqual(await isKept(agent, port, '/last'), { status: 200, isKept: false });
+    assert.deepEqual(await isKept(agent, port, '/'), { status: 200, isKept: true });
+    server.close();
+    server.closeAllConnections();
+    assert.deepEqual(await isKept(agent, port, '/'), { status: 503, isKept: false });
+    agent.destroy();
+  });
+});
+
 describe('a bad regular expression', needs('envoy'), () => {
   test('never gets to Envoy: its rule allows nothing, others do', async () => {
     await using backend = await Backend.start({ name: 'pod' });
