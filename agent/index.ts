@@ -8,7 +8,7 @@ export { EnvoyProcess, type EnvoyProcessOptions } from './envoy-process.ts';
 export { checkEnvoyVersion, envoyVersion } from './envoy-version.ts';
 export { ExternalEnvoy, type ExternalEnvoyEvent, type ExternalEnvoyOptions } from './external-envoy.ts';
 export { IdentityError, type IdentityErrorCode, type IdentityStatus, NodeIdentity, type NodeIdentityOptions } from './identity/index.ts';
-export { isListenedOn } from './listening-sockets.ts';
+export { listeningPorts } from './listening-sockets.ts';
 export { checkPortsFree, findPortHolder, type ListenAddress, type PortHolder, type PortProblem, type PortProblemCode } from './ports.ts';
 export { replaceFile } from './replace-file.ts';
 export { NodeSlots, type NodeSlotsOptions, type ServedSide, type SlotState } from './slots/node-slots.ts';

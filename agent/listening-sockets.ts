@@ -21,9 +21,9 @@ export function readListeningSockets(): readonly ListeningSocket[] {
   return [...readTable('/proc/net/tcp'), ...readTable('/proc/net/tcp6')];
 }
 
-/** Whether anybody listens on a port, at whatever address. */
-export function isListenedOn(port: number): boolean {
-  return readListeningSockets().some((socket) => socket.port === port);
+/** The ports that somebody listens on, at whatever address. */
+export function listeningPorts(): ReadonlySet<number> {
+  return new Set(readListeningSockets().map(({ port }) => port));
 }
 
 /** The processes that have the socket open, as far as this user may see; lowest first. */

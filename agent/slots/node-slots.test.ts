@@ -112,7 +112,7 @@ class Scene implements AsyncDisposable {
       envoy: sideOf(this.#envoy),
       enforcer: sideOf(this.#enforcer),
       ports: this.#ports,
-      isListening: (port) => this.listening.has(port),
+      listening: () => this.listening,
       holdMs,
       onFailure: (error) => this.failures.push(error),
     });

@@ -33,8 +33,8 @@ export interface NodeSlotsOptions {
   /** What the enforcer is served. */
   readonly enforcer: ServedSide;
   readonly ports: ProxyPorts;
-  /** Whether a port of this node is listened on. */
-  readonly isListening: (port: number) => boolean;
+  /** The ports of this node that are listened on. */
+  readonly listening: () => ReadonlySet<number>;
   /** How long policies wait for the slots that they name, in milliseconds. Default 2000: a little more than Envoy takes to restart. */
   readonly holdMs?: number;
   /** Told of what keeps slots from working; that is tried again. */
@@ -61,6 +61,8 @@ interface OpenSlot {
   listener: Resource;
   isReady: boolean;
   refusal: string | undefined;
+  /** As the enforcer was told last. */
+  redirect?: { readonly isReady: boolean; readonly resource: Resource };
 }
 
 /**
@@ -133,9 +135,11 @@ export class NodeSlots implements Disposable {
     this.#openSlots(slots);
     this.#noteReady();
     this.#closeSlots(new Set(slots.map(({ name }) => name)));
-    this.#options.enforcer.setOwn({ upserts: this.#redirects(), removals: [] });
+    const { enforcer } = this.#options;
+    // Also where there is none: that is known then.
+    enforcer.setOwn({ upserts: this.#redirects().filter((each) => enforcer.cache.get(each)?.version !== each.version), removals: [] });
     for (const name of this.#waitedSince.keys()) if (!this.#isAwaited(name)) this.#settled(name);
-    this.#options.enforcer.server.review();
+    enforcer.server.review();
     clearTimeout(this.#timer);
     const delay = this.#nextLookMs();
     if (delay !== undefined) this.#timer = setTimeout(this.review, delay).unref();
@@ -182,6 +186,7 @@ export class NodeSlots implements Disposable {
   /** Whoever was steered to once stays so: while Envoy is away, nothing passes. */
   #noteReady(): void {
     const { server } = this.#options.envoy;
+    let listening: ReadonlySet<number> | undefined;
     for (const slot of this.#open.values()) {
       const { listener } = slot;
       const standing = server.standing(listener, listener.version);
@@ -189,12 +194,22 @@ export class NodeSlots implements Disposable {
       if (slot.isReady || standing.kind !== 'accepted') continue;
       const filters = slot.requires.filter(({ typeUrl }) => typeUrl === EXTENSION_CONFIG_TYPE);
       const hasFilters = filters.every((name) => server.standing(name, this.#options.envoy.cache.get(name)?.version).kind === 'accepted');
-      slot.isReady = hasFilters && this.#options.isListening(slot.port);
+      if (!hasFilters) continue;
+      listening ??= this.#options.listening();
+      slot.isReady = listening.has(slot.port);
     }
   }
 
   #redirects(): Resource[] {
-    return [...this.#open].filter(([name]) => !this.#closing.has(name)).map(([name, { port, isReady }]) => redirectOf(name, port, isReady));
+    return [...this.#open].filter(([name]) => !this.#closing.has(name)).map(([name, slot]) => this.#redirectOf(name, slot));
+  }
+
+  #redirectOf(name: string, slot: OpenSlot): Resource {
+    if (slot.redirect?.isReady !== slot.isReady) {
+      const { port, isReady } = slot;
+      slot.redirect = { isReady, resource: redirectOf(name, port, isReady) };
+    }
+    return slot.redirect.resource;
   }
 
   /** First whoever steers there must not any more, then the redirect goes, then the listener. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readListeningSockets } from '../listening-sockets.ts';
+import { listeningPorts } from '../listening-sockets.ts';
 import { replaceFile } from '../replace-file.ts';
 import { ProxyPortError } from './proxy-port-error.ts';
 
@@ -187,10 +187,6 @@ function readRecord(path: string): z.output<typeof record> {
   } catch {
     return { ports: {}, resting: {} };
   }
-}
-
-function listeningPorts(): ReadonlySet<number> {
-  return new Set(readListeningSockets().map((socket) => socket.port));
 }
 
 function areDistinct(numbers: readonly number[]): boolean {

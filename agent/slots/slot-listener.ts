@@ -7,12 +7,13 @@ import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/li
 import { OriginalSrcSchema } from '@sluice/envoy-protos/envoy/extensions/filters/listener/original_src/v3/original_src_pb.js';
 import type { Direction } from '../../model/index.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, OWN_LISTENER_PREFIX, type Resource, type ResourceName } from '../../xds-server/serve/index.ts';
+import { LEG_MARKS } from '../network/index.ts';
 import type { NodeSlot } from './decode-slot.ts';
 
 /** Which leg a packet is of: see docs/decisions/layer7.md. The slot's port stands in the upper 16 bits. */
 const MARKS = {
-  egress: { accepted: 0x900, opened: 0xb00 },
-  ingress: { accepted: 0xa00, opened: 0xc00 },
+  egress: { accepted: LEG_MARKS.egressListener, opened: LEG_MARKS.egressUpstream },
+  ingress: { accepted: LEG_MARKS.ingressListener, opened: LEG_MARKS.ingressUpstream },
 } as const satisfies Record<Direction, Record<'accepted' | 'opened', number>>;
 
 /** socket(7) */
@@ -24,6 +25,17 @@ const SO_MARK = 36n;
  * socket for the destination of a connection only then; that nobody but the kernel's programs leads to it is for the node's network to guard.
  */
 export function slotListener(slot: NodeSlot, port: number): Resource {
+  const known = made.get(slot);
+  if (known?.port === port) return known.listener;
+  const listener = makeListener(slot, port);
+  made.set(slot, { port, listener });
+  return listener;
+}
+
+/** Slots are looked at again and again, and seldom change. */
+const made = new WeakMap<NodeSlot, { readonly port: number; readonly listener: Resource }>();
+
+function makeListener(slot: NodeSlot, port: number): Resource {
   const marks = MARKS[slot.direction];
   const own = create(ListenerSchema, {
     name: listenerName(slot.name),

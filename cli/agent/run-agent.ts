@@ -3,7 +3,7 @@ import {
   ACCESS_LOG_METHODS,
   DenialLog,
   explainDenialOf,
-  isListenedOn,
+  listeningPorts,
   NodeIdentity,
   NodeSlots,
   ProxyPorts,
@@ -126,7 +126,7 @@ async function relayPolicy(
       envoy: envoys,
       enforcer: relay,
       ports: ProxyPorts.open(state.path),
-      isListening: isListenedOn,
+      listening: listeningPorts,
       onFailure: (error) => log({ level: 'error', event: 'slots', text: describeFailure(error) }),
     }),
   );

@@ -4,7 +4,7 @@ import {
   type DenialExplanation,
   DenialLog,
   explainDenialOf,
-  isListenedOn,
+  listeningPorts,
   NodeSlots,
   ProxyPorts,
   type SlotState,
@@ -89,7 +89,7 @@ export class RunPolicy implements AsyncDisposable {
         envoy: { cache, server, setOwn: (change) => this.#publish(change) },
         enforcer: this.parts.side,
         ports: ProxyPorts.open(state.path),
-        isListening: isListenedOn,
+        listening: listeningPorts,
         onFailure: (error) => log({ level: 'error', event: 'slots', text: describeFailure(error) }),
       }),
     );
