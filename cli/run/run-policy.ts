@@ -115,14 +115,24 @@ export class RunPolicy implements AsyncDisposable {
   #onChange(): void {
     if (this.#isSettling) return;
     this.#isSettling = true;
-    for (;;) {
-      const actions = this.parts.takeActions().flatMap(([, action]): Action[] => (action ? [action] : []));
-      const { upserts, removals } = this.#numbers.take(actions);
-      if (upserts.length + removals.length === 0) break;
-      this.parts.take({ upserts, removals });
+    try {
+      this.#settleNumbers();
+    } catch (error) {
+      // Pods whose labels have no number are `init`: nothing passes but what a policy for that allows.
+      const text = `numbers of identities cannot be written: ${describeFailure(error)}`;
+      this.#options.log({ level: 'error', event: 'identities', text });
     }
     this.#isSettling = false;
     this.#options.control().noteFindings();
+  }
+
+  #settleNumbers(): void {
+    for (;;) {
+      const actions = this.parts.takeActions().flatMap(([, action]): Action[] => (action ? [action] : []));
+      const { upserts, removals } = this.#numbers.take(actions);
+      if (upserts.length + removals.length === 0) return;
+      this.parts.take({ upserts, removals });
+    }
   }
 
   #noteChange({ revision, names }: PublishedChange): void {
