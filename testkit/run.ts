@@ -10,7 +10,7 @@ import { runFile } from './run-file.ts';
 const USAGE = `usage: npm test [-- [PART-OF-A-PATH…] [--grep REGEXP]]
        npm run test:cluster [-- [PART-OF-A-PATH…] [--grep REGEXP]]
 
-Runs every check and test; with arguments, only the tests that they choose. Those that need Kubernetes, *.cluster.test.ts, are a run of their own.
+Runs every check and test; with arguments, only the tests that they choose. Those of whole clusters, *.cluster.test.ts, are a run of their own.
 SLUICE_REQUIRE=NAME,… makes tests fail, not skip, where the machine lacks what they need.`;
 
 /** Files at once, each a process of its own. */
@@ -21,7 +21,7 @@ const TEST_TIMEOUT_MS = 5 * 60_000;
 const FILE_TIMEOUT_MS = 15 * 60_000;
 const EXCLUDED = new Set(['node_modules', '.build', '.setup', '.state', '.git', 'testdata', 'gen']);
 
-/** Tests that need Kubernetes are run by themselves, since building it takes many minutes. */
+/** Tests of clusters are run by themselves: those of Kubernetes, which takes many minutes to build, and those of nodes and pods that take minutes themselves. */
 const NEEDS_CLUSTER = '.cluster.test.ts';
 
 interface Options {
