@@ -41,7 +41,8 @@ export function pidOf(command: string, folder: string): number {
 function runs(pid: number, command: string, folder: string): boolean {
   try {
     const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return args.includes(command) && args.some((argument) => argument.includes(folder));
+    // A program that starts it in another place has both among its arguments, too.
+    return args.slice(0, 2).includes(command) && args.some((argument) => argument.includes(folder));
   } catch {
     return false; // It ended by itself.
   }

@@ -107,7 +107,7 @@ async function load(url: string, pid: number | undefined): Promise<Cost> {
   const before = pid === undefined ? 0 : cpuMsOf(pid);
   const output = await client.run(wrk);
   const cpuMs = pid === undefined ? 0 : cpuMsOf(pid) - before;
-  if (/Non-2xx/.test(output)) throw new Error(output);
+  if (/Non-2xx/.test(output)) throw new Error(`${await client.run(['curl', '-si', url])}${output}`);
   const read = (pattern: RegExp) => Number(pattern.exec(output)?.[1] ?? Number.NaN);
   const requests = read(/(\d+) requests in/);
   return {

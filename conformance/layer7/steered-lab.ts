@@ -106,7 +106,7 @@ export class SteeredLab implements AsyncDisposable {
 
   /** Puts objects in force, in place of those that had this name before. */
   async set(name: string, objects: readonly Manifest[]): Promise<void> {
-    if (this.#written.get(name) === textOf(objects)) return;
+    if ((this.#written.get(name) ?? '') === textOf(objects)) return;
     await this.#whileEnforced(() => this.write(name, objects));
   }
 
