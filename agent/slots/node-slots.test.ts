@@ -189,6 +189,8 @@ test('a listener that Envoy refuses is told of, and its slot is never ready', as
     const [state] = scene.slots.state();
     assert.deepEqual([state?.isReady, state?.refusal], [false, 'it is wrong']);
   });
+  const told = scene.failures.map(({ message }) => message);
+  assert.deepEqual(told, [`Envoy refuses the listener of ${FILTER.name}, so what its rules decide of is dropped: it is wrong`]);
 });
 
 test('nothing is said of redirects before policies are known', async () => {

@@ -187,10 +187,13 @@ export class NodeSlots implements Disposable {
   #noteReady(): void {
     const { server } = this.#options.envoy;
     let listening: ReadonlySet<number> | undefined;
-    for (const slot of this.#open.values()) {
+    for (const [name, slot] of this.#open) {
       const { listener } = slot;
       const standing = server.standing(listener, listener.version);
-      slot.refusal = standing.kind === 'refused' ? standing.message : undefined;
+      const refusal = standing.kind === 'refused' ? standing.message : undefined;
+      if (refusal !== undefined && refusal !== slot.refusal)
+        this.#options.onFailure(new Error(`Envoy refuses the listener of ${name}, so what its rules decide of is dropped: ${refusal}`));
+      slot.refusal = refusal;
       if (slot.isReady || standing.kind !== 'accepted') continue;
       const filters = slot.requires.filter(({ typeUrl }) => typeUrl === EXTENSION_CONFIG_TYPE);
       const hasFilters = filters.every((name) => server.standing(name, this.#options.envoy.cache.get(name)?.version).kind === 'accepted');
