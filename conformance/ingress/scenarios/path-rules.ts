@@ -10,9 +10,11 @@ interface PathCase {
   readonly covers?: readonly string[];
   /** Paths as `TYPE PATH`, in the order of the Ingress, each with a Service of its own: `s0`, `s1`, … */
   readonly paths: readonly `${PathType} ${string}`[];
-  /** By path of the request: the number of the path that takes it, or `none`. */
-  readonly requests: Readonly<Record<string, number | 'none'>>;
+  readonly requests: Readonly<Record<string, Taker>>;
 }
+
+/** Of a request: the number of the path that takes it, none, or the path that it is redirected to. */
+type Taker = number | 'none' | { readonly redirectedTo: string };
 
 const covers = (what: string, example: string) => [`path rules: ${what} (${example})`];
 const EXACT = 'An Ingress with exact path rules should';
@@ -151,10 +153,16 @@ const CASES: readonly PathCase[] = [
     requests: { '/foo?a=1': 0, '/foo?': 0, '/bar?/foo': 1, '/bar/?x=/foo&y': 1, '/baz?/foo': 'none' },
   },
   {
-    name: 'An encoded slash does not make a new element',
+    name: 'A path with an encoded slash goes to nobody; the answer names the one without',
     reference: 'https://www.rfc-editor.org/rfc/rfc3986#section-2.2',
     paths: ['Prefix /a/b', 'Exact /c'],
-    requests: { '/a/b': 0, '/a%2Fb': 'none', '/a%2fb/x': 'none', '/c': 1, '/c%2F': 'none' },
+    requests: {
+      '/a/b': 0,
+      '/a%2Fb': { redirectedTo: '/a/b' },
+      '/a%2fb/x?y=%2F': { redirectedTo: '/a/b/x?y=%2F' },
+      '/c': 1,
+      '/c%5C': { redirectedTo: '/c/' },
+    },
   },
   {
     name: 'Unreserved characters and those that are special in regular expressions stand for themselves',
@@ -192,11 +200,17 @@ export const PATH_RULES: readonly Scenario[] = CASES.map(({ name, reference = RE
     const web = await world.ingress('path-rules', { rules: { 'path-rules': paths.map(pathManifest) } });
     const cases = Object.entries(requests).map(([path, taker]): [string, Expected] => [
       `http://path-rules${path}`,
-      taker === 'none' ? 404 : { status: 200, service: `s${taker}`, path },
+      expectedOf(path, taker),
     ]);
     await web.answersAll(Object.fromEntries(cases));
   },
 }));
+
+function expectedOf(path: string, taker: Taker): Expected {
+  if (taker === 'none') return 404;
+  if (typeof taker === 'number') return { status: 200, service: `s${taker}`, path };
+  return { status: 307, service: null, location: taker.redirectedTo };
+}
 
 const TYPES: Readonly<Record<string, PathType>> = { Exact: 'Exact', Prefix: 'Prefix', ImplementationSpecific: 'ImplementationSpecific' };
 
