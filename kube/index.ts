@@ -29,6 +29,7 @@ export {
   ciliumHttpRule,
   ciliumPolicySpec,
 } from './views/cilium-network-policy.ts';
+export { AUDIT_ANNOTATION, VISIBILITY_ANNOTATION } from './views/handling-annotations.ts';
 export type { Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls } from './views/ingress.ts';
 export { type LabelSelectorSpec, labelSelector } from './views/label-selector.ts';
 export type { IngressPoint } from './views/load-balancer.ts';

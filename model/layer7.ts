@@ -63,4 +63,6 @@ export interface Slot {
   readonly rules: SlotRules;
   /** What allows everything besides, without rules of layer 7; sorted. Nothing: only the rules allow. */
   readonly allowsAll: readonly FieldRef[];
+  /** Whether what its rules do not allow passes, and is told of. Absent: it does not pass. */
+  readonly audits?: true;
 }

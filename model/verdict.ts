@@ -48,4 +48,6 @@ export interface SubjectPolicy {
   readonly subject: Identity;
   readonly ingress: DirectionPolicy;
   readonly egress: DirectionPolicy;
+  /** Whether what it does not allow passes, and is told of. Absent: it does not pass. */
+  readonly audits?: true;
 }

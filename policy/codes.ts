@@ -41,6 +41,10 @@ export const DIAGNOSTIC_CODES = {
     severity: 'warning',
     meaning: 'A policy selects a pod of the host network. It has no endpoint of its own, so the policy does nothing for it.',
   },
+  InvalidAnnotation: {
+    severity: 'warning',
+    meaning: 'An annotation for audit mode or visibility of a pod or namespace is not understood. That part of it does nothing.',
+  },
   IdentityMissing: {
     severity: 'warning',
     meaning: 'The labels of a pod have no number yet, or none is left. It counts as `init`: rules that name its labels do nothing for it.',

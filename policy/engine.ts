@@ -18,6 +18,7 @@ import { diagnoseConflicts } from './conflicts.ts';
 import { type IdentityAllocator, MemoryIdentityAllocator } from './identity/allocator.ts';
 import { factsOf } from './identity/facts.ts';
 import { IdentityTable } from './identity/identity-table.ts';
+import { diagnoseHandling } from './identity/pod-handling.ts';
 import { RESERVED_FACTS } from './identity/reserved.ts';
 import { RuleVocabulary } from './identity/rule-vocabulary.ts';
 import { LabelFilter } from './labels/label-filter.ts';
@@ -92,6 +93,8 @@ export class PolicyEngine {
   readonly #cluster: string;
   readonly #mode: EnforcementMode;
   readonly #regexMaxProgramSize: number;
+  /** Of annotations of pods and namespaces, by the object's key. */
+  readonly #ofHandling = new Map<string, readonly Diagnostic[]>();
   #policiesChanged = false;
   /** As of the last flush, like those below. */
   #ofPolicies: readonly Diagnostic[] = [];
@@ -121,9 +124,11 @@ export class PolicyEngine {
     switch (object.kind) {
       case 'Pod':
         this.#table.putPod(object);
+        this.#setHandlingFindings(objectKey(refOf(object)), diagnoseHandling(object));
         break;
       case 'Namespace':
         this.#table.setNamespace(object.metadata.name, object);
+        this.#setHandlingFindings(objectKey(refOf(object)), diagnoseHandling(object));
         break;
       case 'Node':
         this.#table.setNode(object.metadata.name, object);
@@ -149,9 +154,11 @@ export class PolicyEngine {
     switch (ref.kind) {
       case 'Pod':
         this.#table.deletePod(ref.namespace, objectKey(ref));
+        this.#setHandlingFindings(objectKey(ref), []);
         break;
       case 'Namespace':
         this.#table.setNamespace(ref.name, undefined);
+        this.#setHandlingFindings(objectKey(ref), []);
         break;
       case 'Node':
         this.#table.setNode(ref.name, undefined);
@@ -253,6 +260,11 @@ export class PolicyEngine {
     else this.#policies.delete(key);
   }
 
+  #setHandlingFindings(key: string, findings: readonly Diagnostic[]): void {
+    if (findings.length > 0) this.#ofHandling.set(key, findings);
+    else this.#ofHandling.delete(key);
+  }
+
   #bear({ pod, uid }: PodEndpoint, identity: Identity | undefined): void {
     const key = `${objectKey(pod)} ${uid}`;
     const before = this.#bearing.get(key);
@@ -277,7 +289,8 @@ export class PolicyEngine {
     if (this.#table.takeHostNetworkChanged() || this.#policiesChanged) this.#hostNetwork = this.#findHostNetwork();
     this.#policiesChanged = false;
     const conflicts = diagnoseConflicts(this.#compiler.conflicts());
-    const diagnostics = [...this.#ofPolicies, ...conflicts, ...withoutNumber, ...this.#hostNetwork].sort(compareDiagnostics);
+    const ofHandling = [...this.#ofHandling.values()].flat();
+    const diagnostics = [...this.#ofPolicies, ...conflicts, ...ofHandling, ...withoutNumber, ...this.#hostNetwork].sort(compareDiagnostics);
     if (equal(diagnostics, this.#diagnostics)) return undefined;
     this.#diagnostics = diagnostics;
     return diagnostics;

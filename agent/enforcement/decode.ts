@@ -82,9 +82,10 @@ export function decodeNodeEndpoints(node: string, body: Uint8Array): OwnEndpoint
 /** A decision that this version does not know denies. @throws EnforcementError `malformed` */
 export function decodeSubjectPolicy(name: string, body: Uint8Array): SubjectPolicy {
   return decoded(name, () => {
-    const { ingress, egress, sources } = fromBinary(SubjectPolicySchema, body);
+    const { ingress, egress, sources, audits } = fromBinary(SubjectPolicySchema, body);
     const refs = new Sources(sources.map(sourceOf));
-    return { subject: identityOf(name), ingress: directionOf(ingress, refs), egress: directionOf(egress, refs) };
+    const directions = { ingress: directionOf(ingress, refs), egress: directionOf(egress, refs) };
+    return { subject: identityOf(name), ...directions, ...(audits && { audits }) };
   });
 }
 

@@ -7,15 +7,15 @@ import { decodeAddress } from './prefix.ts';
 
 type RawEvent = typeof flow_event extends Codec<infer T> ? T : never;
 
-/** That a connection began or ended, or that a packet was dropped. Drops are told of up to a limit in each second. */
+/** That a connection began or ended, or that a packet was dropped, or was not although policy does not allow it. Packets are told of up to a limit in each second. */
 export interface FlowEvent {
-  readonly kind: 'begun' | 'ended' | 'dropped';
+  readonly kind: 'begun' | 'ended' | 'dropped' | 'audited';
   /** Nanoseconds of the monotonic clock. */
   readonly time: bigint;
   readonly ifindex: number;
   readonly subject: Identity;
   readonly peer: Identity;
-  /** Who opened the connection, as the pod sees it; of what was dropped, which way it went. */
+  /** Who opened the connection, as the pod sees it; of a packet, which way it went. */
   readonly direction: Direction;
   readonly outcome: Outcome;
   readonly protocol: number;
@@ -30,15 +30,16 @@ export interface FlowEvent {
   readonly bytes: bigint;
 }
 
-const KINDS = {
+const KINDS: Readonly<Record<number, FlowEvent['kind']>> = {
   [flow_event_kind.CONNECTION_BEGUN]: 'begun',
   [flow_event_kind.CONNECTION_ENDED]: 'ended',
   [flow_event_kind.PACKET_DROPPED]: 'dropped',
-} as const;
+  [flow_event_kind.PACKET_AUDITED]: 'audited',
+};
 
 export function decodeFlowEvent(raw: RawEvent): FlowEvent {
   return {
-    kind: raw.kind === 0 || raw.kind === 1 ? KINDS[raw.kind] : 'dropped',
+    kind: KINDS[raw.kind] ?? 'dropped',
     time: raw.time,
     ifindex: raw.ifindex,
     subject: raw.subject,

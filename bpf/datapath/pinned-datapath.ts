@@ -18,6 +18,8 @@ export interface WrittenPolicy {
   readonly subject: Identity;
   /** Whether what no verdict matches is denied. */
   readonly defaultDeny: Readonly<Record<Direction, boolean>>;
+  /** Whether what it does not allow passes and is told of. */
+  readonly audits: boolean;
   /** Sorted by direction, peer, protocol, port and prefix length. */
   readonly verdicts: readonly WrittenVerdict[];
 }
@@ -58,9 +60,10 @@ export class PinnedDatapath {
   policies(): readonly WrittenPolicy[] {
     using subjects = this.#open('subjects', ...CODECS.subjects);
     using tries = this.#open('verdicts', u32, u32);
-    return Array.from(subjects.entries(), ([subject, { default_deny }]) => ({
+    return Array.from(subjects.entries(), ([subject, { default_deny, audits }]) => ({
       subject,
       defaultDeny: { ingress: default_deny[0] === 1, egress: default_deny[1] === 1 },
+      audits: audits === 1,
       verdicts: this.#verdicts(tries, subject),
     })).sort((a, b) => a.subject - b.subject);
   }

@@ -167,7 +167,14 @@ describe('tables of the kernel', needs('root'), () => {
     endpoints.set(5, { identity: CLIENT, ifindex: 5, changed: 0n });
     endpoints.set(6, { identity: CLIENT, ifindex: 6, changed: 0n });
     using subjects = openMap(`${PINS}/subjects`, ...maps.subjects);
-    subjects.set(77, { changed: 0n, default_deny: new Uint8Array(2), is_policed: new Uint8Array(2), identity: 77 });
+    subjects.set(77, {
+      changed: 0n,
+      default_deny: new Uint8Array(2),
+      is_policed: new Uint8Array(2),
+      identity: 77,
+      audits: 0,
+      pad: new Uint8Array(7),
+    });
     using trie = openMap(`${PINS}/subject_verdict/${WEB}`, verdict_key, VERDICT);
     const [first] = [...trie.entries()];
     assert.ok(first);

@@ -11,7 +11,9 @@ import { decodeVerdict, type PortOf, slotsOf, type WrittenVerdict } from './verd
 import { compareWithTrie, removeEntries, type Trie, type VerdictTries, writeEntries } from './verdict-tries.ts';
 
 type SubjectValue = typeof SUBJECT extends Codec<infer T> ? T : never;
-type SubjectFlags = Pick<SubjectValue, 'default_deny' | 'is_policed'>;
+type SubjectFlags = Pick<SubjectValue, 'default_deny' | 'is_policed' | 'audits'>;
+
+const NO_PAD = new Uint8Array(7);
 
 /** Subjects whose tries are put in force together. */
 const AT_ONCE = 64;
@@ -200,9 +202,9 @@ export class VerdictTable {
   }
 
   /** A packet that comes meanwhile takes its time after this one, so it is done again once all is written. */
-  #setFlags(identity: Identity, { default_deny, is_policed }: SubjectFlags): Promise<void> {
+  #setFlags(identity: Identity, { default_deny, is_policed, audits }: SubjectFlags): Promise<void> {
     return fullWhere('subjects', () => {
-      this.#subjects.set(identity, { changed: now(), default_deny, is_policed, identity });
+      this.#subjects.set(identity, { changed: now(), default_deny, is_policed, identity, audits, pad: NO_PAD });
     });
   }
 }
@@ -216,19 +218,25 @@ async function changeStepwise(trie: Trie, change: StepwiseChange, setFlags: () =
   removeEntries(trie, change.removedDenials);
 }
 
-function flagsOf({ ingress, egress }: SubjectPolicy): SubjectFlags {
+function flagsOf({ ingress, egress, audits }: SubjectPolicy): SubjectFlags {
   const isPoliced = ({ defaultDeny, verdicts }: DirectionPolicy) => Number(defaultDeny || verdicts.length > 0);
   return {
     default_deny: Uint8Array.of(Number(ingress.defaultDeny), Number(egress.defaultDeny)),
     is_policed: Uint8Array.of(isPoliced(ingress), isPoliced(egress)),
+    audits: Number(audits ?? false),
   };
 }
 
 function areSame(a: SubjectFlags, b: SubjectFlags): boolean {
-  return String([...a.default_deny, ...a.is_policed]) === String([...b.default_deny, ...b.is_policed]);
+  return listFlags(a) === listFlags(b);
+}
+
+function listFlags({ default_deny, is_policed, audits }: SubjectFlags): string {
+  return String([...default_deny, ...is_policed, audits]);
 }
 
 function stricter(a: SubjectFlags, b: SubjectFlags): SubjectFlags {
   const either = (x: Uint8Array, y: Uint8Array) => x.map((value, index) => value | (y[index] ?? 0));
-  return { default_deny: either(a.default_deny, b.default_deny), is_policed: either(a.is_policed, b.is_policed) };
+  const audits = Math.min(a.audits, b.audits);
+  return { default_deny: either(a.default_deny, b.default_deny), is_policed: either(a.is_policed, b.is_policed), audits };
 }

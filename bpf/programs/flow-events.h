@@ -15,6 +15,8 @@ enum flow_event_kind {
 	CONNECTION_BEGUN,
 	CONNECTION_ENDED,
 	PACKET_DROPPED,
+	/* It was not, though policy does not allow it. */
+	PACKET_AUDITED,
 } __attribute__((packed));
 
 /* What is told of connections, rather than of each packet. */

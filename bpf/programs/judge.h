@@ -54,6 +54,12 @@ static __always_inline void find_peer(const struct door *door, const struct conn
 	}
 }
 
+/* What is so because of what policy says, or of who is to ask further. */
+static __always_inline bool is_denial(enum outcome outcome)
+{
+	return outcome == DROPPED_DENIED || outcome == DROPPED_NOT_ALLOWED || outcome == DROPPED_SLOT || outcome == DROPPED_SERVICE;
+}
+
 /* Asks the verdicts whether a connection may be. */
 static __noinline int judge_connection(const struct door *door, const struct connection_key *key, bool may_be_marked,
 				       struct connection *connection)
@@ -70,6 +76,8 @@ static __noinline int judge_connection(const struct door *door, const struct con
 		connection->outcome = DROPPED_SERVICE;
 	else
 		connection->outcome = judge_attempt(subject, &attempt);
+	if (subject->audits && is_denial(connection->outcome))
+		connection->outcome = PASSED_AUDITED;
 	connection->slot = attempt.slot;
 	return 0;
 }
@@ -243,15 +251,19 @@ static __noinline int judge_packet(struct door *door, const struct packet *packe
 	struct connection_key key = {};
 	struct connection *connection;
 	enum outcome outcome;
+	bool has_stood;
 
 	key_connection(&key, door->ifindex, door->heading, packet);
 	connection = bpf_map_lookup_elem(&connections, &key);
 	if (!connection || !belongs(door, packet, connection))
 		return begin_connection(door, &key, packet, connection);
-	if (!stands(door, connection))
+	has_stood = stands(door, connection);
+	if (!has_stood)
 		judge_again(door, &key, door->heading == INGRESS, connection);
 	if (!is_drop(connection->outcome)) {
 		outcome = connection->opened == door->heading ? PASSED_KNOWN : PASSED_REPLY;
+		if (connection->outcome == PASSED_AUDITED && !has_stood)
+			outcome = PASSED_AUDITED;
 		if (connection->outcome == PASSED_STEERED)
 			outcome = judge_steered(door, packet, connection, outcome);
 		if (!is_drop(outcome))

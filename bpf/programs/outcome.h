@@ -71,6 +71,8 @@ enum outcome {
 	DROPPED_OTHER_SLOT,
 	/* Seems to answer a connection that Envoy has, and is not from Envoy. */
 	DROPPED_BESIDE_PROXY,
+	/* Policy does not allow it, and nothing but that is to be told of the pod. The first of a connection, or of one after verdicts changed. */
+	PASSED_AUDITED,
 
 	OUTCOMES,
 } __attribute__((packed));
@@ -79,7 +81,7 @@ enum outcome {
 
 static __always_inline bool is_drop(enum outcome outcome)
 {
-	return outcome >= FIRST_DROP && outcome != PASSED_STEERED;
+	return outcome >= FIRST_DROP && outcome != PASSED_STEERED && outcome != PASSED_AUDITED;
 }
 
 struct counter {

@@ -75,7 +75,9 @@ static __always_inline enum outcome judge_unknown_protocol(const struct door *do
 {
 	if (!door->has_subject)
 		return DROPPED_NO_POLICY;
-	return denies_by_default(&door->subject, door->heading) ? DROPPED_UNKNOWN_PROTOCOL : PASSED_UNJUDGED;
+	if (!denies_by_default(&door->subject, door->heading))
+		return PASSED_UNJUDGED;
+	return door->subject.audits ? PASSED_AUDITED : DROPPED_UNKNOWN_PROTOCOL;
 }
 
 static __always_inline enum outcome parse(struct door *door, struct packet *packet)
@@ -172,7 +174,7 @@ static __always_inline enum outcome judge_to_pod(struct door *door, struct packe
 }
 
 /* Not inlined, as its part of the stack is then used only when it is done. */
-static __noinline int tell_drop(const struct door *door, const struct packet *packet, enum outcome outcome)
+static __noinline int tell_packet(const struct door *door, const struct packet *packet, enum outcome outcome)
 {
 	struct connection_key key = {};
 	struct flow_event *event;
@@ -200,7 +202,7 @@ static __noinline int tell_drop(const struct door *door, const struct packet *pa
 	event->protocol = key.protocol;
 	event->icmp_type = packet->layer4.icmp_type;
 	event->direction = door->heading;
-	event->kind = PACKET_DROPPED;
+	event->kind = is_drop(outcome) ? PACKET_DROPPED : PACKET_AUDITED;
 	event->outcome = outcome;
 	bpf_ringbuf_submit(event, 0);
 	return 0;
@@ -211,10 +213,10 @@ static __always_inline int conclude(const struct door *door, const struct packet
 	if (outcome == PASSED_STEERED && door->configuration->steer_ifindex == 0)
 		outcome = DROPPED_SLOT;
 	count(door->heading, outcome, door->skb->len);
-	if (is_drop(outcome)) {
-		tell_drop(door, packet, outcome);
+	if (is_drop(outcome) || outcome == PASSED_AUDITED)
+		tell_packet(door, packet, outcome);
+	if (is_drop(outcome))
 		return TC_ACT_SHOT;
-	}
 	if (outcome != PASSED_STEERED)
 		return TC_ACT_UNSPEC;
 	door->skb->mark = MARK_TO_STEER | door->heading | (__u32)door->slot << MARK_PORT_SHIFT;

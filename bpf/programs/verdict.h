@@ -75,6 +75,9 @@ struct subject {
 	__u8 is_policed[DIRECTIONS];
 	/* As its key, as with endpoints. */
 	__u32 identity;
+	/* Whether what policy does not allow passes and is told of. */
+	__u8 audits;
+	__u8 pad[7];
 };
 
 struct {

@@ -129,12 +129,12 @@ export function requirementsOfSlot({ body }: Resource): readonly ResourceName[] 
   return fromBinary(SlotSchema, body).requires.map(({ typeUrl, name }) => ({ typeUrl, name }));
 }
 
-function nodeSlot({ name, direction, rules, allowsAll }: Slot, listener: Uint8Array, requires: readonly ResourceName[]): Resource {
+function nodeSlot({ name, direction, rules, allowsAll, audits }: Slot, listener: Uint8Array, requires: readonly ResourceName[]): Resource {
   const message = create(SlotSchema, {
     direction: DIRECTIONS[direction],
     listener,
     requires: requires.map(({ typeUrl, name: required }) => ({ typeUrl, name: required })),
-    rules: JSON.stringify({ ...rules, allowsAll }),
+    rules: JSON.stringify({ ...rules, allowsAll, audits }),
   });
   return encodeResource(SlotSchema, name, message);
 }

@@ -23,6 +23,24 @@ export const text = z
 
 const stringMap = z.record(z.string(), z.string()).default({});
 
+const NO_ANNOTATIONS: Readonly<Record<string, string>> = {};
+
+/** Of objects of which there are many: these annotations, and none of the others. */
+export function annotationsOf(...names: readonly string[]) {
+  return z
+    .record(z.string(), z.unknown())
+    .catch({})
+    .transform((all, { issues }): Readonly<Record<string, string>> => {
+      const found: [string, string][] = [];
+      for (const name of names) {
+        const { [name]: value } = all;
+        if (typeof value === 'string') found.push([name, value]);
+        else if (value !== undefined) issues.push({ code: 'invalid_type', expected: 'string', input: value, path: [name] });
+      }
+      return found.length > 0 ? Object.fromEntries(found) : NO_ANNOTATIONS;
+    });
+}
+
 const timestamp = z.iso.datetime({ offset: true, error: 'must be a time as RFC 3339 writes it' });
 
 /** The part of ObjectMeta that is read. */

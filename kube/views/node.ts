@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { clusterMetadata, list, text } from './metadata.ts';
+import { annotationsOf, clusterMetadata, list, text } from './metadata.ts';
 
 const podNetwork = z
   .object({ podCIDR: text, podCIDRs: list(z.string()) })
@@ -31,12 +31,7 @@ export const nodeView = z.object({
   apiVersion: z.literal('v1'),
   kind: z.literal('Node'),
   metadata: clusterMetadata.extend({
-    annotations: z
-      .record(z.string(), z.unknown())
-      .catch({})
-      .transform((all): Record<string, string> => {
-        return Object.fromEntries(NETWORK_ANNOTATIONS.flatMap((name) => (typeof all[name] === 'string' ? [[name, all[name]]] : [])));
-      }),
+    annotations: annotationsOf(...NETWORK_ANNOTATIONS),
   }),
   spec: podNetwork,
   status: nodeStatus,

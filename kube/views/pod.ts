@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { list, namespacedMetadata, text } from './metadata.ts';
+import { AUDIT_ANNOTATION, VISIBILITY_ANNOTATION } from './handling-annotations.ts';
+import { annotationsOf, list, namespacedMetadata, text } from './metadata.ts';
 
 const containerPort = z.object({ name: text, containerPort: z.int(), protocol: z.enum(['TCP', 'UDP', 'SCTP']).default('TCP') });
 
@@ -47,10 +48,7 @@ export const podView = z.object({
   apiVersion: z.literal('v1'),
   kind: z.literal('Pod'),
   metadata: namespacedMetadata.extend({
-    annotations: z
-      .unknown()
-      .optional()
-      .transform((): Record<string, string> => ({})),
+    annotations: annotationsOf(AUDIT_ANNOTATION, VISIBILITY_ANNOTATION),
   }),
   spec: podSpec,
   status: podStatus,

@@ -13,14 +13,14 @@ import { LOGGED } from './header-actions.ts';
 /** Tells these lines from others on Envoy's standard output. */
 export const LOG_KIND = 'sluice.slot';
 const RBAC_METADATA = 'envoy.filters.http.rbac';
-const RBAC_RESULT = 'enforced_engine_result';
+const ENFORCED = 'enforced_engine_result';
+const AUDITED = 'shadow_engine_result';
 
 /** No header but these is ever written: any other may be one that is compared with a Secret. */
 const FIELDS = {
   kind: LOG_KIND,
   time: '%START_TIME%',
   requestId: '%REQ(X-REQUEST-ID)%',
-  result: `%DYNAMIC_METADATA(${RBAC_METADATA}:${RBAC_RESULT})%`,
   method: '%REQ(:METHOD)%',
   authority: '%REQ(:AUTHORITY)%',
   path: '%REQ(:PATH)%',
@@ -30,18 +30,23 @@ const FIELDS = {
   destination: '%DOWNSTREAM_LOCAL_ADDRESS%',
 } as const;
 
-/** Requests that rules deny, or want to be logged. */
+/** Requests that rules deny, or would without audit mode, or want to be logged. */
 export function slotLogs(slot: Slot): Init<typeof AccessLogSchema>[] {
   return [lines(slot), messages(slot)];
 }
 
 /** A line of JSON for each. */
-function lines({ name }: Slot): Init<typeof AccessLogSchema> {
-  const slot = name.replaceAll('%', '%%');
+function lines(slot: Slot): Init<typeof AccessLogSchema> {
+  const fields = {
+    ...FIELDS,
+    slot: slot.name.replaceAll('%', '%%'),
+    result: `%DYNAMIC_METADATA(${RBAC_METADATA}:${resultOf(slot)})%`,
+    ...(slot.audits && { audited: true }),
+  };
   const value = anyOf(StdoutAccessLogSchema, {
-    accessLogFormat: { case: 'logFormat', value: { format: { case: 'jsonFormat', value: { ...FIELDS, slot } } } },
+    accessLogFormat: { case: 'logFormat', value: { format: { case: 'jsonFormat', value: fields } } },
   });
-  const filters = [DENIED, hasMetadata(SLOT_METADATA, LOGGED, { matchPattern: { case: 'boolMatch', value: true } })];
+  const filters = [isDenied(slot), hasMetadata(SLOT_METADATA, LOGGED, { matchPattern: { case: 'boolMatch', value: true } })];
   return {
     name: 'envoy.access_loggers.stdout',
     filter: { filterSpecifier: { case: 'orFilter', value: { filters } } },
@@ -50,10 +55,10 @@ function lines({ name }: Slot): Init<typeof AccessLogSchema> {
 }
 
 /** A message for each that is denied to whoever serves this Envoy, at once: its client may be about to ask why. */
-function messages({ name }: Slot): Init<typeof AccessLogSchema> {
+function messages(slot: Slot): Init<typeof AccessLogSchema> {
   const value = anyOf(HttpGrpcAccessLogConfigSchema, {
     commonConfig: {
-      logName: name,
+      logName: slot.name,
       grpcService: { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: XDS_CLUSTER } } },
       transportApiVersion: ApiVersion.V3,
       bufferSizeBytes: 0,
@@ -61,12 +66,18 @@ function messages({ name }: Slot): Init<typeof AccessLogSchema> {
     // Which it knows by a number, if it is one of a few.
     additionalRequestHeadersToLog: [':method'],
   });
-  return { name: 'envoy.access_loggers.http_grpc', filter: DENIED, configType: { case: 'typedConfig', value } };
+  return { name: 'envoy.access_loggers.http_grpc', filter: isDenied(slot), configType: { case: 'typedConfig', value } };
 }
 
-const DENIED = hasMetadata(RBAC_METADATA, RBAC_RESULT, {
-  matchPattern: { case: 'stringMatch', value: { matchPattern: { case: 'exact', value: 'denied' } } },
-});
+function isDenied(slot: Slot): Init<typeof AccessLogFilterSchema> {
+  return hasMetadata(RBAC_METADATA, resultOf(slot), {
+    matchPattern: { case: 'stringMatch', value: { matchPattern: { case: 'exact', value: 'denied' } } },
+  });
+}
+
+function resultOf({ audits }: Slot): string {
+  return audits ? AUDITED : ENFORCED;
+}
 
 function hasMetadata(filter: string, key: string, value: Init<typeof ValueMatcherSchema>): Init<typeof AccessLogFilterSchema> {
   const matcher = { filter, path: [{ segment: { case: 'key', value: key } } as const], value };

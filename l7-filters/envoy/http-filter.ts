@@ -9,22 +9,31 @@ import type { SlotOptions } from './options.ts';
 import { collectSecrets } from './secrets.ts';
 import type { TranslatedRules } from './translate-slot.ts';
 
+export interface HttpFilterInput {
+  /** Its name. */
+  readonly slot: string;
+  readonly rules: readonly HttpRule[];
+  /** Whether every request passes. */
+  readonly isOpen: boolean;
+  /** Whether what rules do not allow passes too, as it was sent, and is marked. */
+  readonly audits: boolean;
+}
+
 /**
  * The filter of HTTP rules: the one that lets requests pass, alone or among those that compare and change headers. It is one in any case, so that
  * no request meets some of one state and some of another.
- * @param isOpen whether every request passes
  */
-export function translateHttpFilter(slot: string, rules: readonly HttpRule[], isOpen: boolean, options: SlotOptions): TranslatedRules {
+export function translateHttpFilter({ slot, rules, isOpen, audits }: HttpFilterInput, options: SlotOptions): TranslatedRules {
   const { regexMaxProgramSize, secretValue = () => undefined } = options;
   const readsPathsAlike = options.http.pathNormalization !== 'none';
   const secrets = collectSecrets(slot, rules, secretValue);
   const usable = rules.filter((rule) => isUnderstood(rule, regexMaxProgramSize) && secrets.isUsable(rule));
   const access = isOpen
     ? translateAllowAll()
-    : translateHttpRules(usable, { secrets, maxProgramSize: regexMaxProgramSize, readsPathsAlike });
+    : translateHttpRules(usable, { secrets, maxProgramSize: regexMaxProgramSize, readsPathsAlike, audits });
   const actions = translateHeaderActions(usable, secrets);
   const { resource, filters: comparisons } = secrets;
-  const lookalikes = options.http.headersWithUnderscores === 'allow' ? withoutLookalikes(usable) : [];
+  const lookalikes = options.http.headersWithUnderscores === 'allow' && !audits ? withoutLookalikes(usable) : [];
   if (lookalikes.length + comparisons.length + actions.length === 0) return { config: access, secrets: [resource] };
   const ownHeaders = comparisons.length > 0 ? [withoutOwnHeaders(rules, secrets)] : [];
   const filters = [...lookalikes, ...ownHeaders, ...comparisons, { name: 'sluice.rules', typedConfig: access }, ...actions, ...ownHeaders];

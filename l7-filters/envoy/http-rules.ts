@@ -23,6 +23,8 @@ export interface HttpRulesOptions {
   readonly maxProgramSize: number;
   /** Whether paths that servers read in different ways are nobody's, whatever rules say. */
   readonly readsPathsAlike: boolean;
+  /** Whether what is not allowed is only marked as such. */
+  readonly audits: boolean;
 }
 
 /** What must hold besides the path, all of it; none: anything goes. */
@@ -36,14 +38,16 @@ type Alternatives = Map<string, Conditions>;
  * equal conditions become few, so what a request costs does not grow with the number of rules as long as most are of these kinds.
  * @see https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/rbac_filter
  */
-export function translateHttpRules(rules: readonly HttpRule[], { secrets, maxProgramSize, readsPathsAlike }: HttpRulesOptions): Any {
-  if (rules.length === 0) return anyOf(RBACSchema, { rules: { action: RBAC_Action.ALLOW } });
+export function translateHttpRules(rules: readonly HttpRule[], options: HttpRulesOptions): Any {
+  const { secrets, maxProgramSize, readsPathsAlike, audits } = options;
+  const nothing = { action: RBAC_Action.ALLOW };
+  if (rules.length === 0) return anyOf(RBACSchema, audits ? { shadowRules: nothing } : { rules: nothing });
   const refused = anyOfThem([contains(AUTHORITY, BETWEEN_HOSTS), ...(readsPathsAlike ? [matchesFully(PATH, DOTS_WITH_PARAMETERS)] : [])]);
   const matcher: Matcher = {
     matcherType: { case: 'matcherList', value: { matchers: [{ predicate: refused, onMatch: DENY }] } },
     onNoMatch: { onMatch: { case: 'matcher', value: translateMatcher(rules, secrets, maxProgramSize) } },
   };
-  return anyOf(RBACSchema, { matcher });
+  return anyOf(RBACSchema, audits ? { shadowMatcher: matcher } : { matcher });
 }
 
 /** Of all requests. */

@@ -18,6 +18,8 @@ import type { SlotOptions } from './options.ts';
 const DESTINATION = 'envoy.network.transport_socket.original_dst_address';
 /** A hello of TLS is sent at once by whoever opens the connection. */
 const HELLO_TIMEOUT_MS = 15_000;
+/** Where who sends none is to reach his server all the same. */
+const AUDITED_HELLO_TIMEOUT_MS = 500;
 const MAX_HELLO_BYTES = 65_536;
 
 /** A part of an encoded Listener: see {@link translateSlot}. */
@@ -39,7 +41,7 @@ export function tlsListener(slot: Slot): Uint8Array {
 }
 
 function encodeListener(
-  { direction }: Slot,
+  { direction, audits }: Slot,
   listenerFilters: Init<typeof ListenerFilterSchema>[],
   filters: Init<typeof FilterSchema>[],
 ): Uint8Array {
@@ -48,7 +50,10 @@ function encodeListener(
     // Shared by all slots, since statistics are made for each name.
     statPrefix: `slot.${direction}`,
     listenerFilters,
-    ...(listenerFilters.length > 0 && { listenerFiltersTimeout: durationOf(HELLO_TIMEOUT_MS) }),
+    ...(listenerFilters.length > 0 && {
+      listenerFiltersTimeout: durationOf(audits ? AUDITED_HELLO_TIMEOUT_MS : HELLO_TIMEOUT_MS),
+      continueOnListenerFiltersTimeout: audits ?? false,
+    }),
     // The kernel may find the same worker's socket for many connections.
     connectionBalanceConfig: { balanceType: { case: 'exactBalance', value: {} } },
     filterChains: [{ filters: [keepDestination(), ...filters] }],
@@ -78,12 +83,12 @@ function discoveredFilter({ name }: Slot): Init<typeof FilterSchema> {
   return { name, configType: { case: 'configDiscovery', value: discovery([typeUrlOf(RBACSchema)]) } };
 }
 
-function tcpProxy({ direction }: Slot, isOpen: boolean): Init<typeof FilterSchema> {
+function tcpProxy({ direction, audits }: Slot, isOpen: boolean): Init<typeof FilterSchema> {
   const value: Any = anyOf(TcpProxySchema, {
     statPrefix: `slot.${direction}`,
     clusterSpecifier: { case: 'cluster', value: originalDestinationCluster(direction) },
     // Not before the filter of the rules has seen the name: who may not be reached is to see no connection either.
-    ...(!isOpen && { upstreamConnectMode: UpstreamConnectMode.ON_DOWNSTREAM_DATA, maxEarlyDataBytes: MAX_HELLO_BYTES }),
+    ...(!isOpen && !audits && { upstreamConnectMode: UpstreamConnectMode.ON_DOWNSTREAM_DATA, maxEarlyDataBytes: MAX_HELLO_BYTES }),
     idleTimeout: durationOf(0),
   });
   return { name: 'envoy.filters.network.tcp_proxy', configType: { case: 'typedConfig', value } };

@@ -46,8 +46,8 @@ export interface TranslatedRules {
   readonly secrets: readonly Resource[];
 }
 
-function translateRules({ name, rules, allowsAll }: Slot, options: SlotOptions): TranslatedRules {
+function translateRules({ name, rules, allowsAll, audits }: Slot, options: SlotOptions): TranslatedRules {
   const isOpen = allowsAll.length > 0;
-  if (rules.kind === 'http') return translateHttpFilter(name, rules.rules, isOpen, options);
-  return { config: translateServerNames(rules.rules, isOpen), secrets: [] };
+  if (rules.kind === 'http') return translateHttpFilter({ slot: name, rules: rules.rules, isOpen, audits: audits ?? false }, options);
+  return { config: translateServerNames(rules.rules, { isOpen, audits: audits ?? false }), secrets: [] };
 }

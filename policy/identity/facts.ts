@@ -3,8 +3,9 @@ import type { Identity } from '../../model/index.ts';
 import { formatPrefix, type Prefix } from '../addresses/prefix.ts';
 import { formatLabel, type Label } from '../labels/label.ts';
 import { LabelSet } from '../labels/label-set.ts';
+import { PLAIN_HANDLING, type PodHandling } from './pod-handling.ts';
 
-/** What rules can tell of an identity beyond the labels that make it. */
+/** What rules can tell of an identity beyond the labels that make it, and how policy is to treat it. */
 export interface Facets {
   /** Labels that the filter leaves out, of keys that a rule names. */
   readonly labels: readonly Label[];
@@ -12,9 +13,10 @@ export interface Facets {
   readonly prefix: Prefix | undefined;
   /** Those of names that a rule names. */
   readonly ports: readonly NamedPort[];
+  readonly handling: PodHandling;
 }
 
-export const NO_FACETS: Facets = { labels: [], prefix: undefined, ports: [] };
+export const NO_FACETS: Facets = { labels: [], prefix: undefined, ports: [], handling: PLAIN_HANDLING };
 
 /** All that rules can ask of an identity. */
 export interface IdentityFacts {
@@ -24,15 +26,19 @@ export interface IdentityFacts {
   readonly isWorld: boolean;
   readonly prefix: Prefix | undefined;
   readonly ports: readonly NamedPort[];
+  readonly handling: PodHandling;
 }
 
 /** The facets in the form of labels, sorted. */
-export function facetLabels({ labels, prefix, ports }: Facets): string[] {
+export function facetLabels({ labels, prefix, ports, handling }: Facets): string[] {
   const cidr = prefix ? [`cidr:${formatPrefix(prefix)}`] : [];
   const named = ports.map(({ name, protocol, number }) => `port:${name}=${protocol}/${number}`);
-  return [...new Set([...labels.map(formatLabel), ...cidr, ...named])].sort();
+  const audit = handling.audits ? ['sluice:audit-mode'] : [];
+  const visible = handling.visible.map(({ direction, port }) => `sluice:visible=${direction}/${port}`);
+  return [...new Set([...labels.map(formatLabel), ...cidr, ...named, ...audit, ...visible])].sort();
 }
 
 export function factsOf(identity: Identity, base: readonly Label[], isWorld: boolean, facets: Facets): IdentityFacts {
-  return { identity, labels: new LabelSet([...facets.labels, ...base]), isWorld, prefix: facets.prefix, ports: facets.ports };
+  const { prefix, ports, handling } = facets;
+  return { identity, labels: new LabelSet([...facets.labels, ...base]), isWorld, prefix, ports, handling };
 }

@@ -9,6 +9,7 @@ import { type Claim, type Claimant, Claims } from './claim.ts';
 import { NO_FACETS } from './facts.ts';
 import { type IdentityChanges, IdentityGroups, type Member } from './identity-groups.ts';
 import { claimInfrastructure } from './infrastructure.ts';
+import { readHandling } from './pod-handling.ts';
 import { podLabels } from './pod-labels.ts';
 import { reservedLabels } from './reserved.ts';
 import type { RuleVocabulary, VocabularyChange } from './rule-vocabulary.ts';
@@ -210,12 +211,13 @@ export class IdentityTable {
 
   #memberOf(pod: Pod, address: Prefix | undefined): Member {
     const { filter, cluster, impliesNamespaces } = this.#options;
-    const namespace = this.#namespaces.get(pod.metadata.namespace)?.metadata ?? (impliesNamespaces ? { labels: {} } : undefined);
-    if (!namespace) return { labels: reservedLabels('init'), isWorld: false, facets: NO_FACETS };
-    const { identity, others } = podLabels(pod, namespace.labels, cluster, filter);
+    const namespace = this.#namespaces.get(pod.metadata.namespace);
+    if (!namespace && !impliesNamespaces) return { labels: reservedLabels('init'), isWorld: false, facets: NO_FACETS };
+    const { identity, others } = podLabels(pod, namespace?.metadata.labels ?? {}, cluster, filter);
     const labels = others.filter(({ key }) => this.#vocabulary.namesLabel(key));
     const ports = pod.spec.ports.filter(({ name }) => this.#vocabulary.namesPort(name));
-    return { labels: identity, isWorld: false, facets: { labels, ports, prefix: address && this.#vocabulary.blocks.longest(address) } };
+    const prefix = address && this.#vocabulary.blocks.longest(address);
+    return { labels: identity, isWorld: false, facets: { labels, ports, prefix, handling: readHandling(pod, namespace) } };
   }
 
   /** Undefined where rules tell its identity by an address that it does not have yet. */

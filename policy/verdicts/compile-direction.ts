@@ -1,19 +1,11 @@
 import { equal } from '../../collection/index.ts';
 import type { NamedPort } from '../../kube/index.ts';
-import {
-  ANY,
-  type Direction,
-  type DirectionPolicy,
-  type FieldRef,
-  type Identity,
-  RESERVED_IDENTITIES,
-  type Verdict,
-} from '../../model/index.ts';
+import { ANY, type DirectionPolicy, type FieldRef, type Identity, RESERVED_IDENTITIES, type Verdict } from '../../model/index.ts';
 import type { Rule } from '../rules/rule.ts';
 import { type Contribution, type DirectionInput, type FramedRule, frameOf, OF_OWN_NODE, resolveName } from './frame.ts';
 import { draftSlot, type SlotDraft } from './slot-draft.ts';
 import { SlotUses } from './slot-uses.ts';
-import { type Entry, isSameDecision, type MakeSlot, VerdictTable } from './verdict-table.ts';
+import { type DecideOptions, type Entry, isSameDecision, type MakeSlot, VerdictTable } from './verdict-table.ts';
 
 /** Whom rules mean. */
 export interface PeerLookup {
@@ -35,7 +27,7 @@ export interface CompiledDirection {
 
 /** What holds in one direction for whom these policies select. */
 export function compileDirection(input: DirectionInput, lookup: PeerLookup): CompiledDirection {
-  if (input.mode === 'never') return ALLOW_ALL;
+  if (input.mode === 'never' && input.visible.length === 0) return ALLOW_ALL;
   const { defaultDeny, rules, reachesHost } = frameOf(input);
   const contributions = new Map<Identity, Contribution[]>();
   for (const rule of rules) {
@@ -44,8 +36,10 @@ export function compileDirection(input: DirectionInput, lookup: PeerLookup): Com
   }
   // The last in the order of sources.
   if (reachesHost) addTo(contributions, RESERVED_IDENTITIES.host, OF_OWN_NODE);
+  if (input.visible.length > 0 && !contributions.has(ANY)) contributions.set(ANY, []);
   const made = new Map<string, SlotDraft>();
-  const decide = decider(contributions.get(ANY) ?? [], { defaultDeny, lookup, makeSlot: slotMaker(input.direction, made) });
+  const { visible } = input;
+  const decide = decider(contributions.get(ANY) ?? [], { defaultDeny, visible, lookup, makeSlot: slotMaker(input, made) });
   const peers = [...contributions.keys()].sort((a, b) => a - b);
   const verdicts = peers.flatMap((peer) => decide(peer, contributions.get(peer) ?? []));
   const slots = new SlotUses();
@@ -54,9 +48,9 @@ export function compileDirection(input: DirectionInput, lookup: PeerLookup): Com
 }
 
 /** Slots are made to be compared, too, so not all of them are in a verdict. */
-function slotMaker(direction: Direction, made: Map<string, SlotDraft>): MakeSlot {
+function slotMaker({ direction, audits }: DirectionInput, made: Map<string, SlotDraft>): MakeSlot {
   return (clauses, allowsAll) => {
-    const draft = draftSlot(direction, clauses, allowsAll);
+    const draft = draftSlot(direction, clauses, { allowsAll, audits });
     made.set(draft.name, draft);
     return draft.name;
   };
@@ -78,7 +72,7 @@ export function patchDirection(
   const slots = new SlotUses(before.slots);
   const made = new Map<string, SlotDraft>();
   const ofAny = rules.flatMap((rule) => rule.ofAny ?? []);
-  const decide = decider(ofAny, { defaultDeny, lookup, makeSlot: slotMaker(input.direction, made) });
+  const decide = decider(ofAny, { defaultDeny, visible: input.visible, lookup, makeSlot: slotMaker(input, made) });
   const pieces: (readonly Verdict[])[] = [];
   let copied = 0;
   let isChanged = false;
@@ -145,22 +139,20 @@ function means({ rule, ofPeers }: FramedRule, peer: Identity, lookup: PeerLookup
 
 type Decide = (peer: Identity, meant: readonly Contribution[]) => readonly Verdict[];
 
-interface DecideContext {
-  readonly defaultDeny: boolean;
+interface DecideContext extends DecideOptions {
   readonly lookup: PeerLookup;
-  readonly makeSlot: MakeSlot;
 }
 
 /** Many peers are meant by the same rules, for which it is decided once. */
-function decider(ofAny: readonly Contribution[], { defaultDeny, lookup, makeSlot }: DecideContext): Decide {
+function decider(ofAny: readonly Contribution[], { lookup, ...options }: DecideContext): Decide {
   const any = tableOf(ofAny, []);
-  const entriesOfAny = any.decisive(undefined, defaultDeny, makeSlot);
+  const entriesOfAny = any.decisive(undefined, options);
   const decided = new Map<string, readonly Entry[]>();
   return (peer, meant) => {
     if (peer === ANY) return entriesOfAny.map((entry) => verdictOf(peer, entry));
     const ports = meant.some(({ names }) => names.length > 0) ? lookup.portsOf(peer) : [];
     const key = `${meant.map(({ id }) => id).join()} ${ports.length > 0 ? JSON.stringify(ports) : ''}`;
-    const entries = decided.get(key) ?? tableOf(meant, ports).decisive(any, defaultDeny, makeSlot);
+    const entries = decided.get(key) ?? tableOf(meant, ports).decisive(any, options);
     decided.set(key, entries);
     return entries.map((entry) => verdictOf(peer, entry));
   };

@@ -18,6 +18,9 @@ export interface DirectionInput {
   readonly isInit: boolean;
   /** Of the subject: names in rules for what comes in are its. */
   readonly ports: readonly NamedPort[];
+  /** Ports of TCP of which what may pass goes by a slot, so that it is seen. */
+  readonly visible: readonly number[];
+  readonly audits: boolean;
 }
 
 /** Where a verdict comes from that no policy asks for. */
@@ -54,10 +57,11 @@ export interface Frame {
 
 /** What the rules that select somebody come to, as far as it is the same for all peers. */
 export function frameOf(input: DirectionInput): Frame {
-  const { direction, mode, units } = input;
+  const { direction, mode } = input;
+  const units = mode === 'never' ? [] : input.units;
   const isolating = units.filter((unit) => unit[direction].isolates);
   const closed = units.some((unit) => unit[direction].closed);
-  const defaultDeny = mode === 'always' || input.isInit || closed || isolating.length > 0;
+  const defaultDeny = mode === 'always' || (input.isInit && mode !== 'never') || closed || isolating.length > 0;
   const rules = closed
     ? []
     : units.flatMap((unit) => unit[direction].rules.map((rule) => ({ rule, clause: clauseOf(rule, unit[direction].isolates) })));

@@ -17,23 +17,28 @@ export interface SlotDraft {
   readonly direction: Direction;
   /** Sorted by source. One key may be that of several. */
   readonly clauses: readonly Clause[];
+  readonly audits: boolean;
+}
+
+export interface DraftOptions {
+  /** Whether something allows everything besides. */
+  readonly allowsAll: boolean;
+  /** Whether what is not allowed is only told of. */
+  readonly audits: boolean;
 }
 
 /** 132 bits: enough for names never to meet by chance. */
 const HASH_LENGTH = 22;
 
-/**
- * The slot of what some clauses decide.
- * @param allowsAll whether something allows everything besides
- */
-export function draftSlot(direction: Direction, clauses: readonly Clause[], allowsAll: boolean): SlotDraft {
+/** The slot of what some clauses decide. */
+export function draftSlot(direction: Direction, clauses: readonly Clause[], { allowsAll, audits }: DraftOptions): SlotDraft {
   const keys = [...new Set(clauses.map(({ key }) => key))].sort();
   const isOpen = allowsAll || clauses.some((clause) => clause.allowsAll);
   const hash = createHash('sha256')
-    .update(JSON.stringify([keys, isOpen]))
+    .update(JSON.stringify([keys, isOpen, ...(audits ? ['audit'] : [])]))
     .digest('base64url')
     .slice(0, HASH_LENGTH);
-  return { name: `${kindOf(clauses)}/${direction}/${hash}`, direction, clauses };
+  return { name: `${kindOf(clauses)}/${direction}/${hash}`, direction, clauses, audits };
 }
 
 /** Whether rules of several kinds meet. Nothing can tell what a connection is then, so none of them allows anything. */
@@ -53,8 +58,9 @@ export function allowingAll({ clauses }: SlotDraft, sources: readonly FieldRef[]
 
 /** @param allowsAll of all verdicts with this slot */
 export function slotOf(draft: SlotDraft, allowsAll: Iterable<FieldRef>): Slot {
-  const { name, direction, clauses } = draft;
-  return { name, direction, rules: isConflict(draft) ? { kind: 'tls', rules: [] } : rulesOf(clauses), allowsAll: sortSources(allowsAll) };
+  const { name, direction, clauses, audits } = draft;
+  const rules: SlotRules = isConflict(draft) ? { kind: 'tls', rules: [] } : rulesOf(clauses);
+  return { name, direction, rules, allowsAll: sortSources(allowsAll), ...(audits && { audits }) };
 }
 
 function rulesOf(clauses: readonly Clause[]): SlotRules {

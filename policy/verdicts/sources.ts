@@ -1,4 +1,11 @@
+import { VISIBILITY_ANNOTATION } from '../../kube/index.ts';
 import { type FieldRef, objectKey } from '../../model/index.ts';
+
+/** Where a slot comes from that no policy asks for. */
+export const VISIBILITY: FieldRef = {
+  object: { kind: 'Pod', namespace: '', name: '' },
+  path: ['metadata', 'annotations', VISIBILITY_ANNOTATION],
+};
 
 /** The same sources, each once, in the order in which rules are read: by the key of their object, then by their place in it. */
 export function sortSources(sources: Iterable<FieldRef>): FieldRef[] {

@@ -8,6 +8,7 @@ import {
   type SubjectPolicy,
 } from '../../model/index.ts';
 import type { IdentityFacts } from '../identity/facts.ts';
+import { PLAIN_HANDLING } from '../identity/pod-handling.ts';
 import type { PolicyUnit, Rule } from '../rules/rule.ts';
 import { type CompiledDirection, compileDirection, isSameDirection, patchDirection } from './compile-direction.ts';
 import type { EnforcementMode } from './frame.ts';
@@ -37,6 +38,8 @@ interface Program {
   readonly units: readonly Unit[];
   readonly isInit: boolean;
   readonly ports: readonly NamedPort[];
+  readonly visible: readonly number[];
+  readonly audits: boolean;
   readonly subjects: Set<Identity>;
   /** Those that rules may mean otherwise than when the policy was compiled. */
   readonly stalePeers: Set<Identity>;
@@ -239,15 +242,20 @@ export class VerdictCompiler {
   #join(direction: Direction, selecting: readonly Unit[], identity: Identity): Program {
     const units = selecting.filter(({ content }) => isAbout(content, direction));
     const isInit = identity === RESERVED_IDENTITIES.init;
-    const named = direction === 'ingress' ? (this.#sets.facts(identity)?.ports ?? []) : [];
+    const facts = this.#sets.facts(identity);
+    const { audits, visible: all } = facts?.handling ?? PLAIN_HANDLING;
+    const visible = all.filter((each) => each.direction === direction).map(({ port }) => port);
+    const named = direction === 'ingress' ? (facts?.ports ?? []) : [];
     const ports = named.filter(({ name }) => units.some(({ portNames }) => portNames.has(name)));
-    const key = JSON.stringify([direction, isInit, units.map(({ id }) => id), ports]);
+    const key = JSON.stringify([direction, isInit, units.map(({ id }) => id), ports, visible, audits]);
     const program = this.#programs.get(key) ?? {
       key,
       direction,
       units,
       isInit,
       ports,
+      visible,
+      audits,
       subjects: new Set<Identity>(),
       stalePeers: new Set<Identity>(),
       compiled: undefined,
@@ -273,15 +281,16 @@ export class VerdictCompiler {
     const before = subject.policy;
     const ingress = this.#compile(subject.programs.ingress, before?.ingress);
     const egress = this.#compile(subject.programs.egress, before?.egress);
-    if (before && before.ingress === ingress && before.egress === egress) return [];
-    subject.policy = { subject: identity, ingress, egress };
+    const { audits } = subject.programs.ingress;
+    if (before && before.ingress === ingress && before.egress === egress && (before.audits ?? false) === audits) return [];
+    subject.policy = { subject: identity, ingress, egress, ...(audits && { audits }) };
     return [subject.policy];
   }
 
   /** @param before what is kept where it is equal */
   #compile(program: Program, before: DirectionPolicy | undefined): DirectionPolicy {
-    const { direction, isInit, ports } = program;
-    const input = { direction, mode: this.#mode, units: program.units.map(({ content }) => content), isInit, ports };
+    const { direction, isInit, ports, visible, audits } = program;
+    const input = { direction, mode: this.#mode, units: program.units.map(({ content }) => content), isInit, ports, visible, audits };
     const { compiled } = program;
     const isPatched = compiled !== undefined && program.stalePeers.size > 0;
     const now = isPatched

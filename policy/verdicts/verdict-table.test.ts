@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { ANY, type Decision, type DirectionPolicy, type FieldRef, type Verdict } from '../../model/index.ts';
 import { judgePacket } from './lookup.ts';
 import { portPrefixes } from './port-prefixes.ts';
-import { type Entry, type MakeSlot, type PortKey, VerdictTable } from './verdict-table.ts';
+import { type DecideOptions, type Entry, type MakeSlot, type PortKey, VerdictTable } from './verdict-table.ts';
 
 const SEED = Number(process.env['SLUICE_POLICY_SEED'] ?? Date.now() % 1_000_000);
 const PEER = 300;
@@ -59,7 +59,12 @@ function fill(all: readonly Wish[]): { readonly any: VerdictTable; readonly peer
 }
 
 /** A denial, or all that is asked, whether something allows without, whatever the lengths of the matches. */
-function expected(all: readonly Wish[], protocol: number, port: number, defaultDeny: boolean): string {
+function expected(
+  all: readonly Wish[],
+  protocol: number,
+  port: number,
+  { defaultDeny, visible }: Pick<DecideOptions, 'defaultDeny' | 'visible'>,
+): string {
   const matching = all.filter(
     ({ key }) => key.protocol === ANY || (key.protocol === protocol && key.port >>> (16 - key.length) === port >>> (16 - key.length)),
   );
@@ -67,24 +72,26 @@ function expected(all: readonly Wish[], protocol: number, port: number, defaultD
   if (found.has('deny')) return 'deny';
   const asked = [...found].filter((what) => what !== 'allow').sort();
   if (asked.length > 0) return [...asked, ...(found.has('allow') ? ['all'] : [])].join(' ');
-  return found.has('allow') || !defaultDeny ? 'allow' : 'deny';
+  if (!found.has('allow') && defaultDeny) return 'deny';
+  return protocol === 6 && visible.includes(port) ? 'all' : 'allow';
 }
 
 const describeDecision = (decision: Decision) => (decision.kind === 'slot' ? decision.slot : decision.kind);
 
 test(`two look-ups find all that matches, from seed ${SEED} (SLUICE_POLICY_SEED)`, () => {
-  const property = fc.property(wishes, fc.boolean(), (all, defaultDeny) => {
+  const property = fc.property(wishes, fc.boolean(), fc.uniqueArray(fc.nat(17), { maxLength: 3 }), (all, defaultDeny, visible) => {
+    const options = { defaultDeny, visible, makeSlot };
     const tables = fill(all);
-    const any = verdictsOf(ANY, tables.any.decisive(undefined, defaultDeny, makeSlot));
-    const own = verdictsOf(PEER, tables.peer.decisive(tables.any, defaultDeny, makeSlot));
+    const any = verdictsOf(ANY, tables.any.decisive(undefined, options));
+    const own = verdictsOf(PEER, tables.peer.decisive(tables.any, options));
     const policy = { defaultDeny, verdicts: [...any, ...own] };
     for (const protocol of [6, 17, 132]) {
       for (let port = 0; port < 18; port++) {
         const { decision, verdict } = judgePacket(policy, PEER, protocol, port);
-        assert.equal(describeDecision(decision), expected(all, protocol, port, defaultDeny), `${protocol}/${port}`);
+        assert.equal(describeDecision(decision), expected(all, protocol, port, options), `${protocol}/${port}`);
         const ofAny = all.filter(({ isAny }) => isAny);
         const stranger = judgePacket(policy, STRANGER, protocol, port);
-        assert.equal(describeDecision(stranger.decision), expected(ofAny, protocol, port, defaultDeny), `${protocol}/${port}`);
+        assert.equal(describeDecision(stranger.decision), expected(ofAny, protocol, port, options), `${protocol}/${port}`);
         assert.ok(verdict === undefined || verdict.sources.length > 0);
       }
     }

@@ -1,12 +1,14 @@
-import { ANY, type Decision, type FieldRef } from '../../model/index.ts';
+import { ANY, type Decision, type FieldRef, IP_PROTOCOLS } from '../../model/index.ts';
 import type { PortPrefix } from './port-prefixes.ts';
 import type { Clause } from './slot-draft.ts';
-import { compareSources, sortSources } from './sources.ts';
+import { compareSources, sortSources, VISIBILITY } from './sources.ts';
 
 /** Protocol and ports as the kernel looks them up. */
 export interface PortKey extends PortPrefix {
   readonly protocol: number;
 }
+
+const { TCP } = IP_PROTOCOLS;
 
 export const ALL_PORTS: PortKey = { protocol: ANY, port: 0, length: 0 };
 
@@ -15,6 +17,15 @@ export interface Entry {
   readonly key: PortKey;
   readonly decision: Decision;
   readonly sources: readonly FieldRef[];
+}
+
+/** What decisions depend on besides the tables. */
+export interface DecideOptions {
+  /** Whether what nothing matches is denied; if not, allowing decides nothing. */
+  readonly defaultDeny: boolean;
+  /** Ports of TCP of which what may pass goes by a slot. */
+  readonly visible: readonly number[];
+  readonly makeSlot: MakeSlot;
 }
 
 /** Makes the slot of some clauses, and remembers it. */
@@ -56,11 +67,10 @@ export class VerdictTable {
    * Those that decide where they are the longest match, in order of their keys: without them, what else matches would come to something
    * else.
    * @param any of any peer, itself asked before; undefined for that itself
-   * @param defaultDeny whether what nothing matches is denied; if not, allowing decides nothing
    */
-  decisive(any: VerdictTable | undefined, defaultDeny: boolean, makeSlot: MakeSlot): Entry[] {
-    const asks = (any ? [this, any] : [this]).some((table) => table.#asked.size > 0);
-    const kept = asks ? this.#decideAll(any, defaultDeny, makeSlot) : this.#decideOwn(any, defaultDeny);
+  decisive(any: VerdictTable | undefined, options: DecideOptions): Entry[] {
+    const asks = options.visible.length > 0 || (any ? [this, any] : [this]).some((table) => table.#asked.size > 0);
+    const kept = asks ? this.#decideAll(any, options) : this.#decideOwn(any, options.defaultDeny);
     if (!any) this.#kept = new Map(kept.map((entry) => [codeOfKey(entry.key), entry]));
     return kept;
   }
@@ -76,10 +86,11 @@ export class VerdictTable {
   }
 
   /** From the shortest match on: each is kept if the two look-ups would not come to the same without it. */
-  #decideAll(any: VerdictTable | undefined, defaultDeny: boolean, makeSlot: MakeSlot): Entry[] {
+  #decideAll(any: VerdictTable | undefined, options: DecideOptions): Entry[] {
+    const { defaultDeny, visible } = options;
     const kept = new Map<number, Entry>();
-    for (const [code, key] of this.#keys(any)) {
-      const entry = this.#combine(key, any, makeSlot);
+    for (const [code, key] of this.#keys(any, visible)) {
+      const entry = this.#combine(key, any, options);
       if (!entry || (entry.decision.kind === 'allow' && !defaultDeny)) continue;
       const found = strongest(longest(kept, key), any && longest(any.#kept, key));
       if (!found || !isSameDecision(found, entry.decision)) kept.set(code, entry);
@@ -87,9 +98,9 @@ export class VerdictTable {
     return [...kept].sort(([a], [b]) => a - b).map(([, entry]) => entry);
   }
 
-  /** Where something may change: its own keys and those of any peer, by the lengths of their matches. */
-  #keys(any: VerdictTable | undefined): [number, PortKey][] {
-    const keys = new Map<number, PortKey>();
+  /** Where something may change: its own keys and those of any peer, and ports that are to be seen, by the lengths of their matches. */
+  #keys(any: VerdictTable | undefined, visible: readonly number[]): [number, PortKey][] {
+    const keys = new Map<number, PortKey>(visible.map((port) => [codeOf(TCP, port, 16), { protocol: TCP, port, length: 16 }]));
     for (const table of any ? [this, any] : [this]) {
       for (const [code, { key }] of [...table.#entries, ...table.#asked]) keys.set(code, key);
     }
@@ -97,7 +108,7 @@ export class VerdictTable {
   }
 
   /** What all come to that hold for a key. */
-  #combine(key: PortKey, any: VerdictTable | undefined, makeSlot: MakeSlot): Entry | undefined {
+  #combine(key: PortKey, any: VerdictTable | undefined, { defaultDeny, visible, makeSlot }: DecideOptions): Entry | undefined {
     const tables = any ? [this, any] : [this];
     const holding: Entry[] = [];
     const clauses: Clause[] = [];
@@ -112,7 +123,11 @@ export class VerdictTable {
     const denial = holding.findLast(({ decision }) => decision.kind === 'deny');
     if (denial) return { ...denial, key };
     const allowance = holding.at(-1);
-    if (clauses.length === 0) return allowance && { ...allowance, key };
+    if (clauses.length === 0) {
+      const isVisible = key.protocol === TCP && key.length === 16 && visible.includes(key.port);
+      if (!isVisible || (!allowance && defaultDeny)) return allowance && { ...allowance, key };
+      return { key, decision: { kind: 'slot', slot: makeSlot([], true) }, sources: allowance?.sources ?? OF_VISIBILITY };
+    }
     const sources = sortSources([...clauses.map(({ source }) => source), ...holding.flatMap((entry) => entry.sources)]);
     const distinct = [...new Set(clauses)].sort((a, b) => compareSources(a.source, b.source));
     return { key, decision: { kind: 'slot', slot: makeSlot(distinct, holding.length > 0) }, sources };
@@ -174,6 +189,7 @@ const STRENGTH = { allow: 0, slot: 1, deny: 2 } as const;
 const PLAIN = { allow: { kind: 'allow' }, deny: { kind: 'deny' } } as const satisfies Record<string, Decision>;
 
 const NO_SOURCES: readonly FieldRef[] = [];
+const OF_VISIBILITY: readonly FieldRef[] = [VISIBILITY];
 
 /** Lists with one source more than others, by those others: there are many verdicts, and most have the same sources. */
 const LONGER = new WeakMap<readonly FieldRef[], WeakMap<FieldRef, readonly FieldRef[]>>();

@@ -19,16 +19,23 @@ export function httpRule({ method, path, host, headers = [] }: RuleText): HttpRu
   };
 }
 
-export function httpSlot(name: string, rules: readonly RuleText[], { isOpen = false }: { readonly isOpen?: boolean } = {}): Slot {
+interface SlotFlags {
+  /** Default: false. */
+  readonly isOpen?: boolean;
+  readonly audits?: true;
+}
+
+export function httpSlot(name: string, rules: readonly RuleText[], { isOpen = false, ...flags }: SlotFlags = {}): Slot {
   return {
     name: `http/ingress/${name}`,
     direction: 'ingress',
     rules: { kind: 'http', rules: rules.map(httpRule) },
     allowsAll: isOpen ? [SOURCE] : [],
+    ...flags,
   };
 }
 
-export function tlsSlot(name: string, patterns: readonly string[], { isOpen = false }: { readonly isOpen?: boolean } = {}): Slot {
+export function tlsSlot(name: string, patterns: readonly string[], { isOpen = false, ...flags }: SlotFlags = {}): Slot {
   const rules: readonly ServerNameRule[] = patterns.map((pattern) => ({ pattern, source: SOURCE }));
-  return { name: `tls/egress/${name}`, direction: 'egress', rules: { kind: 'tls', rules }, allowsAll: isOpen ? [SOURCE] : [] };
+  return { name: `tls/egress/${name}`, direction: 'egress', rules: { kind: 'tls', rules }, allowsAll: isOpen ? [SOURCE] : [], ...flags };
 }

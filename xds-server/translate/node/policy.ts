@@ -31,12 +31,13 @@ const [policyWriter, directionWriter, verdictWriter] = [new WireWriter(), new Wi
  * Named by the identity; requires the slots that it names. Rules are written once, however many verdicts they make. One more identity changes the policies of all subjects
  * that may talk to it, which have a verdict for each peer: that is why their bytes are written directly.
  */
-export function translateSubjectPolicy({ subject, ingress, egress }: SubjectPolicy): Resource {
+export function translateSubjectPolicy({ subject, ingress, egress, audits }: SubjectPolicy): Resource {
   const sources = new SourceTable();
   policyWriter.clear();
   policyWriter.delimited(FIELDS.subject.ingress, encodeDirection(ingress, sources));
   policyWriter.delimited(FIELDS.subject.egress, encodeDirection(egress, sources));
   for (const source of sources.messages) policyWriter.delimited(FIELDS.subject.sources, source);
+  policyWriter.uint32(FIELDS.subject.audits, Number(audits ?? false));
   return resourceOf(SubjectPolicySchema, String(subject), policyWriter.bytes.slice(), slotsOf(ingress, egress));
 }
 
