@@ -97,7 +97,7 @@ describe('connections', needs('root'), () => {
 
       test('are judged again when the peer or the pod becomes another', async () => {
         await judged.setPolicy(closedBut(allow(CLIENT, 80)), OPEN);
-        await judged.setPolicy(CLOSED, OPEN, OTHER);
+        await judged.setPolicy(CLOSED, OPEN, { subject: OTHER });
         const both = [80, port] as const;
         assert.equal(segment('in', SYN, both), 'passed-allowed');
         const prefix = `${client}/${family === 0 ? 32 : 128}`;

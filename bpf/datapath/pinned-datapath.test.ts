@@ -33,7 +33,7 @@ describe('the tables of a datapath', needs('root', 'bpf'), () => {
   test('are read while another has them open', async () => {
     using judged = await Judged.open();
     await judged.setPolicy(closedBut(allow(CLIENT, 80), verdict('deny', CLIENT, 17, 0x3500, 8)), openBut(verdict('deny', 0, 6, 25)));
-    await judged.setPolicy(OPEN, CLOSED, CLIENT);
+    await judged.setPolicy(OPEN, CLOSED, { subject: CLIENT });
     const pinned = new PinnedDatapath(PINS);
     assert.deepEqual(new Map(pinned.endpoints()), new Map([[LOOPBACK, { identity: WEB, addresses: [...ADDRESSES.web] }]]));
     const addresses = new Map(pinned.addresses().map(({ prefix, identity }) => [prefix, identity]));

@@ -211,7 +211,7 @@ static __noinline int tell_packet(const struct door *door, const struct packet *
 static __always_inline int conclude(const struct door *door, const struct packet *packet, enum outcome outcome)
 {
 	if (outcome == PASSED_STEERED && door->configuration->steer_ifindex == 0)
-		outcome = DROPPED_SLOT;
+		outcome = door->subject.audits ? PASSED_AUDITED : DROPPED_SLOT;
 	count(door->heading, outcome, door->skb->len);
 	if (is_drop(outcome) || outcome == PASSED_AUDITED)
 		tell_packet(door, packet, outcome);

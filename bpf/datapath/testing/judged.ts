@@ -76,8 +76,12 @@ export class Judged implements Disposable {
     return new Judged(datapath);
   }
 
-  async setPolicy(ingress: DirectionPolicy, egress: DirectionPolicy, subject = WEB): Promise<void> {
-    const policy: SubjectPolicy = { subject, ingress, egress };
+  async setPolicy(
+    ingress: DirectionPolicy,
+    egress: DirectionPolicy,
+    { subject = WEB, ...flags }: Partial<SubjectPolicy> = {},
+  ): Promise<void> {
+    const policy: SubjectPolicy = { subject, ingress, egress, ...flags };
     await this.datapath.verdicts.set([policy]);
   }
 
