@@ -8,3 +8,4 @@ export { ENTITIES } from './rules/entities.ts';
 export { ICMP_TYPES, ICMPV6_TYPES } from './rules/icmp-types.ts';
 export { type EnforcementMode, OWN_NODE } from './verdicts/frame.ts';
 export { type Judgement, judgePacket } from './verdicts/lookup.ts';
+export { VISIBILITY } from './verdicts/sources.ts';

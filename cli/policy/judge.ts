@@ -2,7 +2,7 @@ import type { KubeObject } from '../../kube/index.ts';
 import type { HttpRequest } from '../../l7-filters/http/index.ts';
 import type { Direction, FieldRef, Identity, ObjectRef, PodEndpoint } from '../../model/index.ts';
 import { objectKey } from '../../model/index.ts';
-import { explainPacket, OWN_NODE, type PolicyEngineOptions } from '../../policy/index.ts';
+import { explainPacket, OWN_NODE, type PolicyEngineOptions, VISIBILITY } from '../../policy/index.ts';
 import { CliError } from '../cli-error.ts';
 import { judgeSlot, type Layer7Report, type Talk } from './layer7.ts';
 import { findParty, identityOf, type Party, podWithLabels } from './party.ts';
@@ -43,6 +43,8 @@ export interface EndVerdict extends Decider {
   readonly without: Decider | undefined;
   /** Where rules of layer 7 decide. */
   readonly layer7: Layer7Report | undefined;
+  /** Whether the pod is in audit mode: what is denied passes, and is told of. */
+  readonly audits: boolean;
 }
 
 export interface PartyReport {
@@ -113,7 +115,10 @@ export function judge(objects: readonly KubeObject[], options: PolicyEngineOptio
 
 /** What passes both ends is what each lets through. */
 function weakest(ends: readonly (EndVerdict | undefined)[]): PolicyVerdict['decision'] {
-  const decisions = ends.map((end) => end?.layer7?.decision ?? (end?.decision === 'deny' ? 'deny' : 'allow'));
+  const decisions = ends.map((end) => {
+    if (!end || end.audits) return 'allow';
+    return end.layer7?.decision ?? (end.decision === 'deny' ? 'deny' : 'allow');
+  });
   return (['deny', 'unknown', 'asked'] as const).find((decision) => decisions.includes(decision)) ?? 'allow';
 }
 
@@ -141,6 +146,7 @@ function judgeEnd(
     peer: world.labelsOf(peer),
     runnerUp: runnerUp && deciderOf(runnerUp.decision.kind, runnerUp.sources),
     layer7: slot && judgeSlot(slot, talk),
+    audits: policy.audits ?? false,
   };
   if (reason === 'verdict') return { ...about, ...deciderOf(decision, sources) };
   const isolating = world.isolating(endpoint.identity, direction).map((object): FieldRef => ({ object, path: [] }));
@@ -149,8 +155,9 @@ function judgeEnd(
 }
 
 function deciderOf(decision: Decider['decision'], sources: readonly FieldRef[]): Decider {
-  const rules = sources.filter((source) => source !== OWN_NODE);
-  return { decision, reason: rules.length > 0 ? 'rule' : 'own-node', sources: rules };
+  const rules = sources.filter((source) => source !== OWN_NODE && source !== VISIBILITY);
+  if (rules.length > 0) return { decision, reason: 'rule', sources: rules };
+  return { decision, reason: sources.includes(VISIBILITY) ? 'unrestricted' : 'own-node', sources: [] };
 }
 
 function judgeWithout(

@@ -1,5 +1,5 @@
-import type { Direction } from '../../model/index.ts';
-import { OWN_NODE } from '../../policy/index.ts';
+import type { Direction, FieldRef } from '../../model/index.ts';
+import { OWN_NODE, VISIBILITY } from '../../policy/index.ts';
 import type { Decider, EndVerdict, PartyReport, PolicyVerdict } from '../policy/judge.ts';
 import type { Layer7Report } from '../policy/layer7.ts';
 import { formatSource, type Locate } from './place.ts';
@@ -49,6 +49,7 @@ function formatEnd(direction: Direction, end: EndVerdict | undefined, locate: Lo
     ...(end.layer7 ? formatLayer7(end.layer7, locate) : []),
     ...(end.runnerUp ? formatDecider('runner-up', direction, end.runnerUp, locate) : []),
     ...(end.without ? formatDecider('without it', direction, end.without, locate) : []),
+    ...(end.audits ? [step('audit mode', 'what is denied here passes, and is told of')] : []),
   ];
 }
 
@@ -56,13 +57,18 @@ const KINDS = { http: 'requests', tls: 'server names' } as const;
 
 function formatLayer7({ kind, rules, allowsAll, decision, reason }: Layer7Report, locate: Locate): string[] {
   const allowed = rules.map(({ text, source }, index) => step(index === 0 ? 'rules' : '', `${text}, in ${formatSource(source, locate)}`));
-  const none = rules.length > 0 ? [] : [step('rules', `none that could allow ${KINDS[kind]}`)];
-  const besides = allowsAll.filter((source) => source !== OWN_NODE).map((source) => formatSource(source, locate));
-  const all = allowsAll.length > 0 ? [step('besides', `everything is allowed by ${besides.join(', ') || "the pod's own node"}`)] : [];
+  const none = rules.length > 0 || allowsAll.includes(VISIBILITY) ? [] : [step('rules', `none that could allow ${KINDS[kind]}`)];
+  const all = allowsAll.length > 0 ? [step('besides', `everything is allowed${formatAllowing(allowsAll, locate)}`)] : [];
   const judged = decision === 'allow' ? 'allowed' : 'denied';
   const isJudged = reason !== undefined && allowsAll.length === 0;
   const label = kind === 'http' ? 'request' : 'server name';
   return [...allowed, ...none, ...all, ...(isJudged ? [step(label, `${decision === 'unknown' ? 'not known' : judged}: ${reason}`)] : [])];
+}
+
+function formatAllowing(allowsAll: readonly FieldRef[], locate: Locate): string {
+  if (allowsAll.includes(VISIBILITY)) return '; an annotation asks for it to be seen';
+  const rules = allowsAll.filter((source) => source !== OWN_NODE).map((source) => formatSource(source, locate));
+  return ` by ${rules.join(', ') || "the pod's own node"}`;
 }
 
 function formatDecider(label: string, direction: Direction, decider: Decider, locate: Locate): string[] {

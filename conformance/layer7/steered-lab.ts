@@ -14,6 +14,7 @@ export interface LabelledPod {
   /** Default: `node-1`. */
   readonly node?: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
   /** What else stands in its manifest's spec. */
   readonly spec?: Manifest;
 }
@@ -184,7 +185,7 @@ function nodeManifest({ name, plan }: Node, network: Network): Manifest {
   return { apiVersion: 'v1', kind: 'Node', metadata, spec: { podCIDRs: Object.values(plan.pods) }, status: { addresses } };
 }
 
-function podManifest({ name, labels, spec = {} }: LabelledPod, { node, addresses }: Pod): Manifest {
+function podManifest({ name, labels, annotations = {}, spec = {} }: LabelledPod, { node, addresses }: Pod): Manifest {
   const status = { podIPs: Object.values(addresses).map((ip) => ({ ip })) };
-  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, labels }, spec: { ...spec, nodeName: node }, status };
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, labels, annotations }, spec: { ...spec, nodeName: node }, status };
 }

@@ -19,7 +19,7 @@ export interface PodHandling {
 export const PLAIN_HANDLING: PodHandling = { audits: false, visible: [] };
 
 /** Cilium's way to say it: direction, port, protocol of layer 4, and that of layer 7. */
-const VISIBLE_PORT = /^<(Ingress|Egress)\/(\d{1,5})\/(TCP|UDP|ANY)\/([A-Za-z]+)>$/;
+const VISIBLE_PORT = /^<(Ingress|Egress)\/(\d{1,5})\/(TCP|UDP|ANY)\/([A-Za-z]+)>$/i;
 const MAX_PORT = 65_535;
 
 /**
@@ -64,8 +64,9 @@ function readVisibility(text: string): { readonly visible: readonly VisiblePort[
     if (direction === undefined || port < 1 || port > MAX_PORT)
       problems.push(`has ${JSON.stringify(part)}, which is not of the form <Ingress/80/TCP/HTTP>`);
     else if (layer7.toUpperCase() !== 'HTTP') problems.push(`has ${JSON.stringify(part)}: of layer 7 only HTTP can be seen yet`);
-    else if (protocol === 'UDP') problems.push(`has ${JSON.stringify(part)}: HTTP is seen over TCP only`);
-    else visible.set(part.toLowerCase(), { direction: direction === 'Ingress' ? 'ingress' : 'egress', port });
+    else if (protocol.toUpperCase() === 'UDP') problems.push(`has ${JSON.stringify(part)}: HTTP is seen over TCP only`);
+    else
+      visible.set(`${direction.toLowerCase()} ${port}`, { direction: direction.toLowerCase() === 'ingress' ? 'ingress' : 'egress', port });
   }
   return { visible: [...visible].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each), problems };
 }

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { needs } from '../../testkit/capabilities.ts';
+import { eventually } from '../../testkit/eventually.ts';
+import { type HttpAsk, seenBy, wordOf } from './http-peer.ts';
+import { app, ciliumPolicy, tcpPort } from './policies.ts';
+import { type Manifest, SteeredLab } from './steered-lab.ts';
+
+const AUDIT = 'policy.sluice.io/audit-mode';
+const VISIBILITY = 'policy.cilium.io/proxy-visibility';
+
+const POLICIES = ['web', 'tried'].map((name) =>
+  ciliumPolicy({ name, app: name, ingress: [{ fromEndpoints: app('client'), toPorts: [tcpPort(80, [{ path: '/public' }])] }] }),
+);
+/** To nobody. */
+const SILENT = ciliumPolicy({ name: 'silent', app: 'tried', egress: [{}] });
+
+function namespace(audit: string): Manifest {
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default', annotations: { [AUDIT]: audit } } };
+}
+
+const OTHER_PORT = 81;
+
+describe('pods that annotations say something of', needs('root', 'netns', 'envoy', 'bpf'), () => {
+  const cleanUp = new AsyncDisposableStack();
+  let lab: SteeredLab;
+  before(async () => {
+    const pods = [
+      ...['client', 'stranger', 'web'].map((name) => ({ name, labels: { app: name } })),
+      { name: 'tried', labels: { app: 'tried' }, annotations: { [AUDIT]: 'true' } },
+      { name: 'seen', labels: { app: 'seen' }, annotations: { [VISIBILITY]: '<Ingress/80/TCP/HTTP>' } },
+    ];
+    lab = cleanUp.use(await SteeredLab.start({ network: 'routed', nodes: 1, pods }));
+    for (const name of ['web', 'tried', 'seen', 'stranger']) await lab.peer(name).serve();
+    for (const name of ['web', 'tried', 'seen']) await lab.peer(name).serve(OTHER_PORT);
+    await lab.set('policies', [...POLICIES, SILENT]);
+  });
+  after(() => cleanUp.disposeAsync());
+
+  const ask = async (from: string, to: string, what: Omit<HttpAsk, 'to'> = {}) =>
+    await lab.peer(from).ask({ to: lab.lab.pod(to).addresses.ipv4, timeoutMs: 500, ...what });
+  const counted = async (outcome: string): Promise<number> => {
+    const counters: readonly { outcome: string; packets: number }[] = JSON.parse(
+      await lab.sluice('node-1', ['bpf', 'metrics', '-o', 'json']),
+    );
+    return counters.filter((each) => each.outcome === outcome).reduce((sum, { packets }) => sum + packets, 0);
+  };
+
+  const QUESTIONS: readonly (readonly [from: string, to: string, what: Omit<HttpAsk, 'to'>, denied: string])[] = [
+    ['client', 'tried', { path: '/private' }, '403'],
+    ['client', 'tried', { port: OTHER_PORT }, 'timeout'],
+    ['stranger', 'tried', { path: '/public' }, 'timeout'],
+    ['tried', 'stranger', {}, 'timeout'],
+  ];
+  const areDenied = async () => {
+    for (const [from, to, what, denied] of QUESTIONS)
+      await eventually(async () => assert.equal(wordOf(await ask(from, to, what)), denied, `${from} to ${to}`));
+  };
+
+  test('a pod is not in audit mode by what it says alone', areDenied);
+
+  test('in audit mode nothing is denied, and it is told of; others are as before', async () => {
+    assert.equal(await counted('passed-audited'), 0);
+    await lab.set('namespace', [namespace('pods')]);
+    for (const [from, to, what] of QUESTIONS)
+      await eventually(async () => assert.equal(wordOf(await ask(from, to, what)), '200', `${from} to ${to}`));
+    assert.ok((await counted('passed-audited')) >= 3);
+    assert.equal(wordOf(await ask('client', 'web', { path: '/private' })), '403');
+    assert.equal(wordOf(await ask('stranger', 'web', { path: '/public' })), 'timeout');
+  });
+
+  test('why-denied tells which rule came nearest to what was let through', async () => {
+    const outcome = await ask('client', 'tried', { path: '/private', headers: { 'x-request-id': 'tried-1' } });
+    assert.equal(wordOf(outcome), '200');
+    const told = await eventually(() => lab.sluice('node-1', ['why-denied', 'tried-1']));
+    assert.match(told, /passed, in audit mode/);
+    assert.match(told, /http\[0\] came nearest: path \/private is not \/public/);
+  });
+
+  test('when it ends, all is denied again', async () => {
+    await lab.set('namespace', [namespace('false')]);
+    await areDenied();
+  });
+
+  test('where requests are to be seen they go by Envoy, whoever asks, and none is denied', async () => {
+    const before = await counted('passed-steered');
+    for (const from of ['client', 'stranger']) {
+      const { from: address } = seenBy(await ask(from, 'seen', { path: '/anything' }));
+      assert.ok(address.endsWith(lab.lab.pod(from).addresses.ipv4), address);
+    }
+    const after = await counted('passed-steered');
+    assert.ok(after > before);
+    assert.equal(wordOf(await ask('client', 'seen', { port: OTHER_PORT })), '200');
+    assert.equal(await counted('passed-steered'), after, 'other ports do not');
+  });
+});
