@@ -33,8 +33,6 @@ export class DenialLog implements StreamHandler<RpcMethod> {
   /** In the order in which they came. */
   readonly #denials = new Map<string, Denial>();
   readonly #calls = new Set<Call>();
-  /** Since the start. */
-  count = 0;
 
   serve(call: Call): void {
     // Only the first message of a stream says what it is about.
@@ -70,7 +68,6 @@ export class DenialLog implements StreamHandler<RpcMethod> {
 
   #note(denial: Denial): void {
     if (denial.id === '') return;
-    this.count += 1;
     this.#denials.set(denial.id, denial);
     const [oldest] = this.#denials.keys();
     if (this.#denials.size > MOST && oldest !== undefined) this.#denials.delete(oldest);

@@ -22,7 +22,6 @@ interface SysctlWish {
 export class NodeSysctls implements NetworkPart {
   readonly #sysctls: Sysctls;
   readonly #remembered: Remembered;
-
   readonly #proxyPorts: PortRange;
 
   constructor(sysctls: Sysctls, remembered: Remembered, proxyPorts: PortRange) {

@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { RedirectSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
 import {
+  contentVersion,
   EXTENSION_CONFIG_TYPE,
   LISTENER_TYPE,
   OWN_LISTENER_PREFIX,
@@ -141,15 +141,15 @@ export class NodeSlots implements Disposable {
     for (const name of this.#waitedSince.keys()) if (!this.#isAwaited(name)) this.#settled(name);
     enforcer.server.review();
     clearTimeout(this.#timer);
-    const delay = this.#nextLookMs();
+    const delay = this.#nextLookMs(slots.length);
     if (delay !== undefined) this.#timer = setTimeout(this.review, delay).unref();
   }
 
-  #nextLookMs(): number | undefined {
+  #nextLookMs(needed: number): number | undefined {
     const slots = [...this.#open.values()];
     if (this.#closing.size > 0 || [...this.#waitedSince.keys()].some((name) => this.#isAwaited(name))) return LOOK_MS;
     const isWhole = this.#failure === undefined && slots.every(({ isReady }) => isReady);
-    return isWhole && slots.length === this.#needed().length ? undefined : RETRY_MS;
+    return isWhole && slots.length === needed ? undefined : RETRY_MS;
   }
 
   #settled(name: string): void {
@@ -265,5 +265,5 @@ export class NodeSlots implements Disposable {
 
 function redirectOf(name: string, port: number, ready: boolean): Resource {
   const body = toBinary(RedirectSchema, create(RedirectSchema, { port, ready }));
-  return { typeUrl: REDIRECT_TYPE, name, version: hash('sha256', body, 'base64url').slice(0, 16), body, requires: [] };
+  return { typeUrl: REDIRECT_TYPE, name, version: contentVersion(body), body, requires: [] };
 }

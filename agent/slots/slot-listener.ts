@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
@@ -6,7 +5,14 @@ import { SocketOption_SocketState, type SocketOptionSchema } from '@sluice/envoy
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import { OriginalSrcSchema } from '@sluice/envoy-protos/envoy/extensions/filters/listener/original_src/v3/original_src_pb.js';
 import type { Direction } from '../../model/index.ts';
-import { CLUSTER_TYPE, LISTENER_TYPE, OWN_LISTENER_PREFIX, type Resource, type ResourceName } from '../../xds-server/serve/index.ts';
+import {
+  CLUSTER_TYPE,
+  contentVersion,
+  LISTENER_TYPE,
+  OWN_LISTENER_PREFIX,
+  type Resource,
+  type ResourceName,
+} from '../../xds-server/serve/index.ts';
 import { LEG_MARKS } from '../network/index.ts';
 import type { NodeSlot } from './decode-slot.ts';
 
@@ -57,7 +63,7 @@ function makeListener(slot: NodeSlot, port: number): Resource {
   return {
     typeUrl: LISTENER_TYPE,
     name: listenerName(slot.name),
-    version: hash('sha256', body, 'base64url').slice(0, 16),
+    version: contentVersion(body),
     body,
     requires: clustersOf(slot),
   };

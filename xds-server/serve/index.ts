@@ -9,7 +9,7 @@ export { type Grant, NodeViews, type PlainGrant } from './node-views.ts';
 export type { Outcome } from './outcome.ts';
 export type { Identify, PeerRefusal } from './peer.ts';
 export { type Refusal, readRefusal, writeRefusal } from './refusal.ts';
-export type { Resource, ResourceChange, ResourceName } from './resource.ts';
+export { contentVersion, type Resource, type ResourceChange, type ResourceName } from './resource.ts';
 export { featuresOf, type Role, readRequires } from './role.ts';
 export { RpcServer, type RpcServerOptions, type StreamHandler } from './rpc-server.ts';
 export { enforcementViews, ScopedViews, type ScopedViewsOptions } from './scoped-views.ts';

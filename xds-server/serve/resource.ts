@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+
 /**
  * One xDS resource, encoded. Whoever makes it decides what equality means: two resources of one name and version are the
  * same resource, and the second is not sent to who has the first.
@@ -23,4 +25,9 @@ export interface ResourceName {
 export interface ResourceChange {
   readonly upserts: readonly Resource[];
   readonly removals: readonly ResourceName[];
+}
+
+/** A version for content that is its bytes: 96 bits of SHA-256, short on the wire, and no two contents of one resource will ever share it. */
+export function contentVersion(bytes: Uint8Array | string): string {
+  return hash('sha256', bytes, 'base64url').slice(0, 16);
 }

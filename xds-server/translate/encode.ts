@@ -1,7 +1,6 @@
-import { hash } from 'node:crypto';
 import { create, type DescMessage, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
-import type { Resource, ResourceName } from '../serve/resource.ts';
+import { contentVersion, type Resource, type ResourceName } from '../serve/resource.ts';
 
 /** The name by which xDS knows a message type. */
 export function typeUrlOf(schema: DescMessage): string {
@@ -25,10 +24,5 @@ export function encodeResource<S extends DescMessage>(
 
 /** The same for a message whose bytes are there already. */
 export function resourceOf(schema: DescMessage, name: string, body: Uint8Array, requires: readonly ResourceName[] = []): Resource {
-  return { typeUrl: typeUrlOf(schema), name, version: versionOf(body), body, requires };
-}
-
-/** 96 bits of SHA-256: short on the wire, and no two contents of one resource will ever share it. */
-export function versionOf(bytes: Uint8Array | string): string {
-  return hash('sha256', bytes, 'base64url').slice(0, 16);
+  return { typeUrl: typeUrlOf(schema), name, version: contentVersion(body), body, requires };
 }

@@ -5,7 +5,7 @@ import {
   VirtualHostSchema,
 } from '@sluice/envoy-protos/envoy/config/route/v3/route_components_pb.js';
 import type { VirtualHost } from '../../model/index.ts';
-import { versionOf } from './encode.ts';
+import { contentVersion } from '../serve/resource.ts';
 import type { Init } from './messages.ts';
 import { translateRoute } from './routes.ts';
 
@@ -31,7 +31,7 @@ export function translateVirtualHost(virtualHost: VirtualHost, hostHeader = ':au
     routes: [...beyondOneLabel(virtualHost, hostHeader), ...routes.map((route) => translateRoute(route))],
   });
   const body = toBinary(VirtualHostSchema, message);
-  return { table, host, body, version: versionOf(body), clusters: clustersOf(virtualHost) };
+  return { table, host, body, version: contentVersion(body), clusters: clustersOf(virtualHost) };
 }
 
 /** Answers every request with 500: what stands where a virtual host cannot, so that nothing else takes its requests. */
@@ -48,7 +48,7 @@ export function refusingVirtualHost({ table, host }: Pick<EncodedVirtualHost, 't
     ],
   });
   const body = toBinary(VirtualHostSchema, message);
-  return { table, host, body, version: versionOf(body), clusters: [] };
+  return { table, host, body, version: contentVersion(body), clusters: [] };
 }
 
 /**
