@@ -43,8 +43,8 @@ function policy(version: string, slots: readonly string[]): Resource {
 
 interface SceneOptions {
   readonly holdMs?: number;
-  /** What Envoy says of a response, if not that it accepts it. */
-  readonly refuses?: (response: DeltaDiscoveryResponse) => boolean;
+  /** What Envoy says of a response; undefined: that it accepts it. */
+  readonly refuses?: (response: DeltaDiscoveryResponse) => string | undefined;
 }
 
 /** A node with its Envoy and its enforcer, which do as they are told and write down in which order that was. */
@@ -122,14 +122,14 @@ class Scene implements AsyncDisposable {
     for (;;) {
       const response = await peer.next();
       const type = response.typeUrl.slice(response.typeUrl.lastIndexOf('.') + 1);
-      const isRefused = who === 'envoy' && this.#options.refuses?.(response) === true;
+      const refusal = who === 'envoy' ? this.#options.refuses?.(response) : undefined;
       for (const { name, resource } of response.resources) {
         const ready = type === 'Redirect' && resource ? fromBinary(RedirectSchema, resource.value).ready : undefined;
-        this.told.push(`${who} ${isRefused ? '!' : '+'}${type} ${name}${ready === undefined ? '' : ` ready ${ready}`}`);
+        this.told.push(`${who} ${refusal === undefined ? '+' : '!'}${type} ${name}${ready === undefined ? '' : ` ready ${ready}`}`);
       }
       for (const name of response.removedResources) this.told.push(`${who} -${type} ${name}`);
-      if (isRefused) peer.nack(response, 'it is wrong');
-      else peer.ack(response);
+      if (refusal === undefined) peer.ack(response);
+      else peer.nack(response, refusal);
     }
   }
 }
@@ -179,7 +179,7 @@ test('policies do not wait for ever: without Envoy they go out, and nothing is r
 });
 
 test('a listener that Envoy refuses is told of, and its slot is never ready', async () => {
-  await using scene = await Scene.open({ holdMs: 50, refuses: ({ typeUrl }) => typeUrl === LISTENER_TYPE });
+  await using scene = await Scene.open({ holdMs: 50, refuses: ({ typeUrl }) => (typeUrl === LISTENER_TYPE ? 'it is wrong' : undefined) });
   scene.listening.add(PROXY_PORTS.first);
   scene.startEnforcer();
   scene.startEnvoy();
@@ -191,6 +191,32 @@ test('a listener that Envoy refuses is told of, and its slot is never ready', as
   });
   const told = scene.failures.map(({ message }) => message);
   assert.deepEqual(told, [`Envoy refuses the listener of ${FILTER.name}, so what its rules decide of is dropped: it is wrong`]);
+});
+
+test('a slot whose port somebody else has by now gets another', async () => {
+  const taken = PROXY_PORTS.first;
+  const portOf = (body: Uint8Array | undefined) => {
+    const address = body && fromBinary(ListenerSchema, body).address?.address;
+    return address?.case === 'socketAddress' && address.value.portSpecifier.case === 'portValue' ? address.value.portSpecifier.value : 0;
+  };
+  const refuses = ({ typeUrl, resources }: DeltaDiscoveryResponse) =>
+    typeUrl === LISTENER_TYPE && portOf(resources[0]?.resource?.value) === taken
+      ? `Error adding/updating listener(s) ${LISTENER}: cannot bind '0.0.0.0:${taken}': Address already in use`
+      : undefined;
+  await using scene = await Scene.open({ refuses });
+  scene.listening.add(taken);
+  scene.startEnforcer();
+  scene.startEnvoy();
+  scene.publish(withSlot);
+  await scene.isTold(`envoy +Listener ${LISTENER}`);
+  assert.deepEqual(scene.slots.state(), [{ name: FILTER.name, port: taken + 1, isReady: false }]);
+  scene.listening.add(taken + 1);
+  await scene.isTold('enforcer +SubjectPolicy 1000');
+  assert.deepEqual(scene.slots.state(), [{ name: FILTER.name, port: taken + 1, isReady: true }]);
+  const told = scene.failures.map(({ message }) => message);
+  assert.deepEqual(told, [
+    `somebody else listens on port ${taken}, which was that of ${FILTER.name}: it has port ${taken + 1} from now on`,
+  ]);
 });
 
 test('nothing is said of redirects before policies are known', async () => {

@@ -54,6 +54,8 @@ export interface SlotState {
 const HOLD_MS = 2_000;
 const LOOK_MS = 10;
 const RETRY_MS = 250;
+/** Of EADDRINUSE, in what Envoy says. */
+const PORT_TAKEN = 'Address already in use';
 
 interface OpenSlot {
   readonly port: number;
@@ -132,16 +134,17 @@ export class NodeSlots implements Disposable {
     // To say that there are no redirects would have those taken away that are in force.
     if (!this.#options.enforcer.cache.isReady) return;
     const slots = this.#needed();
+    const needed = new Set(slots.map(({ name }) => name));
     this.#openSlots(slots);
-    this.#noteReady();
-    this.#closeSlots(new Set(slots.map(({ name }) => name)));
+    this.#noteReady(needed);
+    this.#closeSlots(needed);
     const { enforcer } = this.#options;
     // Also where there is none: that is known then.
     enforcer.setOwn({ upserts: this.#redirects().filter((each) => enforcer.cache.get(each)?.version !== each.version), removals: [] });
     for (const name of this.#waitedSince.keys()) if (!this.#isAwaited(name)) this.#settled(name);
     enforcer.server.review();
     clearTimeout(this.#timer);
-    const delay = this.#nextLookMs(slots.length);
+    const delay = this.#nextLookMs(needed.size);
     if (delay !== undefined) this.#timer = setTimeout(this.review, delay).unref();
   }
 
@@ -177,20 +180,21 @@ export class NodeSlots implements Disposable {
       if (known?.listener.version === listener.version && envoy.cache.get(listener)) continue;
       upserts.push(listener);
       const { requires } = slot;
-      if (known) Object.assign(known, { listener, requires });
+      if (known?.port === port) Object.assign(known, { listener, requires });
       else this.#open.set(slot.name, { port, requires, listener, isReady: false, refusal: undefined });
     }
     if (upserts.length > 0) envoy.setOwn({ upserts, removals: [] });
   }
 
   /** Whoever was steered to once stays so: while Envoy is away, nothing passes. */
-  #noteReady(): void {
+  #noteReady(needed: ReadonlySet<string>): void {
     const { server } = this.#options.envoy;
     let listening: ReadonlySet<number> | undefined;
     for (const [name, slot] of this.#open) {
       const { listener } = slot;
       const standing = server.standing(listener, listener.version);
       const refusal = standing.kind === 'refused' ? standing.message : undefined;
+      if (refusal?.includes(PORT_TAKEN) && needed.has(name) && this.#move(name, slot.port)) continue;
       if (refusal !== undefined && refusal !== slot.refusal)
         this.#options.onFailure(new Error(`Envoy refuses the listener of ${name}, so what its rules decide of is dropped: ${refusal}`));
       slot.refusal = refusal;
@@ -200,6 +204,21 @@ export class NodeSlots implements Disposable {
       if (!hasFilters) continue;
       listening ??= this.#options.listening();
       slot.isReady = listening.has(slot.port);
+    }
+  }
+
+  /** Somebody else began to listen on the port while no Envoy did. It is left to him. */
+  #move(slot: string, from: number): boolean {
+    try {
+      const port = this.#options.ports.move(slot);
+      this.#options.onFailure(
+        new Error(`somebody else listens on port ${from}, which was that of ${slot}: it has port ${port} from now on`),
+      );
+      this.review();
+      return true;
+    } catch (error) {
+      this.#tell(errorOf(error));
+      return false;
     }
   }
 
@@ -253,7 +272,7 @@ export class NodeSlots implements Disposable {
     try {
       this.#options.ports.release(slots);
     } catch (error) {
-      this.#tell(error instanceof Error ? error : new Error(String(error)));
+      this.#tell(errorOf(error));
     }
   }
 
@@ -261,6 +280,10 @@ export class NodeSlots implements Disposable {
     if (failure && failure.message !== this.#failure) this.#options.onFailure(failure);
     this.#failure = failure?.message;
   }
+}
+
+function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function redirectOf(name: string, port: number, ready: boolean): Resource {

@@ -77,11 +77,6 @@ export class ProxyPorts {
     return new ProxyPorts(join(stateFolder, FILE), options);
   }
 
-  /** By slot. */
-  get ports(): ReadonlyMap<string, number> {
-    return this.#ports;
-  }
-
   /**
    * A port for each of these slots: the one that it has, or had a moment ago, else one that nobody has, had in the last minute or listens on.
    * Where that cannot be written down, nobody gets a new one.
