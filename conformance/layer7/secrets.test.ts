@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
+import { clientAndWeb } from './client-and-web.ts';
 import { seenBy, wordOf } from './http-peer.ts';
 import { app, ciliumPolicy } from './policies.ts';
-import { type Manifest, SteeredLab } from './steered-lab.ts';
+import type { Manifest } from './steered-lab.ts';
 
 const FIRST = 'a-value-that-nobody-prints';
 const SECOND = 'another-that-nobody-prints';
@@ -37,19 +38,10 @@ const POLICY = ciliumPolicy({
 });
 
 describe('rules that name a Secret', needs('root', 'netns', 'envoy', 'bpf'), () => {
-  const cleanUp = new AsyncDisposableStack();
   const said: string[] = [];
-  let lab: SteeredLab;
-  before(async () => {
-    const pods = ['client', 'web'].map((name) => ({ name, labels: { app: name } }));
-    lab = cleanUp.use(await SteeredLab.start({ network: 'routed', nodes: 1, pods, onLine: (line) => said.push(line) }));
-    await lab.peer('web').serve();
-    await lab.set('web', [POLICY]);
-  });
-  after(() => cleanUp.disposeAsync());
+  const scene = clientAndWeb(POLICY, { onLine: (line) => said.push(line) });
 
-  const ask = (path: string, token?: string) =>
-    lab.peer('client').ask({ to: lab.lab.pod('web').addresses.ipv4, path, headers: token === undefined ? {} : { 'x-token': token } });
+  const ask = (path: string, token?: string) => scene().ask({ path, headers: token === undefined ? {} : { 'x-token': token } });
   const isAnswered = (path: string, token: string | undefined, word: string) =>
     eventually(async () => assert.equal(wordOf(await ask(path, token)), word));
 
@@ -59,24 +51,24 @@ describe('rules that name a Secret', needs('root', 'netns', 'envoy', 'bpf'), () 
   });
 
   test('ask for its value, and give it, as it comes, changes and goes', async () => {
-    lab.write('secret', [secret(FIRST)]);
+    scene().lab.write('secret', [secret(FIRST)]);
     await isAnswered('/asked', FIRST, '200');
     assert.equal(wordOf(await ask('/asked', SECOND)), '403');
     assert.equal(wordOf(await ask('/asked')), '403');
     assert.equal(seenBy(await ask('/given', 'what the client says')).headers['x-token'], FIRST);
-    lab.write('secret', [secret(SECOND)]);
+    scene().lab.write('secret', [secret(SECOND)]);
     await isAnswered('/asked', SECOND, '200');
     assert.equal(wordOf(await ask('/asked', FIRST)), '403');
     await eventually(async () => assert.equal(seenBy(await ask('/given')).headers['x-token'], SECOND));
-    lab.write('secret', []);
+    scene().lab.write('secret', []);
     await isAnswered('/asked', SECOND, '403');
   });
 
   test('the value stands in nothing that is shown', async () => {
-    lab.write('secret', [secret(FIRST)]);
+    scene().lab.write('secret', [secret(FIRST)]);
     await isAnswered('/asked', FIRST, '200');
     const admin = ['http://127.0.0.1:9870/snapshot', 'http://127.0.0.1:9870/model', 'http://127.0.0.1:9870/diagnostics'];
-    const shown = await Promise.all(admin.map((url) => lab.lab.node('node-1').run(['curl', '-sSf', url])));
+    const shown = await Promise.all(admin.map((url) => scene().lab.lab.node('node-1').run(['curl', '-sSf', url])));
     assert.ok(shown.join('').includes('sluice.slot/http/ingress/'), 'the slot is among what is shown');
     for (const value of [FIRST, SECOND, Buffer.from(FIRST).toString('hex'), Buffer.from(FIRST).toString('base64')]) {
       assert.ok(!shown.join('').includes(value), `${value} is shown`);

@@ -185,7 +185,12 @@ function nodeManifest({ name, plan }: Node, network: Network): Manifest {
   return { apiVersion: 'v1', kind: 'Node', metadata, spec: { podCIDRs: Object.values(plan.pods) }, status: { addresses } };
 }
 
-function podManifest({ name, labels, annotations = {}, spec = {} }: LabelledPod, { node, addresses }: Pod): Manifest {
-  const status = { podIPs: Object.values(addresses).map((ip) => ({ ip })) };
-  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, labels, annotations }, spec: { ...spec, nodeName: node }, status };
+function podManifest({ name, labels, annotations = {}, spec = {} }: LabelledPod, pod: Pod): Manifest {
+  const metadata = { name, labels, annotations };
+  return { apiVersion: 'v1', kind: 'Pod', metadata, spec: { ...spec, nodeName: pod.node }, status: statusOf(pod) };
+}
+
+/** The status of a pod's object. */
+export function statusOf({ addresses }: Pod): Manifest {
+  return { podIPs: Object.values(addresses).map((ip) => ({ ip })) };
 }

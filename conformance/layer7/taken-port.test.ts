@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
+import { clientAndWeb } from './client-and-web.ts';
 import { wordOf } from './http-peer.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
-import { SteeredLab } from './steered-lab.ts';
 
 const POLICY = ciliumPolicy({
   name: 'web',
@@ -21,19 +21,11 @@ const STRANGER = `
 `;
 
 describe('a port of a slot that somebody else took while no Envoy listened', needs('root', 'netns', 'envoy', 'bpf'), () => {
-  const cleanUp = new AsyncDisposableStack();
-  let lab: SteeredLab;
-  before(async () => {
-    const pods = ['client', 'web'].map((name) => ({ name, labels: { app: name } }));
-    lab = cleanUp.use(await SteeredLab.start({ network: 'routed', nodes: 1, pods }));
-    await lab.peer('web').serve();
-    await lab.set('web', [POLICY]);
-  });
-  after(() => cleanUp.disposeAsync());
+  const scene = clientAndWeb(POLICY);
 
-  const ask = async (path: string) => wordOf(await lab.peer('client').ask({ to: lab.lab.pod('web').addresses.ipv4, path }));
+  const ask = async (path: string) => wordOf(await scene().ask({ path }));
   const ports = (): readonly number[] => {
-    const { ports } = JSON.parse(readFileSync(join(lab.folderOf('node-1'), 'state', 'proxy-ports.json'), 'utf8'));
+    const { ports } = JSON.parse(readFileSync(join(scene().lab.folderOf('node-1'), 'state', 'proxy-ports.json'), 'utf8'));
     return Object.values(ports);
   };
   const isInForce = () =>
@@ -43,6 +35,7 @@ describe('a port of a slot that somebody else took while no Envoy listened', nee
     });
 
   test('is left to him: the slot has another, and works', async () => {
+    const { lab } = scene();
     await isInForce();
     const [taken] = ports();
     assert.ok(taken);

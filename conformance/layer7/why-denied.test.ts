@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
+import { clientAndWeb } from './client-and-web.ts';
 import type { HttpAsk } from './http-peer.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
-import { SteeredLab } from './steered-lab.ts';
 
 const POLICY = ciliumPolicy({
   name: 'web',
@@ -25,18 +25,10 @@ const POLICY = ciliumPolicy({
 const RULES = 'CiliumNetworkPolicy default/web spec.ingress[0].toPorts[0].rules.http';
 
 describe('why a request was denied', needs('root', 'netns', 'envoy', 'bpf'), () => {
-  const cleanUp = new AsyncDisposableStack();
-  let lab: SteeredLab;
-  before(async () => {
-    const pods = ['client', 'web'].map((name) => ({ name, labels: { app: name } }));
-    lab = cleanUp.use(await SteeredLab.start({ network: 'routed', nodes: 1, pods }));
-    await lab.peer('web').serve();
-    await lab.set('web', [POLICY]);
-  });
-  after(() => cleanUp.disposeAsync());
+  const scene = clientAndWeb(POLICY);
 
   const deniedId = async (ask: Omit<HttpAsk, 'to'>): Promise<string> => {
-    const outcome = await lab.peer('client').ask({ to: lab.lab.pod('web').addresses.ipv4, ...ask });
+    const outcome = await scene().ask(ask);
     assert.ok('status' in outcome && outcome.status === 403, JSON.stringify(outcome));
     return String(outcome.headers['x-request-id']);
   };
@@ -48,6 +40,7 @@ describe('why a request was denied', needs('root', 'netns', 'envoy', 'bpf'), () 
   ];
   for (const [about, ask, said] of CASES) {
     test(`names ${about}`, async () => {
+      const { lab } = scene();
       const id = await deniedId(ask);
       await eventually(async () => {
         const told = await lab.sluice('node-1', ['why-denied', id]);
@@ -60,6 +53,7 @@ describe('why a request was denied', needs('root', 'netns', 'envoy', 'bpf'), () 
   }
 
   test('an id that the client chose is kept', async () => {
+    const { lab } = scene();
     const id = await deniedId({ path: '/none', headers: { 'x-request-id': 'chosen-by-the-client' } });
     assert.equal(id, 'chosen-by-the-client');
     const told = await eventually(async () => JSON.parse(await lab.sluice('node-1', ['why-denied', id, '-o', 'json'])));
@@ -67,6 +61,6 @@ describe('why a request was denied', needs('root', 'netns', 'envoy', 'bpf'), () 
   });
 
   test('what nobody knows of is said so', async () => {
-    await assert.rejects(lab.sluice('node-1', ['why-denied', 'nothing']), /no request with the id "nothing" was denied lately/);
+    await assert.rejects(scene().lab.sluice('node-1', ['why-denied', 'nothing']), /no request with the id "nothing" was denied lately/);
   });
 });

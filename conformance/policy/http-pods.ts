@@ -1,11 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { RunningLab } from '../lab/index.ts';
-import { ask } from './hear.ts';
+import { envOf, readReport, reportingPod } from './reporting-pod.ts';
 
 const SERVER = fileURLToPath(new URL('http-server-program.ts', import.meta.url));
 const LOAD = fileURLToPath(new URL('http-load-program.ts', import.meta.url));
-const REPORT_PORT = 9000;
 /** As long as it may take until nobody is led to a pod any more. */
 const LINGER_MS = 3_000;
 
@@ -51,27 +50,11 @@ export function httpLoadPod(
   node: string,
   { authority, allowedPath, deniedPath, kinds = ['kept', 'anew'] }: HttpLoadTarget,
 ): object {
-  const main = {
-    name: 'main',
-    image: 'lab/host:1',
-    command: [process.execPath, LOAD],
-    env: envOf({ AUTHORITY: authority, ALLOWED_PATH: allowedPath, DENIED_PATH: deniedPath, KINDS: kinds.join(), REPORT_PORT }),
-    readinessProbe: { tcpSocket: { port: REPORT_PORT }, periodSeconds: 1 },
-  };
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace: 'default', labels: { app: 'load' } },
-    spec: { nodeName: node, terminationGracePeriodSeconds: 0, containers: [main] },
-  };
+  const env = { AUTHORITY: authority, ALLOWED_PATH: allowedPath, DENIED_PATH: deniedPath, KINDS: kinds.join() };
+  return reportingPod({ name, node, program: LOAD, env });
 }
 
-/** Asks from the pod's own node, which no policy keeps out. */
+/** What a pod says of its load. */
 export async function readHttpLoad(lab: RunningLab, address: string, node: string): Promise<HttpLoad> {
-  const [answers] = await ask(lab, `@${node}`, { host: address, port: REPORT_PORT });
-  return loadView.parse(JSON.parse(answers?.[0] ?? ''));
-}
-
-function envOf(values: Readonly<Record<string, string | number>>): object[] {
-  return Object.entries(values).map(([name, value]) => ({ name, value: `${value}` }));
+  return await readReport(lab, address, node, loadView);
 }

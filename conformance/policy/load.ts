@@ -1,11 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { RunningLab } from '../lab/index.ts';
-import { ask } from './hear.ts';
 import { addressOf } from './pods.ts';
+import { readReport, reportingPod } from './reporting-pod.ts';
 
 const PROGRAM = fileURLToPath(new URL('load-program.ts', import.meta.url));
-const REPORT_PORT = 9000;
 
 /** What became of connections that a pod opens all the time. */
 export interface Load {
@@ -30,24 +29,11 @@ export interface LoadTarget {
 
 /** A pod that puts load on another, beginning with its start. */
 export function loadPod(name: string, node: string, { address, allowedPort, streamPort, deniedPort }: LoadTarget): object {
-  const env = { SERVER: address, ALLOWED_PORT: allowedPort, STREAM_PORT: streamPort, DENIED_PORT: deniedPort, REPORT_PORT };
-  const main = {
-    name: 'main',
-    image: 'lab/host:1',
-    command: [process.execPath, PROGRAM],
-    env: Object.entries(env).map(([key, value]) => ({ name: key, value: `${value}` })),
-    readinessProbe: { tcpSocket: { port: REPORT_PORT }, periodSeconds: 1 },
-  };
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace: 'default', labels: { app: 'load' } },
-    spec: { nodeName: node, terminationGracePeriodSeconds: 0, containers: [main] },
-  };
+  const env = { SERVER: address, ALLOWED_PORT: allowedPort, STREAM_PORT: streamPort, DENIED_PORT: deniedPort };
+  return reportingPod({ name, node, program: PROGRAM, env });
 }
 
-/** Asks from the pod's own node, which no policy keeps out. */
+/** What a pod says of its load. */
 export async function readLoad(lab: RunningLab, pod: string, node: string): Promise<Load> {
-  const [answers] = await ask(lab, `@${node}`, { host: await addressOf(lab, pod), port: REPORT_PORT });
-  return loadView.parse(JSON.parse(answers?.[0] ?? ''));
+  return await readReport(lab, await addressOf(lab, pod), node, loadView);
 }
