@@ -44,6 +44,12 @@ export interface HttpRule {
   readonly source: FieldRef;
 }
 
+/**
+ * Why a request is refused whatever rules say: servers read it in different ways. Several hosts, of which each takes another; segments of dots
+ * with parameters (`/..;/`), which some leave out before they resolve dots and some after.
+ */
+export type RequestRefusal = 'several-hosts' | 'dots-with-parameters';
+
 /** A server name of TLS: `*` stands for what is within one label, `**` for one label or more. In lower case. */
 export interface ServerNameRule {
   readonly pattern: string;

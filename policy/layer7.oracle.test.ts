@@ -19,7 +19,7 @@ const SEED = Number(process.env['SLUICE_POLICY_SEED'] ?? Date.now() % 1_000_000)
 const RUNS = Number(process.env['SLUICE_POLICY_RUNS'] ?? 400);
 
 const PROTOCOLS: Readonly<Record<string, number>> = IP_PROTOCOLS;
-const OUTCOMES = ['allowed', 'denied by layer 4', 'denied by layer 7'] as const;
+const OUTCOMES = ['allowed', 'denied by layer 4', 'denied by layer 7', 'answered by Envoy'] as const;
 
 /** What is said on connections of which the compiled verdicts and slots say something else than the oracle does; counts what it says. */
 function disagreements(
@@ -62,7 +62,7 @@ describe(`layer 7 in random worlds, from seed ${SEED} (SLUICE_POLICY_SEED)`, () 
         assert.deepEqual(disagreements(objects, talks, outcomes, enforcement).slice(0, 5), []);
       });
       fc.assert(property, { seed: SEED, numRuns: runs });
-      for (const outcome of OUTCOMES) assert.ok((outcomes.get(outcome) ?? 0) > runs * 10, JSON.stringify([...outcomes]));
+      for (const outcome of OUTCOMES) assert.ok((outcomes.get(outcome) ?? 0) > runs * 2, JSON.stringify([...outcomes]));
     });
   }
 });

@@ -16,6 +16,8 @@ export interface Denial {
   readonly method: string;
   readonly path: string;
   readonly host: string;
+  /** Where it was refused whatever rules say, in the name of `RequestRefusal`, or one that this version does not know. */
+  readonly refusal?: string;
   /** Address and port of the client. */
   readonly client: string;
   /** Address and port that the client asked for. */
@@ -74,8 +76,12 @@ export class DenialLog implements StreamHandler<RpcMethod> {
   }
 }
 
-function denialOf(slot: string, { commonProperties, request }: HTTPAccessLogEntry): Denial {
+/** What RBAC says where what denied has a name, as only refusals do. */
+const REFUSED = /^rbac_access_denied_matched_policy\[(?!none\])(?<refusal>.+)\]$/;
+
+function denialOf(slot: string, { commonProperties, request, response }: HTTPAccessLogEntry): Denial {
   const { startTime, downstreamDirectRemoteAddress, downstreamLocalAddress } = commonProperties ?? {};
+  const refusal = REFUSED.exec(response?.responseCodeDetails ?? '')?.groups?.['refusal'];
   return {
     id: request?.requestId ?? '',
     slot,
@@ -85,6 +91,7 @@ function denialOf(slot: string, { commonProperties, request }: HTTPAccessLogEntr
     host: request?.authority ?? '',
     client: addressOf(downstreamDirectRemoteAddress),
     destination: addressOf(downstreamLocalAddress),
+    ...(refusal !== undefined && { refusal }),
   };
 }
 

@@ -1,17 +1,20 @@
 import { z } from 'zod';
-import { describeMisses, type HttpRequest, judgeRequest, type Miss, type RuleMatch } from '../../l7-filters/http/index.ts';
-import { formatField, type SlotRules } from '../../model/index.ts';
+import { describeMisses, describeRefusal, type HttpRequest, judgeRequest, type Miss, type RuleMatch } from '../../l7-filters/http/index.ts';
+import { formatField, type RequestRefusal, type SlotRules } from '../../model/index.ts';
 import { SLOT_TYPE, type SnapshotCache } from '../../xds-server/serve/index.ts';
 import { rulesOf } from '../slots/decode-slot.ts';
 import type { Denial, DenialLog } from './denial-log.ts';
 
+/** Envoy has made of the request what it is, and says itself what it refuses. */
+const AS_SERVED = { pathNormalization: 'none', headersWithUnderscores: 'allow' } as const;
+
 /** What came nearest to allowing a request, as far as the rules are that are in force now. */
 export interface DenialExplanation extends Denial {
   /**
-   * `nothing`: no rule is there that could have allowed it. `nearest`: one missed it least. `allowed`: the rules have changed since, and would
+   * `refused`: whatever rules say. `nothing`: no rule is there that could have allowed it. `nearest`: one missed it least. `allowed`: the rules have changed since, and would
    * allow it now. `unknown`: the slot is gone.
    */
-  readonly verdict: 'nothing' | 'nearest' | 'allowed' | 'unknown';
+  readonly verdict: 'refused' | 'nothing' | 'nearest' | 'allowed' | 'unknown';
   /** Policy, rule and field, as people read them. */
   readonly text: string;
 }
@@ -32,10 +35,14 @@ export function explainDenialOf(denials: DenialLog, cache: SnapshotCache, id: st
  * Headers are not known: where the rest matches, it is one of these.
  */
 export function explainDenial(denial: Denial, rules: string | undefined): DenialExplanation {
+  const { refusal } = denial;
+  if (refusal !== undefined)
+    return { ...denial, verdict: 'refused', text: isKnown(refusal) ? describeRefusal(refusal) : `it was refused: ${refusal}` };
   const parsed = rules === undefined ? undefined : parse(rules);
   if (parsed?.kind !== 'http') return { ...denial, verdict: 'unknown', text: 'the rules that denied it are not in force any more' };
   const request: HttpRequest = { method: denial.method, path: denial.path, host: denial.host, headers: [] };
-  const judgement = judgeRequest(parsed.rules, request);
+  const judgement = judgeRequest(parsed.rules, request, AS_SERVED);
+  if (judgement.decision === 'refuse') return { ...denial, verdict: 'refused', text: describeRefusal(judgement.refusal) };
   if (judgement.decision === 'allow')
     return { ...denial, verdict: 'allowed', text: `it would be allowed now, by ${formatField(judgement.by.rule.source)}` };
   const { nearest } = judgement;
@@ -45,6 +52,12 @@ export function explainDenial(denial: Denial, rules: string | undefined): Denial
     verdict: 'nearest',
     text: `${formatField(nearest.rule.source)} came nearest: ${nearest.misses.map((miss) => describe(nearest, miss)).join(', ')}`,
   };
+}
+
+const REFUSALS: ReadonlySet<string> = new Set<RequestRefusal>(['several-hosts', 'dots-with-parameters']);
+
+function isKnown(refusal: string): refusal is RequestRefusal {
+  return REFUSALS.has(refusal);
 }
 
 /** What headers a request had was not written down, since any may be secret. */

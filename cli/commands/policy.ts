@@ -63,14 +63,13 @@ function addVerdict(yargs: Argv): Argv {
         import('../text/policy-verdict.ts'),
       ]);
       const settings = await requireSettings(config);
-      const { pathNormalization } = settings.http;
-      const request = http === undefined ? undefined : readRequest({ line: http, host, headers: header }, pathNormalization);
+      const request = http === undefined ? undefined : readRequest({ line: http, host, headers: header }, settings.http);
       const question = {
         from: parsePartyName('from', from),
         to: parsePartyName('to', to),
         protocol: IP_PROTOCOLS[protocol],
         port: parsePort(port, protocol),
-        talk: { request, serverName },
+        talk: { request, serverName, serving: settings.http },
       };
       const isOfCluster = cluster || kubeconfig !== undefined;
       const { objects, locate } = isOfCluster ? await readCluster(kubeconfig) : await readFolder(manifests);

@@ -10,6 +10,8 @@ import { judge, type PolicyVerdict } from './judge.ts';
 import { readRequest, type Talk } from './layer7.ts';
 import { parsePartyName } from './party-name.ts';
 
+const SERVING = { pathNormalization: 'full', headersWithUnderscores: 'allow' } as const;
+
 const folder = new TemporaryFolder();
 after(() => folder.dispose());
 
@@ -72,12 +74,19 @@ interface Question {
 }
 
 async function ask({ from = 'default/web', to = 'default/api', port = 80, talk = {} }: Question): Promise<PolicyVerdict> {
-  const question = { from: parsePartyName('from', from), to: parsePartyName('to', to), protocol: IP_PROTOCOLS.TCP, port, talk };
+  const question = {
+    from: parsePartyName('from', from),
+    to: parsePartyName('to', to),
+    protocol: IP_PROTOCOLS.TCP,
+    port,
+    talk,
+    serving: SERVING,
+  };
   return judge((await shop()).objects, { impliesNamespaces: true }, question);
 }
 
 const saying = (line: string, ...headers: readonly string[]): Talk => ({
-  request: readRequest({ line, host: 'api', headers }, 'full'),
+  request: readRequest({ line, host: 'api', headers }, SERVING),
 });
 
 type Case = readonly [what: string, question: Question, decision: PolicyVerdict['decision'], reason: RegExp | undefined];
@@ -100,6 +109,13 @@ const CASES: readonly Case[] = [
     'unknown',
     /Secret default\/token is not known here/,
   ],
+  [
+    'a request with dot segments that have parameters',
+    { talk: saying('GET /public/..%3b/x') },
+    'deny',
+    /^its path has dot segments with parameters, .*: such a request is refused whatever rules say$/,
+  ],
+  ['a request with a lookalike of a header', { talk: saying('PUT /inbox', 'X_Role: admin') }, 'deny', /^header x-role is missing/],
   ['a request to a port whose only rule is wrong', { port: 81, talk: saying('GET /') }, 'deny', undefined],
   ['nothing, at a port whose only rule is wrong', { port: 81 }, 'deny', undefined],
   ['a request of the own node', { from: 'host', talk: saying('DELETE /') }, 'allow', undefined],
@@ -164,7 +180,7 @@ const WRONG: readonly (readonly [line: string, header: string])[] = [
 for (const [line, header] of WRONG) {
   test(`${JSON.stringify([line, header])} is no request`, () => {
     assert.throws(
-      () => readRequest({ line, host: '', headers: header === '' ? [] : [header] }, 'full'),
+      () => readRequest({ line, host: '', headers: header === '' ? [] : [header] }, SERVING),
       (error) => error instanceof CliError && error.code === 'usage',
     );
   });
@@ -172,12 +188,12 @@ for (const [line, header] of WRONG) {
 
 const ANSWERED: readonly (readonly [line: string, message: RegExp])[] = [
   ['GET /public%2fa', /^Envoy answers \/public%2fa with a redirect to \/public\/a, by which rules judge$/],
-  ['GET /public%00', /^Envoy answers \/public%00 with 400$/],
+  ['GET /public%00', /^Envoy answers \/public%00 with 400, as the path has an escaped zero byte \(%00\)$/],
 ];
 for (const [line, message] of ANSWERED) {
   test(`${line} is answered by Envoy itself`, () => {
     assert.throws(
-      () => readRequest({ line, host: '', headers: [] }, 'full'),
+      () => readRequest({ line, host: '', headers: [] }, SERVING),
       (error) => error instanceof CliError && error.code === 'failed' && message.test(error.message),
     );
   });

@@ -1,11 +1,26 @@
-import { describeHttpRule, describeMisses, type HttpRequest, judgeRequest, normalizeRequest } from '../../l7-filters/http/index.ts';
+import {
+  describeHttpRule,
+  describeMisses,
+  describeRefusal,
+  type HttpRequest,
+  type JudgeOptions,
+  judgeRequest,
+  normalizeRequest,
+} from '../../l7-filters/http/index.ts';
 import { findServerName } from '../../l7-filters/tls/index.ts';
-import type { FieldRef, PathNormalization, Slot } from '../../model/index.ts';
+import type { FieldRef, Slot } from '../../model/index.ts';
 import { CliError } from '../cli-error.ts';
+
+/** How requests are served, by the settings. */
+export type Serving = Omit<JudgeOptions, 'equalsSecret'>;
+
+const DEFAULT_SERVING: Serving = { pathNormalization: 'full', headersWithUnderscores: 'allow' };
 
 /** What is said on a connection. */
 export interface Talk {
   readonly request?: HttpRequest | undefined;
+  /** By default as settings are by default. */
+  readonly serving?: Serving;
   /** Of TLS (SNI). */
   readonly serverName?: string | undefined;
 }
@@ -39,8 +54,9 @@ export function judgeSlot(slot: Slot, talk: Talk): Layer7Report {
     };
   }
   if (!talk.request) return { ...about, decision: rules.rules.length > 0 ? 'asked' : 'deny' };
-  const judgement = judgeRequest(rules.rules, talk.request);
+  const judgement = judgeRequest(rules.rules, talk.request, talk.serving ?? DEFAULT_SERVING);
   if (judgement.decision === 'allow') return { ...about, decision: 'allow', reason: describeHttpRule(judgement.by.rule) };
+  if (judgement.decision === 'refuse') return { ...about, decision: 'deny', reason: describeRefusal(judgement.refusal) };
   const { decision, nearest } = judgement;
   return { ...about, decision, ...(nearest ? { reason: describeMisses(nearest) } : {}) };
 }
@@ -66,11 +82,11 @@ export interface RequestText {
  * Reads a request, as Envoy normalises it before rules see it.
  * @throws CliError for what no request can be, or what Envoy answers itself
  */
-export function readRequest(text: RequestText, mode: PathNormalization): HttpRequest {
+export function readRequest(text: RequestText, serving: Serving): HttpRequest {
   const request = parseRequest(text);
-  const normalized = normalizeRequest(request, mode);
+  const normalized = normalizeRequest(request, serving);
   if (normalized.kind === 'request') return normalized.request;
-  const answer = normalized.kind === 'redirect' ? `a redirect to ${normalized.path}, by which rules judge` : '400';
+  const answer = normalized.kind === 'redirect' ? `a redirect to ${normalized.path}, by which rules judge` : `400, as ${normalized.reason}`;
   throw new CliError('failed', `Envoy answers ${request.path} with ${answer}`);
 }
 

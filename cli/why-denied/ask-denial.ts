@@ -12,7 +12,7 @@ const denialView = z.object({
   host: z.string(),
   client: z.string(),
   destination: z.string(),
-  verdict: z.enum(['nothing', 'nearest', 'allowed', 'unknown']),
+  verdict: z.enum(['refused', 'nothing', 'nearest', 'allowed', 'unknown']),
   text: z.string(),
 });
 

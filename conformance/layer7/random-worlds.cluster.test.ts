@@ -89,8 +89,8 @@ describe(`requests in random worlds, from seed ${SEED} (SLUICE_POLICY_SEED)`, ne
     t.diagnostic(counts.join(', '));
     const sum = outcomes.values().reduce((total, count) => total + count, 0);
     assert.ok(sum >= MIN_REQUESTS, `only ${sum} requests`);
-    for (const answer of ['allowed', 'denied by layer 4', 'denied by layer 7'] as const) {
-      assert.ok((outcomes.get(answer) ?? 0) > MIN_REQUESTS / 50, counts.join(', '));
+    for (const answer of ['allowed', 'denied by layer 4', 'denied by layer 7', 'answered by Envoy'] as const) {
+      assert.ok((outcomes.get(answer) ?? 0) > MIN_REQUESTS / 100, counts.join(', '));
     }
   });
 });
@@ -98,6 +98,8 @@ describe(`requests in random worlds, from seed ${SEED} (SLUICE_POLICY_SEED)`, ne
 function answerIn(outcome: HttpOutcome): Answer {
   if ('failed' in outcome) return 'denied by layer 4';
   if (outcome.status === 403 && outcome.body === 'Access denied\r\n') return 'denied by layer 7';
+  // The servers of the lab answer nothing with these.
+  if (outcome.status === 400 || outcome.status === 307) return 'answered by Envoy';
   assert.equal(outcome.status, 200, JSON.stringify(outcome));
   return 'allowed';
 }

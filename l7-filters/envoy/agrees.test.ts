@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Agent, request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { Random } from '../../kube/fuzz/random.ts';
-import type { PathNormalization } from '../../model/index.ts';
+import type { HeadersWithUnderscores, PathNormalization } from '../../model/index.ts';
 import { Backend } from '../../testkit/backend.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
@@ -17,9 +17,32 @@ const SLOTS = 40;
 const REQUESTS = 100;
 const MODES = ['none', 'base', 'merge-slashes', 'full'] as const satisfies readonly PathNormalization[];
 
+const UNDERSCORES = ['allow', 'drop', 'reject'] as const satisfies readonly HeadersWithUnderscores[];
+
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
 const METHOD_PATTERNS = ['GET', 'GET|POST', 'P.*', '(?i)get', '[A-Z]{3}', 'G.T'] as const;
-const SEGMENTS = ['a', 'b', 'ab', 'A', '1', '22', '.', '..', '', 'a.b', '%41', '%2e', '%2F', '%5c', 'a%20b'] as const;
+const SEGMENTS = [
+  'a',
+  'b',
+  'ab',
+  'A',
+  '1',
+  '22',
+  '.',
+  '..',
+  '',
+  'a.b',
+  '%41',
+  '%2e',
+  '%2F',
+  '%5c',
+  'a%20b',
+  '..;',
+  '.;x=1',
+  '..%3B',
+  ';',
+  'a%00',
+] as const;
 const PATH_PATTERNS = [
   '/a',
   '/a/b',
@@ -39,15 +62,16 @@ const PATH_PATTERNS = [
   '/\\Qa.b',
   '/a?b*',
 ] as const;
-const HOSTS = ['web.test', 'WEB.test', 'web.test.', 'web.test:80', 'other.test', 'webxtest'] as const;
+const HOSTS = ['web.test', 'WEB.test', 'web.test.', 'web.test:80', 'other.test', 'webxtest', 'web.test,other.test'] as const;
 const HOST_PATTERNS = ['web.test', 'web\\.test', '.*\\.test', '(?i)web\\.test', 'web\\.test(:[0-9]+)?', 'web\\.test|other\\.test'] as const;
+const NAMES = ['x-a', 'x-b', 'x_a'] as const;
 const VALUES = ['a', 'b', 'a,b', ''] as const;
 const WANTED = ['a', 'b', 'a,b'] as const;
 
 function randomRule(random: Random): RuleText {
   const some = <T>(all: readonly [T, ...T[]]) => (random.chance(0.6) ? random.pick(all) : undefined);
   const [method, path, host] = [some(METHOD_PATTERNS), some(PATH_PATTERNS), random.chance(0.3) ? random.pick(HOST_PATTERNS) : undefined];
-  const name = random.pick(['x-a', 'x-b']);
+  const name = random.pick(NAMES);
   const text = some(WANTED);
   const headers = random.chance(0.3)
     ? [{ name, mismatch: random.pick(['deny', 'log'] as const), ...(text && { value: { kind: 'literal', text } as const }) }]
@@ -58,8 +82,17 @@ function randomRule(random: Random): RuleText {
 function randomRequest(random: Random): HttpRequest {
   const segments = Array.from({ length: 1 + random.below(3) }, () => random.pick(SEGMENTS));
   const query = random.chance(0.2) ? random.pick(['?', '?x=1', '?x=/../b']) : '';
-  const headers = ['x-a', 'x-b'].filter(() => random.chance(0.4)).map((name) => [name, random.pick(VALUES)] as const);
+  const headers = NAMES.filter(() => random.chance(0.4)).map((name) => [name, random.pick(VALUES)] as const);
   return { method: random.pick(METHODS), path: `/${segments.join('/')}${query}`, host: random.pick(HOSTS), headers };
+}
+
+interface Setting {
+  readonly mode: PathNormalization;
+  readonly underscores: HeadersWithUnderscores;
+}
+
+function optionsOf({ mode, underscores }: Setting) {
+  return { pathNormalization: mode, headersWithUnderscores: underscores };
 }
 
 describe(`Envoy decides as rules are judged, from seed ${SEED} (SLUICE_FUZZ_SEED)`, needs('envoy'), () => {
@@ -71,6 +104,7 @@ describe(`Envoy decides as rules are judged, from seed ${SEED} (SLUICE_FUZZ_SEED
       seed: SEED + index,
       rules: Array.from({ length: random.below(6) }, () => randomRule(random)),
       mode: random.pick(MODES),
+      underscores: random.pick(UNDERSCORES),
     };
   });
   const ports: number[] = [];
@@ -81,11 +115,11 @@ describe(`Envoy decides as rules are judged, from seed ${SEED} (SLUICE_FUZZ_SEED
     backend = await Backend.start({ name: 'pod' });
     for (const _ of slots) ports.push(await freePort());
     scene = await SlotScene.start(
-      slots.map(({ seed, rules, mode }, index) => ({
+      slots.map(({ seed, rules, ...setting }, index) => ({
         slot: httpSlot(`random-${seed}`, rules),
         port: ports[index] ?? 0,
         backendPort: backend.port,
-        options: { ...SLOT_OPTIONS, http: { ...SLOT_OPTIONS.http, pathNormalization: mode } },
+        options: { ...SLOT_OPTIONS, http: { ...SLOT_OPTIONS.http, ...optionsOf(setting) } },
       })),
     );
     for (const port of ports) await eventually(() => requestHttp1({ port, host: 'web.test' }));
@@ -96,15 +130,16 @@ describe(`Envoy decides as rules are judged, from seed ${SEED} (SLUICE_FUZZ_SEED
     await backend?.[Symbol.asyncDispose]();
   });
 
-  for (const [index, { random, seed, rules, mode }] of slots.entries()) {
-    test(`seed ${seed}: ${rules.length} rules, ${mode}`, async () => {
+  for (const [index, { random, seed, rules, ...setting }] of slots.entries()) {
+    const options = optionsOf(setting);
+    test(`seed ${seed}: ${rules.length} rules, ${Object.values(options)}`, async () => {
       const httpRules = rules.map(httpRule);
       for (let count = 0; count < REQUESTS; count += 1) {
         const asked = randomRequest(random);
-        const normal = normalizeRequest(asked, mode);
+        const normal = normalizeRequest(asked, options);
         const expected =
           { request: 0, redirect: 307, refused: 400 }[normal.kind] ||
-          (normal.kind === 'request' && judgeRequest(httpRules, normal.request).decision === 'allow' ? 200 : 403);
+          (normal.kind === 'request' && judgeRequest(httpRules, normal.request, options).decision === 'allow' ? 200 : 403);
         assert.equal(await send(ports[index] ?? 0, asked), expected, `seed ${seed}: ${JSON.stringify({ asked, normal, rules })}`);
       }
     });

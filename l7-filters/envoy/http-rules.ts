@@ -1,10 +1,10 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { ActionSchema, RBAC_Action } from '@sluice/envoy-protos/envoy/config/rbac/v3/rbac_pb.js';
 import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
-import type { HttpRule } from '../../model/index.ts';
+import type { HttpRule, RequestRefusal } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import { joinRegexes } from './joined-regexes.ts';
-import { allOf, anyOfThem, contains, headerInput, type Matcher, matchesFully, type OnMatch, type Predicate } from './matching.ts';
+import { allOf, contains, headerInput, type Matcher, matchesFully, type OnMatch, type Predicate } from './matching.ts';
 import { patternOf } from './pattern.ts';
 import { AUTHORITY, PATH, predicatesBesidePath } from './rule-predicates.ts';
 import type { SlotSecrets } from './secrets.ts';
@@ -15,7 +15,6 @@ const BETWEEN_HOSTS = ',';
 const DOTS_WITH_PARAMETERS = '[^?]*/\\.\\.?(?:;|%3[Bb]).*';
 
 const ALLOW = action('allow', RBAC_Action.ALLOW);
-const DENY = action('deny', RBAC_Action.DENY);
 
 export interface HttpRulesOptions {
   readonly secrets: SlotSecrets;
@@ -42,9 +41,12 @@ export function translateHttpRules(rules: readonly HttpRule[], options: HttpRule
   const { secrets, maxProgramSize, readsPathsAlike, audits } = options;
   const nothing = { action: RBAC_Action.ALLOW };
   if (rules.length === 0) return anyOf(RBACSchema, audits ? { shadowRules: nothing } : { rules: nothing });
-  const refused = anyOfThem([contains(AUTHORITY, BETWEEN_HOSTS), ...(readsPathsAlike ? [matchesFully(PATH, DOTS_WITH_PARAMETERS)] : [])]);
+  const refusals = [
+    refuse('several-hosts', contains(AUTHORITY, BETWEEN_HOSTS)),
+    ...(readsPathsAlike ? [refuse('dots-with-parameters', matchesFully(PATH, DOTS_WITH_PARAMETERS))] : []),
+  ];
   const matcher: Matcher = {
-    matcherType: { case: 'matcherList', value: { matchers: [{ predicate: refused, onMatch: DENY }] } },
+    matcherType: { case: 'matcherList', value: { matchers: refusals } },
     onNoMatch: { onMatch: { case: 'matcher', value: translateMatcher(rules, secrets, maxProgramSize) } },
   };
   return anyOf(RBACSchema, audits ? { shadowMatcher: matcher } : { matcher });
@@ -113,6 +115,11 @@ function isAlwaysTrue(alternatives: Alternatives): boolean {
 function keyOf({ method, host, headers }: HttpRule): string {
   const required = headers.filter(({ mismatch }) => mismatch === 'deny').map(({ name, value }) => [name, value]);
   return JSON.stringify([method?.regex ?? null, host?.regex ?? null, required]);
+}
+
+/** Whose name stands in what Envoy says of the denial. */
+function refuse(refusal: RequestRefusal, predicate: Predicate) {
+  return { predicate, onMatch: action(refusal, RBAC_Action.DENY) };
 }
 
 function action(name: string, value: RBAC_Action): OnMatch {

@@ -8,6 +8,7 @@ import {
   type HttpRequest,
   type HttpRuleSpec,
   ingestHttpRule,
+  type JudgeOptions,
   judgeRequest,
 } from './index.ts';
 
@@ -22,6 +23,8 @@ function ruleOf(spec: HttpRuleSpec, index = 0): HttpRule {
 function requestOf(more: Partial<HttpRequest> = {}): HttpRequest {
   return { method: 'GET', path: '/', host: 'a.example', headers: [], ...more };
 }
+
+const OPTIONS: JudgeOptions = { pathNormalization: 'full', headersWithUnderscores: 'allow' };
 
 type Case = readonly [what: string, rule: HttpRuleSpec, request: Partial<HttpRequest>, allowed: boolean];
 
@@ -71,15 +74,16 @@ const CASES: readonly Case[] = [
 describe('a request', () => {
   for (const [what, spec, request, allowed] of CASES) {
     test(`${allowed ? 'is' : 'is not'} allowed by a rule with ${what}`, () => {
-      assert.equal(judgeRequest([ruleOf(spec)], requestOf(request)).decision, allowed ? 'allow' : 'deny');
+      assert.equal(judgeRequest([ruleOf(spec)], requestOf(request), OPTIONS).decision, allowed ? 'allow' : 'deny');
     });
   }
 
-  test('is allowed by none of no rules', () => assert.deepEqual(judgeRequest([], requestOf()), { decision: 'deny', nearest: undefined }));
+  test('is allowed by none of no rules', () =>
+    assert.deepEqual(judgeRequest([], requestOf(), OPTIONS), { decision: 'deny', nearest: undefined }));
 
   test('is told the first rule that allows it, and the headers that it has otherwise', () => {
     const rules = [ruleOf({ method: 'PUT' }), ruleOf({ headerMatches: [{ name: 'X-A', value: 'b', mismatch: 'ADD' }] }, 1), ruleOf({}, 2)];
-    const judgement = judgeRequest(rules, requestOf());
+    const judgement = judgeRequest(rules, requestOf(), OPTIONS);
     assert.equal(judgement.decision, 'allow');
     assert.deepEqual(judgement.decision === 'allow' && [judgement.by.rule, judgement.by.adjusted], [rules[1], rules[1]?.headers]);
   });
@@ -94,13 +98,65 @@ describe('a request', () => {
     ];
   for (const [what, equals, headers, decision] of SECRETS) {
     test(`is judged "${decision}" where the value of a Secret ${what}`, () => {
-      assert.equal(judgeRequest([secret], requestOf({ headers }), equals).decision, decision);
+      assert.equal(
+        judgeRequest([secret], requestOf({ headers }), { ...OPTIONS, ...(equals && { equalsSecret: equals }) }).decision,
+        decision,
+      );
     });
   }
 
   test('is not denied for want of a Secret where another rule allows it', () => {
-    assert.equal(judgeRequest([secret, ruleOf({})], requestOf({ headers: [['x-token', 'a']] })).decision, 'allow');
+    assert.equal(judgeRequest([secret, ruleOf({})], requestOf({ headers: [['x-token', 'a']] }), OPTIONS).decision, 'allow');
   });
+});
+
+describe('a request that is refused whatever rules say', () => {
+  const PATH = { pathNormalization: 'full', headersWithUnderscores: 'allow' } as const;
+  const REFUSED: readonly (readonly [request: Partial<HttpRequest>, options: JudgeOptions, decision: string])[] = [
+    [{ host: 'a.example,b.example' }, PATH, 'several-hosts'],
+    [{ path: '/a/..;/b' }, PATH, 'dots-with-parameters'],
+    [{ path: '/a/.%3bc=d' }, { ...PATH, pathNormalization: 'base' }, 'dots-with-parameters'],
+    [{ path: '/a/..;/b' }, { ...PATH, pathNormalization: 'none' }, 'allow'],
+    [{ path: '/a?b=/..;/' }, PATH, 'allow'],
+    [{ path: '/a;b/...;' }, PATH, 'allow'],
+  ];
+  for (const [request, options, expected] of REFUSED) {
+    test(`${JSON.stringify(request)} with ${options.pathNormalization}: ${expected}`, () => {
+      const judgement = judgeRequest([ruleOf({})], requestOf(request), options);
+      assert.equal(judgement.decision === 'refuse' ? judgement.refusal : judgement.decision, expected);
+    });
+  }
+
+  test('is denied like others where there are no rules', () => {
+    assert.equal(judgeRequest([], requestOf({ host: 'a,b' }), PATH).decision, 'deny');
+  });
+});
+
+describe('headers that some servers take for one that a rule names', () => {
+  const LOOKALIKES: readonly (readonly [specs: readonly HttpRuleSpec[], headers: HttpRequest['headers'], allow: boolean, drop: boolean])[] =
+    [
+      [[{ headers: ['X-Role: a'] }], [['x_role', 'a']], false, false],
+      [
+        [{ headers: ['X-Role: a'] }],
+        [
+          ['x-role', 'a'],
+          ['X_Role', 'b'],
+        ],
+        true,
+        true,
+      ],
+      [[{ headers: ['X-Role: a'] }, { headers: ['X_Role: b'] }], [['x-role', 'a']], false, true],
+      [[{ headers: ['X_Role: b'] }], [['X_Role', 'b']], true, true],
+      [[{ headers: ['X_The-Role: b'] }], [['x_the-role', 'b']], true, true],
+    ];
+  for (const [specs, headers, ...expected] of LOOKALIKES) {
+    for (const [index, headersWithUnderscores] of (['allow', 'drop'] as const).entries()) {
+      test(`${JSON.stringify([specs, headers])}, ${headersWithUnderscores}`, () => {
+        const judgement = judgeRequest(specs.map(ruleOf), requestOf({ headers }), { ...OPTIONS, headersWithUnderscores });
+        assert.equal(judgement.decision === 'allow', expected[index]);
+      });
+    }
+  }
 });
 
 describe('the nearest rule', () => {
@@ -121,7 +177,7 @@ describe('the nearest rule', () => {
   ];
   for (const [request, told] of NEAREST) {
     test(`of ${request.method} ${request.path}: ${told}`, () => {
-      const judgement = judgeRequest(rules, requestOf(request));
+      const judgement = judgeRequest(rules, requestOf(request), OPTIONS);
       assert.equal(judgement.decision === 'deny' && judgement.nearest && describeMisses(judgement.nearest), told);
     });
   }

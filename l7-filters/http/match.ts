@@ -1,5 +1,7 @@
 import { RE2JS } from 're2js';
-import type { FullMatch, HeaderRule, HttpRule } from '../../model/index.ts';
+import type { FullMatch, HeaderRule, HttpOptions, HttpRule, RequestRefusal } from '../../model/index.ts';
+import { dropLookalikes } from './lookalikes.ts';
+import { findRefusal } from './refuse.ts';
 import { type HttpRequest, headerValue } from './request.ts';
 
 export type Secret = Extract<HeaderRule['value'], { kind: 'secret' }>;
@@ -29,6 +31,8 @@ export interface RuleMatch {
 /** What becomes of a request. */
 export type RequestJudgement =
   | { readonly decision: 'allow'; readonly by: RuleMatch }
+  /** Rules are not asked. */
+  | { readonly decision: 'refuse'; readonly refusal: RequestRefusal }
   /** Whether it passes depends on a Secret. */
   | { readonly decision: 'unknown'; readonly nearest: RuleMatch }
   /** `nearest` is the rule that misses least, the first of several; undefined where there are no rules. */
@@ -36,11 +40,21 @@ export type RequestJudgement =
 
 const UNKNOWN: EqualsSecret = () => undefined;
 
+/** As of who serves the request. */
+export interface JudgeOptions extends Pick<HttpOptions, 'pathNormalization' | 'headersWithUnderscores'> {
+  /** By default, no value of a Secret is known. */
+  readonly equalsSecret?: EqualsSecret;
+}
+
 /**
  * Judges a request by rules of which any allows. Patterns are RE2 and match the whole of a field.
- * @param equalsSecret by default, no value of a Secret is known
+ * @param sent as {@link normalizeRequest} leaves it
  */
-export function judgeRequest(rules: readonly HttpRule[], request: HttpRequest, equalsSecret = UNKNOWN): RequestJudgement {
+export function judgeRequest(rules: readonly HttpRule[], sent: HttpRequest, options: JudgeOptions): RequestJudgement {
+  const { equalsSecret = UNKNOWN } = options;
+  const refusal = rules.length > 0 ? findRefusal(sent, options) : undefined;
+  if (refusal) return { decision: 'refuse', refusal };
+  const request = dropLookalikes(rules, sent, options);
   const matches = rules.map((rule) => matchRule(rule, request, equalsSecret));
   const by = matches.find(({ misses }) => misses.length === 0);
   if (by) return { decision: 'allow', by };

@@ -3,9 +3,9 @@ import type { Packet } from '../oracle/judge.ts';
 import type { PlainObject } from '../oracle/objects.ts';
 import { nodesOf, podsOf } from '../oracle/parties.ts';
 import type { Talk } from '../oracle/talk.ts';
-import type { SlotTalk } from '../testing/compiled-policy.ts';
+import type { SlotTalk, TalkOutcome } from '../testing/compiled-policy.ts';
 
-export type Outcome = 'allowed' | 'denied by layer 4' | 'denied by layer 7';
+export type Outcome = TalkOutcome;
 
 /** One line of `requests.txt`. */
 export interface Request {
@@ -19,7 +19,7 @@ export interface Request {
 const WORLD = '203.0.113.7';
 const LINE =
   /^(?<from>\S+) → (?<to>\S+) (?<protocol>TCP|UDP)\/(?<port>\d+)(?: (?<method>[A-Z]+) (?<path>\/\S*))?(?<rest>(?: [\w-]+=\S+)*) +: (?<outcome>.+)$/;
-const OUTCOMES: readonly Outcome[] = ['allowed', 'denied by layer 4', 'denied by layer 7'];
+const OUTCOMES: readonly Outcome[] = ['allowed', 'denied by layer 4', 'denied by layer 7', 'answered by Envoy'];
 const PROTOCOLS: Readonly<Record<string, number>> = IP_PROTOCOLS;
 
 /**

@@ -2,7 +2,7 @@ import { askCiliumPolicies } from './cilium-policy.ts';
 import { askNetworkPolicies, type Question } from './network-policy.ts';
 import type { PlainObject } from './objects.ts';
 import { partyAt, podAt } from './parties.ts';
-import { type Asked, isMet, type Talk } from './talk.ts';
+import { type Asked, hear, type Talk } from './talk.ts';
 
 export interface Packet {
   /** Of whoever opens the connection; in canonical form, of the same family as the other. */
@@ -37,12 +37,17 @@ export function judge(objects: readonly PlainObject[], packet: Packet, options: 
 export function judgeTalk(
   objects: readonly PlainObject[],
   packet: Packet,
-  talk: Talk,
+  said: Talk,
   options: OracleOptions = {},
-): 'allowed' | 'denied by layer 4' | 'denied by layer 7' {
+): 'allowed' | 'denied by layer 4' | 'denied by layer 7' | 'answered by Envoy' {
+  let talk = said;
   for (const answer of answers(objects, packet, options)) {
     if (answer === 'deny') return 'denied by layer 4';
-    if (answer !== 'allow' && !answer.allows && !isMet(answer.asked, talk)) return 'denied by layer 7';
+    if (answer === 'allow') continue;
+    const heard = hear(answer.asked, talk, answer.allows);
+    if (heard.kind === 'answered') return 'answered by Envoy';
+    if (heard.kind === 'denied') return 'denied by layer 7';
+    talk = heard.talk;
   }
   return 'allowed';
 }

@@ -21,12 +21,70 @@ export type Asked =
   | { readonly kind: 'http'; readonly rules: readonly PlainHttpRule[] }
   | { readonly kind: 'tls'; readonly names: readonly string[] };
 
-/** Whether one of what is asked is met; nothing is where requests and server names are asked for at once. */
-export function isMet(asked: readonly Asked[], talk: Talk): boolean {
-  if (new Set(asked.map(({ kind }) => kind)).size > 1) return false;
-  return asked.some((each) =>
-    each.kind === 'http' ? each.rules.some((rule) => isRequest(rule, talk)) : each.names.some((name) => isServer(name, talk.serverName)),
-  );
+/** What becomes of something that is said where layer 7 decides. */
+export type Heard =
+  /** As whoever comes next hears it. */
+  | { readonly kind: 'passes'; readonly talk: Talk }
+  | { readonly kind: 'denied' }
+  /** With 400, or a redirect, before rules are looked at. */
+  | { readonly kind: 'answered' };
+
+/**
+ * Whether one of what is asked is met; nothing is where requests and server names are asked for at once.
+ * @param allows whether something lets everything through besides
+ */
+export function hear(asked: readonly Asked[], talk: Talk, allows: boolean): Heard {
+  const names = asked.flatMap((each) => (each.kind === 'tls' ? each.names : []));
+  const rules = asked.flatMap((each) => (each.kind === 'http' ? each.rules : []));
+  if (asked.some(({ kind }) => kind === 'tls')) {
+    const isOne = asked.every(({ kind }) => kind === 'tls');
+    return allows || (isOne && names.some((name) => isServer(name, talk.serverName))) ? { kind: 'passes', talk } : { kind: 'denied' };
+  }
+  if (isAnswered(talk.path)) return { kind: 'answered' };
+  const served = { ...talk, path: asServed(talk.path) };
+  const seen = { ...served, headers: withoutLookalikes(talk.headers, rules) };
+  const isSafe = !isReadInTwoWays(served);
+  return allows || (isSafe && rules.some((rule) => isRequest(rule, seen))) ? { kind: 'passes', talk: seen } : { kind: 'denied' };
+}
+
+/** The path has a fragment, an escaped zero byte or an escaped slash: what Envoy answers itself. */
+function isAnswered(path: string): boolean {
+  const [target = ''] = path.split('?');
+  const escapes = target.toLowerCase().match(/%[0-9a-f]{2}/g) ?? [];
+  return path.includes('#') || escapes.some((letter) => ['%00', '%2f', '%5c'].includes(letter));
+}
+
+/** Of the paths that are asked for here, those that Envoy resolves have dots with parameters; it reads these as dots where nothing is escaped. */
+function asServed(path: string): string {
+  const [target = '', ...query] = path.split('?');
+  const [, ...segments] = target.split('/');
+  const kept: string[] = [];
+  for (const [index, segment] of segments.entries()) {
+    const [dots = ''] = segment.split(';');
+    const isDots = segment !== dots && (dots === '.' || dots === '..');
+    if (isDots && dots === '..') kept.pop();
+    if (!isDots) kept.push(segment);
+    else if (index === segments.length - 1) kept.push('');
+  }
+  return [`/${kept.join('/')}`.replace(/%2e/gi, '.'), ...query].join('?');
+}
+
+/** Several hosts, or a segment that is dots to who leaves out parameters. */
+function isReadInTwoWays({ host, path }: Talk): boolean {
+  const [target = ''] = path.split('?');
+  const segments = target.split('/').map((segment) => segment.replace(/%3b/gi, ';').replace(/%2e/gi, '.'));
+  return host.split(',').length > 1 || segments.some((segment) => segment.startsWith('.;') || segment.startsWith('..;'));
+}
+
+/** Of what is named with a hyphen nothing comes through with an underscore in its place, and the other way round. */
+function withoutLookalikes(headers: Talk['headers'], rules: readonly PlainHttpRule[]): Talk['headers'] {
+  const named = rules.flatMap((rule) => [
+    ...(rule.headers ?? []).map((text) => text.split(/:? /)[0] ?? ''),
+    ...(rule.headerMatches ?? []).map(({ name }) => name),
+  ]);
+  const wanted = named.map((name) => name.toLowerCase());
+  const isKept = (header: string) => wanted.every((name) => name === header || name.split(/[-_]/).join() !== header.split(/[-_]/).join());
+  return Object.fromEntries(Object.entries(headers).filter(([header]) => isKept(header)));
 }
 
 /** @see https://docs.cilium.io/en/stable/security/policy/language/#http */

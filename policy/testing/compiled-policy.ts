@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type HttpRequest, judgeRequest } from '../../l7-filters/http/index.ts';
+import { dropLookalikes, type HttpRequest, judgeRequest, normalizeRequest } from '../../l7-filters/http/index.ts';
 import { findServerName } from '../../l7-filters/tls/index.ts';
 import {
   ANY,
@@ -23,6 +23,12 @@ export interface SlotTalk {
   readonly request: HttpRequest;
   readonly serverName: string;
 }
+
+/** How Envoys serve, unless settings say otherwise. */
+const SERVING = { pathNormalization: 'full', headersWithUnderscores: 'allow' } as const;
+
+/** What becomes of what is said on a connection. */
+export type TalkOutcome = 'allowed' | 'denied by layer 4' | 'denied by layer 7' | 'answered by Envoy';
 
 /** What agents make of the changes that an engine tells: the state of the kernel of every node. */
 export class CompiledPolicy {
@@ -108,28 +114,38 @@ export class CompiledPolicy {
   /** Like {@link judge}, with what is said once the connection is there. */
   judgeTalk(
     { from, to, protocol, port }: { readonly from: string; readonly to: string; readonly protocol: number; readonly port: number },
-    talk: SlotTalk,
+    said: SlotTalk,
     hosts: ReadonlyMap<string, readonly string[]>,
-  ): 'allowed' | 'denied by layer 4' | 'denied by layer 7' {
+  ): TalkOutcome {
     const sender = this.#byAddress.get(from);
     const receiver = this.#byAddress.get(to);
     const doors = [
       sender ? [this.#judgeAt(sender, 'egress', to, protocol, port, hosts)] : [],
       receiver ? [this.#judgeAt(receiver, 'ingress', from, protocol, port, hosts)] : [],
     ].flat();
+    let talk = said;
     for (const decision of doors) {
       if (decision.kind === 'deny') return 'denied by layer 4';
-      if (decision.kind === 'slot' && !this.#passesSlot(decision.slot, talk)) return 'denied by layer 7';
+      if (decision.kind !== 'slot') continue;
+      const passed = this.#passSlot(decision.slot, talk);
+      if (typeof passed === 'string') return passed;
+      talk = passed;
     }
     return 'allowed';
   }
 
-  #passesSlot(name: string, { request, serverName }: SlotTalk): boolean {
+  /** @returns what goes on, where it does */
+  #passSlot(name: string, talk: SlotTalk): SlotTalk | TalkOutcome {
     const slot = this.#slots.get(name);
     if (!slot) throw new Error(`no slot ${name}`);
-    if (slot.allowsAll.length > 0) return true;
-    if (slot.rules.kind === 'tls') return findServerName(slot.rules.rules, serverName) !== undefined;
-    return judgeRequest(slot.rules.rules, request).decision === 'allow';
+    const { rules, allowsAll } = slot;
+    const isOpen = allowsAll.length > 0;
+    if (rules.kind === 'tls') return isOpen || findServerName(rules.rules, talk.serverName) ? talk : 'denied by layer 7';
+    const normalized = normalizeRequest(talk.request, SERVING);
+    if (normalized.kind !== 'request') return 'answered by Envoy';
+    const { request } = normalized;
+    if (!isOpen && judgeRequest(rules.rules, request, SERVING).decision !== 'allow') return 'denied by layer 7';
+    return { ...talk, request: dropLookalikes(rules.rules, request, SERVING) };
   }
 
   #judgeAt(

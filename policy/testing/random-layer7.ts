@@ -6,9 +6,9 @@ import type { Talk } from '../oracle/talk.ts';
 const method = fc.constantFrom('GET', 'PUT', 'GET|PUT', '[A-Z]+', 'P.*', '', undefined);
 const path = fc.constantFrom('/public', '/public/.*', '/(public|private)', '/private\\?all=[01]', '.*', '/', undefined, undefined);
 const host = fc.constantFrom('a\\.example', '.*\\.example', 'a.example(:80)?', undefined, undefined);
-const headers = fc.constantFrom(['X-Role: admin'], ['X-Role'], ['x-role admin', 'X-Token'], [], undefined, undefined);
+const headers = fc.constantFrom(['X-Role: admin'], ['X_Role: admin'], ['X-Role'], ['x-role admin', 'X-Token'], [], undefined, undefined);
 const headerMatch = fc.record({
-  name: fc.constantFrom('X-Role', 'x-token'),
+  name: fc.constantFrom('X-Role', 'x-token', 'X_Token'),
   value: fc.constantFrom('admin', 'one', '', undefined),
   mismatch: fc.constantFrom('LOG', 'ADD', 'DELETE', 'REPLACE', undefined, undefined, undefined, undefined),
 });
@@ -34,12 +34,33 @@ const sentHeaders = fc.constantFrom<Record<string, string>>(
   { 'x-role': 'admin' },
   { 'x-role': 'user', 'x-token': 'one' },
   { 'x-role': 'admin', 'x-token': 'one' },
+  { x_role: 'admin', x_token: 'one' },
+  { 'x-role': 'user', x_role: 'admin' },
 );
 
 export const talk: fc.Arbitrary<Talk> = fc.record({
   method: fc.constantFrom('GET', 'PUT', 'PATCH', 'get'),
-  path: fc.constantFrom('/public', '/public/a', '/private', '/private?all=1', '/', '/Public'),
-  host: fc.constantFrom('a.example', 'b.a.example', 'aXexample', 'a.example:80', ''),
+  path: fc.oneof(
+    { weight: 8, arbitrary: fc.constantFrom('/public', '/public/a', '/private', '/private?all=1', '/', '/Public') },
+    // Servers read some of these in two ways, and Envoy answers others itself.
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom(
+        '/public/..;/private',
+        '/public/.%2E;/a',
+        '/public/.%3Bb',
+        '/public/a;b',
+        '/public?/..;/',
+        '/public%2Fa',
+        '/a%00',
+        '/a#b',
+      ),
+    },
+  ),
+  host: fc.oneof(
+    { weight: 8, arbitrary: fc.constantFrom('a.example', 'b.a.example', 'aXexample', 'a.example:80', '') },
+    { weight: 1, arbitrary: fc.constant('a.example,b.example') },
+  ),
   headers: sentHeaders,
   serverName: fc.constantFrom('a.example', 'b.a.example', 'ab.example', 'example', 'A.EXAMPLE', ''),
 });

@@ -1,0 +1,23 @@
+import type { HttpOptions, RequestRefusal } from '../../model/index.ts';
+import type { HttpRequest } from './request.ts';
+
+const DOTS_WITH_PARAMETERS = /^[^?]*\/\.\.?(;|%3b)/i;
+
+/** Why rules are not asked about a request that was normalised; undefined where they are. */
+export function findRefusal(
+  { host, path }: HttpRequest,
+  { pathNormalization }: Pick<HttpOptions, 'pathNormalization'>,
+): RequestRefusal | undefined {
+  if (host.includes(',')) return 'several-hosts';
+  return pathNormalization !== 'none' && DOTS_WITH_PARAMETERS.test(path) ? 'dots-with-parameters' : undefined;
+}
+
+const DESCRIPTIONS: Readonly<Record<RequestRefusal, string>> = {
+  'several-hosts': 'it names several hosts, of which each server takes another',
+  'dots-with-parameters': 'its path has dot segments with parameters, which servers resolve in different ways',
+};
+
+/** Says it to people. */
+export function describeRefusal(refusal: RequestRefusal): string {
+  return `${DESCRIPTIONS[refusal]}: such a request is refused whatever rules say`;
+}
