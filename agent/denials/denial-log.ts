@@ -6,10 +6,12 @@ import type { HTTPAccessLogEntry } from '@sluice/envoy-protos/envoy/data/accessl
 import { StreamAccessLogsMessageSchema } from '@sluice/envoy-protos/envoy/service/accesslog/v3/als_pb.js';
 import type { Call, RpcMethod, StreamHandler } from '../../xds-server/serve/index.ts';
 
-/** A request that rules denied. */
+/** A request that rules denied, or would have without audit mode. */
 export interface Denial {
   /** Which the answer had as `x-request-id`. */
   readonly id: string;
+  /** Whether it passed, as the pod is in audit mode. */
+  readonly audited: boolean;
   readonly slot: string;
   /** ISO 8601. */
   readonly time: string;
@@ -76,14 +78,17 @@ export class DenialLog implements StreamHandler<RpcMethod> {
   }
 }
 
+/** By which its filter tells others of a request. */
+const RBAC = 'envoy.filters.http.rbac';
 /** What RBAC says where what denied has a name, as only refusals do. */
 const REFUSED = /^rbac_access_denied_matched_policy\[(?!none\])(?<refusal>.+)\]$/;
 
 function denialOf(slot: string, { commonProperties, request, response }: HTTPAccessLogEntry): Denial {
-  const { startTime, downstreamDirectRemoteAddress, downstreamLocalAddress } = commonProperties ?? {};
+  const { startTime, downstreamDirectRemoteAddress, downstreamLocalAddress, metadata } = commonProperties ?? {};
   const refusal = REFUSED.exec(response?.responseCodeDetails ?? '')?.groups?.['refusal'];
   return {
     id: request?.requestId ?? '',
+    audited: metadata?.filterMetadata[RBAC]?.['shadow_engine_result'] === 'denied',
     slot,
     time: (startTime ? timestampDate(startTime) : new Date()).toISOString(),
     method: request?.requestHeaders[':method'] ?? RequestMethod[request?.requestMethod ?? RequestMethod.METHOD_UNSPECIFIED],

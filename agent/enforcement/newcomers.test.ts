@@ -128,3 +128,55 @@ describe('devices that were there', () => {
     assert.deepEqual(scene.find({ strangers: [device(7, '192.0.2.1')] }), { 7: [INIT] });
   });
 });
+
+describe('a device with the address of a pod that had another one', () => {
+  const ADDRESS = '10.244.0.9';
+  const old = pod(300, [ADDRESS], 'old');
+  const [first, second] = [device(7, ADDRESS), device(8, ADDRESS)];
+  const isOld = { pods: [{ ...second, endpoint: old }] };
+
+  /** Where the pod was known by its first device, which is gone. */
+  function scene(): Scene {
+    const made = new Scene();
+    made.find({ pods: [{ ...first, endpoint: old }] });
+    made.find({ missing: [old] });
+    made.told.add(ADDRESS);
+    return made;
+  }
+
+  const CASES: readonly [what: string, missing: readonly PodEndpoint[], identity: Identity | undefined][] = [
+    ['is init where nobody is awaited: a node may be told of both too late', [], INIT],
+    ['is init where another is awaited', [pod(301)], INIT],
+    ['is init where one is awaited that nothing isolates', [pod(400)], INIT],
+    ['is the pod, or one like it, where only such are awaited', [pod(300, [], 'new')], undefined],
+    ['is init where others have come too', [pod(300, [], 'new'), pod(301)], INIT],
+  ];
+  for (const [what, missing, identity] of CASES) {
+    test(what, () => assert.deepEqual(scene().find({ ...isOld, missing }), identity === undefined ? {} : { 8: [identity] }));
+  }
+
+  test('is who has the address as soon as that is told, and is not closed as one that was a pod’s', () => {
+    const made = scene();
+    made.find(isOld);
+    assert.deepEqual(made.find({ pods: [{ ...second, endpoint: pod(301, [ADDRESS], 'new') }] }), {});
+  });
+
+  test('is a newcomer as others are when the pod is gone', () => {
+    const made = scene();
+    made.find(isOld);
+    made.told.delete(ADDRESS);
+    assert.deepEqual(made.find({ strangers: [second], missing: [pod(301)] }), { 8: [301, ADDRESS] });
+  });
+
+  test('is the pod’s when its addresses are told anew, or after a while', () => {
+    const told = scene();
+    told.find({ missing: [{ ...old, addresses: [] }] });
+    assert.deepEqual(told.find(isOld), {});
+    const others = scene();
+    assert.deepEqual(others.find({ pods: [{ ...second, endpoint: { ...old, addresses: ['fd00:244::9'] } }] }), {});
+    const waited = scene();
+    assert.deepEqual(waited.find(isOld), { 8: [INIT] });
+    waited.now = LONGEST_WAIT_MS;
+    for (let again = 0; again < 3; again++) assert.deepEqual(waited.find(isOld), {});
+  });
+});

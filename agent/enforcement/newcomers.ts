@@ -1,6 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net';
 import { type Identity, type PodEndpoint, RESERVED_IDENTITIES, type SubjectPolicy } from '../../model/index.ts';
-import type { DevicesState } from '../pods/index.ts';
+import type { DevicesState, PodDevice } from '../pods/index.ts';
 import type { PodDoor } from './doors.ts';
 
 /** What a node was told by which it may know who is behind a device before anybody says so. */
@@ -39,6 +39,8 @@ export class Newcomers {
   readonly #left = new Set<number>();
   /** Devices that were a pod's once. */
   readonly #former = new Set<number>();
+  /** By which device each pod was known, with which addresses; by the pod's `uid`. */
+  readonly #known = new Map<string, { readonly ifindex: number; readonly addresses: string }>();
   #hasBegun = false;
 
   constructor({ isKnown, now = () => performance.now() }: NewcomersOptions) {
@@ -46,25 +48,33 @@ export class Newcomers {
     this.#now = now;
   }
 
-  /** Those that are to be judged, and as whom. */
-  find({ pods, strangers, missing }: DevicesState, { guardedNetworks, policyOf, isTold }: Expectation): readonly PodDoor[] {
+  /** Those that are to be judged, and as whom; some of them have the address of a pod that is known, and are not to be taken for it. */
+  find(state: DevicesState, { guardedNetworks, policyOf, isTold }: Expectation): readonly PodDoor[] {
+    const { pods, strangers, missing } = state;
     this.#forgetOthers(new Set([...pods, ...strangers].map(({ ifindex }) => ifindex)));
-    for (const { ifindex } of pods) this.#former.add(ifindex);
+    const doubtful = this.#takeDoubtful(state);
+    for (const { ifindex } of pods) if (!doubtful.some((each) => each.ifindex === ifindex)) this.#former.add(ifindex);
     const networks = blockListOf(guardedNetworks);
     const inside = strangers.map(({ ifindex, name: key, addresses }) => {
       return { ifindex, key, addresses: addresses.filter((address) => networks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) };
     });
     const came = inside.filter(({ ifindex, addresses }) => addresses.length > 0 && !this.#former.has(ifindex));
-    this.#note(came.map(({ ifindex }) => ifindex));
+    this.#note([...came, ...doubtful].map(({ ifindex }) => ifindex));
     if (guardedNetworks.length === 0) return [];
     this.#hasBegun = true;
     const waiting = came.filter(({ ifindex }) => !this.#left.has(ifindex));
-    const identity = whoMayBe(waiting.length, missing, policyOf);
+    const inDoubt = doubtful.filter(({ ifindex }) => !this.#left.has(ifindex));
+    const count = waiting.length + inDoubt.length;
+    const identity = whoMayBe(count, missing, policyOf);
+    const replaced = inDoubt.flatMap(({ ifindex, name: key, addresses, endpoint }) => {
+      const who = whoHasAddressOf(endpoint, count, missing, policyOf);
+      return who === undefined || who === endpoint.identity ? [] : [{ ifindex, key, addresses, identity: who }];
+    });
     // The object of such a pod may be gone before its processes are, and who may change its own network has changed its address.
     const former = inside
       .filter(({ ifindex }) => this.#former.has(ifindex))
       .map((each) => ({ ...each, identity: RESERVED_IDENTITIES.init }));
-    const doors = [...(identity === undefined ? [] : waiting.map((each) => ({ ...each, identity }))), ...former];
+    const doors = [...(identity === undefined ? [] : waiting.map((each) => ({ ...each, identity }))), ...replaced, ...former];
     return doors.map((door) => ({ ...door, addresses: door.addresses.filter((address) => !isTold(address)) }));
   }
 
@@ -72,6 +82,23 @@ export class Newcomers {
   nextInMs(): number | undefined {
     const first = Math.min(...this.#since.values());
     return first === Number.POSITIVE_INFINITY ? undefined : Math.max(0, first + LONGEST_WAIT_MS - this.#now());
+  }
+
+  /**
+   * A pod's device is gone and another has its address: it may be the pod's, whose sandbox was made anew, or of a pod that was given the address
+   * before anybody tells that the old one is gone. What is told of that pod's addresses anew is believed.
+   */
+  #takeDoubtful({ pods, missing }: DevicesState): readonly PodDevice[] {
+    const there = new Set([...pods.map(({ endpoint }) => endpoint), ...missing].map(({ uid }) => uid));
+    for (const uid of this.#known.keys()) if (!there.has(uid)) this.#known.delete(uid);
+    for (const { uid, addresses } of missing) if (this.#known.get(uid)?.addresses !== addresses.join()) this.#known.delete(uid);
+    return pods.filter(({ endpoint, ifindex }) => {
+      const addresses = endpoint.addresses.join();
+      const known = this.#known.get(endpoint.uid);
+      if (known?.addresses === addresses && known.ifindex !== ifindex && !this.#left.has(ifindex)) return true;
+      this.#known.set(endpoint.uid, { ifindex, addresses });
+      return false;
+    });
   }
 
   #note(present: readonly number[]): void {
@@ -111,6 +138,17 @@ export function whoMayBe(
   const areStarting = candidates.every(({ addresses }) => addresses.length === 0);
   const [only, ...others] = policies;
   return only && others.length === 0 && areStarting ? only.subject : init;
+}
+
+/** The same of one that has the address of a pod that is known, which may be that pod. */
+function whoHasAddressOf(
+  pod: PodEndpoint,
+  newcomers: number,
+  awaited: readonly PodEndpoint[],
+  policyOf: (identity: Identity) => SubjectPolicy | undefined,
+): Identity | undefined {
+  if (newcomers > awaited.length) return RESERVED_IDENTITIES.init;
+  return whoMayBe(newcomers, [...awaited, { ...pod, addresses: [] }], policyOf);
 }
 
 function isOpen({ ingress, egress }: SubjectPolicy): boolean {

@@ -199,7 +199,9 @@ export class NodeEnforcement implements AsyncDisposable {
     clearTimeout(this.#newcomersTimer);
     const delay = this.#newcomers.nextInMs();
     if (delay !== undefined) this.#newcomersTimer = setTimeout(() => void this.#doors.set(this.#wanted()), delay).unref();
-    const pods = state.pods.map(({ ifindex, endpoint: { pod, identity, addresses } }) => ({
+    const came = new Set(this.#cameLast.map(({ ifindex }) => ifindex));
+    const known = state.pods.filter(({ ifindex }) => !came.has(ifindex));
+    const pods = known.map(({ ifindex, endpoint: { pod, identity, addresses } }) => ({
       ifindex,
       key: objectKey(pod),
       identity,

@@ -55,6 +55,7 @@ spec:
       toPorts: [{ports: [{port: '8080', protocol: TCP}]}]
 `;
 
+const SERVING = { pathNormalization: 'full', headersWithUnderscores: 'allow' } as const;
 let written = 0;
 
 async function read(annotations: Annotations) {
@@ -66,7 +67,7 @@ async function read(annotations: Annotations) {
 
 async function ask(annotations: Annotations, { port = 80, line = 'PUT /public', to = 'default/api' }): Promise<PolicyVerdict> {
   const { objects } = await read(annotations);
-  const talk = { request: readRequest({ line, host: 'api', headers: [] }, 'full') };
+  const talk = { request: readRequest({ line, host: 'api', headers: [] }, SERVING) };
   const parties = { from: parsePartyName('from', 'default/web'), to: parsePartyName('to', to) };
   return judge(objects, { impliesNamespaces: true }, { ...parties, protocol: IP_PROTOCOLS.TCP, port, talk });
 }

@@ -6,6 +6,7 @@ import { findOnAgents } from '../cluster-status/ask-cluster.ts';
 const denialView = z.object({
   id: z.string(),
   slot: z.string(),
+  audited: z.boolean(),
   time: z.string(),
   method: z.string(),
   path: z.string(),
@@ -42,12 +43,12 @@ export async function askDenialOfCluster(client: ApiServerClient, namespace: str
 }
 
 /** For people; one line for each thing. */
-export function formatDenial({ time, method, path, host, client, destination, text }: ToldDenial): string {
+export function formatDenial({ time, method, path, host, client, destination, audited, text }: ToldDenial): string {
   const lines = [
     ['request', `${method} ${path} for ${host}`],
     ['from', client],
     ['to', destination],
-    ['denied', time],
+    [audited ? 'passed' : 'denied', audited ? `${time}, in audit mode: without it, it would have been denied` : time],
     ['why', text],
   ] as const;
   return lines.map(([name, value]) => `${name.padEnd(9)}${value}\n`).join('');

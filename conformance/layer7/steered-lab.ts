@@ -43,7 +43,8 @@ export class SteeredLab implements AsyncDisposable {
   readonly #onLine: ((line: string) => void) | undefined;
   readonly #folder = mkdtempSync(join(tmpdir(), 'sluice-layer7-'));
   readonly #peers = new Map<string, HttpPeer>();
-  readonly #pods = new Map<string, LabelledPod>();
+  /** Objects of pods, some of which have no addresses yet, or whose pod is gone. */
+  readonly #pods = new Map<string, Manifest>();
   /** By the file's name. */
   readonly #written = new Map<string, string>();
 
@@ -76,23 +77,38 @@ export class SteeredLab implements AsyncDisposable {
   /** Pods that are there before the Sluices of their nodes, or beside them. */
   async addPods(...pods: readonly LabelledPod[]): Promise<void> {
     await this.lab.addPods(...pods.map(({ name, node = 'node-1' }) => ({ name, node })));
-    for (const pod of pods) this.#pods.set(pod.name, pod);
-    await this.#writePods();
+    for (const pod of pods) this.#pods.set(pod.name, podManifest(pod, this.lab.pod(pod.name).addresses));
+    const manifests = [...this.#pods.values()];
+    if (this.sluices.size > 0) await this.set('pods', manifests);
+    else this.write('pods', manifests);
   }
 
   /** Tells of a pod that is there, without waiting for anything. */
   announce(pod: LabelledPod): void {
-    this.#pods.set(pod.name, pod);
-    this.write('pods', this.#podManifests());
+    this.#tellPods(() => this.#pods.set(pod.name, podManifest(pod, this.lab.pod(pod.name).addresses)));
+  }
+
+  /** Tells of a pod that has a node and no addresses yet, without waiting for anything. */
+  announceUnaddressed(pod: LabelledPod): void {
+    this.#tellPods(() => this.#pods.set(pod.name, podManifest(pod)));
+  }
+
+  /** Tells that a pod is gone, without waiting for anything. */
+  withdraw(name: string): void {
+    this.#tellPods(() => this.#pods.delete(name));
+  }
+
+  /** Takes a pod away, of which is still told; what runs there ends as by a crash, and no connection of its is closed. */
+  async removePod(name: string): Promise<void> {
+    const peer = this.#peers.get(name);
+    this.#peers.delete(name);
+    await this.lab.removePod(name, () => peer?.[Symbol.asyncDispose]());
   }
 
   /** Takes a pod away, and tells of it without waiting for anything. */
   async forget(name: string): Promise<void> {
-    await this.#peers.get(name)?.[Symbol.asyncDispose]();
-    this.#peers.delete(name);
-    this.#pods.delete(name);
-    await this.lab.removePod(name);
-    this.write('pods', this.#podManifests());
+    await this.removePod(name);
+    this.withdraw(name);
   }
 
   async startSluice(node: string): Promise<SluiceRun> {
@@ -145,6 +161,11 @@ export class SteeredLab implements AsyncDisposable {
     return await this.lab.node(node).run([SLUICE, ...args]);
   }
 
+  /** What the kernel of a node has, as JSON: see `sluice bpf`. */
+  async tables(node: string, which: string): Promise<string> {
+    return await this.sluice(node, ['bpf', which, '--pin-folder', `${this.lab.node(node).bpfFolder}/sluice`, '-o', 'json']);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#peers.values()].map((peer) => peer[Symbol.asyncDispose]()));
     await Promise.all([...this.sluices.values()].map((sluice) => sluice.kill()));
@@ -162,14 +183,9 @@ export class SteeredLab implements AsyncDisposable {
     await Promise.all(before.map(({ sluice, since }) => sluice.enforced(since)));
   }
 
-  #podManifests(): Manifest[] {
-    return [...this.#pods.values()].map((pod) => podManifest(pod, this.lab.pod(pod.name)));
-  }
-
-  async #writePods(): Promise<void> {
-    const pods = this.#podManifests();
-    if (this.sluices.size > 0) await this.set('pods', pods);
-    else this.write('pods', pods);
+  #tellPods(change: () => unknown): void {
+    change();
+    this.write('pods', [...this.#pods.values()]);
   }
 }
 
@@ -185,12 +201,13 @@ function nodeManifest({ name, plan }: Node, network: Network): Manifest {
   return { apiVersion: 'v1', kind: 'Node', metadata, spec: { podCIDRs: Object.values(plan.pods) }, status: { addresses } };
 }
 
-function podManifest({ name, labels, annotations = {}, spec = {} }: LabelledPod, pod: Pod): Manifest {
+function podManifest({ name, node = 'node-1', labels, annotations = {}, spec = {} }: LabelledPod, addresses?: Pod['addresses']): Manifest {
   const metadata = { name, labels, annotations };
-  return { apiVersion: 'v1', kind: 'Pod', metadata, spec: { ...spec, nodeName: pod.node }, status: statusOf(pod) };
+  const status = addresses ? statusOf({ addresses }) : {};
+  return { apiVersion: 'v1', kind: 'Pod', metadata, spec: { ...spec, nodeName: node }, status };
 }
 
 /** The status of a pod's object. */
-export function statusOf({ addresses }: Pod): Manifest {
+export function statusOf({ addresses }: Pick<Pod, 'addresses'>): Manifest {
   return { podIPs: Object.values(addresses).map((ip) => ({ ip })) };
 }

@@ -27,6 +27,8 @@ export interface NewPod {
   readonly node: string;
   /** Whether it is in the network of its node. Default: false. */
   readonly isHostNetwork?: boolean;
+  /** A pod that was removed from the same node, whose addresses and MAC this one has. Default: it has such as nobody has had. */
+  readonly addressesOf?: string;
 }
 
 /**
@@ -48,6 +50,8 @@ export class NetnsLab implements AsyncDisposable {
   readonly #pods = new Map<string, Pod>();
   /** Pods that a node has ever had, since an address is not to mean two of them. */
   readonly #numbers = new Map<string, number>();
+  /** Pods that were removed. */
+  readonly #gone = new Map<string, PlannedPod>();
 
   private constructor(network: Network, nodes: readonly Node[], outside: Place, keeper: Keeper, program: string) {
     this.network = network;
@@ -117,12 +121,17 @@ export class NetnsLab implements AsyncDisposable {
     for (const plan of plans) this.#pods.set(plan.name, new Pod(plan, this.keeper, this.#program));
   }
 
-  /** Ends its prober and takes its device away; other programs in it go on in a network with nothing but loopback. */
-  async removePod(name: string): Promise<void> {
+  /**
+   * Ends its prober and takes its device away; other programs in it go on in a network with nothing but loopback.
+   * @param end ends these, once nobody hears of it any more
+   */
+  async removePod(name: string, end: () => Promise<void> | undefined = () => undefined): Promise<void> {
     const pod = this.pod(name);
     this.#pods.delete(name);
+    this.#gone.set(name, pod.plan);
     pod.prober.end();
     await runScript(this.keeper, podRemovalScript(pod.plan));
+    await end();
     await eventually(() => rmdirSync(pathOutside(this.keeper, pod.cgroup)));
   }
 
@@ -148,10 +157,16 @@ export class NetnsLab implements AsyncDisposable {
     await this.stop();
   }
 
-  #plan({ name, node: nodeName, isHostNetwork = false }: NewPod): PlannedPod {
+  #plan({ name, node: nodeName, isHostNetwork = false, addressesOf }: NewPod): PlannedPod {
     const { plan: node } = this.node(nodeName);
     if (this.#pods.has(name)) throw new LabError('exists', `there is a pod ${name} already`);
     if (isHostNetwork) return planHostPod(node, name);
+    if (addressesOf !== undefined) {
+      const former = this.#gone.get(addressesOf);
+      if (former?.node !== node) throw new LabError('not-found', `no pod ${addressesOf} was removed from ${nodeName}`);
+      this.#gone.delete(addressesOf);
+      return { ...former, name };
+    }
     const number = (this.#numbers.get(nodeName) ?? 0) + 1;
     this.#numbers.set(nodeName, number);
     return planPod(node, name, number);
