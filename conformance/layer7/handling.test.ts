@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { z } from 'zod';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { type HttpAsk, seenBy, wordOf } from './http-peer.ts';
@@ -20,6 +21,7 @@ function namespace(audit: string): Manifest {
 }
 
 const OTHER_PORT = 81;
+const metricsView = z.object({ packets: z.array(z.object({ outcome: z.string(), packets: z.number() })) });
 
 describe('pods that annotations say something of', needs('root', 'netns', 'envoy', 'bpf'), () => {
   const cleanUp = new AsyncDisposableStack();
@@ -40,7 +42,7 @@ describe('pods that annotations say something of', needs('root', 'netns', 'envoy
   const ask = async (from: string, to: string, what: Omit<HttpAsk, 'to'> = {}) =>
     await lab.peer(from).ask({ to: lab.lab.pod(to).addresses.ipv4, timeoutMs: 500, ...what });
   const counted = async (outcome: string): Promise<number> => {
-    const counters: readonly { outcome: string; packets: number }[] = JSON.parse(await lab.tables('node-1', 'metrics'));
+    const { packets: counters } = metricsView.parse(JSON.parse(await lab.tables('node-1', 'metrics')));
     return counters.filter((each) => each.outcome === outcome).reduce((sum, { packets }) => sum + packets, 0);
   };
 

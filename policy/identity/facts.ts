@@ -33,9 +33,12 @@ export interface IdentityFacts {
 export function facetLabels({ labels, prefix, ports, handling }: Facets): string[] {
   const cidr = prefix ? [`cidr:${formatPrefix(prefix)}`] : [];
   const named = ports.map(({ name, protocol, number }) => `port:${name}=${protocol}/${number}`);
-  const audit = handling.audits ? ['sluice:audit-mode'] : [];
-  const visible = handling.visible.map(({ direction, port }) => `sluice:visible=${direction}/${port}`);
-  return [...new Set([...labels.map(formatLabel), ...cidr, ...named, ...audit, ...visible])].sort();
+  return [...new Set([...labels.map(formatLabel), ...cidr, ...named, ...handlingLabels(handling)])].sort();
+}
+
+/** How policy treats a pod in the form of labels: those that differ in it never share an identity, not even one after the other. */
+export function handlingLabels({ audits, visible }: PodHandling): string[] {
+  return [...(audits ? ['sluice:audit-mode'] : []), ...visible.map(({ direction, port }) => `sluice:visible=${direction}/${port}`)];
 }
 
 export function factsOf(identity: Identity, base: readonly Label[], isWorld: boolean, facets: Facets): IdentityFacts {

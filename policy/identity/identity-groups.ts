@@ -2,7 +2,7 @@ import { equal } from '../../collection/index.ts';
 import { type Identity, type IdentityEntry, RESERVED_IDENTITIES } from '../../model/index.ts';
 import { formatLabel, type Label, RESERVED } from '../labels/label.ts';
 import type { IdentityAllocator, IdentityScope } from './allocator.ts';
-import { type Facets, facetLabels, factsOf, type IdentityFacts } from './facts.ts';
+import { type Facets, facetLabels, factsOf, handlingLabels, type IdentityFacts } from './facts.ts';
 import { RESERVED_FACTS, reservedIdentityOf } from './reserved.ts';
 
 /** Whoever has an identity: an address of a pod, a node, a prefix. */
@@ -147,7 +147,8 @@ export class IdentityGroups {
     const numbered = [];
     this.#waiting.delete(group);
     for (const variant of group.variants.values()) {
-      const labels = [...new Set(differ ? [...base, ...facetLabels(variant.facets)] : base)].sort();
+      const told = differ ? facetLabels(variant.facets) : handlingLabels(variant.facets.handling);
+      const labels = [...new Set([...base, ...told])].sort();
       const identity = reservedIdentityOf(labels) ?? this.#allocator.allocate(labels, scopeOf(group));
       if (identity === undefined) this.#waiting.add(group);
       if (identity !== variant.identity) for (const member of variant.members) this.#moved.add(member);
@@ -184,5 +185,9 @@ function scopeOf({ labels }: Group): IdentityScope {
 }
 
 function equalFacts(a: IdentityFacts, b: IdentityFacts): boolean {
-  return a.isWorld === b.isWorld && equal(a.labels.texts, b.labels.texts) && equal(a.prefix, b.prefix) && equal(a.ports, b.ports);
+  return a.isWorld === b.isWorld && equal(a.labels.texts, b.labels.texts) && equal(rest(a), rest(b));
+}
+
+function rest({ prefix, ports, handling }: IdentityFacts) {
+  return { prefix, ports, handling };
 }
