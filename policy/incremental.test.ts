@@ -59,8 +59,8 @@ function check(present: ReadonlyMap<string, PlainObject>, compiled: CompiledPoli
 
 describe(`changes, from seed ${SEED} (SLUICE_POLICY_SEED)`, () => {
   const cases = [
-    ['clusters', RUNS, randomWorld({ pods: 5, policies: 4 })],
-    ['clusters with rules of layer 7', RUNS, randomWorld({ pods: 4, policies: 5, families: [4], policy: layer7OrNot })],
+    ['clusters', RUNS, randomWorld({ pods: 5, policies: 4, isHandled: true })],
+    ['clusters with rules of layer 7', RUNS, randomWorld({ pods: 4, policies: 5, families: [4], policy: layer7OrNot, isHandled: true })],
   ] as const;
   for (const [what, runs, worlds] of cases) {
     test(`${runs} ${what} that become others: what is told adds up to what is compiled anew`, { timeout: 600_000 }, () => {
@@ -74,7 +74,7 @@ describe(`changes, from seed ${SEED} (SLUICE_POLICY_SEED)`, () => {
   }
 
   test(`${RUNS} clusters with rules of layer 7: the order of objects makes no difference`, { timeout: 600_000 }, () => {
-    const world = randomWorld({ pods: 4, policies: 5, families: [4], policy: layer7OrNot });
+    const world = randomWorld({ pods: 4, policies: 5, families: [4], policy: layer7OrNot, isHandled: true });
     const shuffled = world.chain(({ objects }) =>
       fc.shuffledSubarray([...objects], { minLength: objects.length }).map((other) => ({ objects, other })),
     );

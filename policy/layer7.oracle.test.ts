@@ -62,7 +62,7 @@ describe(`layer 7 in random worlds, from seed ${SEED} (SLUICE_POLICY_SEED)`, () 
         assert.deepEqual(disagreements(objects, talks, outcomes, enforcement).slice(0, 5), []);
       });
       fc.assert(property, { seed: SEED, numRuns: runs });
-      for (const outcome of OUTCOMES) assert.ok((outcomes.get(outcome) ?? 0) > runs * 2, JSON.stringify([...outcomes]));
+      for (const outcome of OUTCOMES) assert.ok((outcomes.get(outcome) ?? 0) > runs / 2, JSON.stringify([...outcomes]));
     });
   }
 });

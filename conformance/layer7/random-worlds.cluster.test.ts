@@ -66,7 +66,7 @@ describe(`requests in random worlds, from seed ${SEED} (SLUICE_POLICY_SEED)`, ne
 
   test(`agree with the oracle in ${WORLDS} worlds`, { timeout: 900_000 }, async (t) => {
     const policy = fc.oneof({ weight: 5, arbitrary: layer7Policy }, { weight: 1, arbitrary: networkPolicy });
-    const world = randomWorld({ pods: PODS_PER_NODE, policies: 5, policy });
+    const world = randomWorld({ pods: PODS_PER_NODE, policies: 5, policy, isHandled: true });
     const talks = fc.array(talk.filter(isSentByClients), { minLength: 3, maxLength: 4 });
     const property = fc.asyncProperty(world, talks, fc.infiniteStream(fc.nat(1 << 30)), async ({ objects: all }, said, numbers) => {
       const objects = inLab(all);
@@ -90,7 +90,7 @@ describe(`requests in random worlds, from seed ${SEED} (SLUICE_POLICY_SEED)`, ne
     const sum = outcomes.values().reduce((total, count) => total + count, 0);
     assert.ok(sum >= MIN_REQUESTS, `only ${sum} requests`);
     for (const answer of ['allowed', 'denied by layer 4', 'denied by layer 7', 'answered by Envoy'] as const) {
-      assert.ok((outcomes.get(answer) ?? 0) > MIN_REQUESTS / 100, counts.join(', '));
+      assert.ok((outcomes.get(answer) ?? 0) > MIN_REQUESTS / 250, counts.join(', '));
     }
   });
 });

@@ -1,4 +1,5 @@
 import { askCiliumPolicies } from './cilium-policy.ts';
+import { isAudited, isVisible } from './handling.ts';
 import { askNetworkPolicies, type Question } from './network-policy.ts';
 import type { PlainObject } from './objects.ts';
 import { partyAt, podAt } from './parties.ts';
@@ -20,7 +21,7 @@ export interface OracleOptions {
 }
 
 /** What becomes of somebody who talks: `asked` where layer 7 decides. */
-type Answer = 'allow' | 'deny' | { readonly asked: readonly Asked[]; readonly allows: boolean };
+type Answer = 'allow' | 'deny' | { readonly asked: readonly Asked[]; readonly allows: boolean; readonly audits?: boolean };
 
 /**
  * Judges the first packet of a connection by walking through the policies as they are written: slow and simple, and nothing of it is
@@ -44,7 +45,7 @@ export function judgeTalk(
   for (const answer of answers(objects, packet, options)) {
     if (answer === 'deny') return 'denied by layer 4';
     if (answer === 'allow') continue;
-    const heard = hear(answer.asked, talk, answer.allows);
+    const heard = hear(answer.asked, talk, answer);
     if (heard.kind === 'answered') return 'answered by Envoy';
     if (heard.kind === 'denied') return 'denied by layer 7';
     talk = heard.talk;
@@ -57,9 +58,18 @@ function* answers(objects: readonly PlainObject[], { from, to, protocol, port }:
   const sender = podAt(objects, from);
   const receiver = podAt(objects, to);
   if (sender && sender === receiver) return;
-  if (sender) yield ask({ objects, subject: sender, direction: 'egress', other: partyAt(objects, to, sender), protocol, port }, options);
+  if (sender) yield handle({ objects, subject: sender, direction: 'egress', other: partyAt(objects, to, sender), protocol, port }, options);
   if (receiver)
-    yield ask({ objects, subject: receiver, direction: 'ingress', other: partyAt(objects, from, receiver), protocol, port }, options);
+    yield handle({ objects, subject: receiver, direction: 'ingress', other: partyAt(objects, from, receiver), protocol, port }, options);
+}
+
+/** With what annotations ask for. */
+function handle(question: Question, options: OracleOptions): Answer {
+  const answer = ask(question, options);
+  const isProbe = question.direction === 'ingress' && question.other.kind === 'host';
+  if (answer === 'deny') return isAudited(question) ? 'allow' : 'deny';
+  if (answer === 'allow') return isVisible(question) && !isProbe ? { asked: [], allows: true } : 'allow';
+  return { ...answer, audits: isAudited(question) };
 }
 
 function ask(question: Question, { enforcement = 'default' }: OracleOptions): Answer {

@@ -6,6 +6,7 @@ export interface PlainObject {
     readonly name: string;
     readonly namespace?: string;
     readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
     readonly uid?: string;
   };
   readonly [field: string]: unknown;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { PlainObject } from '../oracle/objects.ts';
 import { ciliumPolicy, clusterwidePolicy } from './random-cilium-policy.ts';
 import { networkPolicy } from './random-network-policy.ts';
-import { IMAGES, NAMESPACES, NODES, podLabels, TEAMS } from './vocabulary.ts';
+import { IMAGES, NAMESPACES, NODES, PORTS, podLabels, TEAMS } from './vocabulary.ts';
 
 /** A cluster with its policies, as plain Kubernetes objects. */
 export interface World {
@@ -18,6 +18,8 @@ export interface WorldOptions {
   readonly families?: readonly (4 | 6)[];
   /** Policies to draw from; by default those of all kinds. */
   readonly policy?: fc.Arbitrary<PlainObject>;
+  /** Whether annotations ask for audit mode and visibility; by default they do not. */
+  readonly isHandled?: boolean;
 }
 
 /** Addresses outside of the cluster, of which rules name some. */
@@ -39,11 +41,14 @@ const anyPolicy = fc.oneof(networkPolicy, ciliumPolicy, clusterwidePolicy);
 
 /** Worlds that are small and dense: few names for much, so that rules meet. Printed by their seed, and made smaller on a failure. */
 export function randomWorld(options: WorldOptions = {}): fc.Arbitrary<World> {
-  const { pods = 7, policies = 4, families = [4, 6], policy = anyPolicy } = options;
+  const { pods = 7, policies = 4, families = [4, 6], policy = anyPolicy, isHandled = false } = options;
+  const [ofNamespaces, ofPods] = isHandled
+    ? [annotations('true', 'pods'), annotations('true', 'false')]
+    : [fc.constant({}), fc.constant({})];
   return fc
     .record({
-      namespaces: fc.tuple(...NAMESPACES.map((name) => namespace(name))),
-      pods: fc.array(pod(), { minLength: 2, maxLength: pods }),
+      namespaces: fc.tuple(...NAMESPACES.map((name) => namespace(name, ofNamespaces))),
+      pods: fc.array(pod(ofPods), { minLength: 2, maxLength: pods }),
       policies: fc.array(policy, { maxLength: policies }),
       apiServer: fc.constantFrom('node', 'outside', undefined),
     })
@@ -61,8 +66,24 @@ export function randomWorld(options: WorldOptions = {}): fc.Arbitrary<World> {
     }));
 }
 
-function namespace(name: string): fc.Arbitrary<PlainObject> {
-  return fc.constantFrom(...TEAMS).map((team) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { team } } }));
+type Annotations = Readonly<Record<string, string>>;
+
+function namespace(name: string, ofNamespaces: fc.Arbitrary<Annotations>): fc.Arbitrary<PlainObject> {
+  return fc.record({ team: fc.constantFrom(...TEAMS), annotations: ofNamespaces }).map(({ team, annotations }) => ({
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name, labels: { team }, annotations },
+  }));
+}
+
+/** @param audits what may be said of audit mode; as often, nothing is */
+function annotations(...audits: readonly string[]): fc.Arbitrary<Annotations> {
+  const audit = fc.constantFrom(undefined, undefined, ...audits);
+  const visiblePort = fc.record({ direction: fc.constantFrom('Ingress', 'Egress'), port: fc.constantFrom(...PORTS) });
+  return fc.record({ audit, visible: fc.option(fc.array(visiblePort, { minLength: 1, maxLength: 2 })) }).map(({ audit, visible }) => ({
+    ...(audit !== undefined && { 'policy.sluice.io/audit-mode': audit }),
+    ...(visible && { 'policy.cilium.io/proxy-visibility': visible.map(({ direction, port }) => `<${direction}/${port}/TCP/HTTP>`).join() }),
+  }));
 }
 
 interface PodShape {
@@ -73,9 +94,10 @@ interface PodShape {
   readonly image: (typeof IMAGES)[number];
   readonly phase: string;
   readonly hostNetwork: boolean;
+  readonly annotations: Annotations;
 }
 
-function pod(): fc.Arbitrary<PodShape> {
+function pod(ofPods: fc.Arbitrary<Annotations>): fc.Arbitrary<PodShape> {
   return fc.record({
     namespace: fc.constantFrom(...NAMESPACES),
     node: fc.nat(NODES.length - 1),
@@ -84,16 +106,17 @@ function pod(): fc.Arbitrary<PodShape> {
     image: fc.constantFrom(...IMAGES),
     phase: fc.constantFrom('Running', 'Running', 'Running', 'Running', 'Running', 'Succeeded'),
     hostNetwork: fc.constantFrom(false, false, false, false, false, true),
+    annotations: ofPods,
   });
 }
 
 function podObject(shape: PodShape, index: number, families: readonly (4 | 6)[]): PlainObject {
-  const { namespace, node, labels, serviceAccountName, image, phase, hostNetwork } = shape;
+  const { namespace, node, labels, serviceAccountName, image, phase, hostNetwork, annotations } = shape;
   const podIPs = families.map((family) => ({ ip: hostNetwork ? nodeAddress(node, family) : podAddress(node, index, family) }));
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name: `pod-${index}`, namespace, uid: `uid-${index}`, labels },
+    metadata: { name: `pod-${index}`, namespace, uid: `uid-${index}`, labels, annotations },
     spec: { nodeName: NODES[node] ?? '', hostNetwork, serviceAccountName, containers: [{ name: 'main', image: 'x', ports: image }] },
     status: { phase, podIP: podIPs[0]?.ip ?? '', podIPs },
   };
