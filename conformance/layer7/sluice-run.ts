@@ -83,9 +83,21 @@ export class SluiceRun {
 
   /** Ends its Envoy as `kill -9` does. */
   async killEnvoy(): Promise<void> {
+    await this.#node.run(['kill', '-9', String(this.#envoyPid)]);
+  }
+
+  /** Resident memory of its Envoy, in bytes. */
+  async envoyMemory(): Promise<number> {
+    const status = await this.#node.run([...WITH_OWN_PROC, 'cat', `/proc/${this.#envoyPid}/status`]);
+    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? [];
+    if (kilobytes === undefined) throw new Error(`no VmRSS in ${status}`);
+    return Number(kilobytes) * 1024;
+  }
+
+  get #envoyPid(): number {
     const pid = this.#entries.findLast(({ envoy }) => envoy?.pid !== undefined)?.envoy?.pid;
     if (pid === undefined) throw new Error('there is no Envoy');
-    await this.#node.run(['kill', '-9', String(pid)]);
+    return pid;
   }
 
   #placeOptions(): string[] {
