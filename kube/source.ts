@@ -32,6 +32,8 @@ export interface ObjectSource {
 export interface ObjectBatch {
   readonly upserts: readonly KubeObject[];
   readonly removals: readonly ObjectRef[];
+  /** How many objects somebody else has taken out of `upserts` before, by kind; none where it is absent. */
+  readonly taken?: ReadonlyMap<KubeObject['kind'], number>;
   /** All that this source finds wrong at present, not just what is new. */
   readonly diagnostics: readonly Diagnostic[];
   /** When the first event behind this batch was seen, by `performance.now()`, and how long reading and decoding took; milliseconds. */

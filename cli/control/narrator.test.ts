@@ -64,6 +64,19 @@ test('the first read is told in numbers, later changes by name, each once it is 
   assert.deepEqual(narrator.countObjects(), { EndpointSlice: 2 });
 });
 
+test('what policy has taken is counted in the first read', () => {
+  const { narrator, lines } = narrate();
+  const first = event(1, [slice('a', 1)]);
+  const taken = new Map([['Pod', 3] as const, ['CiliumNetworkPolicy', 1] as const]);
+  narrator.changed({ ...first, batch: { ...first.batch, taken } });
+  narrator.synced(1);
+  assert.deepEqual(lines(), ['read 5 objects: CiliumNetworkPolicy 1, EndpointSlice 1, Pod 3, in force after N ms']);
+  const second = event(2, []);
+  narrator.changed({ ...second, batch: { ...second.batch, taken } });
+  narrator.synced(2);
+  assert.deepEqual(lines(), []);
+});
+
 test('a change that leads to nothing is told at once', () => {
   const { narrator, lines, inForce } = narrate();
   narrator.changed(event(1, []));

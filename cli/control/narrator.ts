@@ -6,6 +6,8 @@ import type { Log } from '../log.ts';
 import { plural } from '../text/diagnostics.ts';
 import { formatFile, type Locate } from '../text/place.ts';
 
+const NONE: ReadonlyMap<string, number> = new Map();
+
 /** More objects than this in one batch are told about as numbers. */
 const MAX_NAMED = 5;
 
@@ -19,6 +21,8 @@ interface ObjectChange {
 
 interface Pending {
   readonly changes: readonly ObjectChange[];
+  /** What else was read, by kind. */
+  readonly taken: ReadonlyMap<string, number>;
   readonly revision: number;
   /** On the clock of `performance.now()`. */
   readonly seenAt: number;
@@ -60,7 +64,8 @@ export class Narrator {
     // To find a place is to read a document again, which pays for the few that are named only.
     const isNamed = !this.#isFirst && batch.removals.length + batch.upserts.length <= MAX_NAMED;
     const changes = [...batch.removals.map((ref) => this.#removed(ref)), ...batch.upserts.map((object) => this.#upserted(object, isNamed))];
-    const pending: Pending = { changes, revision, seenAt: batch.timing.seenAt, isFirst: this.#isFirst };
+    const taken = this.#isFirst ? (batch.taken ?? NONE) : NONE;
+    const pending: Pending = { changes, taken, revision, seenAt: batch.timing.seenAt, isFirst: this.#isFirst };
     const hasOutcome = this.#isFirst || change.upserts.length + change.removals.length > 0;
     this.#isFirst = false;
     if (hasOutcome && revision > this.#synced) this.#pending.push(pending);
@@ -102,11 +107,12 @@ export class Narrator {
     return plural(paths + (spec.defaultBackend ? 1 : 0), 'route');
   }
 
-  #tell({ changes, revision, isFirst }: Pending, effect: string, inForceMs?: number): void {
+  #tell({ changes, taken, revision, isFirst }: Pending, effect: string, inForceMs?: number): void {
     const fields = { revision, ...(inForceMs !== undefined && { inForceMs: Math.round(inForceMs * 10) / 10 }) };
     if (isFirst || changes.length > MAX_NAMED) {
-      const text = `${summarise(changes)}, ${effect}`;
-      this.#options.log({ level: 'info', event: isFirst ? 'read' : 'changed', text, fields: { ...fields, objects: changes.length } });
+      const counts = countsOf(changes, taken);
+      const text = `${summarise(counts)}, ${effect}`;
+      this.#options.log({ level: 'info', event: isFirst ? 'read' : 'changed', text, fields: { ...fields, objects: sumOf(counts) } });
       return;
     }
     for (const { action, object, file, detail } of changes) {
@@ -118,10 +124,18 @@ export class Narrator {
   }
 }
 
+function countsOf(changes: readonly ObjectChange[], taken: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  const counts = new Map(taken);
+  for (const { object } of changes) counts.set(object.kind, (counts.get(object.kind) ?? 0) + 1);
+  return counts;
+}
+
+function sumOf(counts: ReadonlyMap<string, number>): number {
+  return counts.values().reduce((sum, count) => sum + count, 0);
+}
+
 /** `7 objects: EndpointSlice 3, Service 4`. */
-function summarise(changes: readonly ObjectChange[]): string {
-  const kinds = new Map<string, number>();
-  for (const { object } of changes) kinds.set(object.kind, (kinds.get(object.kind) ?? 0) + 1);
-  const parts = [...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kind, count]) => `${kind} ${count}`);
-  return `${plural(changes.length, 'object')}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
+function summarise(counts: ReadonlyMap<string, number>): string {
+  const parts = [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kind, count]) => `${kind} ${count}`);
+  return `${plural(sumOf(counts), 'object')}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
 }

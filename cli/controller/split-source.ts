@@ -41,7 +41,7 @@ export class SplitSource implements ObjectSource {
       const upserts = batch.upserts.filter(({ kind }) => !OF_POLICY.has(kind));
       const removals = batch.removals.filter(({ kind }) => !OF_POLICY.has(kind));
       // An empty one too: it may be what somebody waits for.
-      yield { ...batch, upserts, removals };
+      yield { ...batch, upserts, removals, taken: countKinds(batch.upserts.filter(({ kind }) => OF_POLICY.has(kind))) };
     }
   }
 
@@ -61,4 +61,10 @@ export class SplitSource implements ObjectSource {
   wantNodes(wanted: boolean): boolean {
     return this.#source.wantNodes(wanted);
   }
+}
+
+function countKinds(objects: readonly KubeObject[]): ReadonlyMap<KubeObject['kind'], number> {
+  const counts = new Map<KubeObject['kind'], number>();
+  for (const { kind } of objects) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return counts;
 }
