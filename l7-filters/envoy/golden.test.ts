@@ -37,7 +37,7 @@ const httpRuleSchema = z.strictObject({
   host: z.string().optional(),
   headers: z.array(headerSchema).default([]),
 });
-const common = { direction: z.enum(['ingress', 'egress']), isOpen: z.boolean().default(false) };
+const common = { direction: z.enum(['ingress', 'egress']), isOpen: z.boolean().default(false), audits: z.literal(true).optional() };
 const slotSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('http'), ...common, rules: z.array(httpRuleSchema) }),
   z.strictObject({ kind: z.literal('tls'), ...common, rules: z.array(z.string()) }),
@@ -50,12 +50,12 @@ function readSlots(): readonly Slot[] {
 }
 
 function readSlot(name: string, read: z.output<typeof slotSchema>): Slot {
-  const { kind, direction, isOpen } = read;
+  const { kind, direction, isOpen, audits } = read;
   const rules =
     read.kind === 'http'
       ? { kind: read.kind, rules: read.rules.map(readHttpRule) }
       : { kind: read.kind, rules: read.rules.map((pattern) => ({ pattern, source: SOURCE })) };
-  return { name: `${kind}/${direction}/${name}`, direction, rules, allowsAll: isOpen ? [SOURCE] : [] };
+  return { name: `${kind}/${direction}/${name}`, direction, rules, allowsAll: isOpen ? [SOURCE] : [], ...(audits && { audits }) };
 }
 
 function readHttpRule({ method, path, host, headers }: z.output<typeof httpRuleSchema>) {
@@ -72,11 +72,11 @@ function readHttpRule({ method, path, host, headers }: z.output<typeof httpRuleS
   });
 }
 
-/** The rules of a slot, and the listener beside one of each kind: it does not depend on them. */
+/** The rules of a slot, and the listener beside one of each kind: it does not depend on them, but on whether they are only audited. */
 function outputsOf(slot: Slot): ReadonlyMap<string, string> {
   const { listener, filters } = translateSlot(slot, OPTIONS);
   const resources =
-    slot.name.includes('closed') || slot.name.includes('server-names-open')
+    slot.audits || slot.name.includes('closed') || slot.name.includes('server-names-open')
       ? [...filters, encodeResource(ListenerSchema, slot.name, fromBinary(ListenerSchema, listener))]
       : filters;
   return rendered(resources);
