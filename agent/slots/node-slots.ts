@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { RedirectSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
 import {
@@ -25,6 +26,8 @@ export interface ServedSide {
   readonly server: XdsServer;
   /** Serves what the node makes itself. */
   setOwn(change: ResourceChange): void;
+  /** Why a client does not have a resource of a controller's as it is to be. Default: what the server knows of the published version. */
+  refusalOf?(name: ResourceName): string | undefined;
 }
 
 export interface NodeSlotsOptions {
@@ -39,6 +42,8 @@ export interface NodeSlotsOptions {
   readonly holdMs?: number;
   /** Told of what keeps slots from working; that is tried again. */
   readonly onFailure: (error: Error) => void;
+  /** Told what of slots Envoy refuses, listeners and filters, in its words by their names, whenever that has changed. */
+  readonly onRefusals?: (refused: ReadonlyMap<string, string>) => void;
 }
 
 /** What is known of a slot on this node. */
@@ -49,6 +54,8 @@ export interface SlotState {
   readonly isReady: boolean;
   /** In Envoy's words, where it refused the listener. */
   readonly refusal?: string;
+  /** The same of its filter. Envoy has the one before, if there was any. */
+  readonly filterRefusal?: string;
 }
 
 const HOLD_MS = 2_000;
@@ -82,6 +89,7 @@ export class NodeSlots implements Disposable {
   #soon: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failure: string | undefined;
+  #refused: ReadonlyMap<string, string> = new Map();
 
   constructor(options: NodeSlotsOptions) {
     this.#options = options;
@@ -96,12 +104,21 @@ export class NodeSlots implements Disposable {
 
   /** By name. */
   state(): readonly SlotState[] {
-    return [...this.#open].map(([name, { port, isReady, refusal }]) => ({
-      name,
-      port,
-      isReady,
-      ...(refusal !== undefined && { refusal }),
-    }));
+    return [...this.#open].map(([name, slot]) => {
+      const { port, isReady, refusal } = slot;
+      const filterRefusal = this.#filterRefusal(slot);
+      return { name, port, isReady, ...(refusal !== undefined && { refusal }), ...(filterRefusal !== undefined && { filterRefusal }) };
+    });
+  }
+
+  #filterRefusal({ requires }: OpenSlot): string | undefined {
+    const { envoy } = this.#options;
+    const refusals = filtersOf(requires).map((name) => {
+      if (envoy.refusalOf) return envoy.refusalOf(name);
+      const standing = envoy.server.standing(name, envoy.cache.get(name)?.version);
+      return standing.kind === 'refused' ? standing.message : undefined;
+    });
+    return refusals.find((refusal) => refusal !== undefined);
   }
 
   /** Whether a resource that the enforcer is to be sent names a slot that does not work yet, and may still come to. */
@@ -138,6 +155,7 @@ export class NodeSlots implements Disposable {
     this.#openSlots(slots);
     this.#noteReady(needed);
     this.#closeSlots(needed);
+    this.#tellRefusals();
     const { enforcer } = this.#options;
     // Also where there is none: that is known then.
     enforcer.setOwn({ upserts: this.#redirects().filter((each) => enforcer.cache.get(each)?.version !== each.version), removals: [] });
@@ -151,7 +169,8 @@ export class NodeSlots implements Disposable {
   #nextLookMs(needed: number): number | undefined {
     const slots = [...this.#open.values()];
     if (this.#closing.size > 0 || [...this.#waitedSince.keys()].some((name) => this.#isAwaited(name))) return LOOK_MS;
-    const isWhole = this.#failure === undefined && slots.every(({ isReady }) => isReady);
+    // What is refused may be accepted at any time: by an Envoy that starts, say.
+    const isWhole = this.#failure === undefined && this.#refused.size === 0 && slots.every(({ isReady }) => isReady);
     return isWhole && slots.length === needed ? undefined : RETRY_MS;
   }
 
@@ -199,12 +218,25 @@ export class NodeSlots implements Disposable {
         this.#options.onFailure(new Error(`Envoy refuses the listener of ${name}, so what its rules decide of is dropped: ${refusal}`));
       slot.refusal = refusal;
       if (slot.isReady || standing.kind !== 'accepted') continue;
-      const filters = slot.requires.filter(({ typeUrl }) => typeUrl === EXTENSION_CONFIG_TYPE);
-      const hasFilters = filters.every((name) => server.standing(name, this.#options.envoy.cache.get(name)?.version).kind === 'accepted');
+      const hasFilters = filtersOf(slot.requires).every(
+        (name) => server.standing(name, this.#options.envoy.cache.get(name)?.version).kind === 'accepted',
+      );
       if (!hasFilters) continue;
       listening ??= this.#options.listening();
       slot.isReady = listening.has(slot.port);
     }
+  }
+
+  #tellRefusals(): void {
+    const refused = new Map(
+      this.state().flatMap(({ name, refusal, filterRefusal }) => [
+        ...(refusal === undefined ? [] : [[listenerName(name), refusal] as const]),
+        ...(filterRefusal === undefined ? [] : [[name, filterRefusal] as const]),
+      ]),
+    );
+    if (isDeepStrictEqual(refused, this.#refused)) return;
+    this.#refused = refused;
+    this.#options.onRefusals?.(refused);
   }
 
   /** Somebody else began to listen on the port while no Envoy did. It is left to him. */
@@ -280,6 +312,10 @@ export class NodeSlots implements Disposable {
     if (failure && failure.message !== this.#failure) this.#options.onFailure(failure);
     this.#failure = failure?.message;
   }
+}
+
+function filtersOf(requires: readonly ResourceName[]): readonly ResourceName[] {
+  return requires.filter(({ typeUrl }) => typeUrl === EXTENSION_CONFIG_TYPE);
 }
 
 function errorOf(error: unknown): Error {

@@ -20,7 +20,7 @@ export class AgentView implements AdminView {
   /** Counts what Envoy makes of resources; set once it is there. */
   metrics: Metrics | undefined;
   /** Of the rules of this node's policies; set where they are enforced. */
-  slots: Pick<NodeSlots, 'state'> | undefined;
+  slots: Pick<NodeSlots, 'state' | 'review'> | undefined;
   readonly #options: AgentViewOptions;
   readonly #since = new Date().toISOString();
 

@@ -15,7 +15,7 @@ import { resourceTypeOf } from '../../controller/render.ts';
 import { requestCertificate } from '../../kube/certificates/index.ts';
 import type { ApiClient } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
-import { ENFORCER, Relay, type RelayEvent, RelayStore, type StoreEvent } from '../../xds-server/relay/index.ts';
+import { ENFORCER, NodeReporter, Relay, type RelayEvent, RelayStore, type StoreEvent } from '../../xds-server/relay/index.ts';
 import { RpcServer } from '../../xds-server/serve/index.ts';
 import { describeFailure } from '../describe-failure.ts';
 import { EnvoyState } from '../envoy-state.ts';
@@ -69,7 +69,10 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
     upstream: { target: options.controllers, credentials: identity.credentials },
     nodeId: nodeName,
     store,
-    onEvent: (event) => log(relayEntry(event)),
+    onEvent: (event) => {
+      log(relayEntry(event));
+      if (event.kind === 'refused') view.slots?.review();
+    },
     serve: { rpc, onOutcome: ({ outcome, typeUrl }) => view.count(outcome, resourceTypeOf(typeUrl)) },
   });
   const envoyState = new EnvoyState(readVersions().envoy);
@@ -121,6 +124,7 @@ async function relayPolicy(
     serve: { isHeld: (resource) => slots.isHeld(resource) },
   });
   cleanUp.defer(() => relay.close());
+  const reporter = cleanUp.use(new NodeReporter({ target: controllers, credentials: identity.credentials }));
   const slots = cleanUp.use(
     new NodeSlots({
       envoy: envoys,
@@ -128,6 +132,7 @@ async function relayPolicy(
       ports: ProxyPorts.open(state.path),
       listening: listeningPorts,
       onFailure: (error) => log({ level: 'error', event: 'slots', text: describeFailure(error) }),
+      onRefusals: (refused) => reporter.tell(refused),
     }),
   );
   view.slots = slots;

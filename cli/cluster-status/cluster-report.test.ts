@@ -233,6 +233,11 @@ describe('a report of a cluster', () => {
       /in sync, 2 slots\ndropped {5}on n-1, what is for slot http\/ingress\/b \(port 10001\): Envoy refused its listener: no\n/,
     ],
     [
+      'Envoy refuses the rules of a slot',
+      { ...ENFORCED, agents: [agent({ slots: [{ ...READY_SLOT, filterRefusal: 'no' }] })] },
+      /outdated {4}on n-1, the rules of slot http\/ingress\/a \(port 10000\): Envoy refused its rules: no\n/,
+    ],
+    [
       'Envoy does not listen for a slot yet',
       { ...ENFORCED, agents: [agent({ slots: [{ ...READY_SLOT, ready: false }] })] },
       /in sync, 1 slot\ndropped {5}on n-1, what is for slot http\/ingress\/a \(port 10000\): Envoy does not listen for it yet\n/,

@@ -35,6 +35,8 @@ export interface NodeReport {
 export interface BrokenSlot {
   readonly name: string;
   readonly port: number;
+  /** Whether what is steered there is dropped; else Envoy has the rules from before. */
+  readonly drops: boolean;
   readonly why: string;
 }
 
@@ -121,8 +123,13 @@ function reportNode({ pod, node, status, silence }: AskedPod, synced: ReadonlySe
 
 function findBrokenSlots(slots: readonly SlotStatus[]): BrokenSlot[] {
   return slots
-    .filter(({ ready, refusal }) => !ready || refusal !== undefined)
-    .map(({ name, port, refusal }) => ({ name, port, why: refusal === undefined ? WAITS : `Envoy refused its listener: ${refusal}` }));
+    .filter(({ ready, refusal, filterRefusal }) => !ready || refusal !== undefined || filterRefusal !== undefined)
+    .map((slot) => ({ name: slot.name, port: slot.port, drops: !slot.ready || slot.refusal !== undefined, why: whyBroken(slot) }));
+}
+
+function whyBroken({ refusal, filterRefusal }: SlotStatus): string {
+  if (refusal !== undefined) return `Envoy refused its listener: ${refusal}`;
+  return filterRefusal === undefined ? WAITS : `Envoy refused its rules: ${filterRefusal}`;
 }
 
 function describeLag({ relay }: Status, inSync: boolean): string | undefined {

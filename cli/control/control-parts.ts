@@ -37,6 +37,8 @@ export interface ControlOptions {
   readonly log: Log;
   /** What this process' status says beyond its objects and clients. */
   readonly describeRole: (clients: readonly ClientStatus[]) => RoleStatus;
+  /** Told first of what clients make of each resource. Whoever returns true tells what is wrong of it. */
+  readonly takesOutcome?: (outcome: Outcome) => boolean;
   /** What else is wrong, beyond what the objects say. */
   readonly otherDiagnostics?: () => readonly Diagnostic[];
   /** What of all that is not to be told yet. */
@@ -152,7 +154,7 @@ export class ControlParts {
   }
 
   #onOutcome(outcome: Outcome): void {
-    this.controller.onOutcome(outcome);
+    if (!this.#options.takesOutcome?.(outcome)) this.controller.onOutcome(outcome);
     const type = resourceTypeOf(outcome.typeUrl);
     if (outcome.outcome === 'ack') this.metrics.acknowledged(type);
     else if (outcome.outcome === 'nack') this.metrics.rejected(type);

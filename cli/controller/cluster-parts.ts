@@ -44,6 +44,7 @@ export class ClusterParts {
           rpc,
           controllerService: { namespace, name: CONTROLLER_SERVICE },
           publish: (change) => this.control.controller.publish(change),
+          publishedVersion: (name) => this.control.cache.get(name)?.version,
           onChange: () => this.#onPolicy(),
         })
       : undefined;
@@ -59,6 +60,7 @@ export class ClusterParts {
       extendViews: (views, cache) => this.policy?.extendViews(views, cache) ?? views,
       log,
       describeRole: (clients) => this.#describeRole(clients),
+      takesOutcome: (outcome) => this.policy?.noteOutcome(outcome) ?? false,
       otherDiagnostics: () => [...this.duties.diagnostics(), ...(this.policy?.diagnostics() ?? [])],
       holdsBack: (diagnostic) => this.#grace.holdsBack(diagnostic),
       onEvent: () => {

@@ -20,7 +20,7 @@ export interface LeaderDutiesOptions {
   readonly podName: string;
   readonly pipeline: Pipeline;
   /** Undefined where policies are not enforced. */
-  readonly policy: Pick<PolicyParts, 'takeActions' | 'uidOf' | 'setStatusKinds'> | undefined;
+  readonly policy: Pick<PolicyParts, 'takeActions' | 'uidOf' | 'setStatusKinds' | 'setLeading'> | undefined;
   /** Who signs for nodes, once it is known. */
   readonly authority: () => Promise<Authority>;
   /** Resolves when what is published is in force. */
@@ -58,6 +58,7 @@ export class LeaderDuties {
       onStartedLeading: (leadership) => this.#lead(leadership),
       onStoppedLeading: async () => {
         options.log({ level: 'info', event: 'leader', text: 'leads no more' });
+        options.policy?.setLeading(false);
         await this.#work;
       },
       onNewLeader: (identity) => {
@@ -114,6 +115,7 @@ export class LeaderDuties {
     const { log, namespace, authority } = this.#options;
     const client = leadingClient(this.#options.client, leadership);
     log({ level: 'info', event: 'leader', text: 'leads: writes statuses, Services, Events and certificates for all replicas' });
+    this.#options.policy?.setLeading(true);
     this.#writer.resume(leadership);
     this.#events.resume(leadership);
     const keeper = new AuthorityKeeper({ client, namespace, onError: (error) => this.#tellFailure("the cluster's authority", error) });

@@ -13,8 +13,12 @@ import {
   LedViews,
   NODE_ENDPOINTS_TYPE,
   NODE_METHODS,
+  NodeReports,
+  type Outcome,
+  REPORT_METHODS,
   type Resource,
   type ResourceChange,
+  type ResourceName,
   RootsView,
   type RpcServer,
   SECRET_TYPE,
@@ -35,6 +39,8 @@ export interface PolicyPartsOptions {
   readonly controllerService?: Pick<ObjectRef, 'namespace' | 'name'>;
   /** Publishes what Envoys need for slots. */
   readonly publish: (change: ResourceChange) => void;
+  /** What is published to Envoys. */
+  readonly publishedVersion: (name: ResourceName) => string | undefined;
   /** Whether something that is no resource has to happen before a node may be told of one. Default: never. */
   readonly isHeld?: (resource: Resource) => boolean;
   /** Told when a node has put in force everything up to a revision. */
@@ -55,6 +61,7 @@ export class PolicyParts {
   readonly #registry = new IdentityRegistry({ now: () => performance.now() });
   readonly #enforcement: Enforcement;
   readonly #timer: NodeJS.Timeout;
+  readonly #reports: NodeReports;
   /** Keys of the actions that were told of and not taken back. */
   #told: ReadonlySet<string> = new Set();
 
@@ -76,6 +83,7 @@ export class PolicyParts {
       cache: this.#cache,
       slots: slotOptions(options.settings),
       publish: options.publish,
+      publishedVersion: options.publishedVersion,
       services,
       ...(options.controllerService && { controllerService: options.controllerService }),
       podNetworks,
@@ -90,6 +98,8 @@ export class PolicyParts {
       ...(isHeld && { isHeld }),
       ...(onSynced && { onSynced }),
     });
+    this.#reports = new NodeReports({ rpc, onReport: (node, refused) => this.#noteReport(node, refused) });
+    rpc.add(REPORT_METHODS, this.#reports);
     this.#timer = setInterval(() => options.onChange(), TICK_MS);
     this.#timer.unref();
   }
@@ -152,6 +162,27 @@ export class PolicyParts {
   /** Policies of these kinds, and no others, are told in their statuses what becomes of them. */
   setStatusKinds(kinds: ReadonlySet<string>): void {
     this.#enforcement.statuses.setKinds(kinds);
+    this.#options.onChange();
+  }
+
+  /**
+   * To be told of what Envoys make of resources.
+   * @returns whether this tells what is wrong of it, so that nobody else need do so
+   */
+  noteOutcome(outcome: Outcome): boolean {
+    const before = this.#enforcement.hasRefusals;
+    if (!this.#enforcement.noteOutcome(outcome)) return false;
+    if (before || this.#enforcement.hasRefusals) this.#options.onChange();
+    return true;
+  }
+
+  /** Whoever leads is told by agents what their Envoys refuse, and writes it into statuses. */
+  setLeading(isLeading: boolean): void {
+    this.#reports.take(isLeading);
+  }
+
+  #noteReport(node: string, refused: ReadonlyMap<string, string>): void {
+    this.#enforcement.noteRefused(node, refused);
     this.#options.onChange();
   }
 

@@ -36,6 +36,7 @@ export class RunParts {
     this.control = new ControlParts({
       source: this.policy?.split(source) ?? source,
       rpc,
+      takesOutcome: (outcome) => this.policy?.parts.noteOutcome(outcome) ?? false,
       otherDiagnostics: () => this.policy?.parts.diagnostics() ?? [],
       pipeline: { settings, ports: { address, http: httpPort, https: httpsPort, reserved: [adminPort] } },
       log,

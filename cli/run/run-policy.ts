@@ -57,6 +57,7 @@ export class RunPolicy implements AsyncDisposable {
       rpc,
       impliesNamespaces: true,
       publish: (change) => this.#publish(change),
+      publishedVersion: (name) => this.#options.control().cache.get(name)?.version,
       isHeld: (resource) => this.#slots?.isHeld(resource) ?? false,
       onSynced: (_nodeId, revision) => void this.#onSynced(revision),
       onChange: () => this.#onChange(),

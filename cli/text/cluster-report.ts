@@ -27,7 +27,10 @@ function describeController({ pod, node, version, leads, ready, problem }: Contr
 }
 
 function describeBrokenSlots({ node, brokenSlots }: NodeReport): string[] {
-  return brokenSlots.map(({ name, port, why }) => `dropped     on ${node}, what is for slot ${name} (port ${port}): ${why}`);
+  return brokenSlots.map(({ name, port, drops, why }) => {
+    const what = drops ? `dropped     on ${node}, what is for slot` : `outdated    on ${node}, the rules of slot`;
+    return `${what} ${name} (port ${port}): ${why}`;
+  });
 }
 
 function describeNode({ node, version, envoy, ready, inSync, idle, slots, problem }: NodeReport): string {

@@ -51,10 +51,11 @@ function describeCluster({ leader, isLeader, kinds, pendingWrites, failingWrites
 }
 
 function describeSlots(slots: readonly SlotStatus[]): [string, string][] {
-  return slots.map(({ name, port, ready, refusal }) => [
-    'slot',
-    `${name}, port ${port}, ${refusal === undefined ? (ready ? 'ready' : 'waits for Envoy') : `refused: ${refusal}`}`,
-  ]);
+  return slots.map(({ name, port, ready, refusal, filterRefusal }) => {
+    const state = refusal === undefined ? (ready ? 'ready' : 'waits for Envoy') : `refused: ${refusal}`;
+    const rules = filterRefusal === undefined ? '' : `, its rules refused: ${filterRefusal}`;
+    return ['slot', `${name}, port ${port}, ${state}${rules}`];
+  });
 }
 
 function describeSteering({ items, wrong, restored, failure }: SteeringStatus): [string, string][] {

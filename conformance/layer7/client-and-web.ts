@@ -10,7 +10,7 @@ export interface ClientAndWeb {
 }
 
 /** Sets up such a node for the tests of a suite, and takes it away after them. @returns what has it once they run */
-export function clientAndWeb(policy: Manifest, options: Pick<SteeredLabOptions, 'onLine'> = {}): () => ClientAndWeb {
+export function clientAndWeb(policy: Manifest, options: Pick<SteeredLabOptions, 'envoy' | 'onLine'> = {}): () => ClientAndWeb {
   const cleanUp = new AsyncDisposableStack();
   let lab: SteeredLab | undefined;
   before(async () => {

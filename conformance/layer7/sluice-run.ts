@@ -11,6 +11,8 @@ export interface SluiceRunOptions {
   readonly manifests: string;
   /** For all that it keeps, outlives it, and is this node's alone. */
   readonly folder: string;
+  /** The program that is its Envoy. Default: the one of the set-up. */
+  readonly envoy?: string;
   /** Told each line of its log. */
   readonly onLine?: (line: string) => void;
 }
@@ -44,7 +46,8 @@ export class SluiceRun {
     const ports = ['--http-port', '18080', '--https-port', '18443'];
     const args = ['run', '--enforce', ...ports, '--log-format', 'json', '--manifests', options.manifests, ...this.#placeOptions()];
     const own = ['--node-name', node.name, '--state-dir', join(options.folder, 'state'), '--cgroup', node.rootCgroup];
-    this.#process = node.spawn([...WITH_OWN_PROC, SLUICE, ...args, ...own], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const program = options.envoy === undefined ? [] : ['env', `SLUICE_ENVOY=${options.envoy}`];
+    this.#process = node.spawn([...program, ...WITH_OWN_PROC, SLUICE, ...args, ...own], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => this.#read(text));
   }
 

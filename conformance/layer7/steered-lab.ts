@@ -25,6 +25,8 @@ export interface SteeredLabOptions extends Pick<NetnsLabOptions, 'network'> {
   readonly pods: readonly LabelledPod[];
   /** Pods of which, as of nodes, no objects are written: these are for the test to set. Default: none, and nodes have objects. */
   readonly podsPerNode?: number;
+  /** The program that is the Envoy of each node. Default: the one of the set-up. */
+  readonly envoy?: string;
   /** Told each line of the logs of the Sluices. */
   readonly onLine?: (line: string) => void;
 }
@@ -40,7 +42,7 @@ export class SteeredLab implements AsyncDisposable {
   readonly lab: NetnsLab;
   /** By the node's name. */
   readonly sluices = new Map<string, SluiceRun>();
-  readonly #onLine: ((line: string) => void) | undefined;
+  readonly #runOptions: Pick<SteeredLabOptions, 'envoy' | 'onLine'>;
   readonly #folder = mkdtempSync(join(tmpdir(), 'sluice-layer7-'));
   readonly #peers = new Map<string, HttpPeer>();
   /** Objects of pods, some of which have no addresses yet, or whose pod is gone. */
@@ -48,14 +50,14 @@ export class SteeredLab implements AsyncDisposable {
   /** By the file's name. */
   readonly #written = new Map<string, string>();
 
-  private constructor(lab: NetnsLab, onLine: ((line: string) => void) | undefined) {
+  private constructor(lab: NetnsLab, runOptions: Pick<SteeredLabOptions, 'envoy' | 'onLine'>) {
     this.lab = lab;
-    this.#onLine = onLine;
+    this.#runOptions = runOptions;
     mkdirSync(this.#manifests);
   }
 
-  static async start({ network, nodes = 2, pods, podsPerNode = 0, onLine }: SteeredLabOptions): Promise<SteeredLab> {
-    const steered = new SteeredLab(await NetnsLab.start({ network, nodes, podsPerNode }), onLine);
+  static async start({ network, nodes = 2, pods, podsPerNode = 0, ...runOptions }: SteeredLabOptions): Promise<SteeredLab> {
+    const steered = new SteeredLab(await NetnsLab.start({ network, nodes, podsPerNode }), runOptions);
     try {
       if (podsPerNode === 0) await steered.#describe(network, pods);
       await Promise.all(steered.lab.nodes.map(({ name }) => steered.startSluice(name)));
@@ -115,7 +117,7 @@ export class SteeredLab implements AsyncDisposable {
     const sluice = await SluiceRun.start(this.lab.node(node), {
       manifests: this.#manifests,
       folder: this.folderOf(node),
-      ...(this.#onLine && { onLine: this.#onLine }),
+      ...this.#runOptions,
     });
     this.sluices.set(node, sluice);
     return sluice;

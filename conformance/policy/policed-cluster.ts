@@ -27,14 +27,24 @@ function withLines(text: string, before: string, lines: readonly string[]): stri
   return changed;
 }
 
+export interface PolicedClusterOptions extends Omit<LabWithSluiceOptions, 'nodes'> {
+  /** Whether Envoy has what rules of layer 7 take. Default: true. */
+  readonly hasCapability?: boolean;
+}
+
+/** Gives Envoy what rules of layer 7 take, as users do it. */
+export async function giveCapability(lab: RunningLab): Promise<void> {
+  await lab.kubectl('-n', 'sluice-system', 'patch', 'daemonset', 'sluice-envoy', '--patch-file', CAPABILITY_PATCH);
+  await rolledOut(lab, 'daemonset/sluice-envoy');
+}
+
 /** Starts a lab in which network policies are enforced, installed as users do it; resolves when every node does so. */
-export async function startPolicedCluster(nodes: number, options: Omit<LabWithSluiceOptions, 'nodes'> = {}): Promise<RunningLab> {
+export async function startPolicedCluster(nodes: number, options: PolicedClusterOptions = {}): Promise<RunningLab> {
   const lab = await startLabWithImages({ ...options, nodes });
   try {
     await lab.apply(installWithPolicies());
     await lab.apply(enforcerManifest());
-    await lab.kubectl('-n', 'sluice-system', 'patch', 'daemonset', 'sluice-envoy', '--patch-file', CAPABILITY_PATCH);
-    await rolledOut(lab, 'daemonset/sluice-envoy');
+    if (options.hasCapability !== false) await giveCapability(lab);
     await untilInForce(lab);
     await rolledOut(lab, 'daemonset/sluice-enforcer');
     return lab;

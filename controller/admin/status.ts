@@ -121,6 +121,8 @@ const slot = z.object({
   ready: z.boolean(),
   /** In Envoy's words, where it refused the listener. */
   refusal: z.string().optional(),
+  /** The same of its filter; it has the one before, if there was any. */
+  filterRefusal: z.string().optional(),
 });
 
 /** What `/status` answers: the whole of a running Sluice at a glance. */

@@ -7,6 +7,7 @@ import {
   ADDRESS_TYPE,
   IDENTITY_TYPE,
   NODE_ENDPOINTS_TYPE,
+  type Outcome,
   type Resource,
   type ResourceChange,
   type ResourceName,
@@ -23,6 +24,7 @@ import { translateSubjectPolicy } from '../../xds-server/translate/node/policy.t
 import type { IdentityRegistry } from '../identities/identity-registry.ts';
 import { PolicyStatuses } from './policy-statuses.ts';
 import { type NamedObject, ServiceChanges } from './services.ts';
+import { SlotRefusals } from './slot-refusals.ts';
 import type { SecretNeeds } from './slot-secrets.ts';
 import { SlotResources } from './slots.ts';
 
@@ -35,6 +37,8 @@ export interface EnforcementOptions {
   readonly slots: SlotOptions;
   /** Publishes what Envoys need for slots, before nodes are told of these. */
   readonly publish: (change: ResourceChange) => void;
+  /** What is published to Envoys. Default: nothing is, so nothing is refused. */
+  readonly publishedVersion?: (name: ResourceName) => string | undefined;
   /** Whether nodes are to translate Services. Default: false. */
   readonly services?: boolean;
   /** By which nodes reach controllers, and which they do not translate. Default: none. */
@@ -67,6 +71,7 @@ export class Enforcement {
   readonly #touched = new Set<string>();
   readonly #services: ServiceChanges;
   readonly #slots: SlotResources;
+  readonly #refusals: SlotRefusals;
   /** Of policies, by the object's key. */
   readonly #uids = new Map<string, string>();
   #diagnostics: readonly Diagnostic[] = [];
@@ -76,6 +81,7 @@ export class Enforcement {
     this.#options = options;
     this.#services = new ServiceChanges(options.controllerService);
     this.#slots = new SlotResources({ translation: options.slots, publish: options.publish });
+    this.#refusals = new SlotRefusals((name) => options.publishedVersion?.(name));
   }
 
   /** Which Secrets came to be named by rules since this was asked last, and which are no longer. */
@@ -92,9 +98,35 @@ export class Enforcement {
     this.#slots.close();
   }
 
-  /** What is wrong with policies at present. */
+  /** What is wrong with policies at present, and what Envoys refuse of what was made of them. */
   diagnostics(): readonly Diagnostic[] {
-    return this.#diagnostics;
+    return [...this.#diagnostics, ...this.#refusals.diagnostics(this.#slots.slot)];
+  }
+
+  /**
+   * To be told of what Envoys make of resources.
+   * @returns whether it is about a part of a slot, so that nobody else need tell of it
+   */
+  noteOutcome(outcome: Outcome): boolean {
+    const before = this.hasRefusals;
+    if (!this.#refusals.note(outcome)) return false;
+    if (before || this.hasRefusals) this.#tellStatuses();
+    return true;
+  }
+
+  /** Takes in what of slots the Envoy of a node refuses, in its words by the names of filters and listeners. */
+  noteRefused(node: string, refused: ReadonlyMap<string, string>): void {
+    this.#refusals.tell(node, refused);
+    this.#tellStatuses();
+  }
+
+  /** Whether an Envoy refuses anything of slots. */
+  get hasRefusals(): boolean {
+    return !this.#refusals.isEmpty;
+  }
+
+  #tellStatuses(): void {
+    this.statuses.setFindings(this.diagnostics());
   }
 
   /** Of a policy that is there. */
@@ -156,22 +188,21 @@ export class Enforcement {
     this.statuses.delete(ref);
     this.#services.delete(ref);
     if (ref.kind !== 'Node') return;
-    const node = this.#nodeOf(ref.name);
-    Object.assign(node, unknownNode());
+    this.#refusals.forget(ref.name);
+    Object.assign(this.#nodeOf(ref.name), unknownNode());
   }
 
   #publish(change: PolicyChange): void {
     const { identities, addresses, policies, slots, endpoints, diagnostics } = change;
-    if (diagnostics) {
-      this.#diagnostics = diagnostics;
-      this.statuses.setFindings(diagnostics);
-    }
+    if (diagnostics) this.#diagnostics = diagnostics;
     for (const endpoint of endpoints.removals) this.#removeEndpoint(keyOf(endpoint));
     for (const endpoint of endpoints.upserts) this.#putEndpoint(endpoint);
     this.#settlePolicing();
     const nodes = this.#takeNodes();
     const services = this.#services.take();
     const ofSlots = this.#slots.take(slots.upserts, slots.removals);
+    // Slots may have other rules now, and what was refused of them may be gone.
+    if (diagnostics || this.hasRefusals) this.#tellStatuses();
     this.#options.cache.apply({
       upserts: [
         ...ofSlots.upserts,

@@ -44,6 +44,9 @@ export class SlotResources {
     this.#options = options;
   }
 
+  /** A slot that is there. */
+  readonly slot = (name: string): Slot | undefined => this.#slots.get(name);
+
   /**
    * Publishes what Envoys need.
    * @returns what nodes are to be told

@@ -59,8 +59,8 @@ export class Relay {
   readonly #pending = new Map<string, PendingResponse>();
   /** What the open stream was asked for, by type URL. */
   readonly #subscribed = new Map<string, Interest>();
-  /** Versions that the client refused, by type URL and name, so that each is told of once. */
-  readonly #refused = new Map<string, string>();
+  /** What the client refused, by type URL and name, so that each is told of once. */
+  readonly #refused = new Map<string, { readonly version: string; readonly message: string }>();
   /** Names that a controller was asked about because the client had them. */
   readonly #inquired = new Set<string>();
   #role: Exclude<Role, 'client'> = 'standby';
@@ -123,6 +123,11 @@ export class Relay {
   setOwn(change: ResourceChange): void {
     this.cache.apply(change);
     for (const typeUrl of this.#client.whole) if (this.#client.isOwn({ typeUrl, name: WILDCARD })) this.cache.learn(typeUrl);
+  }
+
+  /** In the client's words, why it does not have a resource as a controller sent it last; undefined where it has, or where that is not known. */
+  refusalOf({ typeUrl, name }: ResourceName): string | undefined {
+    return this.#refused.get(`${typeUrl}\0${name}`)?.message;
   }
 
   /** Ends all streams. The client keeps what it has. */
@@ -364,8 +369,8 @@ export class Relay {
         store.delete({ typeUrl, name });
       }
       const key = `${typeUrl}\0${name}`;
-      if (this.#refused.get(key) !== version) onEvent?.({ kind: 'refused', typeUrl, name, message });
-      this.#refused.set(key, version);
+      if (this.#refused.get(key)?.version !== version) onEvent?.({ kind: 'refused', typeUrl, name, message });
+      this.#refused.set(key, { version, message });
     }
     if (upserts.length + removals.length > 0) this.cache.apply({ upserts, removals });
   }

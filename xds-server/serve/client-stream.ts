@@ -129,6 +129,7 @@ export function refuse(call: Call, refusal: PeerRefusal): void {
   endCall(call, statusOf(refusal), refusal.message);
 }
 
-function endCall(call: Call, code: status, details: string): void {
+/** Ends a stream with a gRPC status. */
+export function endCall(call: Call, code: status, details: string): void {
   call.emit('error', Object.assign(new Error(details), { code, details }));
 }

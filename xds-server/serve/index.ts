@@ -5,6 +5,7 @@ export { XdsError, type XdsErrorCode } from './error.ts';
 export { LedViews, type LedViewsOptions } from './led-views.ts';
 export type { ListenAddress } from './listen.ts';
 export { MutualTlsCredentials, type ServerIdentity } from './mutual-tls.ts';
+export { NodeReports, type NodeReportsOptions, REPORT_METHODS, REPORT_PATH } from './node-reports.ts';
 export { type Grant, NodeViews, type PlainGrant } from './node-views.ts';
 export type { Outcome } from './outcome.ts';
 export type { Identify, PeerRefusal } from './peer.ts';
