@@ -1,5 +1,6 @@
 import type { Collection } from '../collection/index.ts';
 import { normalizePath } from '../ingress-controller/index.ts';
+import { normalizeRequest } from '../l7-filters/http/index.ts';
 import type { Certificate, Cluster, EndpointSet, Listener, Route, TlsChain, VirtualHost } from '../model/index.ts';
 import { matchRoute, type RoutePick } from './explain/routes.ts';
 import { matchTlsChain, serverNameOf } from './explain/server-names.ts';
@@ -57,7 +58,7 @@ export function explainUrl(model: ExplainModel, url: URL): Explanation {
   const secure = url.protocol === 'https:';
   const listener = findListener(model, url, secure);
   if (!listener) return nothing(url, {}, 'listener', entriesOf(model, secure));
-  if (!secure) return atTable(model, url, { listener }, listener.plaintextTable ?? '');
+  if (!secure) return serve(model, url, { listener }, listener.plaintextTable ?? '');
   const tlsChain = matchTlsChain(listener.tlsChains, serverNameOf(url));
   if (!tlsChain) return nothing(url, { listener }, 'tls', nearestHosts(serverNameOf(url), serverNamesOf(listener)));
   if (tlsChain.kind === 'passthrough') {
@@ -65,10 +66,25 @@ export function explainUrl(model: ExplainModel, url: URL): Explanation {
     return { url: url.href, outcome: { kind: 'passthrough' }, listener, tlsChain, ...target };
   }
   const certificate = model.certificates.get(tlsChain.certificate);
-  return atTable(model, url, { listener, tlsChain, ...(certificate && { certificate }) }, tlsChain.routeTable);
+  return serve(model, url, { listener, tlsChain, ...(certificate && { certificate }) }, tlsChain.routeTable);
 }
 
 type Passed = Omit<Explanation, 'url' | 'outcome'>;
+
+/** What of an URL Envoy answers itself, and with which path routes are chosen for others: by the setting `http.pathNormalization`. */
+function serve(model: ExplainModel, url: URL, passed: Passed & { readonly listener: Listener }, table: string): Explanation {
+  const request = { method: 'GET', path: `${url.pathname}${url.search}`, host: url.hostname, headers: [] };
+  const normalized = normalizeRequest(request, passed.listener.http);
+  if (normalized.kind === 'refused') return { url: url.href, outcome: { kind: 'respond', status: 400, body: '' }, ...passed };
+  if (normalized.kind === 'redirect') {
+    const target = new URL(url);
+    target.pathname = normalized.path.replace(/\?.*/s, '');
+    const outcome: Outcome = { kind: 'redirect', status: 307, location: target.href };
+    return { url: url.href, outcome, ...passed, next: explainUrl(model, target) };
+  }
+  const [path = ''] = normalized.request.path.split('?');
+  return atTable(model, url, passed, table, path);
+}
 
 function nothing(url: URL, passed: Passed, lacks: Lack, nearest: readonly string[]): Explanation {
   const status = lacks === 'host' || lacks === 'route' ? { status: 404 as const } : {};
@@ -99,12 +115,12 @@ function serverNamesOf(listener: Listener): string[] {
   return listener.tlsChains.flatMap((chain) => (chain.kind === 'terminate' ? chain.serverNames : [chain.serverName]));
 }
 
-function atTable(model: ExplainModel, url: URL, passed: Passed, table: string): Explanation {
+function atTable(model: ExplainModel, url: URL, passed: Passed, table: string, path: string): Explanation {
   const host = url.hostname.toLowerCase().replace(/\.$/, '');
   const found = matchVirtualHost(model.virtualHosts, table, host);
   if (!found) return nothing(url, passed, 'host', nearestHosts(host, hostsOf(model, table)));
   const { virtualHost, routes } = found;
-  const route = matchRoute(routes, normalizePath(url.pathname));
+  const route = matchRoute(routes, normalizePath(path));
   if (!route.route) {
     return nothing(url, { ...passed, virtualHost, route }, 'route', routes.map(describeRoute));
   }
