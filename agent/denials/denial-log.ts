@@ -1,30 +1,43 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import { timestampDate } from '@bufbuild/protobuf/wkt';
+import { anyUnpack, StringValueSchema, timestampDate } from '@bufbuild/protobuf/wkt';
 import type { Address } from '@sluice/envoy-protos/envoy/config/core/v3/address_pb.js';
 import { RequestMethod } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
-import type { HTTPAccessLogEntry } from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
+import type { AccessLogCommon, HTTPAccessLogEntry, TCPAccessLogEntry } from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
 import { StreamAccessLogsMessageSchema } from '@sluice/envoy-protos/envoy/service/accesslog/v3/als_pb.js';
 import type { Call, RpcMethod, StreamHandler } from '../../xds-server/serve/index.ts';
 
-/** A request that rules denied, or would have without audit mode. */
-export interface Denial {
-  /** Which the answer had as `x-request-id`. */
+interface Denied {
+  /** Of a request, what the answer had as `x-request-id`; of a connection, what stands in its line on Envoy's standard output. */
   readonly id: string;
   /** Whether it passed, as the pod is in audit mode. */
   readonly audited: boolean;
   readonly slot: string;
   /** ISO 8601. */
   readonly time: string;
-  readonly method: string;
-  readonly path: string;
-  readonly host: string;
-  /** Where it was refused whatever rules say, in the name of `RequestRefusal`, or one that this version does not know. */
-  readonly refusal?: string;
   /** Address and port of the client. */
   readonly client: string;
   /** Address and port that the client asked for. */
   readonly destination: string;
 }
+
+/** A request that rules denied, or would have without audit mode. */
+export interface RequestDenial extends Denied {
+  readonly kind: 'request';
+  readonly method: string;
+  readonly path: string;
+  readonly host: string;
+  /** Where it was refused whatever rules say, in the name of `RequestRefusal`, or one that this version does not know. */
+  readonly refusal?: string;
+}
+
+/** The same of a connection, by the server that it names. */
+export interface ServerNameDenial extends Denied {
+  readonly kind: 'server-name';
+  /** Empty where it names none. */
+  readonly serverName: string;
+}
+
+export type Denial = RequestDenial | ServerNameDenial;
 
 /** @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/accesslog/v3/als.proto */
 export const ACCESS_LOG_METHODS: readonly RpcMethod[] = [{ path: '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs' }];
@@ -53,7 +66,7 @@ export class DenialLog implements StreamHandler<RpcMethod> {
     for (const call of this.#calls) call.end();
   }
 
-  /** The one whose answer had this request id; undefined where there was none lately. */
+  /** The one of this id; undefined where there was none lately. */
   find(id: string): Denial | undefined {
     return this.#denials.get(id);
   }
@@ -62,7 +75,8 @@ export class DenialLog implements StreamHandler<RpcMethod> {
     try {
       const { identifier, logEntries } = fromBinary(StreamAccessLogsMessageSchema, bytes);
       const slot = identifier?.logName ?? before;
-      if (logEntries.case === 'httpLogs') for (const entry of logEntries.value.logEntry) this.#note(denialOf(slot, entry));
+      if (logEntries.case === 'httpLogs') for (const entry of logEntries.value.logEntry) this.#note(requestDenial(slot, entry));
+      if (logEntries.case === 'tcpLogs') for (const entry of logEntries.value.logEntry) this.#note(serverNameDenial(slot, entry));
       return slot;
     } catch {
       // What cannot be read is lost to people who ask, and to nobody else.
@@ -80,23 +94,51 @@ export class DenialLog implements StreamHandler<RpcMethod> {
 
 /** By which its filter tells others of a request. */
 const RBAC = 'envoy.filters.http.rbac';
+/** The same of a connection. */
+const NETWORK_RBAC = 'envoy.filters.network.rbac';
 /** What RBAC says where what denied has a name, as only refusals do. */
 const REFUSED = /^rbac_access_denied_matched_policy\[(?!none\])(?<refusal>.+)\]$/;
 
-function denialOf(slot: string, { commonProperties, request, response }: HTTPAccessLogEntry): Denial {
-  const { startTime, downstreamDirectRemoteAddress, downstreamLocalAddress, metadata } = commonProperties ?? {};
+function requestDenial(slot: string, { commonProperties, request, response }: HTTPAccessLogEntry): RequestDenial {
   const refusal = REFUSED.exec(response?.responseCodeDetails ?? '')?.groups?.['refusal'];
   return {
+    kind: 'request',
     id: request?.requestId ?? '',
-    audited: metadata?.filterMetadata[RBAC]?.['shadow_engine_result'] === 'denied',
-    slot,
-    time: (startTime ? timestampDate(startTime) : new Date()).toISOString(),
+    ...deniedOf(slot, commonProperties, RBAC),
     method: request?.requestHeaders[':method'] ?? RequestMethod[request?.requestMethod ?? RequestMethod.METHOD_UNSPECIFIED],
     path: request?.path ?? '',
     host: request?.authority ?? '',
+    ...(refusal !== undefined && { refusal }),
+  };
+}
+
+/** As l7-filters/envoy has Envoy call it. */
+const SERVER_NAME = 'sluice.server_name';
+
+function serverNameDenial(slot: string, { commonProperties }: TCPAccessLogEntry): ServerNameDenial {
+  const name = commonProperties?.filterStateObjects[SERVER_NAME];
+  const serverName = (name && anyUnpack(name, StringValueSchema)?.value) ?? '';
+  const id = commonProperties?.streamId ?? '';
+  return {
+    kind: 'server-name',
+    id,
+    ...deniedOf(slot, commonProperties, NETWORK_RBAC),
+    serverName: serverName === NOTHING ? '' : serverName,
+  };
+}
+
+/** What Envoy writes in place of what is not there. */
+const NOTHING = '-';
+
+/** @param filter which judged */
+function deniedOf(slot: string, common: AccessLogCommon | undefined, filter: string): Omit<Denied, 'id'> {
+  const { startTime, downstreamDirectRemoteAddress, downstreamLocalAddress, metadata } = common ?? {};
+  return {
+    audited: metadata?.filterMetadata[filter]?.['shadow_engine_result'] === 'denied',
+    slot,
+    time: (startTime ? timestampDate(startTime) : new Date()).toISOString(),
     client: addressOf(downstreamDirectRemoteAddress),
     destination: addressOf(downstreamLocalAddress),
-    ...(refusal !== undefined && { refusal }),
   };
 }
 

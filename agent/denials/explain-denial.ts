@@ -1,15 +1,16 @@
 import { z } from 'zod';
 import { describeMisses, describeRefusal, type HttpRequest, judgeRequest, type Miss, type RuleMatch } from '../../l7-filters/http/index.ts';
+import { findServerName } from '../../l7-filters/tls/index.ts';
 import { formatField, type RequestRefusal, type SlotRules } from '../../model/index.ts';
 import { SLOT_TYPE, type SnapshotCache } from '../../xds-server/serve/index.ts';
 import { rulesOf } from '../slots/decode-slot.ts';
-import type { Denial, DenialLog } from './denial-log.ts';
+import type { Denial, DenialLog, ServerNameDenial } from './denial-log.ts';
 
 /** Envoy has made of the request what it is, and says itself what it refuses. */
 const AS_SERVED = { pathNormalization: 'none', headersWithUnderscores: 'allow' } as const;
 
-/** What came nearest to allowing a request, as far as the rules are that are in force now. */
-export interface DenialExplanation extends Denial {
+/** What came nearest to allowing a request or a connection, as far as the rules are that are in force now. */
+export type DenialExplanation = Denial & {
   /**
    * `refused`: whatever rules say. `nothing`: no rule is there that could have allowed it. `nearest`: one missed it least. `allowed`: the rules have changed since, and would
    * allow it now. `unknown`: the slot is gone.
@@ -17,7 +18,7 @@ export interface DenialExplanation extends Denial {
   readonly verdict: 'refused' | 'nothing' | 'nearest' | 'allowed' | 'unknown';
   /** Policy, rule and field, as people read them. */
   readonly text: string;
-}
+};
 
 /**
  * Explains a denial by the rules that nodes are told of.
@@ -35,11 +36,12 @@ export function explainDenialOf(denials: DenialLog, cache: SnapshotCache, id: st
  * Headers are not known: where the rest matches, it is one of these.
  */
 export function explainDenial(denial: Denial, rules: string | undefined): DenialExplanation {
+  if (denial.kind === 'server-name') return explainServerName(denial, rules);
   const { refusal } = denial;
   if (refusal !== undefined)
     return { ...denial, verdict: 'refused', text: isKnown(refusal) ? describeRefusal(refusal) : `it was refused: ${refusal}` };
   const parsed = rules === undefined ? undefined : parse(rules);
-  if (parsed?.kind !== 'http') return { ...denial, verdict: 'unknown', text: 'the rules that denied it are not in force any more' };
+  if (parsed?.kind !== 'http') return { ...denial, verdict: 'unknown', text: NOT_IN_FORCE };
   const request: HttpRequest = { method: denial.method, path: denial.path, host: denial.host, headers: [] };
   const judgement = judgeRequest(parsed.rules, request, AS_SERVED);
   if (judgement.decision === 'refuse') return { ...denial, verdict: 'refused', text: describeRefusal(judgement.refusal) };
@@ -52,6 +54,21 @@ export function explainDenial(denial: Denial, rules: string | undefined): Denial
     verdict: 'nearest',
     text: `${formatField(nearest.rule.source)} came nearest: ${nearest.misses.map((miss) => describe(nearest, miss)).join(', ')}`,
   };
+}
+
+const NOT_IN_FORCE = 'the rules that denied it are not in force any more';
+const SHOWN_NAMES = 5;
+
+function explainServerName(denial: ServerNameDenial, rules: string | undefined): DenialExplanation {
+  const parsed = rules === undefined ? undefined : parse(rules);
+  if (parsed?.kind !== 'tls') return { ...denial, verdict: 'unknown', text: NOT_IN_FORCE };
+  const found = findServerName(parsed.rules, denial.serverName);
+  if (found) return { ...denial, verdict: 'allowed', text: `it would be allowed now, by ${formatField(found.source)}` };
+  if (parsed.rules.length === 0) return { ...denial, verdict: 'nothing', text: 'there are no rules that could allow a server name' };
+  const names = parsed.rules.slice(0, SHOWN_NAMES).map(({ pattern, source }) => `${pattern} (${formatField(source)})`);
+  const others = parsed.rules.length > SHOWN_NAMES ? [`${parsed.rules.length - SHOWN_NAMES} more`] : [];
+  const what = denial.serverName === '' ? 'it names no server, and rules ask for' : `server name ${denial.serverName} is none of`;
+  return { ...denial, verdict: 'nearest', text: `${what} ${[...names, ...others].join(', ')}` };
 }
 
 const REFUSALS: ReadonlySet<string> = new Set<RequestRefusal>(['several-hosts', 'dots-with-parameters']);

@@ -5,10 +5,14 @@ import { print, printJson } from '../output.ts';
 export function addWhyDenied(yargs: Argv): Argv {
   return yargs.command(
     'why-denied <id>',
-    'Say which policy, rule and field came nearest to allowing a request that was denied',
+    'Say which policy, rule and field came nearest to allowing a request or a TLS connection that was denied',
     (command) =>
       command
-        .positional('id', { type: 'string', demandOption: true, describe: 'The header x-request-id of the answer' })
+        .positional('id', {
+          type: 'string',
+          demandOption: true,
+          describe: "The header x-request-id of the answer, or the connectionId in Envoy's log",
+        })
         .option('admin-port', adminPortOption)
         .option('cluster', { type: 'boolean', default: false, describe: 'Ask the agent of every node of a cluster' })
         .option('kubeconfig', kubeconfigOption)

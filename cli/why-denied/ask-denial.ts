@@ -3,21 +3,22 @@ import type { ApiServerClient } from '../../kube/index.ts';
 import { CliError } from '../cli-error.ts';
 import { findOnAgents } from '../cluster-status/ask-cluster.ts';
 
-const denialView = z.object({
+const about = {
   id: z.string(),
   slot: z.string(),
   audited: z.boolean(),
   time: z.string(),
-  method: z.string(),
-  path: z.string(),
-  host: z.string(),
   client: z.string(),
   destination: z.string(),
   verdict: z.enum(['refused', 'nothing', 'nearest', 'allowed', 'unknown']),
   text: z.string(),
-});
+};
+const denialView = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('request'), ...about, method: z.string(), path: z.string(), host: z.string() }),
+  z.object({ kind: z.literal('server-name'), ...about, serverName: z.string() }),
+]);
 
-/** A request that rules denied, and what came nearest to allowing it. */
+/** A request or a connection that rules denied, and what came nearest to allowing it. */
 export type ToldDenial = z.output<typeof denialView>;
 
 const TIMEOUT_MS = 10_000;
@@ -43,9 +44,12 @@ export async function askDenialOfCluster(client: ApiServerClient, namespace: str
 }
 
 /** For people; one line for each thing. */
-export function formatDenial({ time, method, path, host, client, destination, audited, text }: ToldDenial): string {
+export function formatDenial(denial: ToldDenial): string {
+  const { time, client, destination, audited, text } = denial;
   const lines = [
-    ['request', `${method} ${path} for ${host}`],
+    denial.kind === 'request'
+      ? ['request', `${denial.method} ${denial.path} for ${denial.host}`]
+      : ['server', denial.serverName === '' ? 'none named' : denial.serverName],
     ['from', client],
     ['to', destination],
     [audited ? 'passed' : 'denied', audited ? `${time}, in audit mode: without it, it would have been denied` : time],
@@ -75,6 +79,6 @@ async function ask(port: number, id: string): Promise<Response> {
 function unknown(id: string): CliError {
   return new CliError(
     'failed',
-    `no request with the id ${JSON.stringify(id)} was denied lately; an answer's id is its header x-request-id`,
+    `no request with the id ${JSON.stringify(id)} was denied lately; an answer's id is its header x-request-id, a connection's the connectionId in Envoy's log`,
   );
 }

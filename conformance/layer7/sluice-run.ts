@@ -37,7 +37,8 @@ export class SluiceRun {
   readonly #options: SluiceRunOptions;
   readonly #process: ChildProcess;
   readonly #entries: Entry[] = [];
-  #unread = '';
+  /** The ends of what it has said on each stream, without a line's end. */
+  readonly #unread: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' };
 
   private constructor(node: Node, options: SluiceRunOptions) {
     this.#node = node;
@@ -47,8 +48,11 @@ export class SluiceRun {
     const args = ['run', '--enforce', ...ports, '--log-format', 'json', '--manifests', options.manifests, ...this.#placeOptions()];
     const own = ['--node-name', node.name, '--state-dir', join(options.folder, 'state'), '--cgroup', node.rootCgroup];
     const program = options.envoy === undefined ? [] : ['env', `SLUICE_ENVOY=${options.envoy}`];
-    this.#process = node.spawn([...program, ...WITH_OWN_PROC, SLUICE, ...args, ...own], { stdio: ['ignore', 'ignore', 'pipe'] });
-    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => this.#read(text));
+    this.#process = node.spawn([...program, ...WITH_OWN_PROC, SLUICE, ...args, ...own], { stdio: ['ignore', 'pipe', 'pipe'] });
+    // Envoy says on the first what it denied.
+    for (const stream of ['stdout', 'stderr'] as const) {
+      this.#process[stream]?.setEncoding('utf8').on('data', (text: string) => this.#read(stream, text));
+    }
   }
 
   /** Resolves when it serves and everything is in force. */
@@ -118,13 +122,13 @@ export class SluiceRun {
     await eventually(() => {
       if (this.#entries.slice(since).some(isIt)) return;
       const said = this.#entries.map(({ event, msg }) => `${event}: ${msg}`).join('\n');
-      throw new Error(`${this.#process.exitCode === null ? 'it says' : 'it ended, and said'}:\n${said}\n${this.#unread}`);
+      throw new Error(`${this.#process.exitCode === null ? 'it says' : 'it ended, and said'}:\n${said}\n${this.#unread.stderr}`);
     }, within);
   }
 
-  #read(text: string): void {
-    const lines = (this.#unread + text).split('\n');
-    this.#unread = lines.pop() ?? '';
+  #read(stream: 'stdout' | 'stderr', text: string): void {
+    const lines = (this.#unread[stream] + text).split('\n');
+    this.#unread[stream] = lines.pop() ?? '';
     for (const line of lines) {
       this.#options.onLine?.(line);
       const entry = line.startsWith('{') ? entryView.safeParse(JSON.parse(line)).data : undefined;

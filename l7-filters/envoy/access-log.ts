@@ -1,6 +1,12 @@
+import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf';
 import type { AccessLogFilterSchema, AccessLogSchema } from '@sluice/envoy-protos/envoy/config/accesslog/v3/accesslog_pb.js';
 import { ApiVersion } from '@sluice/envoy-protos/envoy/config/core/v3/config_source_pb.js';
-import { HttpGrpcAccessLogConfigSchema } from '@sluice/envoy-protos/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
+import { ExpressionFilterSchema } from '@sluice/envoy-protos/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js';
+import {
+  type CommonGrpcAccessLogConfigSchema,
+  HttpGrpcAccessLogConfigSchema,
+  TcpGrpcAccessLogConfigSchema,
+} from '@sluice/envoy-protos/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
 import { StdoutAccessLogSchema } from '@sluice/envoy-protos/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import type { ValueMatcherSchema } from '@sluice/envoy-protos/envoy/type/matcher/v3/value_pb.js';
 import type { Slot } from '../../model/index.ts';
@@ -9,10 +15,13 @@ import { anyOf } from '../../xds-server/translate/encode.ts';
 import type { Init } from '../../xds-server/translate/messages.ts';
 import { SLOT_METADATA } from './compare-secrets.ts';
 import { LOGGED } from './header-actions.ts';
+import { SERVER_NAME } from './names.ts';
 
 /** Tells these lines from others on Envoy's standard output. */
 export const LOG_KIND = 'sluice.slot';
 const RBAC_METADATA = 'envoy.filters.http.rbac';
+/** Of the filter that judges server names. */
+const NETWORK_RBAC_METADATA = 'envoy.filters.network.rbac';
 const ENFORCED = 'enforced_engine_result';
 const AUDITED = 'shadow_engine_result';
 
@@ -30,47 +39,99 @@ const FIELDS = {
   destination: '%DOWNSTREAM_LOCAL_ADDRESS%',
 } as const;
 
+/** Of a connection that is closed for the server that it names, or would be without audit mode. */
+const CONNECTION_FIELDS = {
+  kind: LOG_KIND,
+  time: '%START_TIME%',
+  connectionId: '%STREAM_ID%',
+  result: 'denied',
+  serverName: '%REQUESTED_SERVER_NAME%',
+  client: '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%',
+  destination: '%DOWNSTREAM_LOCAL_ADDRESS%',
+} as const;
+
 /** Requests that rules deny, or would without audit mode, or want to be logged. */
 export function slotLogs(slot: Slot): Init<typeof AccessLogSchema>[] {
   return [lines(slot), messages(slot)];
 }
 
+/** Connections that rules deny by the server that they name, or would without audit mode. These are told of when they end. */
+export function serverNameLogs(slot: Slot): Init<typeof AccessLogSchema>[] {
+  const filter = slot.audits ? hasResult(NETWORK_RBAC_METADATA, AUDITED) : CLOSED;
+  return [
+    lineLog(slot, CONNECTION_FIELDS, filter),
+    messageLog(TcpGrpcAccessLogConfigSchema, 'tcp_grpc', filter, {
+      commonConfig: { ...common(slot), filterStateObjectsToLog: [SERVER_NAME] },
+    }),
+  ];
+}
+
 /** A line of JSON for each. */
 function lines(slot: Slot): Init<typeof AccessLogSchema> {
-  const fields = {
-    ...FIELDS,
-    slot: slot.name.replaceAll('%', '%%'),
-    result: `%DYNAMIC_METADATA(${RBAC_METADATA}:${resultOf(slot)})%`,
-    ...(slot.audits && { audited: true }),
-  };
-  const value = anyOf(StdoutAccessLogSchema, {
-    accessLogFormat: { case: 'logFormat', value: { format: { case: 'jsonFormat', value: fields } } },
-  });
+  const fields = { ...FIELDS, result: `%DYNAMIC_METADATA(${RBAC_METADATA}:${resultOf(slot)})%` };
   const filters = [isDenied(slot), hasMetadata(SLOT_METADATA, LOGGED, { matchPattern: { case: 'boolMatch', value: true } })];
-  return {
-    name: 'envoy.access_loggers.stdout',
-    filter: { filterSpecifier: { case: 'orFilter', value: { filters } } },
-    configType: { case: 'typedConfig', value },
-  };
+  return lineLog(slot, fields, { filterSpecifier: { case: 'orFilter', value: { filters } } });
+}
+
+function lineLog(
+  { name, audits }: Slot,
+  fields: Readonly<Record<string, string>>,
+  filter: Init<typeof AccessLogFilterSchema>,
+): Init<typeof AccessLogSchema> {
+  const all = { ...fields, slot: name.replaceAll('%', '%%'), ...(audits && { audited: true }) };
+  const value = anyOf(StdoutAccessLogSchema, {
+    accessLogFormat: { case: 'logFormat', value: { format: { case: 'jsonFormat', value: all } } },
+  });
+  return { name: 'envoy.access_loggers.stdout', filter, configType: { case: 'typedConfig', value } };
 }
 
 /** A message for each that is denied to whoever serves this Envoy, at once: its client may be about to ask why. */
 function messages(slot: Slot): Init<typeof AccessLogSchema> {
-  const value = anyOf(HttpGrpcAccessLogConfigSchema, {
-    commonConfig: {
-      logName: slot.name,
-      grpcService: { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: XDS_CLUSTER } } },
-      transportApiVersion: ApiVersion.V3,
-      bufferSizeBytes: 0,
-    },
-    // Which it knows by a number, if it is one of a few.
+  // The method it knows by a number, if it is one of a few.
+  return messageLog(HttpGrpcAccessLogConfigSchema, 'http_grpc', isDenied(slot), {
+    commonConfig: common(slot),
     additionalRequestHeadersToLog: [':method'],
   });
-  return { name: 'envoy.access_loggers.http_grpc', filter: isDenied(slot), configType: { case: 'typedConfig', value } };
 }
 
+function messageLog<S extends DescMessage>(
+  schema: S,
+  name: string,
+  filter: Init<typeof AccessLogFilterSchema>,
+  config: MessageInitShape<S>,
+): Init<typeof AccessLogSchema> {
+  return { name: `envoy.access_loggers.${name}`, filter, configType: { case: 'typedConfig', value: anyOf(schema, config) } };
+}
+
+function common({ name }: Slot) {
+  return {
+    logName: name,
+    grpcService: { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: XDS_CLUSTER } } },
+    transportApiVersion: ApiVersion.V3,
+    bufferSizeBytes: 0,
+  } as const satisfies Init<typeof CommonGrpcAccessLogConfigSchema>;
+}
+
+/** By what RBAC says of a connection that it closes. */
+const CLOSED: Init<typeof AccessLogFilterSchema> = {
+  filterSpecifier: {
+    case: 'extensionFilter',
+    value: {
+      name: 'envoy.access_loggers.extension_filters.cel',
+      configType: {
+        case: 'typedConfig',
+        value: anyOf(ExpressionFilterSchema, { expression: "connection.termination_details.startsWith('rbac_access_denied')" }),
+      },
+    },
+  },
+};
+
 function isDenied(slot: Slot): Init<typeof AccessLogFilterSchema> {
-  return hasMetadata(RBAC_METADATA, resultOf(slot), {
+  return hasResult(RBAC_METADATA, resultOf(slot));
+}
+
+function hasResult(filter: string, result: string): Init<typeof AccessLogFilterSchema> {
+  return hasMetadata(filter, result, {
     matchPattern: { case: 'stringMatch', value: { matchPattern: { case: 'exact', value: 'denied' } } },
   });
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
@@ -106,4 +107,32 @@ describe('server names where everything is allowed', needs('envoy'), () => {
     await eventually(async () => assert.ok(isGreeting(await talkRaw(port, '', isGreeting))));
     server.close();
   });
+});
+
+describe('denials of server names', needs('envoy'), () => {
+  for (const [what, audits] of [
+    ['are told of', false],
+    ['are told of in audit mode once the connection that passed ends', true],
+  ] as const) {
+    test(what, async () => {
+      await using tapped = await TappedBackend.start({ name: 'outside', protocol: 'https', tls: { key: privateKey, cert: certificate } });
+      const port = await freePort();
+      const slot = tlsSlot('told', ['web.test'], audits ? { audits } : {});
+      await using scene = await SlotScene.start([{ slot, port, backendPort: tapped.port }]);
+      const ask = (serverName: string) => requestHttp1({ port, host: 'web.test', tls: { serverName } });
+      await eventually(() => ask('web.test'));
+      const answer = await ask('other.test').catch(() => undefined);
+      assert.equal(answer?.status, audits ? 200 : undefined);
+      const lines = await eventually(() => {
+        const found = readFileSync(scene.logFile, 'utf8')
+          .split('\n')
+          .filter((line) => line.startsWith('{'));
+        assert.equal(found.length, 1, found.join('\n'));
+        return found.map((line) => JSON.parse(line));
+      });
+      const [{ kind, result, serverName, connectionId, audited }] = lines;
+      assert.deepEqual([kind, result, serverName, audited], ['sluice.slot', 'denied', 'other.test', audits ? true : undefined]);
+      assert.match(connectionId, /^[0-9a-f-]{36}$/);
+    });
+  }
 });

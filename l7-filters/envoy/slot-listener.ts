@@ -9,9 +9,10 @@ import { TcpProxySchema, UpstreamConnectMode } from '@sluice/envoy-protos/envoy/
 import type { Slot } from '../../model/index.ts';
 import { anyOf, typeUrlOf } from '../../xds-server/translate/encode.ts';
 import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
+import { serverNameLogs } from './access-log.ts';
 import { slotConnectionManager } from './connection-manager.ts';
 import { discovery } from './discovery.ts';
-import { originalDestinationCluster } from './names.ts';
+import { originalDestinationCluster, SERVER_NAME } from './names.ts';
 import type { SlotOptions } from './options.ts';
 
 /** Where the cluster of original destinations looks first. */
@@ -37,7 +38,7 @@ export function tlsListener(slot: Slot): Uint8Array {
     name: 'envoy.filters.listener.tls_inspector',
     configType: { case: 'typedConfig', value: anyOf(TlsInspectorSchema, {}) },
   };
-  return encodeListener(slot, isOpen ? [] : [inspector], [discoveredFilter(slot), tcpProxy(slot, isOpen)]);
+  return encodeListener(slot, isOpen ? [] : [inspector], [keepServerName(), discoveredFilter(slot), tcpProxy(slot, isOpen)]);
 }
 
 function encodeListener(
@@ -63,15 +64,24 @@ function encodeListener(
 
 /** A socket that connections are steered to has the address that their clients asked for. */
 function keepDestination(): Init<typeof FilterSchema> {
+  return keep(DESTINATION, '%DOWNSTREAM_LOCAL_ADDRESS%');
+}
+
+/** For who is told of denials, which say nothing of a TLS that Envoy does not end. */
+function keepServerName(): Init<typeof FilterSchema> {
+  return keep(SERVER_NAME, '%REQUESTED_SERVER_NAME%', 'envoy.string');
+}
+
+/** @param factory what makes the object; default: what the key is registered for */
+function keep(objectKey: string, text: string, factory = ''): Init<typeof FilterSchema> {
   const value = anyOf(SetFilterStateSchema, {
     onNewConnection: [
       {
-        key: { case: 'objectKey', value: DESTINATION },
+        key: { case: 'objectKey', value: objectKey },
+        factoryKey: factory,
         value: {
           case: 'formatString',
-          value: {
-            format: { case: 'textFormatSource', value: { specifier: { case: 'inlineString', value: '%DOWNSTREAM_LOCAL_ADDRESS%' } } },
-          },
+          value: { format: { case: 'textFormatSource', value: { specifier: { case: 'inlineString', value: text } } } },
         },
       },
     ],
@@ -83,8 +93,10 @@ function discoveredFilter({ name }: Slot): Init<typeof FilterSchema> {
   return { name, configType: { case: 'configDiscovery', value: discovery([typeUrlOf(RBACSchema)]) } };
 }
 
-function tcpProxy({ direction, audits }: Slot, isOpen: boolean): Init<typeof FilterSchema> {
+function tcpProxy(slot: Slot, isOpen: boolean): Init<typeof FilterSchema> {
+  const { direction, audits } = slot;
   const value: Any = anyOf(TcpProxySchema, {
+    accessLog: isOpen ? [] : serverNameLogs(slot),
     statPrefix: `slot.${direction}`,
     clusterSpecifier: { case: 'cluster', value: originalDestinationCluster(direction) },
     // Not before the filter of the rules has seen the name: who may not be reached is to see no connection either.
