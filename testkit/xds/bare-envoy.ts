@@ -20,7 +20,17 @@ export class BareEnvoy {
     const config = folder.join(`${nodeId}.json`);
     writeFileSync(config, encodeBootstrap(buildBootstrap({ nodeId, cluster: 'test', xdsSocket, adminSocket, settings })));
     const log = openSync(folder.join(`${nodeId}.log`), 'a');
-    const args = ['-c', config, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'warning', '--file-flush-interval-msec', '100'];
+    const args = [
+      '-c',
+      config,
+      '--concurrency',
+      '1',
+      '--disable-hot-restart',
+      '--log-level',
+      'warning',
+      '--file-flush-interval-msec',
+      '100',
+    ];
     return new BareEnvoy(spawn(envoyBinary(), args, { stdio: ['ignore', log, log] }));
   }
 
