@@ -7,7 +7,7 @@ import type { HttpLoad } from './http-pods.ts';
 // Sends requests all the time, some of which policy allows and some not, by connections that it keeps and by new ones, and none of them twice.
 // Who connects to it is told what became of them until now.
 
-const { AUTHORITY = '', ALLOWED_PATH = '', DENIED_PATH = '', KINDS = '', REPORT_PORT = '' } = env;
+const { AUTHORITY = '', ALLOWED_PATH = '', DENIED_PATH = '', KINDS = '', DENIED_KINDS = '', REPORT_PORT = '' } = env;
 /** Retransmissions included. */
 const PATIENT_MS = 20_000;
 const PAUSE_MS = 20;
@@ -20,9 +20,8 @@ createServer((socket) => {
   socket.end(JSON.stringify(load));
 }).listen(Number(REPORT_PORT));
 for (const how of ['kept', 'anew'] as const) {
-  if (!KINDS.split(',').includes(how)) continue;
-  void askOn(ALLOWED_PATH, how, load.allowed, (answer) => answer.startsWith('200 '));
-  void askOn(DENIED_PATH, how, load.denied, (answer) => answer === DENIED);
+  if (KINDS.split(',').includes(how)) void askOn(ALLOWED_PATH, how, load.allowed, (answer) => answer.startsWith('200 '));
+  if (DENIED_KINDS.split(',').includes(how)) void askOn(DENIED_PATH, how, load.denied, (answer) => answer === DENIED);
 }
 
 async function askOn(path: string, how: 'kept' | 'anew', counts: HttpLoad['allowed'], isExpected: (answer: string) => boolean) {

@@ -42,15 +42,18 @@ export interface HttpLoadTarget {
   readonly deniedPath: string;
   /** By which connections it asks: such that it keeps, and one for each request. Default: by both. */
   readonly kinds?: readonly ('kept' | 'anew')[];
+  /** The same of requests that are denied. Default: those of the others. */
+  readonly deniedKinds?: readonly ('kept' | 'anew')[];
 }
 
 /** A pod that asks another all the time, beginning with its start. */
 export function httpLoadPod(
   name: string,
   node: string,
-  { authority, allowedPath, deniedPath, kinds = ['kept', 'anew'] }: HttpLoadTarget,
+  { authority, allowedPath, deniedPath, kinds = ['kept', 'anew'], deniedKinds = kinds }: HttpLoadTarget,
 ): object {
-  const env = { AUTHORITY: authority, ALLOWED_PATH: allowedPath, DENIED_PATH: deniedPath, KINDS: kinds.join() };
+  const kindsOf = { KINDS: kinds.join(), DENIED_KINDS: deniedKinds.join() };
+  const env = { AUTHORITY: authority, ALLOWED_PATH: allowedPath, DENIED_PATH: deniedPath, ...kindsOf };
   return reportingPod({ name, node, program: LOAD, env });
 }
 

@@ -7,15 +7,23 @@ import type { RunningLab } from '../lab/index.ts';
 import { untilInForce } from '../lab/sluice.ts';
 import { EnforcerProcess } from './enforcer-process.ts';
 import { type Expectation, untilHeard } from './hear.ts';
-import { type HttpLoad, type HttpLoadTarget, httpLoadPod, httpServer, readHttpLoad } from './http-pods.ts';
+import { type HttpLoad, httpLoadPod, httpServer, readHttpLoad } from './http-pods.ts';
 import { addressOf, answeringPod, untilReady } from './pods.ts';
-import { rolledOut, startPolicedCluster } from './policed-cluster.ts';
+import { leaveServicesToKubeProxy, rolledOut, startPolicedCluster } from './policed-cluster.ts';
 
 const PORT = 8080;
 const WITHIN = { withinMs: 120_000 };
 /** Of each kind, by each pod, while something happens. */
 const MIN_REQUESTS = 20;
 const DENIED = '403 Access denied';
+
+type Kind = 'kept' | 'anew';
+/** By which connections requests are sent. */
+interface Kinds {
+  readonly allowed: readonly Kind[];
+  readonly denied: readonly Kind[];
+}
+const BOTH_KINDS: Kinds = { allowed: ['kept', 'anew'], denied: ['kept', 'anew'] };
 
 interface HttpRule {
   readonly method?: string;
@@ -89,6 +97,7 @@ describe('rules on requests in a cluster', { ...needs('cluster', 'root', 'bpf', 
   const places = () => [
     { host: address, port: PORT },
     { host: clusterAddress, port: 80 },
+    { host: 'server.default.svc.cluster.local', port: 80 },
   ];
   const heard = (from: string, http: HttpRule, what: string) => places().map((place): Expectation => [from, { ...place, http }, what]);
 
@@ -109,7 +118,7 @@ describe('rules on requests in a cluster', { ...needs('cluster', 'root', 'bpf', 
     assert.ok(slots.length >= 1);
     assert.deepEqual([...new Set(slots.map(({ ready, refusal }) => [ready, refusal].join()))], ['true,']);
     assert.match(await read(15_010, '/metrics'), new RegExp(`^sluice_slots\\{state="ready"\\} ${slots.length}$`, 'm'));
-    const { enforcement } = statusSchema.parse(JSON.parse(await read(15_011, '/status')));
+    const { enforcement } = await enforcerStatus(where);
     const { items = 0, wrong, failure } = enforcement?.steering ?? {};
     assert.ok(items > 10, `${items} things steer`);
     assert.deepEqual([wrong, failure], [[], undefined]);
@@ -154,17 +163,46 @@ describe('rules on requests in a cluster', { ...needs('cluster', 'root', 'bpf', 
     await lab.kubectl('delete', 'pod', ...lab.nodes.map(({ name }) => `load-${name}`), '--wait');
   });
 
-  test('hold for pods that replace others under load, and no connection that is opened fails', async (t) => {
-    await startLoads(await lab.kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}'), 80, ['anew']);
-    await assertGoesOn(['anew']);
+  test('hold for pods that replace others under load, and no request fails, on connections that are kept or opened', async (t) => {
+    // Of what is denied a server hears nothing, so it has nobody end a connection that is kept for it.
+    const kinds: Kinds = { allowed: ['kept', 'anew'], denied: ['anew'] };
+    await startLoads(await lab.kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}'), 80, kinds);
+    const before = await assertGoesOn(kinds);
     await lab.kubectl('rollout', 'restart', 'deployment/web');
     await rolledOut(lab, 'deployment/web', 'default');
-    const now = await assertGoesOn(['anew']);
+    const now = await assertGoesOn(kinds);
     t.diagnostic(now.map(describeLoad).join('; '));
+    for (const [index, { connections }] of now.entries()) {
+      const then = before[index]?.connections ?? 0;
+      assert.ok(connections > then, `${then} connections before, ${connections} after`);
+    }
   });
 
-  async function startLoads(host: string, port: number, kinds?: HttpLoadTarget['kinds']): Promise<void> {
-    const target = { authority: `${host}:${port}`, allowedPath: '/public/load', deniedPath: '/private', ...(kinds && { kinds }) };
+  test('hold where Services are left to kube-proxy', async () => {
+    await leaveServicesToKubeProxy(lab);
+    await eventually(async () => {
+      for (const { name } of lab.nodes) assert.equal((await enforcerStatus(name)).enforcement?.services?.inForce ?? false, false);
+    }, WITHIN);
+    const clients = ['near', 'far'].flatMap((from) => [
+      ...heard(from, { path: '/public/1' }, '200 server'),
+      ...heard(from, { path: '/private' }, DENIED),
+    ]);
+    await untilHeard(lab, ...clients, ...heard('stranger', { path: '/public/1' }, 'timeout'));
+  });
+
+  async function enforcerStatus(where: string) {
+    const { stdout } = await lab.run(['curl', '-s', 'http://127.0.0.1:15011/status'], { where });
+    return statusSchema.parse(JSON.parse(stdout));
+  }
+
+  async function startLoads(host: string, port: number, kinds = BOTH_KINDS): Promise<void> {
+    const target = {
+      authority: `${host}:${port}`,
+      allowedPath: '/public/load',
+      deniedPath: '/private',
+      kinds: kinds.allowed,
+      deniedKinds: kinds.denied,
+    };
     await lab.apply(lab.nodes.map(({ name }) => httpLoadPod(`load-${name}`, name, target)));
     await untilReady(lab, ...lab.nodes.map(({ name }) => `load-${name}`));
     loading = await Promise.all(lab.nodes.map(async ({ name }) => [name, await addressOf(lab, `load-${name}`)] as const));
@@ -175,7 +213,7 @@ describe('rules on requests in a cluster', { ...needs('cluster', 'root', 'bpf', 
   }
 
   /** Resolves when some requests of each kind were answered since, by every pod, and none as it should not be. */
-  async function assertGoesOn(kinds: readonly ('kept' | 'anew')[] = ['kept', 'anew']): Promise<readonly HttpLoad[]> {
+  async function assertGoesOn(kinds = BOTH_KINDS): Promise<readonly HttpLoad[]> {
     const before = await loads();
     return await eventually(async () => {
       const now = await loads();
@@ -183,7 +221,10 @@ describe('rules on requests in a cluster', { ...needs('cluster', 'root', 'bpf', 
         const then = before[index];
         assert.ok(then);
         assert.deepEqual(failures, []);
-        const counts = kinds.flatMap((kind) => [allowed[kind] - then.allowed[kind], denied[kind] - then.denied[kind]]);
+        const counts = [
+          ...kinds.allowed.map((kind) => allowed[kind] - then.allowed[kind]),
+          ...kinds.denied.map((kind) => denied[kind] - then.denied[kind]),
+        ];
         assert.ok(Math.min(...counts) >= MIN_REQUESTS, counts.join());
       }
       return now;

@@ -8,9 +8,9 @@ const POLICY_MANIFEST = new URL('../../manifests/policy.yaml', import.meta.url);
 const CAPABILITY_PATCH = fileURLToPath(new URL('../../manifests/envoy-capability.yaml', import.meta.url));
 const READY_WITHIN_S = 120;
 
-/** The manifest that users apply, with the setting that they make. */
-function installWithPolicies(): string {
-  const settings = ['policy:', '  enabled: true'].map((line) => `    ${line}\n`);
+/** The manifest that users apply, with the settings that they make. */
+function installWithPolicies(...others: readonly string[]): string {
+  const settings = ['policy:', '  enabled: true', ...others].map((line) => `    ${line}\n`);
   return withLines(installManifest(), '  sluice.yaml: |\n', settings);
 }
 
@@ -52,6 +52,14 @@ export async function startPolicedCluster(nodes: number, options: PolicedCluster
     await lab.down();
     throw error;
   }
+}
+
+/** Leaves Services to kube-proxy from now on. */
+export async function leaveServicesToKubeProxy(lab: RunningLab): Promise<void> {
+  await lab.apply(installWithPolicies('  services: false'));
+  await lab.kubectl('-n', 'sluice-system', 'rollout', 'restart', 'deployment/sluice-controller');
+  await rolledOut(lab, 'deployment/sluice-controller');
+  await untilInForce(lab);
 }
 
 export async function rolledOut(lab: RunningLab, workload: string, namespace = 'sluice-system'): Promise<void> {
