@@ -15,6 +15,7 @@ import {
 import { type DevicesState, PodDevices } from '../pods/index.ts';
 import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeRedirect, decodeSubjectPolicy, type OwnEndpoints } from './decode.ts';
 import { decodeService, decodeSlice } from './decode-services.ts';
+import { DepartedPods } from './departed-pods.ts';
 import { Doors, type PodDoor, type WantedDoors } from './doors.ts';
 import { EnforcementError, errorOf } from './enforcement-error.ts';
 import { Newcomers } from './newcomers.ts';
@@ -56,6 +57,7 @@ export class NodeEnforcement implements AsyncDisposable {
   #nodeAddresses: readonly string[] = [];
   #guardedNetworks: readonly string[] = [];
   readonly #newcomers: Newcomers;
+  readonly #departed = new DepartedPods();
   #cameLast: readonly PodDoor[] = [];
   #newcomersTimer: NodeJS.Timeout | undefined;
   /** Prefixes of this node's own addresses. */
@@ -196,6 +198,7 @@ export class NodeEnforcement implements AsyncDisposable {
       policyOf: (identity) => this.#policies.get(identity),
       isTold: (address) => this.#told.has(prefixOf(address)),
     });
+    this.#options.steering?.endConnectionsOf(this.#departed.take(state));
     clearTimeout(this.#newcomersTimer);
     const delay = this.#newcomers.nextInMs();
     if (delay !== undefined) this.#newcomersTimer = setTimeout(() => void this.#doors.set(this.#wanted()), delay).unref();

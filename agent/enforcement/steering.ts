@@ -1,5 +1,6 @@
 import type { Datapath } from '../../bpf/datapath/index.ts';
-import { SteeringNetwork, type SteeringNetworkEvent, type SteeringNetworkState } from '../network/index.ts';
+import { TcpSockets } from '../netlink/index.ts';
+import { LEG_MARKS, SteeringNetwork, type SteeringNetworkEvent, type SteeringNetworkState } from '../network/index.ts';
 import { PROXY_PORTS } from '../slots/proxy-ports.ts';
 import { errorOf } from './enforcement-error.ts';
 
@@ -12,6 +13,13 @@ export interface SteeringOptions {
   readonly onFailure: (error: Error) => void;
 }
 
+/** Envoy's sockets towards who opened a connection: of which of their sides the address is a pod's of this node. */
+const ENDS_OF_PODS = [
+  { side: 'local', mark: LEG_MARKS.ingressListener },
+  { side: 'remote', mark: LEG_MARKS.ingressListener },
+  { side: 'remote', mark: LEG_MARKS.egressListener },
+] as const;
+
 /** As the status of a node shows it. */
 export type SteeringState = Pick<SteeringNetworkState, 'items' | 'restored' | 'failure'>;
 
@@ -20,6 +28,7 @@ export class Steering implements Disposable {
   readonly #options: SteeringOptions;
   #network: SteeringNetwork | undefined;
   #failure: string | undefined;
+  #endingFailure: string | undefined;
 
   constructor(options: SteeringOptions) {
     this.#options = options;
@@ -36,6 +45,25 @@ export class Steering implements Disposable {
       const error = errorOf(cause);
       if (error.message !== this.#failure) onFailure(error);
       this.#failure = error.message;
+    }
+  }
+
+  /**
+   * Ends what Envoy has open with pods of this node that are gone. Without Envoy their clients would hear of it by the pod's own end; Envoy has no
+   * connection to a pod that serves nothing at the moment, and would keep clients', and those that gone pods opened.
+   */
+  endConnectionsOf(addresses: readonly string[]): void {
+    if (addresses.length === 0 || !this.#network) return;
+    try {
+      using sockets = TcpSockets.open();
+      for (const address of addresses) {
+        for (const { side, mark } of ENDS_OF_PODS) sockets.end({ side, address, mark, mask: LEG_MARKS.mask });
+      }
+      this.#endingFailure = undefined;
+    } catch (cause) {
+      const error = errorOf(cause);
+      if (error.message !== this.#endingFailure) this.#options.onFailure(error);
+      this.#endingFailure = error.message;
     }
   }
 

@@ -29,7 +29,7 @@ export class NetlinkExchange implements Disposable {
   }
 
   /** @throws NetlinkError `unavailable`, `refused` for a kernel before 4.20 */
-  static open(protocol: 'route' | 'netfilter'): NetlinkExchange {
+  static open(protocol: 'route' | 'netfilter' | 'sockets'): NetlinkExchange {
     const socket = NetlinkSocket.open(protocol);
     // Without it the kernel ignores in a dump what it does not look at, such as the namespace.
     if (protocol === 'route') socket.enable('strictChecking');

@@ -9,7 +9,7 @@ const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 /** By the names of their headers in `linux/netlink.h`. */
-const PROTOCOLS = { route: 0, netfilter: 12 } as const;
+const PROTOCOLS = { route: 0, sockets: 4, netfilter: 12 } as const;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const NETLINK_ADD_MEMBERSHIP = 1;

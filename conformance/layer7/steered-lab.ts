@@ -100,11 +100,17 @@ export class SteeredLab implements AsyncDisposable {
     this.#tellPods(() => this.#pods.delete(name));
   }
 
-  /** Takes a pod away, of which is still told; what runs there ends as by a crash, and no connection of its is closed. */
-  async removePod(name: string): Promise<void> {
+  /**
+   * Takes a pod away, of which is still told; what runs there ends as by a crash, and no connection of its is closed.
+   * @param program what runs there beside the peer
+   */
+  async removePod(name: string, program?: AsyncDisposable): Promise<void> {
     const peer = this.#peers.get(name);
     this.#peers.delete(name);
-    await this.lab.removePod(name, () => peer?.[Symbol.asyncDispose]());
+    await this.lab.removePod(name, async () => {
+      await peer?.[Symbol.asyncDispose]();
+      await program?.[Symbol.asyncDispose]();
+    });
   }
 
   /** Takes a pod away, and tells of it without waiting for anything. */
