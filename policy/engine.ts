@@ -18,9 +18,11 @@ import { diagnoseConflicts } from './conflicts.ts';
 import { type IdentityAllocator, MemoryIdentityAllocator } from './identity/allocator.ts';
 import { factsOf } from './identity/facts.ts';
 import { IdentityTable } from './identity/identity-table.ts';
+import { DEFAULT_NAMESPACE } from './identity/ingress-address.ts';
 import { diagnoseHandling } from './identity/pod-handling.ts';
 import { RESERVED_FACTS } from './identity/reserved.ts';
 import { RuleVocabulary } from './identity/rule-vocabulary.ts';
+import { diagnoseIngressRules } from './ingress-rules.ts';
 import { LabelFilter } from './labels/label-filter.ts';
 import { diagnose } from './report.ts';
 import { ingestCiliumPolicy } from './rules/ingest-cilium-policy.ts';
@@ -45,6 +47,8 @@ export interface PolicyEngineOptions {
   readonly impliesNamespaces?: boolean;
   /** The largest RE2 program that Envoy takes, in instructions; by default 1000. */
   readonly regexMaxProgramSize?: number;
+  /** The namespace that Sluice runs in, whose pods may be nodes' ingress addresses; by default `sluice-system`. */
+  readonly ownNamespace?: string;
 }
 
 /** What is different from what was told before. Nothing is told twice, and what is equal is the same object. */
@@ -110,6 +114,7 @@ export class PolicyEngine {
       cluster: this.#cluster,
       podNetworks: options.podNetworks ?? [],
       impliesNamespaces: options.impliesNamespaces ?? false,
+      ownNamespace: options.ownNamespace ?? DEFAULT_NAMESPACE,
     });
     this.#mode = options.enforcement ?? 'default';
     this.#regexMaxProgramSize = options.regexMaxProgramSize ?? DEFAULT_MAX_PROGRAM_SIZE;
@@ -288,9 +293,11 @@ export class PolicyEngine {
     });
     if (this.#table.takeHostNetworkChanged() || this.#policiesChanged) this.#hostNetwork = this.#findHostNetwork();
     this.#policiesChanged = false;
+    const ofIngresses = this.#table.hasIngressAddresses ? diagnoseIngressRules(this.#compiler) : [];
     const conflicts = diagnoseConflicts(this.#compiler.conflicts());
     const ofHandling = [...this.#ofHandling.values()].flat();
-    const diagnostics = [...this.#ofPolicies, ...conflicts, ...ofHandling, ...withoutNumber, ...this.#hostNetwork].sort(compareDiagnostics);
+    const ofObjects = [...this.#ofPolicies, ...conflicts, ...ofIngresses, ...ofHandling];
+    const diagnostics = [...ofObjects, ...withoutNumber, ...this.#hostNetwork].sort(compareDiagnostics);
     if (equal(diagnostics, this.#diagnostics)) return undefined;
     this.#diagnostics = diagnostics;
     return diagnostics;

@@ -3,6 +3,7 @@ export { DIAGNOSTIC_CODES as POLICY_DIAGNOSTIC_CODES } from './codes.ts';
 export { type PolicyChange, PolicyEngine, type PolicyEngineOptions } from './engine.ts';
 export { type Explanation, explainPacket, identitiesWithLabels, type PacketQuestion } from './explain.ts';
 export { type IdentityAllocator, type IdentityScope, MemoryIdentityAllocator } from './identity/allocator.ts';
+export { DEFAULT_NAMESPACE, INGRESS_ADDRESS_LABEL } from './identity/ingress-address.ts';
 export { formatLabel, type Label, parseLabel } from './labels/label.ts';
 export { ENTITIES } from './rules/entities.ts';
 export { ICMP_TYPES, ICMPV6_TYPES } from './rules/icmp-types.ts';

@@ -9,6 +9,7 @@ import { type Claim, type Claimant, Claims } from './claim.ts';
 import { NO_FACETS } from './facts.ts';
 import { type IdentityChanges, IdentityGroups, type Member } from './identity-groups.ts';
 import { claimInfrastructure } from './infrastructure.ts';
+import { isIngressHolder } from './ingress-address.ts';
 import { readHandling } from './pod-handling.ts';
 import { podLabels } from './pod-labels.ts';
 import { reservedLabels } from './reserved.ts';
@@ -23,6 +24,8 @@ export interface IdentityTableOptions {
   readonly podNetworks: readonly string[];
   /** Whether a namespace that there is no object for has no labels but its name; if not, its pods are `init`. */
   readonly impliesNamespaces: boolean;
+  /** Sluice's own, whose pods may be nodes' ingress addresses. */
+  readonly ownNamespace: string;
 }
 
 export interface IdentityTableChanges extends IdentityChanges {
@@ -41,6 +44,7 @@ export class IdentityTable {
   readonly #claims = new Claims();
   readonly #pods = new Map<string, Pod>();
   readonly #hostNetwork = new Set<string>();
+  readonly #ingressHolders = new Set<string>();
   /** Pods that have a node and no address yet. */
   readonly #awaited = new Set<string>();
   #hostNetworkChanged = false;
@@ -66,6 +70,8 @@ export class IdentityTable {
     const { namespace } = pod.metadata;
     this.#pods.set(key, pod);
     this.#noteHostNetwork(key, pod.spec.hostNetwork);
+    if (isIngressHolder(pod, this.#options.ownNamespace)) this.#ingressHolders.add(key);
+    else this.#ingressHolders.delete(key);
     const others = this.#podsOfNamespace.get(namespace);
     if (others) others.add(key);
     else this.#podsOfNamespace.set(namespace, new Set([key]));
@@ -75,6 +81,7 @@ export class IdentityTable {
   deletePod(namespace: string, key: string): void {
     if (!this.#pods.delete(key)) return;
     this.#noteHostNetwork(key, false);
+    this.#ingressHolders.delete(key);
     const others = this.#podsOfNamespace.get(namespace);
     others?.delete(key);
     if (others?.size === 0) this.#podsOfNamespace.delete(namespace);
@@ -115,6 +122,11 @@ export class IdentityTable {
   podsWithoutNumber(): Pod[] {
     const keys = new Set(Array.from(this.#groups.withoutNumber(), (member) => this.#podOfMember.get(member) ?? ''));
     return [...keys].sort().flatMap((key) => this.#pods.get(key) ?? []);
+  }
+
+  /** Whether some node's Ingresses have an address of theirs, or await one. */
+  get hasIngressAddresses(): boolean {
+    return this.#ingressHolders.size > 0;
   }
 
   /** Whether the pods of the host network, or their labels, may be others since this was asked last. */
@@ -210,13 +222,14 @@ export class IdentityTable {
   }
 
   #memberOf(pod: Pod, address: Prefix | undefined): Member {
-    const { filter, cluster, impliesNamespaces } = this.#options;
+    const { filter, cluster, impliesNamespaces, ownNamespace } = this.#options;
+    const prefix = address && this.#vocabulary.blocks.longest(address);
+    if (isIngressHolder(pod, ownNamespace)) return { labels: reservedLabels('ingress'), isWorld: false, facets: { ...NO_FACETS, prefix } };
     const namespace = this.#namespaces.get(pod.metadata.namespace);
     if (!namespace && !impliesNamespaces) return { labels: reservedLabels('init'), isWorld: false, facets: NO_FACETS };
     const { identity, others } = podLabels(pod, namespace?.metadata.labels ?? {}, cluster, filter);
     const labels = others.filter(({ key }) => this.#vocabulary.namesLabel(key));
     const ports = pod.spec.ports.filter(({ name }) => this.#vocabulary.namesPort(name));
-    const prefix = address && this.#vocabulary.blocks.longest(address);
     return { labels: identity, isWorld: false, facets: { labels, ports, prefix, handling: readHandling(pod, namespace) } };
   }
 
