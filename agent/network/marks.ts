@@ -13,3 +13,11 @@ export const LEG_MARKS = {
   egressUpstream: 0xb00,
   ingressUpstream: 0xc00,
 } as const;
+
+/** In the same bits, of Envoy's sockets for Ingresses: docs/decisions/ingress-identity.md. */
+export const INGRESS_MARKS = {
+  /** What it opens, with the node's ingress address. */
+  client: 0xd00,
+  /** Its listeners, and what they accepted. */
+  server: 0xe00,
+} as const;

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { BpfError, type BpfMap, type LoadedObject, ObjectSpec, u32 } from 'libbpf-ts';
 import { AddressTable } from './address-table.ts';
 import { AgentLock } from './agent-lock.ts';
+import { detachFromCgroups } from './cgroup-programs.ts';
 import { Configuration, MONITOR_LEVELS, type MonitorLevel } from './configuration.ts';
 import { type Connection, readConnections } from './connections.ts';
 import { type Counter, readCounters } from './counters.ts';
@@ -11,6 +12,7 @@ import { DatapathError } from './error.ts';
 import { decodeFlowEvent, type FlowEvent } from './flows.ts';
 import { maps as CODECS, flow_event } from './gen/policy.ts';
 import { detach, Hooks, listAttached, type ProgramName } from './hooks.ts';
+import { INGRESS_PROGRAMS, IngressSockets } from './ingress-sockets.ts';
 import { configureMaps, type DatapathSizes, DEFAULT_SIZES, makePinFolder, removePins, trieFolder } from './pins.ts';
 import { RedirectTable } from './redirect-table.ts';
 import { VerdictTable } from './verdict-table.ts';
@@ -57,6 +59,7 @@ export class Datapath implements Disposable {
   readonly verdicts: VerdictTable;
   readonly endpoints: EndpointTable;
   readonly redirects: RedirectTable;
+  readonly ingress: IngressSockets;
   readonly #loaded: LoadedObject;
   readonly #lock: AgentLock;
   readonly #hooks: Hooks;
@@ -69,6 +72,7 @@ export class Datapath implements Disposable {
     this.#pinFolder = pinFolder;
     this.#hooks = new Hooks((name: ProgramName) => loaded.program(name));
     this.#configuration = new Configuration(loaded.map('configuration', ...CODECS.configuration));
+    this.ingress = new IngressSockets(loaded, this.#configuration, pinFolder);
     this.addresses = new AddressTable(loaded.map('addresses', ...CODECS.addresses), this.#configuration);
     const outer: BpfMap<number, number> = loaded.map('verdicts', u32, u32);
     const tries = new VerdictTries(outer, trieFolder(pinFolder), sizes.verdictsOfSubject);
@@ -196,6 +200,7 @@ export class Datapath implements Disposable {
 
 /** What `Datapath.cleanUp` does, where there is none. Folders that others have files in stay. */
 export function cleanUpDatapath(pinFolder: string): void {
+  detachFromCgroups(INGRESS_PROGRAMS, pinFolder);
   for (const ifindex of listAttached().keys()) detach(ifindex);
   if (existsSync(pinFolder)) removePins(pinFolder);
 }

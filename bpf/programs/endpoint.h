@@ -62,8 +62,19 @@ struct configuration {
 	__u8 pad[3];
 	/* The device by which packets come in again that are for Envoy; 0: there is none. */
 	__u32 steer_ifindex;
-	__u32 reserved;
+	/* As whom what Envoy opens for Ingresses is judged, and its addresses, of IPv4 and of IPv6; all zero: there is none. */
+	__u32 ingress_identity;
+	ADDRESS(ingress_ipv4);
+	ADDRESS(ingress_ipv6);
+	/* Whether it may go to nobody of the cluster without one. */
+	__u8 needs_ingress_address;
+	__u8 pad_at_end[7];
 };
+
+static __always_inline bool is_ingress_address(const struct configuration *configuration, const __u8 *address)
+{
+	return equals(address, is_ipv4(address) ? configuration->ingress_ipv4 : configuration->ingress_ipv6);
+}
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -49,6 +49,9 @@ static __always_inline void find_peer(const struct door *door, const struct conn
 	} else if (may_be_marked && is_identity_mark(door->skb->mark)) {
 		connection->peer = marked_identity(door->skb->mark);
 		connection->is_peer_marked = 1;
+	} else if (may_be_marked && is_ingress(door->skb->mark)) {
+		connection->peer = IDENTITY_INGRESS;
+		connection->is_peer_marked = 1;
 	} else if (!connection->is_peer_marked) {
 		connection->peer = identity;
 	}
@@ -280,13 +283,14 @@ static __noinline int judge_packet(struct door *door, const struct packet *packe
 /* Whether what an ICMP error quotes was sent by Envoy, with the address of a pod: of a connection that it opened, or that it has. */
 static __always_inline bool is_sent_by_proxy(const struct door *door, const struct packet *quoted, bool is_steered)
 {
-	bool may_be_upstream = quoted->layer4.source_port >= FIRST_UPSTREAM_PORT;
+	bool may_be_upstream =
+		quoted->layer4.source_port >= FIRST_UPSTREAM_PORT || is_ingress_address(door->configuration, quoted->source);
 	__u32 mark;
 
 	if (quoted->protocol != IPPROTO_TCP || (!may_be_upstream && !is_steered))
 		return false;
 	mark = mark_of_sender(door->skb, quoted);
-	return is_upstream(mark) || (is_steered && is_downstream(mark));
+	return is_opener(mark) || (is_steered && is_downstream(mark));
 }
 
 /* An ICMP error is about the packet that it quotes, which went the other way. PASSED_UNJUDGED: it is about none that is known. */

@@ -6,7 +6,10 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
+#include <linux/stddef.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -15,6 +18,7 @@
 #include "flow-events.h"
 #include "fragments.h"
 #include "identity.h"
+#include "ingress.h"
 #include "judge.h"
 #include "link.h"
 #include "outcome.h"
@@ -136,14 +140,21 @@ static __always_inline enum outcome judge_from_pod(struct door *door, struct pac
 	return PASSED_STEERED;
 }
 
-/* What answers Envoy where it has a pod's own address to an egress slot: an upstream of an ingress slot is answered by a pod of this node. */
-static __always_inline bool is_for_egress_upstream(const struct door *door, const struct packet *packet)
+/*
+ * What answers Envoy where it has a pod's own address to an egress slot, or the ingress address: an upstream of an ingress slot is answered by a pod
+ * of this node.
+ */
+static __always_inline bool is_for_opener(const struct door *door, const struct packet *packet)
 {
 	__u32 kind = kind_of_mark(door->skb->mark);
+	bool may_be = may_be_for_upstream(packet) ||
+		      (packet->protocol == IPPROTO_TCP && !opens_tcp(packet) && is_ingress_address(door->configuration, packet->destination));
+	__u32 mark;
 
-	if (!may_be_for_upstream(packet) || !door->has_subject || kind == MARK_EGRESS_LISTENER || kind == MARK_INGRESS_UPSTREAM)
+	if (!may_be || !door->has_subject || kind == MARK_EGRESS_LISTENER || kind == MARK_INGRESS_UPSTREAM)
 		return false;
-	return kind_of_mark(mark_of_receiver(door->skb, packet)) == MARK_EGRESS_UPSTREAM;
+	mark = mark_of_receiver(door->skb, packet);
+	return is_ingress(mark) || kind_of_mark(mark) == MARK_EGRESS_UPSTREAM;
 }
 
 static __always_inline enum outcome judge_to_pod(struct door *door, struct packet *packet)
@@ -166,7 +177,7 @@ static __always_inline enum outcome judge_to_pod(struct door *door, struct packe
 		return DROPPED_MARTIAN;
 	if (!is_multicast(packet->destination) && !is_own_on_link(door->ifindex, packet->destination))
 		return DROPPED_OTHER_DESTINATION;
-	if (is_for_egress_upstream(door, packet)) {
+	if (is_for_opener(door, packet)) {
 		door->slot = 0;
 		return PASSED_STEERED;
 	}
@@ -298,6 +309,91 @@ int from_steer(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	count(heading, DROPPED_NO_PROXY, skb->len);
 	return TC_ACT_SHOT;
+}
+
+SEC("cgroup/connect4")
+int ingress_connect4(struct bpf_sock_addr *ctx)
+{
+	struct sockaddr_in own = { .sin_family = AF_INET };
+	__u8 wanted[ADDRESS_BYTES] __attribute__((aligned(4)));
+	const struct configuration *configuration = configuration_for(ctx->sk, MARK_INGRESS);
+
+	if (!configuration)
+		return PROCEED;
+	map_ipv4(wanted, ctx->user_ip4);
+	if (is_drop(judge_opened(configuration, wanted, bpf_ntohs((__u16)ctx->user_port))))
+		return REFUSE;
+	own.sin_addr.s_addr = words_of(configuration->ingress_ipv4)[3];
+	if (own.sin_addr.s_addr == 0)
+		return answer(EGRESS, judge_as_node(configuration, wanted), 0);
+	return bpf_bind(ctx, (struct sockaddr *)&own, sizeof(own)) ? REFUSE : PROCEED;
+}
+
+SEC("cgroup/connect6")
+int ingress_connect6(struct bpf_sock_addr *ctx)
+{
+	struct sockaddr_in6 own = { .sin6_family = AF_INET6 };
+	__u8 wanted[ADDRESS_BYTES] __attribute__((aligned(4)));
+	const struct configuration *configuration = configuration_for(ctx->sk, MARK_INGRESS);
+	__u32 *words = (__u32 *)wanted;
+
+	if (!configuration)
+		return PROCEED;
+	words[0] = ctx->user_ip6[0];
+	words[1] = ctx->user_ip6[1];
+	words[2] = ctx->user_ip6[2];
+	words[3] = ctx->user_ip6[3];
+	if (is_drop(judge_opened(configuration, wanted, bpf_ntohs((__u16)ctx->user_port))))
+		return REFUSE;
+	copy_address((__u8 *)&own.sin6_addr, is_ipv4(wanted) ? configuration->ingress_ipv4 : configuration->ingress_ipv6);
+	if (is_unspecified_ipv6((__u8 *)&own.sin6_addr))
+		return answer(EGRESS, judge_as_node(configuration, wanted), 0);
+	return bpf_bind(ctx, (struct sockaddr *)&own, sizeof(own)) ? REFUSE : PROCEED;
+}
+
+/* Each packet is judged, so that what is not allowed any more ends. */
+SEC("cgroup_skb/egress")
+int ingress_egress(struct __sk_buff *skb)
+{
+	const struct configuration *configuration;
+	__u8 source[ADDRESS_BYTES] __attribute__((aligned(4)));
+	__u8 wanted[ADDRESS_BYTES] __attribute__((aligned(4)));
+	struct bpf_sock *sk = skb->sk;
+	enum outcome outcome;
+
+	sk = sk ? bpf_sk_fullsock(sk) : 0;
+	if (!sk)
+		return PROCEED;
+	configuration = configuration_for(sk, MARK_INGRESS);
+	if (!configuration)
+		return PROCEED;
+	if (!read_address(skb, offsetof(struct iphdr, saddr), offsetof(struct ipv6hdr, saddr), source) ||
+	    !read_address(skb, offsetof(struct iphdr, daddr), offsetof(struct ipv6hdr, daddr), wanted))
+		return REFUSE;
+	outcome = judge_opened(configuration, wanted, bpf_ntohs(sk->dst_port));
+	if (!is_drop(outcome))
+		outcome = judge_source(configuration, source, wanted);
+	return answer(EGRESS, outcome, skb->len);
+}
+
+SEC("cgroup_skb/ingress")
+int ingress_ingress(struct __sk_buff *skb)
+{
+	const struct configuration *configuration;
+	__u8 source[ADDRESS_BYTES] __attribute__((aligned(4)));
+	struct bpf_sock *sk = skb->sk;
+	enum outcome outcome;
+
+	sk = sk ? bpf_sk_fullsock(sk) : 0;
+	if (!sk)
+		return PROCEED;
+	configuration = configuration_for(sk, MARK_INGRESS_SERVER);
+	if (!configuration)
+		return PROCEED;
+	if (!read_address(skb, offsetof(struct iphdr, saddr), offsetof(struct ipv6hdr, saddr), source))
+		return REFUSE;
+	outcome = judge_accepted(configuration, skb, source, sk->src_port);
+	return answer(INGRESS, outcome, skb->len);
 }
 
 /* The clock is for programs that say that they are under the GPL. */

@@ -147,7 +147,7 @@ static __noinline int assign_connection(struct __sk_buff *skb, const struct pack
 		return false;
 	mark = mark_of_socket(socket);
 	if (slot == 0)
-		is_assigned = is_upstream(mark) && assign(skb, socket);
+		is_assigned = is_opener(mark) && assign(skb, socket);
 	else if (is_downstream_of(mark, slot) && !(is_closed(socket) && opens_tcp(packet)))
 		is_assigned = assign(skb, socket);
 	bpf_sk_release(socket);

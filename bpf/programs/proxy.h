@@ -21,6 +21,10 @@
 #define MARK_INGRESS_LISTENER 0x00000a00
 #define MARK_EGRESS_UPSTREAM 0x00000b00
 #define MARK_INGRESS_UPSTREAM 0x00000c00
+/* What Envoy opens for Ingresses, with the node's ingress address. */
+#define MARK_INGRESS 0x00000d00
+/* Listeners of Ingresses, and what they accepted. */
+#define MARK_INGRESS_SERVER 0x00000e00
 #define MARK_PORT_SHIFT 16
 
 /* Envoy's own connections begin here, and no pod's does that leaves the choice to the kernel. */
@@ -65,6 +69,17 @@ static __always_inline __u16 slot_of_mark(__u32 mark)
 static __always_inline bool is_upstream(__u32 mark)
 {
 	return kind_of_mark(mark) == MARK_EGRESS_UPSTREAM || kind_of_mark(mark) == MARK_INGRESS_UPSTREAM;
+}
+
+static __always_inline bool is_ingress(__u32 mark)
+{
+	return kind_of_mark(mark) == MARK_INGRESS;
+}
+
+/* Whether Envoy opened a connection. */
+static __always_inline bool is_opener(__u32 mark)
+{
+	return is_upstream(mark) || is_ingress(mark);
 }
 
 static __always_inline bool is_downstream(__u32 mark)

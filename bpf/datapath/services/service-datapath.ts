@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LoadedObject, ObjectSpec, u32 } from 'libbpf-ts';
 import type { ServicePortTranslation } from '../../../model/index.ts';
+import { attachToCgroup, detachFromCgroups } from '../cgroup-programs.ts';
 import { Pace } from '../pace.ts';
 import { encodeIp } from './address.ts';
-import { attachPrograms, detachPrograms } from './cgroup.ts';
+import { SERVICE_PROGRAMS } from './cgroup.ts';
 import { Plan } from './plan.ts';
 import { assembleState, readRawState } from './read-state.ts';
 import { mapsOf, PINNED_MAPS, type ServiceMaps } from './service-maps.ts';
@@ -124,12 +125,12 @@ export class ServiceDatapath implements Disposable {
    * @throws BpfError `attach-failed`
    */
   attach(cgroup: string): void {
-    attachPrograms(this.#loaded, this.#pinFolder, cgroup);
+    attachToCgroup(SERVICE_PROGRAMS, this.#loaded, this.#pinFolder, cgroup);
   }
 
   /** Ends what `attach` began, whoever did. What is in the maps stays. */
   detach(): void {
-    detachPrograms(this.#pinFolder);
+    detachFromCgroups(SERVICE_PROGRAMS, this.#pinFolder);
   }
 
   /** Lets go of it; the kernel goes on. */
@@ -160,6 +161,6 @@ export class ServiceDatapath implements Disposable {
  * @param pinFolder as they were opened with; the folder itself stays, which others have files in
  */
 export function cleanUpServices(pinFolder: string): void {
-  detachPrograms(pinFolder);
+  detachFromCgroups(SERVICE_PROGRAMS, pinFolder);
   for (const name of PINNED_MAPS) rmSync(join(pinFolder, name), { force: true });
 }

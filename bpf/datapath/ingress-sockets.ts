@@ -1,0 +1,72 @@
+import { isIPv6 } from 'node:net';
+import { BpfError, type LoadedObject } from 'libbpf-ts';
+import type { Identity } from '../../model/index.ts';
+import { attachToCgroup, type CgroupPrograms } from './cgroup-programs.ts';
+import type { Configuration } from './configuration.ts';
+import { DatapathError } from './error.ts';
+import { decodeAddress, encodeAddress } from './prefix.ts';
+
+/** What judges before what opens: nothing has the address that is not judged as whoever has it. */
+export const INGRESS_PROGRAMS: CgroupPrograms = {
+  names: ['ingress_ingress', 'ingress_egress', 'ingress_connect4', 'ingress_connect6'],
+  folderPrefix: 'ingress_links_',
+};
+
+/** As whom Envoy talks to backends of Ingresses on this node. */
+export interface IngressClient {
+  /** Whose egress policy holds for it; undefined for nobody's. */
+  readonly identity?: Identity;
+  /** One of each family at most, of a pod that has programs at its device. */
+  readonly addresses: readonly string[];
+  /** Whether it may go to nobody of the cluster without an address of the family. */
+  readonly needsAddress: boolean;
+}
+
+const NONE = new Uint8Array(16);
+
+/** Gives what Envoy opens for Ingresses the node's ingress address, and judges it. Sockets are known by their mark, see docs/decisions/layer7.md. */
+export class IngressSockets {
+  readonly #loaded: LoadedObject;
+  readonly #configuration: Configuration;
+  readonly #pinFolder: string;
+
+  /** @internal */
+  constructor(loaded: LoadedObject, configuration: Configuration, pinFolder: string) {
+    this.#loaded = loaded;
+    this.#configuration = configuration;
+    this.#pinFolder = pinFolder;
+  }
+
+  /** As it was written last. */
+  client(): IngressClient {
+    const { ingress_identity: identity = 0, ingress_ipv4, ingress_ipv6, needs_ingress_address } = this.#configuration.get() ?? {};
+    const addresses = [ingress_ipv4, ingress_ipv6].flatMap((bytes) => (bytes?.some((byte) => byte !== 0) ? [decodeAddress(bytes)] : []));
+    return { ...(identity !== 0 && { identity }), addresses, needsAddress: needs_ingress_address === 1 };
+  }
+
+  /** For connections that are opened from now on; those that are open keep their address, and are judged anew. @throws DatapathError `invalid-address` */
+  setClient({ identity = 0, addresses, needsAddress }: IngressClient): void {
+    const ipv6 = addresses.find((address) => isIPv6(address));
+    const ipv4 = addresses.find((address) => !isIPv6(address));
+    this.#configuration.set({
+      ingress_identity: identity,
+      ingress_ipv4: ipv4 === undefined ? NONE : encodeAddress(ipv4),
+      ingress_ipv6: ipv6 === undefined ? NONE : encodeAddress(ipv6),
+      needs_ingress_address: needsAddress ? 1 : 0,
+    });
+  }
+
+  /**
+   * Puts the programs to work on all sockets of a cgroup and those below it, in place of those that are at work. They stay when this process ends.
+   * @param cgroup a folder of the cgroup file system of version 2, see `findRootCgroup`
+   * @throws DatapathError `refused`
+   */
+  attach(cgroup: string): void {
+    try {
+      attachToCgroup(INGRESS_PROGRAMS, this.#loaded, this.#pinFolder, cgroup);
+    } catch (cause) {
+      if (!(cause instanceof BpfError)) throw cause;
+      throw new DatapathError('refused', `the programs for what Envoy opens were not attached to ${cgroup}`, { cause });
+    }
+  }
+}

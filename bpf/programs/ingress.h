@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+#ifndef INGRESS_H
+#define INGRESS_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "address.h"
+#include "endpoint.h"
+#include "identity.h"
+#include "outcome.h"
+#include "proxy.h"
+#include "verdict.h"
+
+/*
+ * What Envoy opens for Ingresses is known by its socket's mark, gets the node's ingress address where it connects, and is judged as whoever has that
+ * address: see docs/decisions/ingress-identity.md.
+ */
+#define PROCEED 1
+/* The socket is told EPERM. */
+#define REFUSE 0
+
+#define AF_INET 2
+#define AF_INET6 10
+
+/* Undefined for all other sockets. */
+static __always_inline const struct configuration *configuration_for(struct bpf_sock *sk, __u32 kind)
+{
+	__u32 only = 0;
+
+	return sk && sk->protocol == IPPROTO_TCP && kind_of_mark(sk->mark) == kind ? bpf_map_lookup_elem(&configuration, &only) : 0;
+}
+
+static __always_inline int answer(enum direction heading, enum outcome outcome, __u32 bytes)
+{
+	if (!is_drop(outcome))
+		return PROCEED;
+	count(heading, outcome, bytes);
+	return REFUSE;
+}
+
+/* Of a packet that begins with its IP header, as it does at a socket's cgroup; by where it stands in either. */
+static __always_inline bool read_address(struct __sk_buff *skb, __u32 at_ipv4, __u32 at_ipv6, __u8 *address)
+{
+	__be32 ipv4 = 0;
+
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		return !bpf_skb_load_bytes(skb, at_ipv6, address, ADDRESS_BYTES);
+	if (bpf_skb_load_bytes(skb, at_ipv4, &ipv4, sizeof(ipv4)))
+		return false;
+	map_ipv4(address, ipv4);
+	return true;
+}
+
+/* Whoever policies are about, other than nodes. */
+static __always_inline bool is_policed_peer(__u32 identity)
+{
+	return is_of_cluster(identity) && identity != IDENTITY_HOST && identity != IDENTITY_REMOTE_NODE && identity != IDENTITY_API_SERVER;
+}
+
+/* With the node's address: its own pods know it by its mark, those of others by its address alone, and would take it for the node. */
+static __always_inline enum outcome judge_as_node(const struct configuration *configuration, const __u8 *wanted)
+{
+	return configuration->needs_ingress_address && is_policed_peer(identity_of(wanted)) ? DROPPED_NO_ENDPOINT : PASSED_UNJUDGED;
+}
+
+/* Rules of layer 7 cannot be asked here, so where they would decide nothing passes. */
+static __noinline int judge_ingress(const struct configuration *configuration, struct attempt *attempt)
+{
+	__u32 identity = configuration->ingress_identity;
+	struct subject *found, subject;
+	enum outcome outcome;
+
+	if (identity == 0)
+		return PASSED_UNJUDGED;
+	found = bpf_map_lookup_elem(&subjects, &identity);
+	if (!found)
+		return DROPPED_NO_POLICY;
+	subject = *found;
+	if (subject.identity != identity)
+		return DROPPED_NO_POLICY;
+	outcome = judge_attempt(&subject, attempt);
+	return outcome == PASSED_STEERED ? DROPPED_SLOT : outcome;
+}
+
+/* To a backend. */
+static __always_inline enum outcome judge_opened(const struct configuration *configuration, const __u8 *wanted, __u16 port)
+{
+	struct attempt attempt = { .peer = identity_of(wanted), .protocol = IPPROTO_TCP, .port = port, .direction = EGRESS };
+
+	return judge_ingress(configuration, &attempt);
+}
+
+/*
+ * What was opened before something changed: with the node's address before there was a policy, or with an ingress address whose pod is gone since. That
+ * may be another pod's by now.
+ */
+static __always_inline enum outcome judge_source(const struct configuration *configuration, const __u8 *source, const __u8 *wanted)
+{
+	__u32 identity = identity_of(source);
+
+	if (identity == IDENTITY_HOST || is_martian_source(source))
+		return judge_as_node(configuration, wanted);
+	return identity == IDENTITY_INGRESS || identity == configuration->ingress_identity ? PASSED_UNJUDGED : DROPPED_SPOOFED;
+}
+
+/* From a client, who may have been masqueraded on the way. */
+static __always_inline enum outcome judge_accepted(const struct configuration *configuration, const struct __sk_buff *skb,
+						   const __u8 *source, __u16 port)
+{
+	struct attempt attempt = { .peer = identity_of(source), .protocol = IPPROTO_TCP, .port = port, .direction = INGRESS };
+
+	/* Of loopback, where nobody else sends from. */
+	if (is_martian_source(source))
+		attempt.peer = IDENTITY_HOST;
+	else if (attempt.peer == IDENTITY_HOST && is_identity_mark(skb->mark))
+		attempt.peer = marked_identity(skb->mark);
+	return judge_ingress(configuration, &attempt);
+}
+
+#endif
