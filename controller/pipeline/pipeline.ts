@@ -4,6 +4,7 @@ import type { Action, ObjectBatch } from '../../kube/index.ts';
 import type { Certificate, Cluster, Diagnostic, EndpointSet, FieldRef, Listener, ObjectRef, VirtualHost } from '../../model/index.ts';
 import type { NodeSelector, Settings } from '../../settings/index.ts';
 import type { Resource, ResourceChange, ResourceName } from '../../xds-server/serve/resource.ts';
+import type { IngressMarks } from '../../xds-server/translate/socket-options.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, SECRET } from '../../xds-server/translate/types.ts';
 import type { EncodedVirtualHost } from '../../xds-server/translate/virtual-hosts.ts';
 import type { QuarantinedRoutes } from '../route-quarantine.ts';
@@ -24,6 +25,8 @@ export interface PipelineOptions {
   readonly ports: ListenPorts;
   /** Where Ingresses are served, also by what the settings are at a time; by itself if absent. The namespace never changes. */
   readonly placement?: Placement | ((ingress: Settings['ingress']) => Placement);
+  /** Of Envoys whose nodes enforce policies. Default: their sockets are those of any process. */
+  readonly ingressMarks?: IngressMarks;
   /** The time that certificates are judged by; see {@link Pipeline.advance}. */
   readonly asOf: Date;
   /** Told when a computation throws, which is a mistake in the program; without it the exception leaves `apply`. */
@@ -83,7 +86,7 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #changedActions = new Set<string>();
   #timing: PipelineTiming = { ingestMs: 0, translateMs: 0 };
 
-  constructor({ settings, ports, placement = STANDALONE, asOf, onFailure }: PipelineOptions) {
+  constructor({ settings, ports, placement = STANDALONE, ingressMarks, asOf, onFailure }: PipelineOptions) {
     this.#graph = new Graph(onFailure);
     this.#inputs = createInputs(this.#graph);
     this.#inputs.clock.set(NOW, asOf);
@@ -101,7 +104,7 @@ export class Pipeline implements QuarantinedRoutes {
     this.#nodes = actions.nodes;
     this.#graph.beginStage('translate');
     this.#routes = buildRouteResources(this.#graph, stages, this.#inputs.quarantine);
-    this.#stages = buildResources(this.#graph, stages, this.#routes);
+    this.#stages = buildResources(this.#graph, stages, this.#routes, ingressMarks);
     this.#graph.beginStage('ingest');
     this.model = modelOf(this.#graph, stages, actions);
     this.#observe(stages, actions);

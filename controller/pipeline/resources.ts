@@ -5,6 +5,7 @@ import { translateCertificate } from '../../xds-server/translate/certificates.ts
 import { translateCluster } from '../../xds-server/translate/clusters.ts';
 import { translateEndpoints } from '../../xds-server/translate/endpoints.ts';
 import { translateListener } from '../../xds-server/translate/listeners.ts';
+import type { IngressMarks } from '../../xds-server/translate/socket-options.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, ROUTES, SCOPED_ROUTES, SECRET } from '../../xds-server/translate/types.ts';
 import type { ModelStages } from './model.ts';
 import type { RouteStages } from './route-resources.ts';
@@ -15,11 +16,17 @@ export interface ResourceStage {
   readonly resources: Collection<Resource>;
 }
 
-export function buildResources(graph: Graph, model: ModelStages, routes: RouteStages): readonly ResourceStage[] {
-  const clusters = graph.derive('cluster resources', model.clusters, ({ cluster }) => cluster && translateCluster(cluster));
+export function buildResources(graph: Graph, model: ModelStages, routes: RouteStages, marks?: IngressMarks): readonly ResourceStage[] {
+  const clusters = graph.derive(
+    'cluster resources',
+    model.clusters,
+    ({ cluster }) => cluster && translateCluster(cluster, marks && { mark: marks.client }),
+  );
   const endpoints = graph.derive('endpoint resources', model.endpointSets, (result) => translateEndpoints(result.endpoints));
   const listeners = graph.derive('listener resources', model.listeners, (listener, _name, read) =>
-    servesSomething(listener) ? translateListener(listener, (table) => read(routes.dividedTables, table) === true) : undefined,
+    servesSomething(listener)
+      ? translateListener(listener, (table) => read(routes.dividedTables, table) === true, marks && { mark: marks.server })
+      : undefined,
   );
   const shards = graph.derive('route resources', routes.shards, ({ resource }) => resource);
   return [

@@ -14,6 +14,7 @@ import type { Cluster, OutlierDetection, UpstreamTls } from '../../model/index.t
 import type { Resource } from '../serve/resource.ts';
 import { anyOf, resourceOf } from './encode.ts';
 import { durationOf, FROM_ADS, type Init, socketAddress } from './messages.ts';
+import { markOption, transparentOption } from './socket-options.ts';
 import { ENDPOINTS } from './types.ts';
 
 const UNLIMITED = 0xffff_ffff;
@@ -23,10 +24,16 @@ const NO_CIRCUIT_BREAKING: Init<typeof CircuitBreakersSchema> = {
   thresholds: [{ maxConnections: UNLIMITED, maxPendingRequests: UNLIMITED, maxRequests: UNLIMITED, maxRetries: UNLIMITED }],
 };
 
+/** Of Envoys whose nodes enforce policies. */
+export interface ClusterOptions {
+  /** What connections have in their mark by which the node's kernel gives them its ingress address; without it they are any process'. */
+  readonly mark?: number;
+}
+
 /** @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/cluster.proto */
-export function translateCluster(cluster: Cluster): Resource {
+export function translateCluster(cluster: Cluster, options: ClusterOptions = {}): Resource {
   const own = toBinary(ClusterSchema, create(ClusterSchema, { name: cluster.name, ...discovery(cluster) }));
-  const body = Buffer.concat([own, encodeManner(cluster)]);
+  const body = Buffer.concat([own, encodeManner(cluster, options)]);
   const { discovery: found } = cluster;
   return resourceOf(ClusterSchema, cluster.name, body, found.kind === 'eds' ? [{ typeUrl: ENDPOINTS, name: found.serviceName }] : []);
 }
@@ -41,9 +48,9 @@ const MAX_MANNERS = 64;
  * All of a cluster that does not say which one it is. Thousands of clusters have it in common, and most of the work of
  * encoding them is in it; as fields of their own its bytes may follow those of any cluster.
  */
-function encodeManner(manner: Manner): Uint8Array {
+function encodeManner(manner: Manner, { mark }: ClusterOptions): Uint8Array {
   const { protocol, tls, balancing, options } = manner;
-  const key = JSON.stringify([protocol, tls, balancing, options]);
+  const key = JSON.stringify([protocol, tls, balancing, options, mark]);
   const known = manners.get(key);
   if (known) return known;
   const message = create(ClusterSchema, {
@@ -53,6 +60,7 @@ function encodeManner(manner: Manner): Uint8Array {
     typedExtensionProtocolOptions: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': httpProtocolOptions(manner) },
     ...(options.outlierDetection && { outlierDetection: outlierDetection(options.outlierDetection) }),
     ...(tls && { transportSocket: upstreamTls(tls) }),
+    ...(mark !== undefined && { upstreamBindConfig: { socketOptions: [markOption(mark), transparentOption()] } }),
   });
   const bytes = toBinary(ClusterSchema, message);
   if (manners.size >= MAX_MANNERS) manners.clear();

@@ -19,22 +19,30 @@ import type { Resource, ResourceName } from '../serve/resource.ts';
 import { anyOf, encodeResource } from './encode.ts';
 import { translateHttpConnectionManager, translateScopeKeeper } from './http-connection-manager.ts';
 import { FROM_ADS, type Init, listenAddress, socketAddress } from './messages.ts';
+import { markOption } from './socket-options.ts';
 import { CLUSTER, ROUTES, SECRET } from './types.ts';
 
 type FilterChainInit = Init<typeof FilterChainSchema>;
 type Divided = (table: string) => boolean;
 
+/** Of Envoys whose nodes enforce policies. */
+export interface ListenerOptions {
+  /** What the node's kernel knows connections of Ingresses by. */
+  readonly mark?: number;
+}
+
 /**
  * @param isDivided whether a route table is served in shards rather than whole
  * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/listener/v3/listener.proto
  */
-export function translateListener(listener: Listener, isDivided: Divided): Resource {
+export function translateListener(listener: Listener, isDivided: Divided, { mark }: ListenerOptions = {}): Resource {
   const message = create(ListenerSchema, {
     name: listener.name,
     address: listenAddress(listener.address, listener.port),
     listenerFilters: listenerFilters(listener),
     filterChains: [...plaintextChain(listener, isDivided), ...listener.tlsChains.map((chain) => tlsChain(listener, chain, isDivided))],
     statPrefix: listener.name,
+    ...(mark !== undefined && { socketOptions: [markOption(mark)] }),
   });
   return encodeResource(ListenerSchema, listener.name, message, requirementsOf(listener, isDivided));
 }

@@ -152,6 +152,20 @@ test('a cluster is discovered by EDS, which it requires', () => {
   });
 });
 
+test('sockets for Ingresses are marked where nodes enforce policies, and no others', () => {
+  const option = (description: string, level: number, name: number, intValue: number) => ({
+    description,
+    ...(level > 0 && { level: String(level) }),
+    name: String(name),
+    intValue: String(intValue),
+  });
+  const upstreamBindConfig = { socketOptions: [option('SO_MARK', 1, 36, 0xd00), option('IP_TRANSPARENT', 0, 19, 1)] };
+  assert.deepEqual(json(ClusterSchema, translateCluster(CLUSTER, { mark: 0xd00 }).body), {
+    ...Object(json(ClusterSchema, translateCluster(CLUSTER).body)),
+    upstreamBindConfig,
+  });
+});
+
 test('an external name is resolved by DNS and requires nothing', () => {
   const resource = translateCluster({ ...CLUSTER, discovery: { kind: 'dns', hostname: 'example.com', port: 443 } });
   assert.deepEqual(resource.requires, []);

@@ -26,6 +26,8 @@ export interface NodeEndpoints {
   readonly serviceClients?: ServiceClients;
   /** Prefixes in which whoever comes may be isolated before it is known who it is. Default: none. */
   readonly guardedNetworks?: readonly string[];
+  /** Whether what Envoy opens for Ingresses has to have the node's ingress address. Default: false. */
+  readonly needsIngressAddress?: boolean;
 }
 
 /** Clients of Services on one node. */
@@ -37,7 +39,7 @@ export interface ServiceClients {
 
 /** Named by the node; requires the policies of its endpoints' identities, and of `init` where there may be somebody who is not known. */
 export function translateNodeEndpoints(told: NodeEndpoints): Resource {
-  const { node, endpoints, nodeAddresses, serviceClients, guardedNetworks = [] } = told;
+  const { node, endpoints, nodeAddresses, serviceClients, guardedNetworks = [], needsIngressAddress = false } = told;
   const message = create(NodeEndpointsSchema, {
     endpoints: endpoints.map(({ pod: { namespace, name }, uid, addresses, identity }) => ({
       namespace,
@@ -49,6 +51,7 @@ export function translateNodeEndpoints(told: NodeEndpoints): Resource {
     nodeAddresses: [...nodeAddresses],
     ...(serviceClients && { serviceClients: { zone: serviceClients.zone ?? '', podNetworks: [...serviceClients.podNetworks] } }),
     guardedNetworks: [...guardedNetworks],
+    needsIngressAddress,
   });
   const identities = new Set(endpoints.map(({ identity }) => identity));
   if (guardedNetworks.length > 0) identities.add(RESERVED_IDENTITIES.init);

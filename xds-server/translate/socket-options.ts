@@ -1,0 +1,32 @@
+import { SocketOption_SocketState, type SocketOptionSchema } from '@sluice/envoy-protos/envoy/config/core/v3/socket_option_pb.js';
+import type { Init } from './messages.ts';
+
+type SocketOption = Init<typeof SocketOptionSchema>;
+
+/** Marks by which the kernel of a node that enforces policies knows Envoy's sockets for Ingresses. */
+export interface IngressMarks {
+  /** Of connections to backends. */
+  readonly client: number;
+  /** Of listeners, and what they accept. */
+  readonly server: number;
+}
+
+/** socket(7), ip(7) */
+const SOL_SOCKET = 1n;
+const SO_MARK = 36n;
+const IPPROTO_IP = 0n;
+const IP_TRANSPARENT = 19n;
+
+/** Needs CAP_NET_RAW or, before Linux 5.17, CAP_NET_ADMIN. */
+export function markOption(mark: number): SocketOption {
+  return prebound('SO_MARK', SOL_SOCKET, SO_MARK, BigInt(mark));
+}
+
+/** Lets a socket have an address that is not the machine's; of either family, for which the kernel has one setting. Needs CAP_NET_RAW. */
+export function transparentOption(): SocketOption {
+  return prebound('IP_TRANSPARENT', IPPROTO_IP, IP_TRANSPARENT, 1n);
+}
+
+function prebound(description: string, level: bigint, name: bigint, value: bigint): SocketOption {
+  return { description, level, name, value: { case: 'intValue', value }, state: SocketOption_SocketState.STATE_PREBIND };
+}
