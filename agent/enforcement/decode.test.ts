@@ -70,8 +70,10 @@ describe('what a node is told', () => {
         fc.array(address),
         fc.option(clients, { nil: undefined }),
         fc.subarray(['10.0.0.0/8', 'fd00:244::/64']),
-        (endpoints, nodeAddresses, serviceClients, guardedNetworks) => {
-          const written = { node: 'n1', endpoints, nodeAddresses, guardedNetworks, ...(serviceClients && { serviceClients }) };
+        fc.boolean(),
+        (endpoints, nodeAddresses, serviceClients, guardedNetworks, needsIngressAddress) => {
+          const own = { endpoints, nodeAddresses, guardedNetworks, needsIngressAddress };
+          const written = { node: 'n1', ...own, ...(serviceClients && { serviceClients }) };
           const { name, body, requires } = translateNodeEndpoints(written);
           assert.deepEqual(decodeNodeEndpoints(name, body), written);
           const identities = [...endpoints.map((each) => each.identity), ...(guardedNetworks.length > 0 ? [RESERVED_IDENTITIES.init] : [])];

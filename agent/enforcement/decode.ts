@@ -37,6 +37,8 @@ export interface OwnEndpoints {
   readonly serviceClients?: ServiceClients;
   /** Prefixes in which whoever comes is a pod, and may be isolated before it is known which. */
   readonly guardedNetworks: readonly string[];
+  /** Whether what Envoy opens for Ingresses goes nowhere in the cluster without an ingress address. */
+  readonly needsIngressAddress: boolean;
 }
 
 /** Clients of Services on a node. */
@@ -66,7 +68,7 @@ export function decodeIdentity(name: string, body: Uint8Array): IdentityEntry {
 /** @throws EnforcementError `malformed` */
 export function decodeNodeEndpoints(node: string, body: Uint8Array): OwnEndpoints {
   return decoded(node, () => {
-    const { endpoints, nodeAddresses, serviceClients, guardedNetworks } = fromBinary(NodeEndpointsSchema, body);
+    const { endpoints, nodeAddresses, serviceClients, guardedNetworks, needsIngressAddress } = fromBinary(NodeEndpointsSchema, body);
     nodeAddresses.forEach(assertAddress);
     guardedNetworks.forEach(assertPrefix);
     return {
@@ -74,6 +76,7 @@ export function decodeNodeEndpoints(node: string, body: Uint8Array): OwnEndpoint
       endpoints: endpoints.map((endpoint) => endpointOf(node, endpoint)),
       nodeAddresses,
       guardedNetworks,
+      needsIngressAddress,
       ...(serviceClients && { serviceClients: clientsOf(serviceClients) }),
     };
   });

@@ -19,6 +19,7 @@ import { DepartedPods } from './departed-pods.ts';
 import { Doors, type PodDoor, type WantedDoors } from './doors.ts';
 import { EnforcementError, errorOf } from './enforcement-error.ts';
 import { Newcomers } from './newcomers.ts';
+import type { NodeIngress } from './node-ingress.ts';
 import type { NodeClients, NodeServices } from './node-services.ts';
 import type { Steering } from './steering.ts';
 
@@ -26,6 +27,8 @@ export interface NodeEnforcementOptions {
   readonly datapath: Datapath;
   /** Default: none; what rules of layer 7 decide of is dropped. It goes with this. */
   readonly steering?: Steering;
+  /** Default: none; what Envoy opens for Ingresses is any process' of the node. */
+  readonly ingress?: NodeIngress;
   /** Default: none; Services are left to others. It goes with this. */
   readonly services?: NodeServices;
   /** Told what could not be done, and is tried again. */
@@ -40,6 +43,7 @@ export interface EnforcementState {
   readonly open: ReadonlyMap<string, string>;
 }
 
+const NOTHING = { endpoints: [], nodeAddresses: [], guardedNetworks: [], needsIngressAddress: false };
 const SHOWN_KEYS = 5;
 const HOST: Identity = RESERVED_IDENTITIES.host;
 
@@ -56,6 +60,7 @@ export class NodeEnforcement implements AsyncDisposable {
   readonly #told = new Map<string, Identity>();
   #nodeAddresses: readonly string[] = [];
   #guardedNetworks: readonly string[] = [];
+  #needsIngressAddress = false;
   readonly #newcomers: Newcomers;
   readonly #departed = new DepartedPods();
   #cameLast: readonly PodDoor[] = [];
@@ -115,9 +120,10 @@ export class NodeEnforcement implements AsyncDisposable {
       await this.#options.services?.setClients(clientsOf(own));
     }
     // Clients of Services stay what they were: there are some as long as there is a node.
-    if (removed(NODE_ENDPOINTS_TYPE).length > 0) await this.#setEndpoints({ endpoints: [], nodeAddresses: [], guardedNetworks: [] });
+    if (removed(NODE_ENDPOINTS_TYPE).length > 0) await this.#setEndpoints(NOTHING);
     // Who newcomers may be depends on the policies of those who are awaited.
     else if (policies.length > 0) await this.#doors.set(this.#wanted());
+    this.#setIngress();
     const gone = removed(SUBJECT_POLICY_TYPE).map(Number);
     for (const subject of gone) this.#policies.delete(subject);
     await this.#datapath.verdicts.remove(gone);
@@ -142,6 +148,7 @@ export class NodeEnforcement implements AsyncDisposable {
         endpoints: await endpoints.repair(),
       };
       await this.#doors.verify(this.#wanted());
+      this.#options.ingress?.reconcile();
       for (const [table, { foreign, missing }] of Object.entries(repairs)) this.#tellRepaired(table, [...foreign, ...missing]);
       this.#isReconciled = true;
     } catch (error) {
@@ -183,9 +190,10 @@ export class NodeEnforcement implements AsyncDisposable {
     return { prefix, identity: this.#own.has(prefix) ? HOST : identity };
   }
 
-  async #setEndpoints({ endpoints, nodeAddresses, guardedNetworks }: Omit<OwnEndpoints, 'node'>): Promise<void> {
+  async #setEndpoints({ endpoints, nodeAddresses, guardedNetworks, needsIngressAddress }: Omit<OwnEndpoints, 'node'>): Promise<void> {
     this.#nodeAddresses = nodeAddresses;
     this.#guardedNetworks = guardedNetworks;
+    this.#needsIngressAddress = needsIngressAddress;
     this.#devices.set(endpoints, nodeAddresses);
     await this.#setOwn();
     await this.#doors.set(this.#wanted());
@@ -214,8 +222,15 @@ export class NodeEnforcement implements AsyncDisposable {
   }
 
   #onDevices(): void {
-    void this.#doors.set(this.#wanted());
+    void this.#doors.set(this.#wanted()).then(() => this.#setIngress());
     this.#setOwn().catch((error: unknown) => this.#options.onFailure(errorOf(error)));
+  }
+
+  /** After the doors: what has the address is judged there. */
+  #setIngress(): void {
+    const open = this.#doors.open;
+    const pods = this.#devices.state.pods.map(({ endpoint }) => endpoint).filter(({ pod }) => !open.has(objectKey(pod)));
+    this.#options.ingress?.set(pods, (identity) => this.#labels.get(identity), this.#needsIngressAddress);
   }
 
   async #setOwn(): Promise<void> {

@@ -108,6 +108,17 @@ const enforcement = z.object({
       failure: z.string().optional(),
     })
     .optional(),
+  /** As whom this node's Ingresses talk to pods, see docs/decisions/ingress-identity.md. */
+  ingress: z
+    .object({
+      addresses: z.array(z.string()),
+      /** That has these, `namespace/name`; absent: there is none. */
+      pod: z.string().optional(),
+      /** Whether Ingresses reach no pod without. */
+      required: z.boolean(),
+      failure: z.string().optional(),
+    })
+    .optional(),
   /** What became of packets, since the kernel's tables were made. */
   packets: z.array(z.object({ direction: z.enum(['ingress', 'egress']), outcome: z.string(), packets: count, bytes: count })).optional(),
 });

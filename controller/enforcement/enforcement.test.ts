@@ -181,6 +181,20 @@ describe('what agents are told', () => {
     assert.deepEqual(guarded(), [[], []]);
   });
 
+  test('Ingresses need an address of theirs where there is a policy and another node', () => {
+    const scene = new Scene();
+    const isNeeded = () => scene.endpointsOf('n1').needsIngressAddress;
+    scene.take(namespace, node('n1', '192.0.2.1'), read(POLICY));
+    assert.equal(isNeeded(), false);
+    scene.take(node('n2', '192.0.2.2'));
+    assert.equal(isNeeded(), true);
+    scene.remove(read(POLICY));
+    assert.equal(isNeeded(), false);
+    scene.take(read(POLICY));
+    scene.remove(node('n2', '192.0.2.2'));
+    assert.equal(isNeeded(), false);
+  });
+
   test('what goes is told of, pods first or nodes first', () => {
     for (const order of ['pod', 'node'] as const) {
       const scene = new Scene();

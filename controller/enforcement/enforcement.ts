@@ -76,6 +76,7 @@ export class Enforcement {
   readonly #uids = new Map<string, string>();
   #diagnostics: readonly Diagnostic[] = [];
   #isPolicing = false;
+  #hasSeveralNodes = false;
 
   constructor(options: EnforcementOptions) {
     this.#options = options;
@@ -238,11 +239,18 @@ export class Enforcement {
     this.#nodeOf(node).endpoints.delete(key);
   }
 
-  /** All nodes are told of the first policy, and of the end of the last. */
+  /** All nodes are told of the first policy, and of the end of the last; and whether there are others, who know them by addresses alone. */
   #settlePolicing(): void {
     const isPolicing = this.#options.engine.isPolicing();
-    if (isPolicing === this.#isPolicing) return;
+    const hasSeveralNodes =
+      this.#nodes
+        .values()
+        .filter(({ isKnown }) => isKnown)
+        .take(2)
+        .toArray().length > 1;
+    if (isPolicing === this.#isPolicing && hasSeveralNodes === this.#hasSeveralNodes) return;
     this.#isPolicing = isPolicing;
+    this.#hasSeveralNodes = hasSeveralNodes;
     for (const name of this.#nodes.keys()) this.#touched.add(name);
   }
 
@@ -260,8 +268,9 @@ export class Enforcement {
         const endpoints = [...node.endpoints].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
         const { addresses: nodeAddresses, clients: serviceClients } = node;
         const guardedNetworks = this.#guardedNetworks(node);
+        const needsIngressAddress = this.#isPolicing && this.#hasSeveralNodes;
         const clients = this.#options.services && { serviceClients };
-        upserts.push(translateNodeEndpoints({ node: name, endpoints, nodeAddresses, guardedNetworks, ...clients }));
+        upserts.push(translateNodeEndpoints({ node: name, endpoints, nodeAddresses, guardedNetworks, needsIngressAddress, ...clients }));
       } else {
         this.#nodes.delete(name);
         removals.push({ typeUrl: NODE_ENDPOINTS_TYPE, name });

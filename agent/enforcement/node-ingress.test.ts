@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { IngressClient } from '../../bpf/datapath/index.ts';
+import type { PodEndpoint } from '../../model/index.ts';
+import { NodeIngress } from './node-ingress.ts';
+
+const INGRESS = 8;
+const WITH_PREFIX = 300;
+const LABELS = new Map([
+  [INGRESS, ['reserved:ingress']],
+  [WITH_PREFIX, ['cidr:10.0.0.0/8', 'reserved:ingress']],
+  [400, ['k8s:app=web']],
+]);
+
+function pod(name: string, identity: number, ...addresses: string[]): PodEndpoint {
+  return { pod: { kind: 'Pod', namespace: 'sluice-system', name }, uid: `uid-${name}`, node: 'n1', addresses, identity };
+}
+
+/** A node, and what its kernel was told. */
+class Scene {
+  readonly told: (IngressClient | string)[] = [];
+  readonly failures: string[] = [];
+  cgroup: string | undefined = '/cgroup';
+  readonly ingress = new NodeIngress({
+    sockets: { setClient: (client) => this.told.push(client), attach: (cgroup) => this.told.push(cgroup) },
+    steering: { ensure: () => this.told.push('steering') },
+    findCgroup: () => {
+      if (this.cgroup === undefined) throw new Error('no cgroup');
+      return this.cgroup;
+    },
+    onFailure: ({ message }) => this.failures.push(message),
+  });
+
+  set(...pods: readonly PodEndpoint[]): readonly string[] {
+    this.ingress.set(pods, (identity) => LABELS.get(identity), true);
+    return this.ingress.state().addresses;
+  }
+}
+
+describe("the address of a node's Ingresses", () => {
+  test('is that of the pod that is ingress, after what steers answers is there', () => {
+    const scene = new Scene();
+    assert.deepEqual(scene.set(pod('web', 400, '10.0.0.2')), []);
+    assert.deepEqual(scene.told, [{ addresses: [], needsAddress: true }, '/cgroup']);
+    assert.deepEqual(scene.set(pod('web', 400, '10.0.0.2'), pod('a', WITH_PREFIX, '10.0.0.9', 'fd00::9', '10.0.0.10')), [
+      '10.0.0.9',
+      'fd00::9',
+    ]);
+    const client = { addresses: ['10.0.0.9', 'fd00::9'], needsAddress: true, identity: WITH_PREFIX };
+    assert.deepEqual(scene.told.slice(2), ['steering', client, '/cgroup']);
+    scene.set(pod('a', WITH_PREFIX, '10.0.0.9', 'fd00::9', '10.0.0.10'));
+    assert.equal(scene.told.length, 5, 'nothing is told twice');
+    assert.deepEqual(scene.ingress.state().pod?.name, 'a');
+  });
+
+  test('is that of the pod that came last, and of the other once that is gone', () => {
+    const scene = new Scene();
+    const [a, b] = [pod('a', INGRESS, '10.0.0.8'), pod('b', INGRESS, '10.0.0.9')];
+    assert.deepEqual(scene.set(b), ['10.0.0.9']);
+    assert.deepEqual(scene.set(a, b), ['10.0.0.8']);
+    assert.deepEqual(scene.set(b, a), ['10.0.0.8']);
+    assert.deepEqual(scene.set(b), ['10.0.0.9']);
+    assert.deepEqual(scene.set(), []);
+    assert.deepEqual(scene.told.at(-2), { addresses: [], needsAddress: true });
+  });
+
+  test('is tried again where the kernel did not take it, of which is told once', () => {
+    const scene = new Scene();
+    scene.cgroup = undefined;
+    scene.set(pod('a', INGRESS, '10.0.0.8'));
+    scene.ingress.reconcile();
+    assert.deepEqual(scene.failures, ['no cgroup']);
+    assert.equal(scene.ingress.state().failure, 'no cgroup');
+    scene.cgroup = '/cgroup';
+    scene.ingress.reconcile();
+    assert.deepEqual([scene.told.at(-1), scene.ingress.state().failure], ['/cgroup', undefined]);
+  });
+
+  test('is nothing before anything is told', () => {
+    const scene = new Scene();
+    scene.ingress.reconcile();
+    assert.deepEqual(scene.told, []);
+    assert.deepEqual(scene.ingress.state(), { addresses: [], needsAddress: false });
+  });
+});

@@ -1,0 +1,104 @@
+import { isIPv6 } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
+import type { IngressClient, IngressSockets } from '../../bpf/datapath/index.ts';
+import { type Identity, type ObjectRef, objectKey, type PodEndpoint } from '../../model/index.ts';
+import { errorOf } from './enforcement-error.ts';
+import type { Steering } from './steering.ts';
+
+export interface NodeIngressOptions {
+  readonly sockets: Pick<IngressSockets, 'setClient' | 'attach'>;
+  /** By which answers get to Envoy. */
+  readonly steering: Pick<Steering, 'ensure'>;
+  /** The cgroup of all processes of the node. @throws where there is none */
+  readonly findCgroup: () => string;
+  /** Told what could not be done, and is tried again. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** As the status of a node shows it. */
+export interface IngressState {
+  /** Of the node's Ingresses; none where no pod of Sluice's gives any. */
+  readonly addresses: readonly string[];
+  /** The pod that has them. */
+  readonly pod?: ObjectRef;
+  /** Whether connections for Ingresses to pods fail without one. */
+  readonly needsAddress: boolean;
+  readonly failure?: string;
+}
+
+const LABEL = 'reserved:ingress';
+
+/** Whose address connections have that Envoy opens for Ingresses on this node: docs/decisions/ingress-identity.md. */
+export class NodeIngress {
+  readonly #options: NodeIngressOptions;
+  #pod: ObjectRef | undefined;
+  /** Undefined before anything was told. */
+  #client: IngressClient | undefined;
+  #isInForce = false;
+  #failure: string | undefined;
+  /** Pods that have an address, those that came last at the end. */
+  readonly #seen = new Set<string>();
+
+  constructor(options: NodeIngressOptions) {
+    this.#options = options;
+  }
+
+  state(): IngressState {
+    const { addresses = [], needsAddress = false } = this.#client ?? {};
+    return {
+      addresses,
+      needsAddress,
+      ...(this.#pod && { pod: this.#pod }),
+      ...(this.#failure !== undefined && { failure: this.#failure }),
+    };
+  }
+
+  /**
+   * Takes the one that came last of the pods that have an ingress address: the one before may be about to go.
+   * @param pods whose doors are guarded
+   */
+  set(pods: readonly PodEndpoint[], labelsOf: (identity: Identity) => readonly string[] | undefined, needsAddress: boolean): void {
+    const holders = pods.filter(({ identity }) => labelsOf(identity)?.includes(LABEL));
+    const known = new Set(holders.map(keyOf));
+    for (const key of this.#seen) if (!known.has(key)) this.#seen.delete(key);
+    // A set has its members in the order in which they came.
+    for (const key of known) this.#seen.add(key);
+    const last = [...this.#seen].at(-1);
+    const newest = holders.find((pod) => keyOf(pod) === last);
+    this.#pod = newest?.pod;
+    const addresses = newest ? firstOfEachFamily(newest.addresses) : [];
+    const client = { addresses, needsAddress, ...(newest && { identity: newest.identity }) };
+    if (this.#isInForce && isDeepStrictEqual(client, this.#client)) return;
+    this.#client = client;
+    this.#put(client);
+  }
+
+  /** Tries again what failed, and puts the programs in the place of others. */
+  reconcile(): void {
+    if (this.#client) this.#put(this.#client);
+  }
+
+  #put(client: IngressClient): void {
+    const { sockets, steering, findCgroup, onFailure } = this.#options;
+    try {
+      if (client.addresses.length > 0) steering.ensure();
+      sockets.setClient(client);
+      sockets.attach(findCgroup());
+      this.#isInForce = true;
+      this.#failure = undefined;
+    } catch (cause) {
+      const error = errorOf(cause);
+      this.#isInForce = false;
+      if (error.message !== this.#failure) onFailure(error);
+      this.#failure = error.message;
+    }
+  }
+}
+
+function keyOf({ pod, uid }: PodEndpoint): string {
+  return `${objectKey(pod)} ${uid}`;
+}
+
+function firstOfEachFamily(addresses: readonly string[]): readonly string[] {
+  return [addresses.find((address) => !isIPv6(address)), addresses.find((address) => isIPv6(address))].filter((each) => each !== undefined);
+}
