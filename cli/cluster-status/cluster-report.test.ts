@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Status } from '../../controller/admin/status.ts';
+import type { EnforcementStatus, Status } from '../../controller/admin/status.ts';
 import type { Diagnostic } from '../../model/index.ts';
 import { formatClusterReport } from '../text/cluster-report.ts';
 import type { AskedCluster, AskedPod } from './asked-cluster.ts';
@@ -103,12 +103,27 @@ describe('a report of a cluster', () => {
         notEnforced: [],
         hostNetworkPods: 3,
         steeringProblems: [],
+        ingressAddresses: [],
+        ingressProblems: [],
       },
     ]);
     const unknown = reportCluster({ ...ENFORCED, hostNetwork: undefined });
     assert.equal(unknown.enforcers?.[0]?.hostNetworkPods, undefined);
     assert.equal(unknown.ready, true);
     assert.equal(reportCluster(WELL).enforcers, undefined);
+  });
+
+  test('tells as whom Ingresses talk to pods, and where they cannot', () => {
+    const report = (ingress: EnforcementStatus['ingress']) =>
+      reportCluster({ ...ENFORCED, enforcers: [enforcer({ enforcement: { ...NOTHING_JUDGED, ingress } })] });
+    const known = report({ addresses: ['10.244.0.9', 'fd00::9'], pod: 'sluice-system/h', required: true });
+    assert.equal(known.ready, true);
+    assert.match(formatClusterReport(known), /^enforcer .*, Ingresses as 10\.244\.0\.9 and fd00::9$/m);
+    assert.equal(report({ addresses: [], required: false }).ready, true);
+    const missing = report({ addresses: [], required: true });
+    assert.equal(missing.ready, false);
+    assert.match(formatClusterReport(missing), /^Ingresses {3}on n-1: no ingress address: Ingresses reach no pod by this node$/m);
+    assert.equal(report({ addresses: ['10.244.0.9'], required: true, failure: 'no cgroup' }).ready, false);
   });
 
   test('is content with slots that work, and with a network that steers to them', () => {

@@ -25,6 +25,10 @@ export interface EnforcerReport {
   readonly hostNetworkPods?: number;
   /** What keeps packets from being steered to Envoy. */
   readonly steeringProblems: readonly string[];
+  /** As which this node's Ingresses reach pods; none where it has no ingress address. */
+  readonly ingressAddresses: readonly string[];
+  /** What keeps this node's Ingresses from being known by an address of theirs. */
+  readonly ingressProblems: readonly string[];
   readonly problem?: string;
 }
 
@@ -48,13 +52,15 @@ export function reportEnforcer({ pod, node, status, silence }: AskedPod, hostNet
     notEnforced: enforcement ? unenforced(enforcement) : [],
     ...(hostNetwork && { hostNetworkPods: hostNetwork.get(node) ?? 0 }),
     steeringProblems: findSteeringProblems(enforcement?.steering),
+    ingressAddresses: enforcement?.ingress?.addresses ?? [],
+    ingressProblems: findIngressProblems(enforcement?.ingress),
     ...(problem !== undefined && { problem }),
   };
 }
 
 /** Whether all that a node is to enforce is in force. */
-export function isEnforcerWhole({ ready, connected, notEnforced, steeringProblems }: EnforcerReport): boolean {
-  return ready && connected && notEnforced.length + steeringProblems.length === 0;
+export function isEnforcerWhole({ ready, connected, notEnforced, steeringProblems, ingressProblems }: EnforcerReport): boolean {
+  return ready && connected && notEnforced.length + steeringProblems.length + ingressProblems.length === 0;
 }
 
 /** What keeps packets from being steered to Envoy; nothing where none are to be. */
@@ -62,6 +68,14 @@ export function findSteeringProblems(steering: EnforcementStatus['steering']): s
   const { wrong = [], failure } = steering ?? {};
   const changed = wrong.map(({ name, wanted, found }) => `${name} is ${found ?? 'not there'}, not ${wanted}`);
   return [...(failure === undefined ? [] : [failure]), ...changed];
+}
+
+/** What keeps connections for Ingresses from having an address of theirs; nothing where none is asked for. */
+export function findIngressProblems(ingress: EnforcementStatus['ingress']): string[] {
+  if (!ingress) return [];
+  const { addresses, required, failure } = ingress;
+  const missing = required && addresses.length === 0 ? ['no ingress address: Ingresses reach no pod by this node'] : [];
+  return [...(failure === undefined ? [] : [failure]), ...missing];
 }
 
 function unenforced({ endpoints, missing }: EnforcementStatus): Unenforced[] {

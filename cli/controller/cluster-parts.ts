@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { INGRESS_MARKS } from '../../agent/network/index.ts';
 import type { ClusterStatus } from '../../controller/admin/status.ts';
 import { clusterPlacement, SHARED_NODE_PORTS } from '../../ingress-controller/index.ts';
 import { ApiServerSource, MONOTONIC_CLOCK, POLICY_RESOURCES, type ReflectorEvent, WATCHED_RESOURCES } from '../../kube/index.ts';
@@ -42,6 +43,7 @@ export class ClusterParts {
       ? new PolicyParts({
           settings,
           rpc,
+          ownNamespace: namespace,
           controllerService: { namespace, name: CONTROLLER_SERVICE },
           publish: (change) => this.control.controller.publish(change),
           publishedVersion: (name) => this.control.cache.get(name)?.version,
@@ -54,6 +56,7 @@ export class ClusterParts {
       pipeline: {
         settings,
         placement: (ingress) => clusterPlacement(ingress, namespace),
+        ...(isPoliced && { ingressMarks: INGRESS_MARKS }),
         ports: { address: ANY_ADDRESS, ...SHARED_NODE_PORTS, reserved: [] },
       },
       servesNodes: true,

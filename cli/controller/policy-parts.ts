@@ -35,6 +35,8 @@ export interface PolicyPartsOptions {
   readonly rpc: RpcServer;
   /** Whether namespaces without an object are there all the same, as in manifests. Default: false. */
   readonly impliesNamespaces?: boolean;
+  /** That Sluice runs in. Default: that of `PolicyEngineOptions`. */
+  readonly ownNamespace?: string;
   /** By which nodes reach controllers, see `EnforcementOptions`. */
   readonly controllerService?: Pick<ObjectRef, 'namespace' | 'name'>;
   /** Publishes what Envoys need for slots. */
@@ -76,6 +78,7 @@ export class PolicyParts {
       labelFilter: labels,
       impliesNamespaces: options.impliesNamespaces ?? false,
       regexMaxProgramSize: options.settings.envoy.regexMaxProgramSize,
+      ...(options.ownNamespace !== undefined && { ownNamespace: options.ownNamespace }),
     });
     this.#enforcement = new Enforcement({
       engine,

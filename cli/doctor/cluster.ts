@@ -6,6 +6,7 @@ import { CONTROLLER_PERMISSIONS, describePermission, type Permission, POLICY_PER
 import {
   checkEnforcers,
   checkEnvoyCapability,
+  checkIngressAddresses,
   checkOtherEnforcers,
   checkPolicyKinds,
   isPolicyEnabled,
@@ -64,6 +65,7 @@ export async function checkCluster(question: ClusterQuestion): Promise<readonly 
     guard('authority', () => checkAuthority(question)),
     guard('enforcers', () => checkEnforcers(ofPolicy)),
     guard('envoy-capability', () => checkEnvoyCapability(ofPolicy)),
+    guard('ingress-addresses', () => checkIngressAddresses(ofPolicy)),
     guard('policy-kinds', () => checkPolicyKinds(ofPolicy)),
     guard('other-ebpf', () => checkOtherEnforcers(ofPolicy)),
   ]);

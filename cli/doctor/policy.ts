@@ -68,7 +68,7 @@ export async function checkEnforcers(question: PolicyQuestion): Promise<CheckRes
   return wanted > 0 && ready === wanted ? ok('enforcers', said) : failed('enforcers', said, todo);
 }
 
-/** Whether Envoy may have the addresses of pods, without which it refuses listeners of rules of layer 7. */
+/** Whether Envoy may have addresses of pods, without which it opens nothing for Ingresses and refuses listeners of rules of layer 7. */
 export async function checkEnvoyCapability(question: PolicyQuestion): Promise<CheckResult> {
   const { client, namespace } = question;
   const found = await ifFound(client.request({ path: `/apis/apps/v1/namespaces/${namespace}/daemonsets/sluice-envoy` }));
@@ -79,11 +79,31 @@ export async function checkEnvoyCapability(question: PolicyQuestion): Promise<Ch
   if (held.length > 0)
     return ok(
       'envoy-capability',
-      `Envoy has ${held.join(', ')}${isEnabled ? ', for rules of layer 7' : ', which it needs for policies alone'}`,
+      `Envoy has ${held.join(', ')}${isEnabled ? ', for Ingresses and rules of layer 7' : ', which it needs for policies alone'}`,
     );
   if (!isEnabled) return ok('envoy-capability', 'Envoy has no capability, and needs none');
   const todo = `kubectl -n ${namespace} patch daemonset sluice-envoy --patch-file manifests/envoy-capability.yaml`;
-  return warning('envoy-capability', 'Envoy has no capability: what rules of layer 7 are to judge is dropped', todo);
+  return failed(
+    'envoy-capability',
+    'Envoy has no capability: it serves no Ingress where policies are enforced, and what rules of layer 7 are to judge is dropped',
+    todo,
+  );
+}
+
+/** Whether nodes have addresses by which policies know their Ingresses. */
+export async function checkIngressAddresses(question: PolicyQuestion): Promise<CheckResult> {
+  const { client, namespace } = question;
+  if (!(await question.isPolicyEnabled()))
+    return ok('ingress-addresses', 'Ingresses need no address of their own while policies are not to be enforced');
+  const found = await ifFound(client.request({ path: `/apis/apps/v1/namespaces/${namespace}/daemonsets/sluice-ingress-address` }));
+  if (found === undefined) {
+    const why = `there is no DaemonSet sluice-ingress-address in ${namespace}: where there are policies, Ingresses reach no pod`;
+    return failed('ingress-addresses', why, MANIFEST);
+  }
+  const { desiredNumberScheduled: wanted, numberReady: ready } = daemonSet.parse(found).status;
+  const said = `Ingresses have an address of their own on ${ready} of ${wanted} nodes`;
+  const todo = `sluice status --cluster; kubectl -n ${namespace} get pods -o wide -l app.kubernetes.io/component=ingress-address`;
+  return wanted > 0 && ready === wanted ? ok('ingress-addresses', said) : failed('ingress-addresses', said, todo);
 }
 
 /** Whether Cilium's kinds are there where they are enforced. */

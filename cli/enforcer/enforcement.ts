@@ -1,4 +1,5 @@
 import { NodeEnforcement } from '../../agent/enforcement/node-enforcement.ts';
+import { NodeIngress } from '../../agent/enforcement/node-ingress.ts';
 import { NodeServices } from '../../agent/enforcement/node-services.ts';
 import { Steering } from '../../agent/enforcement/steering.ts';
 import type { NetworkItem } from '../../agent/network/index.ts';
@@ -35,6 +36,7 @@ export class Enforcement implements AsyncDisposable {
   readonly node: NodeEnforcement;
   readonly services: NodeServices;
   readonly steering: Steering;
+  readonly ingress: NodeIngress;
   readonly subscriber: Subscriber;
   readonly #timer: NodeJS.Timeout;
 
@@ -49,7 +51,19 @@ export class Enforcement implements AsyncDisposable {
       onFailure,
     });
     this.steering = new Steering({ datapath, stateFolder, onEvent: (event) => event.kind !== 'device' && onEvent(event), onFailure });
-    this.node = new NodeEnforcement({ datapath, services: this.services, steering: this.steering, onFailure });
+    this.ingress = new NodeIngress({
+      sockets: datapath.ingress,
+      steering: this.steering,
+      findCgroup: () => cgroup ?? findRootCgroup(),
+      onFailure,
+    });
+    this.node = new NodeEnforcement({
+      datapath,
+      services: this.services,
+      steering: this.steering,
+      ingress: this.ingress,
+      onFailure,
+    });
     this.subscriber = new Subscriber({
       upstream,
       kind: ENFORCER,

@@ -1,3 +1,4 @@
+import type { IngressState } from '../../agent/enforcement/node-ingress.ts';
 import type { NodeServicesState } from '../../agent/enforcement/node-services.ts';
 import type { SteeringState } from '../../agent/enforcement/steering.ts';
 import { isAsWanted } from '../../agent/network/index.ts';
@@ -61,7 +62,7 @@ export class EnforcerView implements AdminView {
 }
 
 /** The pods of this node, and what becomes of their packets. */
-export function describeEnforcement({ datapath, node, services, steering }: Enforcement): EnforcementStatus {
+export function describeEnforcement({ datapath, node, services, steering, ingress }: Enforcement): EnforcementStatus {
   const { devices, newcomers, open } = node.state();
   const endpoints = devices.pods.map(({ endpoint: { pod, identity, addresses }, name: device }) => {
     const whyOpen = open.get(objectKey(pod));
@@ -77,6 +78,7 @@ export function describeEnforcement({ datapath, node, services, steering }: Enfo
     network: [...devices.network.uplinks, ...devices.network.tunnels].map(({ name }) => name),
     ...describeServices(services.state()),
     ...describeSteering(steering.state()),
+    ingress: describeIngress(ingress.state()),
     packets: datapath.counters().map((counter) => ({ ...counter, packets: Number(counter.packets), bytes: Number(counter.bytes) })),
   };
 }
@@ -88,6 +90,11 @@ function describeSteering(state: SteeringState | undefined): Pick<EnforcementSta
     .filter((item) => !isAsWanted(item))
     .map(({ name, wanted, found }) => ({ name, wanted, ...(found !== undefined && { found }) }));
   return { steering: { items: items.length, wrong, restored, ...(failure !== undefined && { failure }) } };
+}
+
+function describeIngress({ addresses, pod, needsAddress: required, failure }: IngressState): NonNullable<EnforcementStatus['ingress']> {
+  const named = pod && { pod: `${pod.namespace}/${pod.name}` };
+  return { addresses: [...addresses], ...named, required, ...(failure !== undefined && { failure }) };
 }
 
 function describeServices(state: NodeServicesState | undefined): Pick<EnforcementStatus, 'services'> {

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { EnvoyEvent, EnvoyProcess, StateFolder } from '../../agent/index.ts';
+import { INGRESS_MARKS } from '../../agent/network/index.ts';
 import { FolderSource } from '../../kube/index.ts';
 import { type ClientStatus, RpcServer } from '../../xds-server/serve/index.ts';
 import { describeSlots } from '../agent/agent-view.ts';
@@ -38,7 +39,11 @@ export class RunParts {
       rpc,
       takesOutcome: (outcome) => this.policy?.parts.noteOutcome(outcome) ?? false,
       otherDiagnostics: () => this.policy?.parts.diagnostics() ?? [],
-      pipeline: { settings, ports: { address, http: httpPort, https: httpsPort, reserved: [adminPort] } },
+      pipeline: {
+        settings,
+        ...(enforce && { ingressMarks: INGRESS_MARKS }),
+        ports: { address, http: httpPort, https: httpsPort, reserved: [adminPort] },
+      },
       log,
       describeRole: (clients) => this.#describeRole(clients),
     });

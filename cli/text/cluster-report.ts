@@ -51,15 +51,19 @@ function describeEnforcer({
   hostNetworkPods,
   notEnforced,
   steeringProblems,
+  ingressAddresses,
+  ingressProblems,
   problem,
 }: EnforcerReport): string[] {
   const judged = endpoints === 1 ? '1 pod' : `${endpoints} pods`;
   const state = `${ready ? 'in force' : 'not in force'}${problem === undefined ? '' : `: ${problem}`}`;
   const others = hostNetworkPods ? `${hostNetworkPods} in the network of the node are not` : undefined;
-  const parts = [node || 'no node', version, state, version === undefined ? undefined : `${judged} judged`, others];
+  const ingress = ingressAddresses.length > 0 ? `Ingresses as ${ingressAddresses.join(' and ')}` : undefined;
+  const parts = [node || 'no node', version, state, version === undefined ? undefined : `${judged} judged`, others, ingress];
   return [
     `enforcer    ${parts.filter((part) => part !== undefined).join(', ')}`,
     ...notEnforced.map(({ pod, why }) => `not judged  ${pod} on ${node}: ${why}`),
     ...steeringProblems.map((why) => `not steered on ${node}: ${why}`),
+    ...ingressProblems.map((why) => `Ingresses   on ${node}: ${why}`),
   ];
 }
