@@ -29,8 +29,18 @@ describe('install.yaml', needs('cluster'), () => {
 
   test('before it, the doctor says what is missing', async () => {
     const results = await ask();
-    assert.equal(results.size, 15);
-    const fine = ['api-server', 'clock', 'cni', 'cilium-ingress', 'cilium-leftovers', 'permissions', 'enforcers', 'envoy-capability'];
+    assert.equal(results.size, 16);
+    const fine = [
+      'api-server',
+      'clock',
+      'cni',
+      'cilium-ingress',
+      'cilium-leftovers',
+      'permissions',
+      'enforcers',
+      'envoy-capability',
+      'ingress-addresses',
+    ];
     for (const name of fine) assert.equal(results.get(name)?.result, 'ok', name);
     for (const name of ['ingress-class', 'controllers', 'agents', 'envoys', 'authority'])
       assert.equal(results.get(name)?.result, 'failed', name);

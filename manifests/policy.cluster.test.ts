@@ -57,6 +57,7 @@ describe('policy.yaml', needs('cluster'), () => {
     await expect({
       enforcers: ['ok', /^policies are not to be enforced$/],
       'envoy-capability': ['ok', /^Envoy has no capability, and needs none$/],
+      'ingress-addresses': ['ok', /need no address/],
       'policy-kinds': ['ok', /^Cilium's policies are not known, and none are to be enforced$/],
       'other-ebpf': ['ok', /^no network plugin/],
     });
@@ -66,7 +67,8 @@ describe('policy.yaml', needs('cluster'), () => {
     await plane.apply(POLICED);
     await expect({
       enforcers: ['failed', /there is no DaemonSet sluice-enforcer in sluice-system$/],
-      'envoy-capability': ['warning', /^Envoy has no capability: what rules of layer 7 are to judge is dropped$/],
+      'ingress-addresses': ['failed', /^there is no DaemonSet sluice-ingress-address in sluice-system/],
+      'envoy-capability': ['failed', /^Envoy has no capability: it serves no Ingress where policies are enforced/],
       'policy-kinds': [
         'warning',
         /^there is no CustomResourceDefinition ciliumnetworkpolicies\.cilium\.io, ciliumclusterwidenetworkpolicies\.cilium\.io$/,
@@ -76,7 +78,10 @@ describe('policy.yaml', needs('cluster'), () => {
 
   test('is applied by plain kubectl, without a warning', async () => {
     await plane.kubectl('apply', '--warnings-as-errors', '--validate=strict', '-f', POLICY);
-    await expect({ enforcers: ['failed', /^policies are enforced on 0 of 0 nodes$/] });
+    await expect({
+      enforcers: ['failed', /^policies are enforced on 0 of 0 nodes$/],
+      'ingress-addresses': ['failed', /^Ingresses have an address of their own on 0 of 0 nodes$/],
+    });
   });
 
   test('lets Envoy have its capability, which stays when what is installed is applied again', async () => {
@@ -85,7 +90,7 @@ describe('policy.yaml', needs('cluster'), () => {
       const { body } = await plane.request('/apis/apps/v1/namespaces/sluice-system/daemonsets/sluice-envoy');
       return JSON.parse(body).spec.template.spec.containers;
     };
-    await expect({ 'envoy-capability': ['ok', /^Envoy has NET_RAW, for rules of layer 7$/] });
+    await expect({ 'envoy-capability': ['ok', /^Envoy has NET_RAW, for Ingresses and rules of layer 7$/] });
     const before = await containers();
     assert.deepEqual(before[0].securityContext, {
       runAsNonRoot: false,

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { describePermission, POLICY_PERMISSIONS } from '../cli/doctor/permissions.ts';
 import { CILIUM_DEFINITIONS } from '../controller/definitions/cilium-definitions.ts';
 import { POLICY_RESOURCES } from '../kube/index.ts';
+import { DEFAULT_NAMESPACE, INGRESS_ADDRESS_LABEL } from '../policy/index.ts';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 const TEXT = read('policy.yaml');
@@ -38,7 +39,7 @@ const daemonSetView = z.object({
 const MANIFESTS = loadAll(TEXT).map((manifest) => manifestView.parse(manifest));
 
 test('every object says what it is part of', () => {
-  assert.equal(MANIFESTS.length, 4);
+  assert.equal(MANIFESTS.length, 5);
   for (const { kind, metadata } of MANIFESTS)
     assert.equal(metadata.labels['app.kubernetes.io/part-of'], 'sluice', `${kind} ${metadata.name}`);
 });
@@ -52,7 +53,7 @@ test('images have the version of this Sluice', () => {
   const { version } = JSON.parse(read('../package.json'));
   assert.deepEqual(
     [...TEXT.matchAll(/image: (\S+)/g)].map(([, image]) => image),
-    [`sluice/enforcer:${version}`],
+    [`sluice/enforcer:${version}`, `sluice/envoy:${version}`],
   );
 });
 
@@ -95,6 +96,35 @@ test('the enforcer has these capabilities, no token and no way to more', () => {
   const { spec } = daemonSetView.parse(loadAll(TEXT).find((_, index) => MANIFESTS[index]?.kind === 'DaemonSet'));
   const [container] = spec.template.spec.containers;
   assert.deepEqual(container?.securityContext.capabilities.add, ['BPF', 'NET_ADMIN', 'NET_BROADCAST', 'PERFMON']);
+});
+
+test('what nodes have their ingress addresses by has nothing, and the label that Sluice knows it by', () => {
+  const view = z.object({
+    metadata: z.object({ name: z.literal('sluice-ingress-address'), namespace: z.literal(DEFAULT_NAMESPACE) }),
+    spec: z.object({
+      template: z.object({
+        metadata: z.object({ labels: z.record(z.string(), z.string()) }),
+        spec: z.object({
+          automountServiceAccountToken: z.literal(false),
+          hostNetwork: z.undefined().optional(),
+          volumes: z.undefined().optional(),
+          securityContext: z.object({ runAsNonRoot: z.literal(true), seccompProfile: z.object({ type: z.literal('RuntimeDefault') }) }),
+          containers: z.tuple([
+            z.object({
+              env: z.undefined().optional(),
+              securityContext: z.strictObject({
+                allowPrivilegeEscalation: z.literal(false),
+                readOnlyRootFilesystem: z.literal(true),
+                capabilities: z.strictObject({ drop: z.tuple([z.literal('ALL')]) }),
+              }),
+            }),
+          ]),
+        }),
+      }),
+    }),
+  });
+  const { spec } = view.parse(loadAll(TEXT).at(-1));
+  assert.ok(INGRESS_ADDRESS_LABEL in spec.template.metadata.labels);
 });
 
 test('Envoy gets a capability of the network by a patch, and what it takes to become 65532 with it', () => {
