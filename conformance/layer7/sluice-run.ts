@@ -13,6 +13,8 @@ export interface SluiceRunOptions {
   readonly folder: string;
   /** The program that is its Envoy. Default: the one of the set-up. */
   readonly envoy?: string;
+  /** That Ingresses are served on. Default: loopback. */
+  readonly address?: string;
   /** Told each line of its log. */
   readonly onLine?: (line: string) => void;
 }
@@ -46,6 +48,7 @@ export class SluiceRun {
     // Pods and nodes of tests serve on the ports that it has by default.
     const ports = ['--http-port', '18080', '--https-port', '18443'];
     const args = ['run', '--enforce', ...ports, '--log-format', 'json', '--manifests', options.manifests, ...this.#placeOptions()];
+    if (options.address !== undefined) args.push('--address', options.address);
     const own = ['--node-name', node.name, '--state-dir', join(options.folder, 'state'), '--cgroup', node.rootCgroup];
     const program = options.envoy === undefined ? [] : ['env', `SLUICE_ENVOY=${options.envoy}`];
     this.#process = node.spawn([...program, ...WITH_OWN_PROC, SLUICE, ...args, ...own], { stdio: ['ignore', 'pipe', 'pipe'] });

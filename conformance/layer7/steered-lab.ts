@@ -15,6 +15,8 @@ export interface LabelledPod {
   readonly node?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Default: `default`. */
+  readonly namespace?: string;
   /** What else stands in its manifest's spec. */
   readonly spec?: Manifest;
 }
@@ -27,6 +29,8 @@ export interface SteeredLabOptions extends Pick<NetnsLabOptions, 'network'> {
   readonly podsPerNode?: number;
   /** The program that is the Envoy of each node. Default: the one of the set-up. */
   readonly envoy?: string;
+  /** That Ingresses are served on. Default: loopback. */
+  readonly address?: string;
   /** Told each line of the logs of the Sluices. */
   readonly onLine?: (line: string) => void;
 }
@@ -42,7 +46,7 @@ export class SteeredLab implements AsyncDisposable {
   readonly lab: NetnsLab;
   /** By the node's name. */
   readonly sluices = new Map<string, SluiceRun>();
-  readonly #runOptions: Pick<SteeredLabOptions, 'envoy' | 'onLine'>;
+  readonly #runOptions: Pick<SteeredLabOptions, 'envoy' | 'address' | 'onLine'>;
   readonly #folder = mkdtempSync(join(tmpdir(), 'sluice-layer7-'));
   readonly #peers = new Map<string, HttpPeer>();
   /** Objects of pods, some of which have no addresses yet, or whose pod is gone. */
@@ -50,7 +54,7 @@ export class SteeredLab implements AsyncDisposable {
   /** By the file's name. */
   readonly #written = new Map<string, string>();
 
-  private constructor(lab: NetnsLab, runOptions: Pick<SteeredLabOptions, 'envoy' | 'onLine'>) {
+  private constructor(lab: NetnsLab, runOptions: Pick<SteeredLabOptions, 'envoy' | 'address' | 'onLine'>) {
     this.lab = lab;
     this.#runOptions = runOptions;
     mkdirSync(this.#manifests);
@@ -209,8 +213,11 @@ function nodeManifest({ name, plan }: Node, network: Network): Manifest {
   return { apiVersion: 'v1', kind: 'Node', metadata, spec: { podCIDRs: Object.values(plan.pods) }, status: { addresses } };
 }
 
-function podManifest({ name, node = 'node-1', labels, annotations = {}, spec = {} }: LabelledPod, addresses?: Pod['addresses']): Manifest {
-  const metadata = { name, labels, annotations };
+function podManifest(
+  { name, node = 'node-1', namespace = 'default', labels, annotations = {}, spec = {} }: LabelledPod,
+  addresses?: Pod['addresses'],
+): Manifest {
+  const metadata = { name, namespace, labels, annotations };
   const status = addresses ? statusOf({ addresses }) : {};
   return { apiVersion: 'v1', kind: 'Pod', metadata, spec: { ...spec, nodeName: node }, status };
 }

@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { needs } from '../../testkit/capabilities.ts';
+import { eventually } from '../../testkit/eventually.ts';
+import { FAMILIES, type Family, NETWORKS } from '../lab/netns/index.ts';
+import { type HttpAsk, type HttpOutcome, seenBy, wordOf } from './http-peer.ts';
+import { app, ciliumPolicy, tcpPort } from './policies.ts';
+import { type Manifest, SteeredLab } from './steered-lab.ts';
+
+const DENIED = 'Access denied\r\n';
+const LARGE = 'x'.repeat(3_000_000);
+const HTTP_PORT = 18_080;
+const LABELS = { 'sluice.io/ingress-address': '' };
+
+const PODS = [
+  { name: 'near', node: 'node-1', labels: { app: 'near' } },
+  { name: 'far', node: 'node-2', labels: { app: 'far' } },
+  { name: 'holder-1', node: 'node-1', namespace: 'sluice-system', labels: LABELS },
+  { name: 'holder-2', node: 'node-2', namespace: 'sluice-system', labels: LABELS },
+  { name: 'client', node: 'node-1', labels: { app: 'client' } },
+  // Whoever sets the label elsewhere is who he is.
+  { name: 'pretender', node: 'node-1', labels: { ...LABELS, app: 'pretender' } },
+] as const;
+const SERVERS = ['near', 'far'] as const;
+
+/** Of Envoy's answers where a backend is not reached: refused, and not in time. */
+const UNREACHED = new Set(['503', '504', 'timeout']);
+
+/** Connections that are kept for the next request: some for each thread of Envoy's. */
+const MOST_KEPT = 20;
+
+function wasReset(outcome: HttpOutcome): boolean {
+  return 'status' in outcome && outcome.status === 503 && outcome.body.includes('connection termination');
+}
+
+function hostOf(server: string, family: Family): string {
+  return `${server}-${family}.test`;
+}
+
+/** A Service of one family, its endpoint, and an Ingress for it. */
+function served(server: string, family: Family, address: string): readonly Manifest[] {
+  const name = `${server}-${family}`;
+  const ports = [{ port: 80, protocol: 'TCP' }];
+  const path = { path: '/', pathType: 'Prefix', backend: { service: { name, port: { number: 80 } } } };
+  const addressType = family === 'ipv4' ? 'IPv4' : 'IPv6';
+  const labels = { 'kubernetes.io/service-name': name };
+  return [
+    { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { clusterIP: 'None', selector: { app: server }, ports } },
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name, labels },
+      addressType,
+      endpoints: [{ addresses: [address], conditions: { ready: true } }],
+      ports: [{ name: '', ...ports[0] }],
+    },
+    {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'Ingress',
+      metadata: { name },
+      spec: { ingressClassName: 'cilium', rules: [{ host: hostOf(server, family), http: { paths: [path] } }] },
+    },
+  ];
+}
+
+const taking = (server: string, rule: Manifest) => ciliumPolicy({ name: `to-${server}`, app: server, ingress: [rule] });
+
+/** What the node's Ingresses themselves may. */
+function ofIngress(rule: Manifest): Manifest {
+  const endpointSelector = { matchExpressions: [{ key: 'reserved:ingress', operator: 'Exists' }] };
+  const metadata = { name: 'of-ingress' };
+  return { apiVersion: 'cilium.io/v2', kind: 'CiliumClusterwideNetworkPolicy', metadata, spec: { endpointSelector, ...rule } };
+}
+
+function asking(labOf: () => SteeredLab) {
+  const askOnce = (server: string, family: Family, path: string, rest: Partial<HttpAsk>): Promise<HttpOutcome> =>
+    labOf()
+      .peer('node-1')
+      .ask({
+        to: '127.0.0.1',
+        port: HTTP_PORT,
+        path,
+        headers: { host: hostOf(server, family) },
+        timeoutMs: 10_000,
+        ...rest,
+      });
+  /** What Envoy keeps open is reset where a slot begins or ends, and an Ingress sends nothing twice unless it is told to. */
+  const ask = async (server: string, family: Family, path: string, rest: Partial<HttpAsk> = {}): Promise<HttpOutcome> => {
+    let outcome = await askOnce(server, family, path, rest);
+    for (let kept = 0; kept < MOST_KEPT && wasReset(outcome); kept += 1) outcome = await askOnce(server, family, path, rest);
+    return outcome;
+  };
+  const isUnreached = async (server: string, family: Family) => {
+    const before = (await labOf().peer(server).served()).length;
+    const word = wordOf(await ask(server, family, '/in', { timeoutMs: 1_500 }));
+    assert.ok(UNREACHED.has(word), word);
+    assert.equal((await labOf().peer(server).served()).length, before);
+  };
+  return { ask, isUnreached };
+}
+
+for (const network of NETWORKS) {
+  describe(`Ingresses and policies, ${network}`, needs('root', 'netns', 'envoy', 'bpf', 'ipv6'), () => {
+    const cleanUp = new AsyncDisposableStack();
+    let lab: SteeredLab;
+    before(async () => {
+      lab = cleanUp.use(await SteeredLab.start({ network, pods: PODS, address: '::' }));
+      for (const server of [...SERVERS, 'pretender']) await lab.peer(server).serve();
+      const objects = SERVERS.flatMap((server) =>
+        FAMILIES.flatMap((family) => served(server, family, lab.lab.pod(server).addresses[family])),
+      );
+      lab.write('ingresses', objects);
+      for (const server of SERVERS)
+        for (const family of FAMILIES) await eventually(async () => assert.equal(wordOf(await ask(server, family, '/')), '200'));
+    });
+    after(() => cleanUp.disposeAsync());
+
+    const { ask, isUnreached } = asking(() => lab);
+
+    for (const family of FAMILIES) {
+      test(`are reached by whom a policy for them allows, as who he is, ${family}`, async () => {
+        const to = lab.lab.node('node-1').plan.addresses[family];
+        const reach = async (from: string) =>
+          wordOf(await lab.peer(from).ask({ to, port: HTTP_PORT, headers: { host: hostOf('near', family) }, timeoutMs: 1_500 }));
+        const reached = async () => await Promise.all(['client', 'far', 'outside', 'node-1', 'node-2'].map(reach));
+        await lab.set('policies', []);
+        assert.deepEqual(await reached(), ['200', '200', '200', '200', '200']);
+        const matchLabels = { 'k8s:app': 'client', 'k8s:io.kubernetes.pod.namespace': 'default' };
+        await lab.set('policies', [ofIngress({ ingress: [{ fromEndpoints: [{ matchLabels }] }] })]);
+        assert.deepEqual(await reached(), ['200', 'timeout', 'timeout', '200', 'timeout']);
+        await lab.set('policies', [ofIngress({ ingress: [{ fromEntities: ['world'], toPorts: [tcpPort(HTTP_PORT)] }] })]);
+        assert.deepEqual(await reached(), ['timeout', 'timeout', '200', '200', 'timeout']);
+        await lab.set('policies', [ofIngress({ ingress: [{ fromEntities: ['all'], toPorts: [tcpPort(80)] }] })]);
+        assert.deepEqual(await reached(), ['timeout', 'timeout', 'timeout', '200', 'timeout']);
+      });
+
+      for (const server of SERVERS) {
+        test(`have the node's ingress address for a pod ${server}, ${family}`, async () => {
+          await lab.set('policies', []);
+          assert.equal(seenBy(await ask(server, family, '/')).from, lab.lab.pod('holder-1').addresses[family]);
+          assert.equal(wordOf(await ask(server, family, '/', { method: 'POST', body: LARGE })), '200');
+        });
+
+        test(`get to a pod ${server} that allows them, ${family}`, async () => {
+          await lab.set('policies', [taking(server, { fromEntities: ['ingress'], toPorts: [tcpPort(80)] })]);
+          assert.equal(seenBy(await ask(server, family, '/in')).from, lab.lab.pod('holder-1').addresses[family]);
+          assert.equal(wordOf(await ask(server, family, '/', { method: 'POST', body: LARGE })), '200');
+        });
+
+        test(`do not get to a pod ${server} as its node, another, or a pod with the label, ${family}`, async () => {
+          const rule = { fromEntities: ['host', 'remote-node', 'world'], toPorts: [tcpPort(80)] };
+          await lab.set('policies', [taking(server, rule)]);
+          await isUnreached(server, family);
+          await lab.set('policies', [taking(server, { fromEndpoints: app('pretender'), toPorts: [tcpPort(80)] })]);
+          await isUnreached(server, family);
+          const direct = await lab.peer('pretender').ask({ to: lab.lab.pod(server).addresses[family] });
+          assert.equal(wordOf(direct), '200');
+        });
+
+        test(`are asked for what they may of a pod ${server}, ${family}`, async () => {
+          const toPorts = [tcpPort(80, [{ method: 'GET|POST', path: '/in' }])];
+          await lab.set('policies', [taking(server, { fromEntities: ['ingress'], toPorts })]);
+          assert.equal(seenBy(await ask(server, family, '/in')).from, lab.lab.pod('holder-1').addresses[family]);
+          const denied = await ask(server, family, '/out');
+          assert.deepEqual('body' in denied && [denied.status, denied.body], [403, DENIED]);
+          assert.equal(wordOf(await ask(server, family, '/in', { method: 'POST', body: LARGE })), '200');
+        });
+
+        test(`may go where a policy for them says, which is not a pod ${server}, ${family}`, async () => {
+          const other = server === 'near' ? 'far' : 'near';
+          const rule = { egress: [{ toEndpoints: [{ matchLabels: { 'k8s:app': other, 'k8s:io.kubernetes.pod.namespace': 'default' } }] }] };
+          await lab.set('policies', [ofIngress(rule)]);
+          assert.equal(wordOf(await ask(other, family, '/in')), '200');
+          await isUnreached(server, family);
+        });
+      }
+    }
+  });
+}
+
+describe('Ingresses of a node without an address for them', needs('root', 'netns', 'envoy', 'bpf', 'ipv6'), () => {
+  const cleanUp = new AsyncDisposableStack();
+  after(() => cleanUp.disposeAsync());
+  const start = async (nodes: number, servers: readonly ('near' | 'far')[]) => {
+    const pods = PODS.filter(({ name }) => servers.some((server) => server === name));
+    const lab = cleanUp.use(await SteeredLab.start({ network: 'routed', nodes, pods }));
+    for (const server of servers) await lab.peer(server).serve();
+    const { ask } = asking(() => lab);
+    lab.write(
+      'ingresses',
+      servers.flatMap((server) => FAMILIES.flatMap((family) => served(server, family, lab.lab.pod(server).addresses[family]))),
+    );
+    for (const server of servers)
+      for (const family of FAMILIES) await eventually(async () => assert.equal(wordOf(await ask(server, family, '/')), '200'));
+    return lab;
+  };
+
+  test('are known by their packets where there is no other node', async () => {
+    const lab = await start(1, ['near']);
+    const { ask, isUnreached } = asking(() => lab);
+    for (const family of FAMILIES) {
+      await lab.set('policies', [taking('near', { fromEntities: ['ingress'], toPorts: [tcpPort(80)] })]);
+      assert.equal(wordOf(await ask('near', family, '/in')), '200');
+      await lab.set('policies', [taking('near', { fromEntities: ['host', 'world'], toPorts: [tcpPort(80)] })]);
+      await isUnreached('near', family);
+      assert.equal(wordOf(await lab.peer('node-1').ask({ to: lab.lab.pod('near').addresses[family] })), '200', 'which its node reaches');
+    }
+  });
+
+  test('reach no pod where there is a policy and another node, and all without any', async () => {
+    const lab = await start(2, ['near', 'far']);
+    const { ask, isUnreached } = asking(() => lab);
+    await lab.set('policies', [taking('near', { fromEntities: ['ingress'] })]);
+    for (const server of SERVERS) for (const family of FAMILIES) await isUnreached(server, family);
+    await lab.set('policies', []);
+    for (const server of SERVERS) for (const family of FAMILIES) assert.equal(wordOf(await ask(server, family, '/in')), '200');
+  });
+});
