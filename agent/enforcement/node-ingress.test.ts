@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { IngressClient } from '../../bpf/datapath/index.ts';
 import type { PodEndpoint } from '../../model/index.ts';
+import type { TcpSocket } from '../netlink/index.ts';
 import { NodeIngress } from './node-ingress.ts';
 
 const INGRESS = 8;
@@ -20,6 +21,8 @@ function pod(name: string, identity: number, ...addresses: string[]): PodEndpoin
 class Scene {
   readonly told: (IngressClient | string)[] = [];
   readonly failures: string[] = [];
+  /** Connections of the node, by their addresses, with their marks. */
+  readonly open = new Map<string, number>();
   cgroup: string | undefined = '/cgroup';
   readonly ingress = new NodeIngress({
     sockets: { setClient: (client) => this.told.push(client), attach: (cgroup) => this.told.push(cgroup) },
@@ -28,11 +31,22 @@ class Scene {
       if (this.cgroup === undefined) throw new Error('no cgroup');
       return this.cgroup;
     },
+    connections: {
+      list: (wanted, mask) =>
+        [...this.open]
+          .filter(([, mark]) => (mark & mask) === wanted)
+          .map(([source, mark]): TcpSocket => ({ family: 'ipv4', source, sourcePort: 1, mark, id: new Uint8Array() })),
+      destroy: ({ source }) => this.open.delete(source),
+    },
     onFailure: ({ message }) => this.failures.push(message),
   });
 
   set(...pods: readonly PodEndpoint[]): readonly string[] {
-    this.ingress.set(pods, (identity) => LABELS.get(identity), true);
+    return this.setWith(true, ...pods);
+  }
+
+  setWith(needsAddress: boolean, ...pods: readonly PodEndpoint[]): readonly string[] {
+    this.ingress.set(pods, (identity) => LABELS.get(identity), needsAddress);
     return this.ingress.state().addresses;
   }
 }
@@ -74,6 +88,23 @@ describe("the address of a node's Ingresses", () => {
     scene.cgroup = '/cgroup';
     scene.ingress.reconcile();
     assert.deepEqual([scene.told.at(-1), scene.ingress.state().failure], ['/cgroup', undefined]);
+  });
+
+  test('ends connections that have one which is gone, or none where they need one, and no others', () => {
+    const scene = new Scene();
+    const [a, b] = [pod('a', INGRESS, '10.0.0.8'), pod('b', INGRESS, '10.0.0.9')];
+    const open = () => [...scene.open.keys()];
+    const node = '192.0.2.1';
+    scene.open.set(node, 0xd00).set('10.0.0.8', 0xd00).set('10.0.0.9', 0xd00).set('10.0.0.2', 0xc00).set('10.0.0.3', 0);
+    scene.setWith(false, a);
+    scene.setWith(false, a, b);
+    assert.equal(open().length, 5);
+    scene.setWith(false, b);
+    assert.deepEqual(open(), [node, '10.0.0.9', '10.0.0.2', '10.0.0.3']);
+    scene.setWith(true, b);
+    assert.deepEqual(open(), ['10.0.0.9', '10.0.0.2', '10.0.0.3']);
+    scene.setWith(true);
+    assert.deepEqual(open(), ['10.0.0.2', '10.0.0.3']);
   });
 
   test('is nothing before anything is told', () => {

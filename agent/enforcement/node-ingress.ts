@@ -2,6 +2,8 @@ import { isIPv6 } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { IngressClient, IngressSockets } from '../../bpf/datapath/index.ts';
 import { type Identity, type ObjectRef, objectKey, type PodEndpoint } from '../../model/index.ts';
+import type { TcpSockets } from '../netlink/index.ts';
+import { INGRESS_MARKS, LEG_MARKS } from '../network/index.ts';
 import { errorOf } from './enforcement-error.ts';
 import type { Steering } from './steering.ts';
 
@@ -11,6 +13,8 @@ export interface NodeIngressOptions {
   readonly steering: Pick<Steering, 'ensure'>;
   /** The cgroup of all processes of the node. @throws where there is none */
   readonly findCgroup: () => string;
+  /** Of the node. */
+  readonly connections: Pick<TcpSockets, 'list' | 'destroy'>;
   /** Told what could not be done, and is tried again. */
   readonly onFailure: (error: Error) => void;
 }
@@ -36,6 +40,10 @@ export class NodeIngress {
   #client: IngressClient | undefined;
   #isInForce = false;
   #failure: string | undefined;
+  #whyStale: string | undefined;
+  /** Addresses that Ingresses of this node may have connections with, and those that they had. */
+  #held: ReadonlySet<string> = new Set();
+  readonly #left = new Set<string>();
   /** Pods that have an address, those that came last at the end. */
   readonly #seen = new Set<string>();
 
@@ -67,6 +75,7 @@ export class NodeIngress {
     const newest = holders.find((pod) => keyOf(pod) === last);
     this.#pod = newest?.pod;
     const addresses = newest ? firstOfEachFamily(newest.addresses) : [];
+    this.#hold(new Set(holders.flatMap((pod) => pod.addresses)));
     const client = { addresses, needsAddress, ...(newest && { identity: newest.identity }) };
     if (this.#isInForce && isDeepStrictEqual(client, this.#client)) return;
     this.#client = client;
@@ -76,6 +85,29 @@ export class NodeIngress {
   /** Tries again what failed, and puts the programs in the place of others. */
   reconcile(): void {
     if (this.#client) this.#put(this.#client);
+  }
+
+  #hold(addresses: ReadonlySet<string>): void {
+    for (const address of this.#held) this.#left.add(address);
+    for (const address of addresses) this.#left.delete(address);
+    if (!isDeepStrictEqual(addresses, this.#held)) this.#isInForce = false;
+    this.#held = addresses;
+  }
+
+  /** Envoy keeps connections: nothing would come back by those whose address is gone, and no packet leaves by others that need one. */
+  #endStale(): void {
+    const { connections, onFailure } = this.#options;
+    try {
+      for (const socket of connections.list({ mark: INGRESS_MARKS.client, mask: LEG_MARKS.mask })) {
+        if (this.#held.has(socket.source)) continue;
+        if (this.#client?.needsAddress || this.#left.has(socket.source)) connections.destroy(socket);
+      }
+      this.#whyStale = undefined;
+    } catch (cause) {
+      const error = errorOf(cause);
+      if (error.message !== this.#whyStale) onFailure(error);
+      this.#whyStale = error.message;
+    }
   }
 
   #put(client: IngressClient): void {
@@ -92,6 +124,7 @@ export class NodeIngress {
       if (error.message !== this.#failure) onFailure(error);
       this.#failure = error.message;
     }
+    this.#endStale();
   }
 }
 

@@ -57,7 +57,7 @@ export class Steering implements Disposable {
     try {
       using sockets = TcpSockets.open();
       for (const address of addresses) {
-        for (const { side, mark } of ENDS_OF_PODS) sockets.end({ side, address, mark, mask: LEG_MARKS.mask });
+        for (const { side, mark } of ENDS_OF_PODS) sockets.destroyAll({ mark, mask: LEG_MARKS.mask, end: { side, address } });
       }
       this.#endingFailure = undefined;
     } catch (cause) {

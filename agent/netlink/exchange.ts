@@ -1,6 +1,6 @@
 import { encodeRequest, IS_LITTLE_ENDIAN, type Message, readMessages } from './message.ts';
 import { NetlinkError } from './netlink-error.ts';
-import { NetlinkSocket } from './socket.ts';
+import { type NetlinkProtocol, NetlinkSocket } from './socket.ts';
 
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
@@ -29,7 +29,7 @@ export class NetlinkExchange implements Disposable {
   }
 
   /** @throws NetlinkError `unavailable`, `refused` for a kernel before 4.20 */
-  static open(protocol: 'route' | 'netfilter' | 'sockets'): NetlinkExchange {
+  static open(protocol: NetlinkProtocol): NetlinkExchange {
     const socket = NetlinkSocket.open(protocol);
     // Without it the kernel ignores in a dump what it does not look at, such as the namespace.
     if (protocol === 'route') socket.enable('strictChecking');

@@ -9,7 +9,9 @@ const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 /** By the names of their headers in `linux/netlink.h`. */
-const PROTOCOLS = { route: 0, sockets: 4, netfilter: 12 } as const;
+const PROTOCOLS = { route: 0, 'sock-diag': 4, netfilter: 12 } as const;
+
+export type NetlinkProtocol = keyof typeof PROTOCOLS;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const NETLINK_ADD_MEMBERSHIP = 1;
@@ -81,7 +83,7 @@ export class NetlinkSocket implements Disposable {
   }
 
   /** @param protocol default: `route` @throws NetlinkError `unavailable` */
-  static open(protocol: keyof typeof PROTOCOLS = 'route'): NetlinkSocket {
+  static open(protocol: NetlinkProtocol = 'route'): NetlinkSocket {
     const fd = libc().socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, PROTOCOLS[protocol]);
     if (fd < 0) throw new NetlinkError('unavailable', 'there is no netlink socket to be had', koffi.errno());
     const socket = new NetlinkSocket(fd);

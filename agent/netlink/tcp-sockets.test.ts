@@ -55,14 +55,31 @@ for (const { family, client, other, server: at } of [
       using _second = await open(0x4321_0a00, client);
       using _otherMark = await open(0x900, client);
       using _otherAddress = await open(0xa00, other);
-      assert.equal(sockets.end({ side: 'remote', address: client, mark: 0xa00, mask: MASK }), 0);
-      assert.equal(sockets.end({ side: 'local', address: client, mark: 0xb00, mask: MASK }), 0);
-      assert.equal(sockets.end({ side: 'local', address: client, mark: 0xa00, mask: MASK }), 2);
+      assert.equal(sockets.destroyAll({ mark: 0xa00, mask: MASK, end: { side: 'remote', address: client } }), 0);
+      assert.equal(sockets.destroyAll({ mark: 0xb00, mask: MASK, end: { side: 'local', address: client } }), 0);
+      assert.equal(sockets.destroyAll({ mark: 0xa00, mask: MASK, end: { side: 'local', address: client } }), 2);
       await eventually(() => assert.deepEqual(ended, [`${client} ECONNRESET`, `${client} ECONNRESET`]));
-      assert.equal(sockets.end({ side: 'local', address: client, mark: 0xa00, mask: MASK }), 0);
-      assert.equal(sockets.end({ side: 'remote', address: at, mark: 0x900, mask: MASK }), 1);
-      assert.equal(sockets.end({ side: 'remote', address: at, mark: 0xa00, mask: MASK }), 1);
+      assert.equal(sockets.destroyAll({ mark: 0xa00, mask: MASK, end: { side: 'local', address: client } }), 0);
+      assert.equal(sockets.destroyAll({ mark: 0x900, mask: MASK, end: { side: 'remote', address: at } }), 1);
+      assert.equal(sockets.destroyAll({ mark: 0xa00, mask: MASK, end: { side: 'remote', address: at } }), 1);
       await eventually(() => assert.equal(ended.length, 4));
+    });
+
+    test('are listed by their mark, and one is ended while others go on', async () => {
+      using _ended = await open(0xd00, client);
+      using _other = await open(0x1_0d00, other);
+      using _third = await open(0xe00, client);
+      const found = sockets.list({ mark: 0xd00, mask: MASK });
+      assert.deepEqual(found.map(({ source }) => source).sort(), [client, other]);
+      const socket = found.find(({ source }) => source === client);
+      assert.ok(socket);
+      assert.equal(socket.family, family.toLowerCase());
+      assert.equal(sockets.destroy(socket), true);
+      assert.equal(sockets.destroy(socket), false);
+      assert.deepEqual(
+        sockets.list({ mark: 0xd00, mask: MASK }).map(({ source }) => source),
+        [other],
+      );
     });
 
     test('are as many as there are', async () => {
@@ -70,7 +87,7 @@ for (const { family, client, other, server: at } of [
       const connections = [];
       for (let count = 0; count < MANY; count++) connections.push(new MarkedConnection({ mark: 0xa00, from: client, to: at, port: PORT }));
       await eventually(() => assert.equal(accepted.length, length + connections.length));
-      assert.equal(sockets.end({ side: 'local', address: client, mark: 0xa00, mask: MASK }), connections.length);
+      assert.equal(sockets.destroyAll({ mark: 0xa00, mask: MASK, end: { side: 'local', address: client } }), connections.length);
       for (const connection of connections) connection[Symbol.dispose]();
     });
   });

@@ -1,35 +1,51 @@
 import { isIPv6, SocketAddress } from 'node:net';
 import { NetlinkExchange } from './exchange.ts';
-import { encodeAttribute, IS_LITTLE_ENDIAN } from './message.ts';
+import { encodeAttribute, IS_LITTLE_ENDIAN, viewOf } from './message.ts';
 import { NetlinkError } from './netlink-error.ts';
+
+type Family = 'ipv4' | 'ipv6';
+
+/** A connection of TCP in a network namespace. */
+export interface TcpSocket {
+  readonly family: Family;
+  /** Its own address, in canonical form. */
+  readonly source: string;
+  readonly sourcePort: number;
+  /** By which the kernel knows it. */
+  readonly id: Uint8Array;
+}
+
+export interface SocketSelection {
+  /** What the bits `mask` of the socket's mark are (SO_MARK). */
+  readonly mark: number;
+  readonly mask: number;
+  /** An address that one of its ends has, in canonical form. Absent: any. */
+  readonly end?: { readonly side: keyof typeof BC_ADDRESS_COND; readonly address: string };
+}
 
 // include/uapi/linux/sock_diag.h and inet_diag.h
 const SOCK_DIAG_BY_FAMILY = 20;
 const SOCK_DESTROY = 21;
-const AF_INET = 2;
-const AF_INET6 = 10;
+const FAMILIES = { ipv4: 2, ipv6: 10 } as const satisfies Record<Family, number>;
 const IPPROTO_TCP = 6;
 /** All states but that of listeners, TIME_WAIT and what has no connection yet, by their numbers in `include/net/tcp_states.h`. */
 const CONNECTED = [1, 2, 4, 5, 8, 9, 11].reduce((bits, state) => bits | (1 << state), 0);
 /** `struct inet_diag_req_v2`, whose last 48 bytes name a socket, as those from the fourth on of `struct inet_diag_msg` do. */
 const REQUEST_BYTES = 56;
-const NAME_BYTES = 48;
-const NAME_AT = { request: 8, answer: 4 } as const;
+const ID_BYTES = 48;
+const ID_AT = { request: 8, answer: 4 } as const;
+const SOURCE_AT = ID_AT.answer + 4;
 const INET_DIAG_REQ_BYTECODE = 1;
 const BC_MARK_COND = 10;
 const BC_ADDRESS_COND = { local: 7, remote: 8 } as const;
 const OPERATION_BYTES = 4;
+/** It has ended meanwhile. */
+const GONE = new Set(['ENOENT', 'ESTALE']);
 
-export interface SocketSelection {
-  /** Whose address is looked at. */
-  readonly side: keyof typeof BC_ADDRESS_COND;
-  readonly address: string;
-  /** What the bits `mask` of the socket's mark are. */
-  readonly mark: number;
-  readonly mask: number;
-}
-
-/** The TCP connections of the network namespace of the thread that opens it. Needs CAP_NET_ADMIN. What it throws are NetlinkErrors. */
+/**
+ * The TCP connections of the network namespace of the thread that opens it. Needs CAP_NET_ADMIN. What it throws are NetlinkErrors.
+ * @see https://man7.org/linux/man-pages/man7/sock_diag.7.html
+ */
 export class TcpSockets implements Disposable {
   readonly #exchange: NetlinkExchange;
 
@@ -39,72 +55,81 @@ export class TcpSockets implements Disposable {
 
   /** @throws NetlinkError `unavailable`, `refused` */
   static open(): TcpSockets {
-    return new TcpSockets(NetlinkExchange.open('sockets'));
+    return new TcpSockets(NetlinkExchange.open('sock-diag'));
+  }
+
+  /** Those that are open, or on the way there or from there. @throws NetlinkError `refused`, `interrupted`, `malformed` */
+  list(selection: SocketSelection): readonly TcpSocket[] {
+    const { end } = selection;
+    if (end === undefined) return [...this.#listOf('ipv4', selection), ...this.#listOf('ipv6', selection)];
+    return this.#listOf(isIPv6(end.address) ? 'ipv6' : 'ipv4', selection);
   }
 
   /**
-   * Ends connections: both sides hear of a reset. @returns how many
-   * @throws NetlinkError `refused`, with `EOPNOTSUPP` for a kernel without CONFIG_INET_DIAG_DESTROY; `interrupted`, `malformed`
+   * Ends one with an error for whoever has it, and a reset for the other side. @returns false where it is gone already
+   * @throws NetlinkError `refused`, with `EOPNOTSUPP` for a kernel without CONFIG_INET_DIAG_DESTROY
    */
-  end(selection: SocketSelection): number {
-    const family = isIPv6(selection.address) ? AF_INET6 : AF_INET;
-    const filter = encodeAttribute(INET_DIAG_REQ_BYTECODE, encodeFilter(selection, family));
-    const found = this.#exchange.dump(
-      SOCK_DIAG_BY_FAMILY,
-      Buffer.concat([encodeRequest(family, new Uint8Array(NAME_BYTES)), filter]),
-      SOCK_DIAG_BY_FAMILY,
-    );
-    const names = found.map(({ body }) => new Uint8Array(body.buffer, body.byteOffset + NAME_AT.answer, NAME_BYTES));
-    return names.filter((name) => this.#endOne(encodeRequest(family, name))).length;
+  destroy({ family, id }: TcpSocket): boolean {
+    try {
+      this.#exchange.change({ type: SOCK_DESTROY, flags: 0, body: encodeRequest(family, id) });
+      return true;
+    } catch (error) {
+      if (error instanceof NetlinkError && GONE.has(error.errnoName ?? '')) return false;
+      throw error;
+    }
+  }
+
+  /** Ends all of them. @returns how many @throws as {@link TcpSockets.list} and {@link TcpSockets.destroy} */
+  destroyAll(selection: SocketSelection): number {
+    return this.list(selection).filter((socket) => this.destroy(socket)).length;
   }
 
   [Symbol.dispose](): void {
     this.#exchange[Symbol.dispose]();
   }
 
-  /** Gives false where it is gone already. */
-  #endOne(body: Uint8Array): boolean {
-    try {
-      this.#exchange.change({ type: SOCK_DESTROY, flags: 0, body });
-      return true;
-    } catch (error) {
-      if (error instanceof NetlinkError && error.errnoName === 'ENOENT') return false;
-      throw error;
-    }
+  #listOf(family: Family, selection: SocketSelection): readonly TcpSocket[] {
+    const filter = encodeAttribute(INET_DIAG_REQ_BYTECODE, encodeFilter(family, selection));
+    const body = Buffer.concat([encodeRequest(family, new Uint8Array(ID_BYTES)), filter]);
+    return this.#exchange.dump(SOCK_DIAG_BY_FAMILY, body, SOCK_DIAG_BY_FAMILY).map((message) => readSocket(family, message.body));
   }
 }
 
-function encodeRequest(family: number, name: Uint8Array): Uint8Array {
-  const bytes = Buffer.alloc(REQUEST_BYTES);
-  bytes.writeUInt8(family, 0);
-  bytes.writeUInt8(IPPROTO_TCP, 1);
-  new DataView(bytes.buffer, bytes.byteOffset).setUint32(4, CONNECTED, IS_LITTLE_ENDIAN);
-  bytes.set(name, NAME_AT.request);
+function encodeRequest(family: Family, id: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(REQUEST_BYTES);
+  bytes[0] = FAMILIES[family];
+  bytes[1] = IPPROTO_TCP;
+  viewOf(bytes).setUint32(4, CONNECTED, IS_LITTLE_ENDIAN);
+  bytes.set(id, ID_AT.request);
   return bytes;
 }
 
 /** Conditions one after the other; one that does not hold leads beyond the end, which is to refuse. */
-function encodeFilter({ side, address, mark, mask }: SocketSelection, family: number): Uint8Array {
-  const bytes = addressBytes(address);
-  const isMarked = Buffer.alloc(8);
-  const view = new DataView(isMarked.buffer, isMarked.byteOffset);
+function encodeFilter(family: Family, { mark, mask, end }: SocketSelection): Uint8Array {
+  const isMarked = new Uint8Array(8);
+  const view = viewOf(isMarked);
   view.setUint32(0, mark, IS_LITTLE_ENDIAN);
   view.setUint32(4, mask, IS_LITTLE_ENDIAN);
-  const isOf = Buffer.alloc(8);
-  isOf.writeUInt8(family, 0);
-  isOf.writeUInt8(8 * bytes.byteLength, 1);
-  // Any port.
-  new DataView(isOf.buffer, isOf.byteOffset).setInt32(4, -1, IS_LITTLE_ENDIAN);
-  const last = encodeCondition(BC_ADDRESS_COND[side], Buffer.concat([isOf, bytes]), 0);
+  const last = end ? encodeCondition(BC_ADDRESS_COND[end.side], encodeHost(family, end.address), 0) : new Uint8Array();
   return Buffer.concat([encodeCondition(BC_MARK_COND, isMarked, last.byteLength), last]);
+}
+
+/** `struct inet_diag_hostcond`, of any port. */
+function encodeHost(family: Family, address: string): Uint8Array {
+  const bytes = addressBytes(address);
+  const head = new Uint8Array(8);
+  head[0] = FAMILIES[family];
+  head[1] = 8 * bytes.byteLength;
+  viewOf(head).setInt32(4, -1, IS_LITTLE_ENDIAN);
+  return Buffer.concat([head, bytes]);
 }
 
 function encodeCondition(code: number, what: Uint8Array, behind: number): Uint8Array {
   const length = OPERATION_BYTES + what.byteLength;
-  const bytes = Buffer.alloc(length);
-  bytes.writeUInt8(code, 0);
-  bytes.writeUInt8(length, 1);
-  new DataView(bytes.buffer, bytes.byteOffset).setUint16(2, length + behind + OPERATION_BYTES, IS_LITTLE_ENDIAN);
+  const bytes = new Uint8Array(length);
+  bytes[0] = code;
+  bytes[1] = length;
+  viewOf(bytes).setUint16(2, length + behind + OPERATION_BYTES, IS_LITTLE_ENDIAN);
   bytes.set(what, OPERATION_BYTES);
   return bytes;
 }
@@ -118,4 +143,20 @@ function addressBytes(address: string): Uint8Array {
   for (const [index, group] of (first ?? []).entries()) groups.writeUInt16BE(Number.parseInt(group, 16), 2 * index);
   for (const [index, group] of (last ?? []).toReversed().entries()) groups.writeUInt16BE(Number.parseInt(group, 16), 14 - 2 * index);
   return groups;
+}
+
+function readSocket(family: Family, body: DataView): TcpSocket {
+  const bytes = new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
+  return {
+    family,
+    source: textOf(family, body),
+    sourcePort: body.getUint16(ID_AT.answer),
+    id: bytes.slice(ID_AT.answer, ID_AT.answer + ID_BYTES),
+  };
+}
+
+function textOf(family: Family, body: DataView): string {
+  if (family === 'ipv4') return Array.from({ length: 4 }, (_, index) => body.getUint8(SOURCE_AT + index)).join('.');
+  const groups = Array.from({ length: 8 }, (_, index) => body.getUint16(SOURCE_AT + 2 * index).toString(16));
+  return new SocketAddress({ address: groups.join(':'), family }).address;
 }

@@ -2,6 +2,7 @@ import { NodeEnforcement } from '../../agent/enforcement/node-enforcement.ts';
 import { NodeIngress } from '../../agent/enforcement/node-ingress.ts';
 import { NodeServices } from '../../agent/enforcement/node-services.ts';
 import { Steering } from '../../agent/enforcement/steering.ts';
+import { TcpSockets } from '../../agent/netlink/index.ts';
 import type { NetworkItem } from '../../agent/network/index.ts';
 import { Datapath, findRootCgroup, ServiceDatapath } from '../../bpf/datapath/index.ts';
 import { ENFORCER, Subscriber, type SubscriberEvent, type UpstreamAddress } from '../../xds-server/relay/index.ts';
@@ -39,6 +40,7 @@ export class Enforcement implements AsyncDisposable {
   readonly ingress: NodeIngress;
   readonly subscriber: Subscriber;
   readonly #timer: NodeJS.Timeout;
+  readonly #connections: TcpSockets;
 
   private constructor(datapath: Datapath, options: EnforcementOptions) {
     const { upstream, nodeName, pinFolder, stateFolder, cgroup, onEvent } = options;
@@ -51,8 +53,10 @@ export class Enforcement implements AsyncDisposable {
       onFailure,
     });
     this.steering = new Steering({ datapath, stateFolder, onEvent: (event) => event.kind !== 'device' && onEvent(event), onFailure });
+    this.#connections = TcpSockets.open();
     this.ingress = new NodeIngress({
       sockets: datapath.ingress,
+      connections: this.#connections,
       steering: this.steering,
       findCgroup: () => cgroup ?? findRootCgroup(),
       onFailure,
@@ -96,6 +100,7 @@ export class Enforcement implements AsyncDisposable {
     clearInterval(this.#timer);
     await this.subscriber.close();
     await this.node[Symbol.asyncDispose]();
+    this.#connections[Symbol.dispose]();
     this.datapath[Symbol.dispose]();
   }
 

@@ -6,13 +6,17 @@ import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import type { RunningLab } from '../lab/index.ts';
 import { type Expectation, untilHeard } from './hear.ts';
-import { httpServer } from './http-pods.ts';
-import { untilReady } from './pods.ts';
+import { type HttpLoad, httpLoadPod, httpServer, readHttpLoad } from './http-pods.ts';
+import { addressOf, untilReady } from './pods.ts';
 import { rolledOut, startPolicedCluster } from './policed-cluster.ts';
 
 const PORT = 8080;
 const WITHIN = { withinMs: 120_000 };
 const ENFORCER_PORT = 15_011;
+const OWN = 'sluice-system';
+const HOLDERS = ['-l', 'sluice.io/ingress-address'];
+/** Of each kind, by each node, while something happens. */
+const MIN_REQUESTS = 20;
 
 function server(name: string, node: string): readonly object[] {
   const metadata = { name, namespace: 'default' };
@@ -45,7 +49,7 @@ function policy(name: string, entity: string, http?: readonly object[]): object 
   };
 }
 
-describe('Ingresses and policies in a cluster', { ...needs('cluster', 'root', 'bpf', 'envoy'), timeout: 600_000 }, () => {
+describe('Ingresses and policies in a cluster', { ...needs('cluster', 'root', 'bpf', 'envoy'), timeout: 900_000 }, () => {
   const cleanUp = new AsyncDisposableStack();
   let lab: RunningLab;
   before(async () => {
@@ -66,8 +70,7 @@ describe('Ingresses and policies in a cluster', { ...needs('cluster', 'root', 'b
 
   test('tell their addresses, which are those of pods', async () => {
     const path = '{range .items[*]}{.spec.nodeName} {.status.podIP}{"\\n"}{end}';
-    const selection = ['-l', 'sluice.io/ingress-address', '-o', `jsonpath=${path}`];
-    const pods = (await lab.kubectl('-n', 'sluice-system', 'get', 'pods', ...selection)).trim().split('\n').sort();
+    const pods = (await lab.kubectl('-n', OWN, 'get', 'pods', ...HOLDERS, '-o', `jsonpath=${path}`)).trim().split('\n').sort();
     const told = await Promise.all(lab.nodes.map(async ({ name }) => `${name} ${(await ingressOf(name)).addresses.join()}`));
     assert.deepEqual(told.sort(), pods);
   });
@@ -81,12 +84,36 @@ describe('Ingresses and policies in a cluster', { ...needs('cluster', 'root', 'b
     await untilHeard(lab, ...heard('/one/public', '200 one'), ...heard('/one/private', '403 Access denied'), ...heard('/two', '200 two'));
   });
 
-  test('go on by another address where its pod is replaced', async () => {
-    const before = await ingressOf('node-1');
-    await lab.kubectl('-n', 'sluice-system', 'rollout', 'restart', 'daemonset/sluice-ingress-address');
-    await eventually(async () => assert.notDeepEqual((await ingressOf('node-1')).addresses, before.addresses), WITHIN);
-    await untilHeard(lab, ...heard('/one/public', '200 one'), ...heard('/two', '200 two'));
+  test('go on by another address where its pod is replaced, and no request fails', async (t) => {
+    const [before, pods] = [await addresses(), (await lab.kubectl('-n', OWN, 'get', 'pods', ...HOLDERS, '-o', 'name')).trim().split('\n')];
+    await lab.apply(lab.nodes.map(({ name, address }) => loadPod(name, `${address}:${SHARED_NODE_PORTS.http}`)));
+    await untilReady(lab, ...lab.nodes.map(({ name }) => `load-${name}`));
+    await untilGoesOn();
+    await lab.kubectl('-n', OWN, 'rollout', 'restart', 'daemonset/sluice-ingress-address');
+    await lab.kubectl('-n', OWN, 'wait', '--for=delete', '--timeout=240s', ...pods);
+    for (const [index, now] of (await addresses()).entries()) assert.notEqual(now, before[index]);
+    t.diagnostic((await untilGoesOn()).map(({ allowed, denied }) => `${allowed.anew} allowed, ${denied.anew} denied`).join('; '));
   });
+
+  const loadPod = (node: string, authority: string) =>
+    httpLoadPod(`load-${node}`, node, { authority, allowedPath: '/one/public', deniedPath: '/one/private', kinds: ['anew'] });
+
+  const addresses = async () => await Promise.all(lab.nodes.map(async ({ name }) => (await ingressOf(name)).addresses.join()));
+
+  /** Resolves when each node's Ingresses have answered some requests since, and none was answered as it should not be. */
+  async function untilGoesOn(): Promise<readonly HttpLoad[]> {
+    const read = () => Promise.all(lab.nodes.map(async ({ name }) => await readHttpLoad(lab, await addressOf(lab, `load-${name}`), name)));
+    const before = await read();
+    return await eventually(async () => {
+      const now = await read();
+      for (const [index, { allowed, denied, failures }] of now.entries()) {
+        assert.deepEqual(failures, []);
+        const then = before[index];
+        assert.ok(then && allowed.anew - then.allowed.anew >= MIN_REQUESTS && denied.anew - then.denied.anew >= MIN_REQUESTS);
+      }
+      return now;
+    }, WITHIN);
+  }
 
   async function ingressOf(node: string) {
     const { stdout } = await lab.run(['curl', '-s', `http://127.0.0.1:${ENFORCER_PORT}/status`], { where: node });

@@ -24,6 +24,12 @@ const NO_CIRCUIT_BREAKING: Init<typeof CircuitBreakersSchema> = {
   thresholds: [{ maxConnections: UNLIMITED, maxPendingRequests: UNLIMITED, maxRequests: UNLIMITED, maxRetries: UNLIMITED }],
 };
 
+/**
+ * The address of a connection is that of a pod which another takes the place of now and then, and which stays for longer than this: `manifests/policy.yaml`.
+ * Requests that are being answered go on.
+ */
+const LENT_ADDRESS_MS = 20_000;
+
 /** Of Envoys whose nodes enforce policies. */
 export interface ClusterOptions {
   /** What connections have in their mark by which the node's kernel gives them its ingress address; without it they are any process'. */
@@ -57,7 +63,9 @@ function encodeManner(manner: Manner, { mark }: ClusterOptions): Uint8Array {
     connectTimeout: durationOf(options.connectTimeoutMs),
     lbPolicy: balancing === 'hash' ? Cluster_LbPolicy.MAGLEV : Cluster_LbPolicy.ROUND_ROBIN,
     circuitBreakers: NO_CIRCUIT_BREAKING,
-    typedExtensionProtocolOptions: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': httpProtocolOptions(manner) },
+    typedExtensionProtocolOptions: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': httpProtocolOptions(manner, mark !== undefined),
+    },
     ...(options.outlierDetection && { outlierDetection: outlierDetection(options.outlierDetection) }),
     ...(tls && { transportSocket: upstreamTls(tls) }),
     ...(mark !== undefined && { upstreamBindConfig: { socketOptions: [markOption(mark), transparentOption()] } }),
@@ -84,9 +92,12 @@ function discovery({ name, discovery }: Cluster): Init<typeof ClusterSchema> {
   };
 }
 
-function httpProtocolOptions({ protocol, tls, options }: Manner) {
+function httpProtocolOptions({ protocol, tls, options }: Manner, isAddressLent: boolean) {
   return anyOf(HttpProtocolOptionsSchema, {
-    commonHttpProtocolOptions: { idleTimeout: durationOf(options.idleTimeoutMs) },
+    commonHttpProtocolOptions: {
+      idleTimeout: durationOf(options.idleTimeoutMs),
+      ...(isAddressLent && { maxConnectionDuration: durationOf(LENT_ADDRESS_MS) }),
+    },
     // Connections are then kept apart by host.
     ...(tls &&
       tls.serverName === undefined && {
