@@ -6,6 +6,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "address.h"
+#include "identity.h"
 
 /* A pod, known by the device that leads to it. Times are those of the monotonic clock, in nanoseconds. */
 struct endpoint {
@@ -71,9 +72,10 @@ struct configuration {
 	__u8 pad_at_end[7];
 };
 
-static __always_inline bool is_ingress_address(const struct configuration *configuration, const __u8 *address)
+/* Of a pod whose address what Envoy opens for Ingresses has, or had while another did not take its place. */
+static __always_inline bool has_ingress_address(const struct configuration *configuration, const struct endpoint *endpoint)
 {
-	return equals(address, is_ipv4(address) ? configuration->ingress_ipv4 : configuration->ingress_ipv6);
+	return endpoint->identity == IDENTITY_INGRESS || (endpoint->identity && endpoint->identity == configuration->ingress_identity);
 }
 
 struct {

@@ -284,7 +284,7 @@ static __noinline int judge_packet(struct door *door, const struct packet *packe
 static __always_inline bool is_sent_by_proxy(const struct door *door, const struct packet *quoted, bool is_steered)
 {
 	bool may_be_upstream =
-		quoted->layer4.source_port >= FIRST_UPSTREAM_PORT || is_ingress_address(door->configuration, quoted->source);
+		quoted->layer4.source_port >= FIRST_UPSTREAM_PORT || has_ingress_address(door->configuration, &door->endpoint);
 	__u32 mark;
 
 	if (quoted->protocol != IPPROTO_TCP || (!may_be_upstream && !is_steered))

@@ -148,7 +148,7 @@ static __always_inline bool is_for_opener(const struct door *door, const struct 
 {
 	__u32 kind = kind_of_mark(door->skb->mark);
 	bool may_be = may_be_for_upstream(packet) ||
-		      (packet->protocol == IPPROTO_TCP && !opens_tcp(packet) && is_ingress_address(door->configuration, packet->destination));
+		      (packet->protocol == IPPROTO_TCP && !opens_tcp(packet) && has_ingress_address(door->configuration, &door->endpoint));
 	__u32 mark;
 
 	if (!may_be || !door->has_subject || kind == MARK_EGRESS_LISTENER || kind == MARK_INGRESS_UPSTREAM)
