@@ -32,10 +32,10 @@ class Scene {
       return this.cgroup;
     },
     connections: {
-      list: (wanted, mask) =>
+      list: ({ mark: wanted, mask }) =>
         [...this.open]
           .filter(([, mark]) => (mark & mask) === wanted)
-          .map(([source, mark]): TcpSocket => ({ family: 'ipv4', source, sourcePort: 1, mark, id: new Uint8Array() })),
+          .map(([source]): TcpSocket => ({ family: 'ipv4', source, sourcePort: 1, id: new Uint8Array() })),
       destroy: ({ source }) => this.open.delete(source),
     },
     onFailure: ({ message }) => this.failures.push(message),
