@@ -95,7 +95,7 @@ describe('connections of which one side ends first', needs('root', 'netns', 'env
           for (const { what, server: kind, ends, talked, heard } of CASES) {
             const { port } = SERVERS[kind];
             const text = heard === undefined ? REQUEST : 'x'.repeat(BYTES);
-            await ask(server, { kind: 'heard', port });
+            await ask(server, { kind: 'forget', port });
             assert.deepEqual(await ask('client', { kind: 'talk', to, port, text, ends, timeoutMs: TIMEOUT_MS }), talked, what);
             if (heard === undefined) continue;
             await eventually(async () => assert.deepEqual(await ask(server, { kind: 'heard', port }), [heard], what));

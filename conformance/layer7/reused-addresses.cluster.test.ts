@@ -131,10 +131,10 @@ describe("a pod's address that is reused at once", needs('root', 'netns', 'envoy
     if (path === undefined) return Array.from({ length: KEPT }, () => async () => ({ failed: 'never opened' }));
     const asks = Array.from({ length: KEPT }, (_, index) => {
       const client = lab.peer(`client-${NODES[index % NODES.length]}`);
-      return () => client.ask({ to: address, path, connection: `of ${generation} ${index}`, timeoutMs: 300 });
+      return (timeoutMs: number) => client.ask({ to: address, path, connection: `of ${generation} ${index}`, timeoutMs });
     });
-    for (const ask of asks) assert.equal(seenBy(await ask()).server, nameOf(generation));
-    return asks;
+    for (const ask of asks) assert.equal(seenBy(await ask(10_000)).server, nameOf(generation));
+    return asks.map((ask) => () => ask(300));
   }
 
   async function untilAllowed(to: string, generation: number, allowed: string | undefined): Promise<void> {

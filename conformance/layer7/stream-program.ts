@@ -14,8 +14,9 @@ const requestView = z.discriminatedUnion('kind', [
     head: z.string(),
     bytes: z.int(),
   }),
-  /** How many bytes each client of a port has sent that has ended his side since this was asked last. */
+  /** How many bytes each client of a port has sent that has ended his side, or why he did not; since it was forgotten last. */
   z.object({ kind: z.literal('heard'), port: z.int() }),
+  z.object({ kind: z.literal('forget'), port: z.int() }),
   z.object({
     kind: z.literal('talk'),
     to: z.string(),
@@ -33,23 +34,24 @@ type Talk = Extract<z.output<typeof requestView>, { kind: 'talk' }>;
 /** Stands in no header of anybody. */
 const FILLING = 'z';
 
-const heard = new Map<number, number[]>();
+const heard = new Map<number, (number | string)[]>();
 
 answerParent(requestView, async (request) => {
   if (request.kind === 'serve') return await serve(request);
-  if (request.kind === 'heard') return heard.get(request.port)?.splice(0) ?? [];
+  if (request.kind === 'heard') return heard.get(request.port) ?? [];
+  if (request.kind === 'forget') return void heard.get(request.port)?.splice(0);
   return await talk(request);
 });
 
 async function serve({ port, answers, head, bytes }: Serve): Promise<void> {
-  const all: number[] = [];
+  const all: (number | string)[] = [];
   heard.set(port, all);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const answer = () => void socket.end(head + FILLING.repeat(bytes));
     let text = '';
     let length = 0;
     let isAsked = false;
-    socket.on('error', () => {});
+    socket.on('error', (error) => all.push(`${error.message} after ${length}`));
     socket.on('data', (data) => {
       length += data.length;
       if (isAsked) return;
