@@ -39,6 +39,7 @@ export interface HttpAsk {
   /** Default: `/`. */
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of a method that has one: Node sends it unframed with others, such as the default. */
   readonly body?: string;
   /** Default: `http1`. */
   readonly protocol?: 'http1' | 'http2';

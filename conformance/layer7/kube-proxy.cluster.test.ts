@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { FAMILIES, type Family } from '../lab/netns/index.ts';
-import { seenBy, wordOf } from './http-peer.ts';
+import { type HttpAsk, seenBy, wordOf } from './http-peer.ts';
 import { KUBE_PROXY_MODES, kubeProxyTables, type ProxiedService } from './kube-proxy-tables.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
 import { type Manifest, SteeredLab } from './steered-lab.ts';
@@ -53,13 +53,8 @@ for (const mode of KUBE_PROXY_MODES) {
     });
     after(() => cleanUp.disposeAsync());
 
-    const ask = (
-      from: string,
-      server: Server,
-      family: Family,
-      path: string,
-      more: { readonly body?: string; readonly timeoutMs?: number } = {},
-    ) => lab.peer(from).ask({ to: CLUSTER_ADDRESSES[server][family], path, timeoutMs: 10_000, ...more });
+    const ask = (from: string, server: Server, family: Family, path: string, more: Pick<HttpAsk, 'method' | 'body' | 'timeoutMs'> = {}) =>
+      lab.peer(from).ask({ to: CLUSTER_ADDRESSES[server][family], path, timeoutMs: 10_000, ...more });
     const words = async (from: string, server: Server, family: Family) => {
       const asked = ['/in', '/out', '/both', '/neither'].map(async (path) => [path, wordOf(await ask(from, server, family, path))]);
       return Object.fromEntries(await Promise.all(asked));
@@ -91,18 +86,18 @@ for (const mode of KUBE_PROXY_MODES) {
             await lab.set('policies', [INGRESS]);
             assert.deepEqual(await words('client', server, family), { '/in': '200', '/out': '403', '/both': '200', '/neither': '403' });
             assert.equal(await seenFrom(server, family, '/in'), address);
-            assert.equal(wordOf(await ask('client', server, family, '/in', { body: LARGE })), '200');
+            assert.equal(wordOf(await ask('client', server, family, '/in', { method: 'POST', body: LARGE })), '200');
             assert.equal(wordOf(await ask('stranger', server, family, '/in', { timeoutMs: 1_000 })), 'timeout');
             assert.equal(wordOf(await ask('node-1', server, family, '/out')), server === 'near' ? '200' : '403');
             assert.equal(wordOf(await ask('node-1', server, family, '/in')), '200');
             await lab.set('policies', [egress]);
             assert.deepEqual(await words('client', server, family), { '/in': '403', '/out': '200', '/both': '200', '/neither': '403' });
             assert.equal(await seenFrom(server, family, '/out'), address);
-            assert.equal(wordOf(await ask('client', server, family, '/out', { body: LARGE })), '200');
+            assert.equal(wordOf(await ask('client', server, family, '/out', { method: 'POST', body: LARGE })), '200');
             await lab.set('policies', [egress, INGRESS]);
             assert.deepEqual(await words('client', server, family), { '/in': '403', '/out': '403', '/both': '200', '/neither': '403' });
             assert.equal(await seenFrom(server, family, '/both'), address);
-            assert.equal(wordOf(await ask('client', server, family, '/both', { body: LARGE })), '200');
+            assert.equal(wordOf(await ask('client', server, family, '/both', { method: 'POST', body: LARGE })), '200');
           });
         }
       }

@@ -28,7 +28,7 @@ function withLines(text: string, before: string, lines: readonly string[]): stri
 }
 
 export interface PolicedClusterOptions extends Omit<LabWithSluiceOptions, 'nodes'> {
-  /** Whether Envoy has what rules of layer 7 take. Default: true. */
+  /** Whether Envoy has what rules of layer 7 and Ingresses take. Without it there is no Ingress, so nobody waits for that. Default: true. */
   readonly hasCapability?: boolean;
 }
 
@@ -44,8 +44,10 @@ export async function startPolicedCluster(nodes: number, options: PolicedCluster
   try {
     await lab.apply(installWithPolicies());
     await lab.apply(enforcerManifest());
-    if (options.hasCapability !== false) await giveCapability(lab);
-    await untilInForce(lab);
+    if (options.hasCapability !== false) {
+      await giveCapability(lab);
+      await untilInForce(lab);
+    }
     await rolledOut(lab, 'daemonset/sluice-enforcer');
     return lab;
   } catch (error) {
