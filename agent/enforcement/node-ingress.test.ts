@@ -35,7 +35,7 @@ class Scene {
       list: ({ mark: wanted, mask }) =>
         [...this.open]
           .filter(([, mark]) => (mark & mask) === wanted)
-          .map(([source]): TcpSocket => ({ family: 'ipv4', source, sourcePort: 1, id: new Uint8Array() })),
+          .map(([source]): TcpSocket => ({ family: 'ipv4', source, id: new Uint8Array() })),
       destroy: ({ source }) => this.open.delete(source),
     },
     onFailure: ({ message }) => this.failures.push(message),

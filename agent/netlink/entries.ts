@@ -156,7 +156,8 @@ function readMac(view: DataView): string | undefined {
   return Array.from({ length: view.byteLength }, (_, index) => view.getUint8(index).toString(16).padStart(2, '0')).join(':');
 }
 
-function readIpAddress(family: number, view: DataView): string | undefined {
+/** In canonical form; undefined where these are no bytes of one of the family. @param family of sockets, as AF_INET */
+export function readIpAddress(family: number, view: DataView): string | undefined {
   if (family === AF_INET && view.byteLength === 4) return [0, 1, 2, 3].map((index) => view.getUint8(index)).join('.');
   if (family !== AF_INET6 || view.byteLength !== 16) return undefined;
   const groups = Array.from({ length: 8 }, (_, index) => view.getUint16(2 * index).toString(16));

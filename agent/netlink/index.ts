@@ -6,4 +6,4 @@ export { type IpFamily, type LinkState, type LocalDefaultRoute, type MarkRule, R
 export { type RouteChange, RouteMonitor, type RouteMonitorOptions } from './route-monitor.ts';
 export { RouteNetlink } from './route-netlink.ts';
 export { RuleWatch } from './rule-watch.ts';
-export { type SocketSelection, type TcpSocket, TcpSockets } from './tcp-sockets.ts';
+export { type TcpSocket, TcpSockets } from './tcp-sockets.ts';

@@ -1,4 +1,6 @@
-import { isIPv6, SocketAddress } from 'node:net';
+import { isIPv6 } from 'node:net';
+import { encodeAddress } from '../../bpf/datapath/prefix.ts';
+import { readIpAddress } from './entries.ts';
 import { NetlinkExchange } from './exchange.ts';
 import { encodeAttribute, IS_LITTLE_ENDIAN, viewOf } from './message.ts';
 import { NetlinkError } from './netlink-error.ts';
@@ -10,7 +12,6 @@ export interface TcpSocket {
   readonly family: Family;
   /** Its own address, in canonical form. */
   readonly source: string;
-  readonly sourcePort: number;
   /** By which the kernel knows it. */
   readonly id: Uint8Array;
 }
@@ -27,6 +28,7 @@ export interface SocketSelection {
 const SOCK_DIAG_BY_FAMILY = 20;
 const SOCK_DESTROY = 21;
 const FAMILIES = { ipv4: 2, ipv6: 10 } as const satisfies Record<Family, number>;
+const ADDRESS_BYTES = { ipv4: 4, ipv6: 16 } as const satisfies Record<Family, number>;
 const IPPROTO_TCP = 6;
 /** All states but that of listeners, TIME_WAIT and what has no connection yet, by their numbers in `include/net/tcp_states.h`. */
 const CONNECTED = [1, 2, 4, 5, 8, 9, 11].reduce((bits, state) => bits | (1 << state), 0);
@@ -116,7 +118,7 @@ function encodeFilter(family: Family, { mark, mask, end }: SocketSelection): Uin
 
 /** `struct inet_diag_hostcond`, of any port. */
 function encodeHost(family: Family, address: string): Uint8Array {
-  const bytes = addressBytes(address);
+  const bytes = encodeAddress(address).subarray(-ADDRESS_BYTES[family]);
   const head = new Uint8Array(8);
   head[0] = FAMILIES[family];
   head[1] = 8 * bytes.byteLength;
@@ -134,29 +136,11 @@ function encodeCondition(code: number, what: Uint8Array, behind: number): Uint8A
   return bytes;
 }
 
-/** @param address in canonical form */
-function addressBytes(address: string): Uint8Array {
-  if (!isIPv6(address)) return Uint8Array.from(address.split('.').map(Number));
-  const [head = '', tail] = new SocketAddress({ family: 'ipv6', address }).address.split('::');
-  const [first, last] = [head, tail ?? ''].map((part) => part.split(':').filter((group) => group !== ''));
-  const groups = Buffer.alloc(16);
-  for (const [index, group] of (first ?? []).entries()) groups.writeUInt16BE(Number.parseInt(group, 16), 2 * index);
-  for (const [index, group] of (last ?? []).toReversed().entries()) groups.writeUInt16BE(Number.parseInt(group, 16), 14 - 2 * index);
-  return groups;
-}
-
 function readSocket(family: Family, body: DataView): TcpSocket {
   const bytes = new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
   return {
     family,
-    source: textOf(family, body),
-    sourcePort: body.getUint16(ID_AT.answer),
+    source: readIpAddress(FAMILIES[family], new DataView(body.buffer, body.byteOffset + SOURCE_AT, ADDRESS_BYTES[family])) ?? '',
     id: bytes.slice(ID_AT.answer, ID_AT.answer + ID_BYTES),
   };
-}
-
-function textOf(family: Family, body: DataView): string {
-  if (family === 'ipv4') return Array.from({ length: 4 }, (_, index) => body.getUint8(SOURCE_AT + index)).join('.');
-  const groups = Array.from({ length: 8 }, (_, index) => body.getUint16(SOURCE_AT + 2 * index).toString(16));
-  return new SocketAddress({ address: groups.join(':'), family }).address;
 }
