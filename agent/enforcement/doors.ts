@@ -1,7 +1,7 @@
 import type { Datapath } from '../../bpf/datapath/index.ts';
 import type { Identity } from '../../model/index.ts';
+import { errorOf } from '../error-of.ts';
 import type { NetworkDevices } from '../pods/index.ts';
-import { errorOf } from './enforcement-error.ts';
 
 /** The device of a pod, and as whom it is judged. */
 export interface PodDoor {

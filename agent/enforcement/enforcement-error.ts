@@ -1,11 +1,6 @@
 /** `malformed`: what a controller sent cannot be read. `drifted`: the kernel was not as it had been left, and is again. */
 export type EnforcementErrorCode = 'malformed' | 'drifted';
 
-/** Whatever was thrown, as an Error. */
-export function errorOf(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
-}
-
 /** What is wrong with what a node is to enforce, or with how it stood. */
 export class EnforcementError extends Error {
   readonly code: EnforcementErrorCode;

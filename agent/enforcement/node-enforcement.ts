@@ -12,12 +12,13 @@ import {
   SERVICE_TYPE,
   SUBJECT_POLICY_TYPE,
 } from '../../xds-server/serve/index.ts';
+import { errorOf } from '../error-of.ts';
 import { type DevicesState, PodDevices } from '../pods/index.ts';
 import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeRedirect, decodeSubjectPolicy, type OwnEndpoints } from './decode.ts';
 import { decodeService, decodeSlice } from './decode-services.ts';
 import { DepartedPods } from './departed-pods.ts';
 import { Doors, type PodDoor, type WantedDoors } from './doors.ts';
-import { EnforcementError, errorOf } from './enforcement-error.ts';
+import { EnforcementError } from './enforcement-error.ts';
 import { Newcomers } from './newcomers.ts';
 import type { NodeIngress } from './node-ingress.ts';
 import type { NodeClients, NodeServices } from './node-services.ts';

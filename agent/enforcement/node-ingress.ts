@@ -2,9 +2,9 @@ import { isIPv6 } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { IngressClient, IngressSockets } from '../../bpf/datapath/index.ts';
 import { type Identity, type ObjectRef, objectKey, type PodEndpoint } from '../../model/index.ts';
+import { errorOf } from '../error-of.ts';
 import type { TcpSockets } from '../netlink/index.ts';
 import { INGRESS_MARKS, LEG_MARKS } from '../network/index.ts';
-import { errorOf } from './enforcement-error.ts';
 import type { Steering } from './steering.ts';
 
 export interface NodeIngressOptions {

@@ -3,7 +3,8 @@ import { Graph } from '../../collection/index.ts';
 import type { EndpointSlice, Service } from '../../kube/index.ts';
 import type { Diagnostic, ServicePortTranslation } from '../../model/index.ts';
 import { type ClientNode, deriveTranslations, ONLY } from '../../service-translation/index.ts';
-import { EnforcementError, errorOf } from './enforcement-error.ts';
+import { errorOf } from '../error-of.ts';
+import { EnforcementError } from './enforcement-error.ts';
 
 export interface NodeServicesOptions {
   /** Where maps and links are kept. */

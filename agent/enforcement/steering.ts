@@ -1,8 +1,8 @@
 import type { Datapath } from '../../bpf/datapath/index.ts';
+import { errorOf } from '../error-of.ts';
 import { TcpSockets } from '../netlink/index.ts';
 import { LEG_MARKS, SteeringNetwork, type SteeringNetworkEvent, type SteeringNetworkState } from '../network/index.ts';
 import { PROXY_PORTS } from '../slots/proxy-ports.ts';
-import { errorOf } from './enforcement-error.ts';
 
 export interface SteeringOptions {
   readonly datapath: Datapath;

@@ -15,6 +15,7 @@ import {
   SUBJECT_POLICY_TYPE,
   type XdsServer,
 } from '../../xds-server/serve/index.ts';
+import { errorOf } from '../error-of.ts';
 import { decodeSlot, type NodeSlot } from './decode-slot.ts';
 import type { ProxyPortError } from './proxy-port-error.ts';
 import type { ProxyPorts } from './proxy-ports.ts';
@@ -316,10 +317,6 @@ export class NodeSlots implements Disposable {
 
 function filtersOf(requires: readonly ResourceName[]): readonly ResourceName[] {
   return requires.filter(({ typeUrl }) => typeUrl === EXTENSION_CONFIG_TYPE);
-}
-
-function errorOf(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
 
 function redirectOf(name: string, port: number, ready: boolean): Resource {
