@@ -1,11 +1,12 @@
 import { create } from '@bufbuild/protobuf';
 import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
-import { SocketOption_SocketState, type SocketOptionSchema } from '@sluice/envoy-protos/envoy/config/core/v3/socket_option_pb.js';
+import type { SocketOptionSchema } from '@sluice/envoy-protos/envoy/config/core/v3/socket_option_pb.js';
 import { HttpProtocolOptionsSchema } from '@sluice/envoy-protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { Direction } from '../../model/index.ts';
 import type { Resource } from '../../xds-server/serve/index.ts';
 import { anyOf, encodeResource } from '../../xds-server/translate/encode.ts';
 import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
+import { ipOption } from '../../xds-server/translate/socket-options.ts';
 import { HTTP1_OPTIONS, HTTP2_OPTIONS, MAX_HEADERS, MAX_HEADERS_KB } from './http-options.ts';
 import { originalDestinationCluster } from './names.ts';
 
@@ -66,7 +67,6 @@ function steeringCluster(direction: Direction, { connectTimeoutMs, idleTimeoutMs
 }
 
 /** ip(7) */
-const IPPROTO_IP = 0n;
 const IP_BIND_ADDRESS_NO_PORT = 24n;
 const IP_LOCAL_PORT_RANGE = 51n;
 
@@ -74,12 +74,8 @@ function portsOf(direction: Direction): Init<typeof SocketOptionSchema>[] {
   const { first, last } = UPSTREAM_PORTS[direction];
   return [
     // As the kernel reads it: an int, whose upper half is the last port.
-    prebound('IP_LOCAL_PORT_RANGE', IP_LOCAL_PORT_RANGE, BigInt((last << 16) | first)),
+    ipOption('IP_LOCAL_PORT_RANGE', IP_LOCAL_PORT_RANGE, BigInt((last << 16) | first)),
     // With a source address that is not bound to a port the kernel finds one by the whole connection, not by the address alone.
-    prebound('IP_BIND_ADDRESS_NO_PORT', IP_BIND_ADDRESS_NO_PORT, 1n),
+    ipOption('IP_BIND_ADDRESS_NO_PORT', IP_BIND_ADDRESS_NO_PORT, 1n),
   ];
-}
-
-function prebound(description: string, name: bigint, value: bigint): Init<typeof SocketOptionSchema> {
-  return { description, level: IPPROTO_IP, name, value: { case: 'intValue', value }, state: SocketOption_SocketState.STATE_PREBIND };
 }

@@ -24,7 +24,12 @@ export function markOption(mark: number): SocketOption {
 
 /** Lets a socket have an address that is not the machine's; of either family, for which the kernel has one setting. Needs CAP_NET_RAW. */
 export function transparentOption(): SocketOption {
-  return prebound('IP_TRANSPARENT', IPPROTO_IP, IP_TRANSPARENT, 1n);
+  return ipOption('IP_TRANSPARENT', IP_TRANSPARENT, 1n);
+}
+
+/** One of ip(7), set before the socket is bound. @param description its name, for people */
+export function ipOption(description: string, name: bigint, value: bigint): SocketOption {
+  return prebound(description, IPPROTO_IP, name, value);
 }
 
 function prebound(description: string, level: bigint, name: bigint, value: bigint): SocketOption {
