@@ -185,9 +185,11 @@ function scopeOf({ labels }: Group): IdentityScope {
 }
 
 function equalFacts(a: IdentityFacts, b: IdentityFacts): boolean {
-  return a.isWorld === b.isWorld && equal(a.labels.texts, b.labels.texts) && equal(rest(a), rest(b));
-}
-
-function rest({ prefix, ports, handling }: IdentityFacts) {
-  return { prefix, ports, handling };
+  return (
+    a.isWorld === b.isWorld &&
+    equal(a.labels.texts, b.labels.texts) &&
+    equal(a.prefix, b.prefix) &&
+    equal(a.ports, b.ports) &&
+    equal(a.handling, b.handling)
+  );
 }
