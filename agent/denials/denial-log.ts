@@ -4,6 +4,7 @@ import type { Address } from '@sluice/envoy-protos/envoy/config/core/v3/address_
 import { RequestMethod } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
 import type { AccessLogCommon, HTTPAccessLogEntry, TCPAccessLogEntry } from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
 import { StreamAccessLogsMessageSchema } from '@sluice/envoy-protos/envoy/service/accesslog/v3/als_pb.js';
+import { SERVER_NAME_STATE } from '../../l7-filters/tls/index.ts';
 import type { Call, RpcMethod, StreamHandler } from '../../xds-server/serve/index.ts';
 
 interface Denied {
@@ -112,11 +113,8 @@ function requestDenial(slot: string, { commonProperties, request, response }: HT
   };
 }
 
-/** As l7-filters/envoy has Envoy call it. */
-const SERVER_NAME = 'sluice.server_name';
-
 function serverNameDenial(slot: string, { commonProperties }: TCPAccessLogEntry): ServerNameDenial {
-  const name = commonProperties?.filterStateObjects[SERVER_NAME];
+  const name = commonProperties?.filterStateObjects[SERVER_NAME_STATE];
   const serverName = (name && anyUnpack(name, StringValueSchema)?.value) ?? '';
   const id = commonProperties?.streamId ?? '';
   return {

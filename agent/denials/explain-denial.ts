@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { describeMisses, describeRefusal, type HttpRequest, judgeRequest, type Miss, type RuleMatch } from '../../l7-filters/http/index.ts';
 import { findServerName } from '../../l7-filters/tls/index.ts';
-import { formatField, type RequestRefusal, type SlotRules } from '../../model/index.ts';
+import { formatField, type SlotRules } from '../../model/index.ts';
 import { SLOT_TYPE, type SnapshotCache } from '../../xds-server/serve/index.ts';
 import { rulesOf } from '../slots/decode-slot.ts';
 import type { Denial, DenialLog, ServerNameDenial } from './denial-log.ts';
@@ -38,8 +38,7 @@ export function explainDenialOf(denials: DenialLog, cache: SnapshotCache, id: st
 export function explainDenial(denial: Denial, rules: string | undefined): DenialExplanation {
   if (denial.kind === 'server-name') return explainServerName(denial, rules);
   const { refusal } = denial;
-  if (refusal !== undefined)
-    return { ...denial, verdict: 'refused', text: isKnown(refusal) ? describeRefusal(refusal) : `it was refused: ${refusal}` };
+  if (refusal !== undefined) return { ...denial, verdict: 'refused', text: describeRefusal(refusal) };
   const parsed = rules === undefined ? undefined : parse(rules);
   if (parsed?.kind !== 'http') return { ...denial, verdict: 'unknown', text: NOT_IN_FORCE };
   const request: HttpRequest = { method: denial.method, path: denial.path, host: denial.host, headers: [] };
@@ -69,12 +68,6 @@ function explainServerName(denial: ServerNameDenial, rules: string | undefined):
   const others = parsed.rules.length > SHOWN_NAMES ? [`${parsed.rules.length - SHOWN_NAMES} more`] : [];
   const what = denial.serverName === '' ? 'it names no server, and rules ask for' : `server name ${denial.serverName} is none of`;
   return { ...denial, verdict: 'nearest', text: `${what} ${[...names, ...others].join(', ')}` };
-}
-
-const REFUSALS: ReadonlySet<string> = new Set<RequestRefusal>(['several-hosts', 'dots-with-parameters']);
-
-function isKnown(refusal: string): refusal is RequestRefusal {
-  return REFUSALS.has(refusal);
 }
 
 /** What headers a request had was not written down, since any may be secret. */

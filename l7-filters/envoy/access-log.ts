@@ -13,9 +13,9 @@ import type { Slot } from '../../model/index.ts';
 import { XDS_CLUSTER } from '../../xds-server/serve/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import type { Init } from '../../xds-server/translate/messages.ts';
+import { SERVER_NAME_STATE } from '../tls/index.ts';
 import { SLOT_METADATA } from './compare-secrets.ts';
 import { LOGGED } from './header-actions.ts';
-import { SERVER_NAME } from './names.ts';
 
 /** Tells these lines from others on Envoy's standard output. */
 export const LOG_KIND = 'sluice.slot';
@@ -61,7 +61,7 @@ export function serverNameLogs(slot: Slot): Init<typeof AccessLogSchema>[] {
   return [
     lineLog(slot, CONNECTION_FIELDS, filter),
     messageLog(TcpGrpcAccessLogConfigSchema, 'tcp_grpc', filter, {
-      commonConfig: { ...common(slot), filterStateObjectsToLog: [SERVER_NAME] },
+      commonConfig: { ...common(slot), filterStateObjectsToLog: [SERVER_NAME_STATE] },
     }),
   ];
 }

@@ -9,10 +9,11 @@ import { TcpProxySchema, UpstreamConnectMode } from '@sluice/envoy-protos/envoy/
 import type { Slot } from '../../model/index.ts';
 import { anyOf, typeUrlOf } from '../../xds-server/translate/encode.ts';
 import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
+import { SERVER_NAME_STATE } from '../tls/index.ts';
 import { serverNameLogs } from './access-log.ts';
 import { slotConnectionManager } from './connection-manager.ts';
 import { discovery } from './discovery.ts';
-import { originalDestinationCluster, SERVER_NAME } from './names.ts';
+import { originalDestinationCluster } from './names.ts';
 import type { SlotOptions } from './options.ts';
 
 /** Where the cluster of original destinations looks first. */
@@ -69,7 +70,7 @@ function keepDestination(): Init<typeof FilterSchema> {
 
 /** For who is told of denials, which say nothing of a TLS that Envoy does not end. */
 function keepServerName(): Init<typeof FilterSchema> {
-  return keep(SERVER_NAME, '%REQUESTED_SERVER_NAME%', 'envoy.string');
+  return keep(SERVER_NAME_STATE, '%REQUESTED_SERVER_NAME%', 'envoy.string');
 }
 
 /** @param factory what makes the object; default: what the key is registered for */

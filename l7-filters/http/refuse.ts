@@ -12,12 +12,15 @@ export function findRefusal(
   return pathNormalization !== 'none' && DOTS_WITH_PARAMETERS.test(path) ? 'dots-with-parameters' : undefined;
 }
 
-const DESCRIPTIONS: Readonly<Record<RequestRefusal, string>> = {
-  'several-hosts': 'it names several hosts, of which each server takes another',
-  'dots-with-parameters': 'its path has dot segments with parameters, which servers resolve in different ways',
-};
+const DESCRIPTIONS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    'several-hosts': 'it names several hosts, of which each server takes another',
+    'dots-with-parameters': 'its path has dot segments with parameters, which servers resolve in different ways',
+  } satisfies Record<RequestRefusal, string>),
+);
 
-/** Says it to people. */
-export function describeRefusal(refusal: RequestRefusal): string {
-  return `${DESCRIPTIONS[refusal]}: such a request is refused whatever rules say`;
+/** Says it to people. @param refusal as Envoy names it: one that this version does not know is named */
+export function describeRefusal(refusal: string): string {
+  const description = DESCRIPTIONS.get(refusal);
+  return description === undefined ? `it was refused: ${refusal}` : `${description}: such a request is refused whatever rules say`;
 }

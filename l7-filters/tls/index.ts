@@ -1,2 +1,3 @@
 export { ingestServerName } from './ingest.ts';
 export { findServerName, serverNameExpression } from './match.ts';
+export { SERVER_NAME_STATE } from './server-name-state.ts';
