@@ -39,6 +39,7 @@ const NO_ANSWER = { head: '', bytes: 0, ended: 'end' };
 const CASES: readonly Case[] = [
   { what: 'a client that ends his side gets a long answer', server: 'answersAfterEnd', ends: 'first', talked: ANSWERED, heard: BYTES },
   { what: 'a server that has ended her side hears all', server: 'endsFirst', ends: 'last', talked: ANSWERED, heard: 2 * BYTES },
+  { what: 'both may end at once', server: 'endsFirst', ends: 'first', talked: ANSWERED, heard: BYTES },
   {
     what: 'of HTTP, an answer may last until the end',
     server: 'httpUntilEnd',

@@ -53,11 +53,13 @@ describe('what becomes of slots', () => {
       requirementsOfSlot(told)
         .map(({ name }) => name)
         .sort(),
-      ['http/ingress/plain', 'sluice.original-dst.ingress'],
+      ['http/ingress/plain', 'sluice.original-dst.ingress.http'],
     );
     assert.deepEqual(scene.takeWords(), [
-      '+Cluster sluice.original-dst.egress',
-      '+Cluster sluice.original-dst.ingress',
+      '+Cluster sluice.original-dst.egress.http',
+      '+Cluster sluice.original-dst.egress.tls',
+      '+Cluster sluice.original-dst.ingress.http',
+      '+Cluster sluice.original-dst.ingress.tls',
       '+Secret sluice.slot/http/ingress/plain',
       '+TypedExtensionConfig http/ingress/plain',
     ]);

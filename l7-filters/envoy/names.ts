@@ -1,8 +1,10 @@
-import type { Direction } from '../../model/index.ts';
+import type { Direction, Slot } from '../../model/index.ts';
 
-/** The cluster that takes connections of slots to where their clients wanted to go. */
-export function originalDestinationCluster(direction: Direction): string {
-  return `sluice.original-dst.${direction}`;
+export type SlotKind = Slot['rules']['kind'];
+
+/** The cluster that takes connections of slots of a kind to where their clients wanted to go. */
+export function originalDestinationCluster(direction: Direction, kind: SlotKind): string {
+  return `sluice.original-dst.${direction}.${kind}`;
 }
 
 /** For the header that says which request a denial is about. */

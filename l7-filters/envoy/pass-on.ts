@@ -48,7 +48,7 @@ function route(direction: Direction, headers: Init<typeof HeaderMatcherSchema>[]
     action: {
       case: 'route',
       value: {
-        clusterSpecifier: { case: 'cluster', value: originalDestinationCluster(direction) },
+        clusterSpecifier: { case: 'cluster', value: originalDestinationCluster(direction, 'http') },
         timeout: durationOf(0),
         retryPolicy: { retryOn, numRetries: 1 },
       },

@@ -1,6 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import type { FilterSchema, ListenerFilterSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
+import type { FilterSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import { TlsInspectorSchema } from '@sluice/envoy-protos/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
@@ -11,6 +11,7 @@ import { anyOf, typeUrlOf } from '../../xds-server/translate/encode.ts';
 import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
 import { SERVER_NAME_STATE } from '../tls/index.ts';
 import { serverNameLogs } from './access-log.ts';
+import { NOTHING_WAITS } from './buffers.ts';
 import { slotConnectionManager } from './connection-manager.ts';
 import { discovery } from './discovery.ts';
 import { originalDestinationCluster } from './names.ts';
@@ -26,7 +27,7 @@ const MAX_HELLO_BYTES = 65_536;
 
 /** A part of an encoded Listener: see {@link translateSlot}. */
 export function httpListener(slot: Slot, options: SlotOptions): Uint8Array {
-  return encodeListener(slot, [], slotConnectionManager(slot, options));
+  return encodeListener(slot, slotConnectionManager(slot, options));
 }
 
 /**
@@ -35,30 +36,32 @@ export function httpListener(slot: Slot, options: SlotOptions): Uint8Array {
  */
 export function tlsListener(slot: Slot): Uint8Array {
   const isOpen = slot.allowsAll.length > 0;
-  const inspector: Init<typeof ListenerFilterSchema> = {
-    name: 'envoy.filters.listener.tls_inspector',
-    configType: { case: 'typedConfig', value: anyOf(TlsInspectorSchema, {}) },
-  };
-  return encodeListener(slot, isOpen ? [] : [inspector], [keepServerName(), discoveredFilter(slot), tcpProxy(slot, isOpen)]);
+  return encodeListener(slot, [keepServerName(), discoveredFilter(slot), tcpProxy(slot, isOpen)], {
+    ...(!isOpen && inspection(slot)),
+    perConnectionBufferLimitBytes: NOTHING_WAITS,
+  });
 }
 
-function encodeListener(
-  { direction, audits }: Slot,
-  listenerFilters: Init<typeof ListenerFilterSchema>[],
-  filters: Init<typeof FilterSchema>[],
-): Uint8Array {
+/** Of the first bytes, which are to name the server. */
+function inspection({ audits }: Slot): Init<typeof ListenerSchema> {
+  return {
+    listenerFilters: [
+      { name: 'envoy.filters.listener.tls_inspector', configType: { case: 'typedConfig', value: anyOf(TlsInspectorSchema, {}) } },
+    ],
+    listenerFiltersTimeout: durationOf(audits ? AUDITED_HELLO_TIMEOUT_MS : HELLO_TIMEOUT_MS),
+    continueOnListenerFiltersTimeout: audits ?? false,
+  };
+}
+
+function encodeListener({ direction }: Slot, filters: Init<typeof FilterSchema>[], ofKind: Init<typeof ListenerSchema> = {}): Uint8Array {
   const message = create(ListenerSchema, {
     transparent: true,
     // Shared by all slots, since statistics are made for each name.
     statPrefix: `slot.${direction}`,
-    listenerFilters,
-    ...(listenerFilters.length > 0 && {
-      listenerFiltersTimeout: durationOf(audits ? AUDITED_HELLO_TIMEOUT_MS : HELLO_TIMEOUT_MS),
-      continueOnListenerFiltersTimeout: audits ?? false,
-    }),
     // The kernel may find the same worker's socket for many connections.
     connectionBalanceConfig: { balanceType: { case: 'exactBalance', value: {} } },
     filterChains: [{ filters: [keepDestination(), ...filters] }],
+    ...ofKind,
   });
   return toBinary(ListenerSchema, message);
 }
@@ -99,7 +102,7 @@ function tcpProxy(slot: Slot, isOpen: boolean): Init<typeof FilterSchema> {
   const value: Any = anyOf(TcpProxySchema, {
     accessLog: isOpen ? [] : serverNameLogs(slot),
     statPrefix: `slot.${direction}`,
-    clusterSpecifier: { case: 'cluster', value: originalDestinationCluster(direction) },
+    clusterSpecifier: { case: 'cluster', value: originalDestinationCluster(direction, 'tls') },
     // Not before the filter of the rules has seen the name: who may not be reached is to see no connection either.
     ...(!isOpen && !audits && { upstreamConnectMode: UpstreamConnectMode.ON_DOWNSTREAM_DATA, maxEarlyDataBytes: MAX_HELLO_BYTES }),
     idleTimeout: durationOf(0),

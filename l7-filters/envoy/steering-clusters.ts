@@ -7,8 +7,9 @@ import type { Resource } from '../../xds-server/serve/index.ts';
 import { anyOf, encodeResource } from '../../xds-server/translate/encode.ts';
 import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
 import { ipOption } from '../../xds-server/translate/socket-options.ts';
+import { NOTHING_WAITS } from './buffers.ts';
 import { HTTP1_OPTIONS, HTTP2_OPTIONS, MAX_HEADERS, MAX_HEADERS_KB } from './http-options.ts';
-import { originalDestinationCluster } from './names.ts';
+import { originalDestinationCluster, type SlotKind } from './names.ts';
 
 /** Ports of the connections that Envoy opens, both included; no pod's, see docs/decisions/layer7.md. */
 export const UPSTREAM_PORTS = {
@@ -18,7 +19,7 @@ export const UPSTREAM_PORTS = {
 
 export interface SteeringClusterOptions {
   readonly connectTimeoutMs: number;
-  /** How long a connection may carry no request; 0 for any time. */
+  /** How long a connection of HTTP may carry no request; 0 for any time. */
   readonly idleTimeoutMs: number;
 }
 
@@ -27,18 +28,26 @@ const UNLIMITED = 0xffff_ffff;
 const CLEANUP_MS = 60_000;
 
 /**
- * The clusters of all slots, one for each direction: each connection goes on to the address that its client asked for.
+ * The clusters of all slots, one for each direction and kind: each connection goes on to the address that its client asked for.
  * @see https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/service_discovery#original-destination
  */
 export function translateSteeringClusters(options: SteeringClusterOptions): readonly Resource[] {
-  return (['egress', 'ingress'] as const).map((direction) => steeringCluster(direction, options));
+  return (['egress', 'ingress'] as const).flatMap((direction) => [
+    steeringCluster(direction, 'http', options, requestsOf(options)),
+    steeringCluster(direction, 'tls', options, { perConnectionBufferLimitBytes: NOTHING_WAITS }),
+  ]);
 }
 
-function steeringCluster(direction: Direction, { connectTimeoutMs, idleTimeoutMs }: SteeringClusterOptions): Resource {
-  const name = originalDestinationCluster(direction);
+function steeringCluster(
+  direction: Direction,
+  kind: SlotKind,
+  { connectTimeoutMs }: SteeringClusterOptions,
+  ofKind: Init<typeof ClusterSchema>,
+): Resource {
+  const name = originalDestinationCluster(direction, kind);
   const message = create(ClusterSchema, {
     name,
-    altStatName: `original-dst_${direction}`,
+    altStatName: `original-dst_${direction}_${kind}`,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
     connectTimeout: durationOf(connectTimeoutMs),
@@ -49,6 +58,13 @@ function steeringCluster(direction: Direction, { connectTimeoutMs, idleTimeoutMs
     upstreamBindConfig: { socketOptions: portsOf(direction) },
     // What one client opened is not another's, who may have another identity: verdicts are on connections.
     connectionPoolPerDownstreamConnection: true,
+    ...ofKind,
+  });
+  return encodeResource(ClusterSchema, name, message);
+}
+
+function requestsOf({ idleTimeoutMs }: SteeringClusterOptions): Init<typeof ClusterSchema> {
+  return {
     typedExtensionProtocolOptions: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': anyOf(HttpProtocolOptionsSchema, {
         commonHttpProtocolOptions: {
@@ -62,8 +78,7 @@ function steeringCluster(direction: Direction, { connectTimeoutMs, idleTimeoutMs
         },
       }),
     },
-  });
-  return encodeResource(ClusterSchema, name, message);
+  };
 }
 
 /** ip(7) */

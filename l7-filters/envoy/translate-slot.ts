@@ -35,7 +35,7 @@ export function translateSlot(slot: Slot, options: SlotOptions): TranslatedSlot 
     listener: slot.rules.kind === 'http' ? httpListener(slot, options) : tlsListener(slot),
     requires: [
       { typeUrl: EXTENSION_CONFIG_TYPE, name: slot.name },
-      { typeUrl: CLUSTER_TYPE, name: originalDestinationCluster(slot.direction) },
+      { typeUrl: CLUSTER_TYPE, name: originalDestinationCluster(slot.direction, slot.rules.kind) },
     ],
     filters: [...secrets, encodeResource(TypedExtensionConfigSchema, slot.name, filter, requires)],
   };

@@ -95,9 +95,9 @@ function resourcesOf({ slot, port, backendPort, options = SLOT_OPTIONS, filter }
   ];
 }
 
-/** The cluster of the slot's direction, with a destination of its own. */
-function cluster({ direction }: Slot, backendPort: number): Resource {
-  const name = originalDestinationCluster(direction);
+/** The cluster of the slot's direction and kind, with a destination of its own. */
+function cluster({ direction, rules }: Slot, backendPort: number): Resource {
+  const name = originalDestinationCluster(direction, rules.kind);
   const found = translateSteeringClusters(CLUSTER_OPTIONS).find((each) => each.name === name);
   if (found === undefined) throw new Error(`no cluster ${name}`);
   const local = fromBinary(ClusterSchema, found.body);
