@@ -69,7 +69,11 @@ describe("a slot's listener, where root has started Envoy's supervisor", { ...ne
       for (const path of [xds.folder.path, xds.socket, folder.path]) chownSync(path, USER, USER);
       const { listener, filters, requires } = translateSlot(SLOT, SLOT_OPTIONS);
       const clusters = translateSteeringClusters({ connectTimeoutMs: 1_000, idleTimeoutMs: 0 });
-      xds.publish(...filters, ...clusters, slotListener({ name: SLOT.name, direction: SLOT.direction, listener, requires }, PORT));
+      xds.publish(
+        ...filters,
+        ...clusters,
+        slotListener({ name: SLOT.name, direction: SLOT.direction, listener, requires, ofIngresses: false }, PORT),
+      );
 
       const supervisor = startSupervisor(folder, capabilities);
       const ended = once(supervisor, 'exit');

@@ -71,4 +71,6 @@ export interface Slot {
   readonly allowsAll: readonly FieldRef[];
   /** Whether what its rules do not allow passes, and is told of. Absent: it does not pass. */
   readonly audits?: true;
+  /** Whether it decides of what comes to Ingresses, which their own listeners serve. Absent: what it allows goes on to where it was sent. */
+  readonly ofIngresses?: true;
 }

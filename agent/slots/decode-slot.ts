@@ -10,6 +10,8 @@ export interface NodeSlot {
   /** A part of an encoded listener of Envoy. */
   readonly listener: Uint8Array;
   readonly requires: readonly ResourceName[];
+  /** Whether it decides of what comes to Ingresses. */
+  readonly ofIngresses: boolean;
 }
 
 const decoded = new WeakMap<Resource, NodeSlot | undefined>();
@@ -31,9 +33,9 @@ export function rulesOf({ body }: Resource): string | undefined {
 
 function decode({ name, body }: Resource): NodeSlot | undefined {
   try {
-    const { direction, listener, requires } = fromBinary(SlotSchema, body);
+    const { direction, listener, requires, ofIngresses } = fromBinary(SlotSchema, body);
     const read = DIRECTIONS.get(direction);
-    return read && { name, direction: read, listener, requires };
+    return read && { name, direction: read, listener, requires, ofIngresses };
   } catch {
     return undefined;
   }

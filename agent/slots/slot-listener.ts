@@ -13,7 +13,7 @@ import {
   type Resource,
   type ResourceName,
 } from '../../xds-server/serve/index.ts';
-import { LEG_MARKS } from '../network/index.ts';
+import { INGRESS_MARKS, LEG_MARKS } from '../network/index.ts';
 import type { NodeSlot } from './decode-slot.ts';
 
 /** Which leg a packet is of: see docs/decisions/layer7.md. The slot's port stands in the upper 16 bits. */
@@ -27,7 +27,7 @@ const SOL_SOCKET = 1n;
 const SO_MARK = 36n;
 
 /**
- * The listener of a slot on this node: what controllers say of it, and where and with which marks it listens. It listens at all addresses, since Envoy asks a
+ * The listener of a slot on this node: what controllers say of it, and where and with which marks it listens. It listens at all addresses where it is steered to, since Envoy asks a
  * socket for the destination of a connection only then; that nobody but the kernel's programs leads to it is for the node's network to guard.
  */
 export function slotListener(slot: NodeSlot, port: number): Resource {
@@ -42,11 +42,23 @@ export function slotListener(slot: NodeSlot, port: number): Resource {
 const made = new WeakMap<NodeSlot, { readonly port: number; readonly listener: Resource }>();
 
 function makeListener(slot: NodeSlot, port: number): Resource {
-  const marks = MARKS[slot.direction];
-  const own = create(ListenerSchema, {
+  const own = create(ListenerSchema, { name: listenerName(slot.name), ...(slot.ofIngresses ? ofIngresses(port) : steeredTo(slot, port)) });
+  // Fields of a message may stand anywhere in it, and lists are what all parts have of them.
+  const body = Buffer.concat([slot.listener, toBinary(ListenerSchema, own)]);
+  return {
+    typeUrl: LISTENER_TYPE,
     name: listenerName(slot.name),
-    address: anywhere('0.0.0.0', port),
-    additionalAddresses: [{ address: anywhere('::', port) }],
+    version: contentVersion(body),
+    body,
+    requires: clustersOf(slot),
+  };
+}
+
+function steeredTo({ direction }: NodeSlot, port: number): MessageInitShape<typeof ListenerSchema> {
+  const marks = MARKS[direction];
+  return {
+    address: at('0.0.0.0', port),
+    additionalAddresses: [{ address: at('::', port) }],
     socketOptions: [markedWith(marks.accepted, port)],
     listenerFilters: [
       {
@@ -57,15 +69,15 @@ function makeListener(slot: NodeSlot, port: number): Resource {
         },
       },
     ],
-  });
-  // Fields of a message may stand anywhere in it, and lists are what all parts have of them.
-  const body = Buffer.concat([slot.listener, toBinary(ListenerSchema, own)]);
+  };
+}
+
+/** The kernel gives it connections for the ports of Ingresses, whose address it sees; by its own nobody comes. */
+function ofIngresses(port: number): MessageInitShape<typeof ListenerSchema> {
   return {
-    typeUrl: LISTENER_TYPE,
-    name: listenerName(slot.name),
-    version: contentVersion(body),
-    body,
-    requires: clustersOf(slot),
+    address: at('127.0.0.1', port),
+    additionalAddresses: [{ address: at('::1', port) }],
+    socketOptions: [markedWith(INGRESS_MARKS.server, port)],
   };
 }
 
@@ -79,7 +91,7 @@ export function listenerName(slot: string): string {
   return `${OWN_LISTENER_PREFIX}${slot}`;
 }
 
-function anywhere(address: string, port: number) {
+function at(address: string, port: number) {
   return { address: { case: 'socketAddress', value: { address, portSpecifier: { case: 'portValue', value: port } } } } as const;
 }
 

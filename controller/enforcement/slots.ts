@@ -7,7 +7,7 @@ import { encodeResource } from '../../xds-server/translate/encode.ts';
 import { SlotSecrets } from './slot-secrets.ts';
 
 export interface SlotResourcesOptions {
-  readonly translation: Omit<SlotOptions, 'secretValue'>;
+  readonly translation: Omit<SlotOptions, 'secretValue' | 'ingressListeners'>;
   /** Publishes what Envoys have of slots. */
   readonly publish: (change: ResourceChange) => void;
   /** How long filters outlive their slots, in milliseconds. Default 15 000. */
@@ -39,6 +39,7 @@ export class SlotResources {
   /** Slots whose Secrets nobody has looked for yet: until then, what Envoys have of them stays. */
   readonly #waiting = new Set<string>();
   #hasClusters = false;
+  #ingressListeners: readonly Resource[] = [];
 
   constructor(options: SlotResourcesOptions) {
     this.#options = options;
@@ -75,6 +76,15 @@ export class SlotResources {
     this.#translate([...names].flatMap((name) => this.#slots.get(name) ?? []));
   }
 
+  /**
+   * Takes the listeners of Ingresses, as they are served.
+   * @returns what nodes are to be told
+   */
+  setIngressListeners(listeners: readonly Resource[]): ResourceChange {
+    this.#ingressListeners = listeners;
+    return { upserts: this.#translate([...this.#slots.values()].filter(({ ofIngresses }) => ofIngresses)), removals: [] };
+  }
+
   close(): void {
     for (const timer of this.#lingering.values()) clearTimeout(timer);
   }
@@ -84,7 +94,11 @@ export class SlotResources {
     const envoys: Resource[] = [];
     const gone: ResourceName[] = [];
     for (const slot of slots) {
-      const { listener, requires, filters } = translateSlot(slot, { ...this.#options.translation, secretValue: this.secrets.valueOf });
+      const { listener, requires, filters } = translateSlot(slot, {
+        ...this.#options.translation,
+        secretValue: this.secrets.valueOf,
+        ingressListeners: this.#ingressListeners,
+      });
       nodes.push(nodeSlot(slot, listener, requires));
       if (this.#waiting.has(slot.name)) continue;
       envoys.push(...filters);
@@ -132,9 +146,11 @@ export function requirementsOfSlot({ body }: Resource): readonly ResourceName[] 
   return fromBinary(SlotSchema, body).requires.map(({ typeUrl, name }) => ({ typeUrl, name }));
 }
 
-function nodeSlot({ name, direction, rules, allowsAll, audits }: Slot, listener: Uint8Array, requires: readonly ResourceName[]): Resource {
+function nodeSlot(slot: Slot, listener: Uint8Array, requires: readonly ResourceName[]): Resource {
+  const { name, direction, rules, allowsAll, audits, ofIngresses = false } = slot;
   const message = create(SlotSchema, {
     direction: DIRECTIONS[direction],
+    ofIngresses,
     listener,
     requires: requires.map(({ typeUrl, name: required }) => ({ typeUrl, name: required })),
     rules: JSON.stringify({ ...rules, allowsAll, audits }),

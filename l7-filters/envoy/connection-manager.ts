@@ -45,7 +45,7 @@ export function slotConnectionManager(slot: Slot, { http }: SlotOptions): Init<t
     routeSpecifier: { case: 'routeConfig', value: routes(slot.direction) },
     earlyHeaderMutationExtensions: [ON_ARRIVAL],
     accessLog: slotLogs(slot),
-    httpFilters: [secrets(slot), rules(slot), PASS_ON_ENDINGS, ROUTER],
+    httpFilters: [...askedOfRequests(slot), PASS_ON_ENDINGS, ROUTER],
     httpProtocolOptions: HTTP1_OPTIONS,
     http2ProtocolOptions: HTTP2_OPTIONS,
     maxRequestHeadersKb: MAX_HEADERS_KB,
@@ -77,6 +77,11 @@ const ROUTER: Init<typeof HttpFilterSchema> = {
   configType: { case: 'typedConfig', value: anyOf(RouterSchema, { suppressEnvoyHeaders: true }) },
 };
 
+/** The filters that decide of requests by the rules of a slot, before any other. */
+export function askedOfRequests(slot: Slot): Init<typeof HttpFilterSchema>[] {
+  return [secrets(slot), rules(slot)];
+}
+
 /**
  * Gives the rules the values of Secrets. It is no part of what comes with the rules, since Envoy asks for Secrets only when it begins to use a
  * listener, not when an extension configuration changes.
@@ -99,7 +104,8 @@ function rules({ name }: Slot): Init<typeof HttpFilterSchema> {
   return { name, configType: { case: 'configDiscovery', value: discovery(typeUrls) } };
 }
 
-const DENIALS: Init<typeof LocalReplyConfigSchema> = {
+/** What the client of a request that is denied gets. */
+export const DENIALS: Init<typeof LocalReplyConfigSchema> = {
   mappers: [
     {
       filter: {

@@ -48,9 +48,9 @@ export function compileDirection(input: DirectionInput, lookup: PeerLookup): Com
 }
 
 /** Slots are made to be compared, too, so not all of them are in a verdict. */
-function slotMaker({ direction, audits }: DirectionInput, made: Map<string, SlotDraft>): MakeSlot {
+function slotMaker({ direction, audits, ofIngresses }: DirectionInput, made: Map<string, SlotDraft>): MakeSlot {
   return (clauses, allowsAll) => {
-    const draft = draftSlot(direction, clauses, { allowsAll, audits });
+    const draft = draftSlot(direction, clauses, { allowsAll, audits, ofIngresses });
     made.set(draft.name, draft);
     return draft.name;
   };

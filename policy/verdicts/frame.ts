@@ -21,6 +21,8 @@ export interface DirectionInput {
   /** Ports of TCP of which what may pass goes by a slot, so that it is seen. */
   readonly visible: readonly number[];
   readonly audits: boolean;
+  /** Whether the subject is Ingresses, and this is of what comes to them. */
+  readonly ofIngresses: boolean;
 }
 
 /** Where a verdict comes from that no policy asks for. */

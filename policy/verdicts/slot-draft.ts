@@ -18,6 +18,7 @@ export interface SlotDraft {
   /** Sorted by source. One key may be that of several. */
   readonly clauses: readonly Clause[];
   readonly audits: boolean;
+  readonly ofIngresses: boolean;
 }
 
 export interface DraftOptions {
@@ -25,20 +26,22 @@ export interface DraftOptions {
   readonly allowsAll: boolean;
   /** Whether what is not allowed is only told of. */
   readonly audits: boolean;
+  /** Whether it decides of what comes to Ingresses. */
+  readonly ofIngresses: boolean;
 }
 
 /** 132 bits: enough for names never to meet by chance. */
 const HASH_LENGTH = 22;
 
 /** The slot of what some clauses decide. */
-export function draftSlot(direction: Direction, clauses: readonly Clause[], { allowsAll, audits }: DraftOptions): SlotDraft {
+export function draftSlot(direction: Direction, clauses: readonly Clause[], { allowsAll, audits, ofIngresses }: DraftOptions): SlotDraft {
   const keys = [...new Set(clauses.map(({ key }) => key))].sort();
   const isOpen = allowsAll || clauses.some((clause) => clause.allowsAll);
   const hash = createHash('sha256')
-    .update(JSON.stringify([keys, isOpen, ...(audits ? ['audit'] : [])]))
+    .update(JSON.stringify([keys, isOpen, ...(audits ? ['audit'] : []), ...(ofIngresses ? ['ingresses'] : [])]))
     .digest('base64url')
     .slice(0, HASH_LENGTH);
-  return { name: `${kindOf(clauses)}/${direction}/${hash}`, direction, clauses, audits };
+  return { name: `${kindOf(clauses)}/${direction}/${hash}`, direction, clauses, audits, ofIngresses };
 }
 
 /** Whether rules of several kinds meet. Nothing can tell what a connection is then, so none of them allows anything. */
@@ -58,9 +61,9 @@ export function allowingAll({ clauses }: SlotDraft, sources: readonly FieldRef[]
 
 /** @param allowsAll of all verdicts with this slot */
 export function slotOf(draft: SlotDraft, allowsAll: Iterable<FieldRef>): Slot {
-  const { name, direction, clauses, audits } = draft;
+  const { name, direction, clauses, audits, ofIngresses } = draft;
   const rules: SlotRules = isConflict(draft) ? { kind: 'tls', rules: [] } : rulesOf(clauses);
-  return { name, direction, rules, allowsAll: sortSources(allowsAll), ...(audits && { audits }) };
+  return { name, direction, rules, allowsAll: sortSources(allowsAll), ...(audits && { audits }), ...(ofIngresses && { ofIngresses }) };
 }
 
 function rulesOf(clauses: readonly Clause[]): SlotRules {

@@ -9,6 +9,7 @@ import {
 } from '../../model/index.ts';
 import type { IdentityFacts } from '../identity/facts.ts';
 import { PLAIN_HANDLING } from '../identity/pod-handling.ts';
+import { reservedLabel } from '../identity/reserved.ts';
 import type { PolicyUnit, Rule } from '../rules/rule.ts';
 import { type CompiledDirection, compileDirection, isSameDirection, patchDirection } from './compile-direction.ts';
 import type { EnforcementMode } from './frame.ts';
@@ -17,6 +18,7 @@ import type { SlotDraft } from './slot-draft.ts';
 import { type SlotChanges, SlotTable } from './slot-table.ts';
 
 const DIRECTIONS = ['ingress', 'egress'] as const satisfies readonly Direction[];
+const INGRESSES = reservedLabel('ingress');
 
 /** A rule set that is in force. */
 interface Unit {
@@ -40,6 +42,7 @@ interface Program {
   readonly ports: readonly NamedPort[];
   readonly visible: readonly number[];
   readonly audits: boolean;
+  readonly ofIngresses: boolean;
   readonly subjects: Set<Identity>;
   /** Those that rules may mean otherwise than when the policy was compiled. */
   readonly stalePeers: Set<Identity>;
@@ -247,7 +250,8 @@ export class VerdictCompiler {
     const visible = all.filter((each) => each.direction === direction).map(({ port }) => port);
     const named = direction === 'ingress' ? (facts?.ports ?? []) : [];
     const ports = named.filter(({ name }) => units.some(({ portNames }) => portNames.has(name)));
-    const key = JSON.stringify([direction, isInit, units.map(({ id }) => id), ports, visible, audits]);
+    const ofIngresses = direction === 'ingress' && facts?.labels.has(INGRESSES) === true;
+    const key = JSON.stringify([direction, isInit, units.map(({ id }) => id), ports, visible, audits, ofIngresses]);
     const program = this.#programs.get(key) ?? {
       key,
       direction,
@@ -256,6 +260,7 @@ export class VerdictCompiler {
       ports,
       visible,
       audits,
+      ofIngresses,
       subjects: new Set<Identity>(),
       stalePeers: new Set<Identity>(),
       compiled: undefined,
@@ -289,8 +294,9 @@ export class VerdictCompiler {
 
   /** @param before what is kept where it is equal */
   #compile(program: Program, before: DirectionPolicy | undefined): DirectionPolicy {
-    const { direction, isInit, ports, visible, audits } = program;
-    const input = { direction, mode: this.#mode, units: program.units.map(({ content }) => content), isInit, ports, visible, audits };
+    const { direction, isInit, ports, visible, audits, ofIngresses } = program;
+    const units = program.units.map(({ content }) => content);
+    const input = { direction, mode: this.#mode, units, isInit, ports, visible, audits, ofIngresses };
     const { compiled } = program;
     const isPatched = compiled !== undefined && program.stalePeers.size > 0;
     const now = isPatched
