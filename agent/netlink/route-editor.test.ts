@@ -55,7 +55,7 @@ describe('links, addresses, rules and routes are changed', needs('root', 'netns'
 
     test(`a route of ${family} by which everything is local`, () => {
       using editor = RouteEditor.open();
-      const route = { family, table: 4_711, ifindex: LOOPBACK } as const;
+      const route = { family, table: 4_711, type: 'local', ifindex: LOOPBACK } as const;
       assert.equal(editor.hasRoute(route), false, 'there is no such table');
       ip(flag, 'route', 'add', 'default', 'dev', 'lo', 'table', '4711');
       assert.equal(editor.hasRoute(route), false, 'that one leads on');
@@ -68,6 +68,17 @@ describe('links, addresses, rules and routes are changed', needs('root', 'netns'
       editor.deleteRoute(route);
       assert.equal(editor.hasRoute(route), false);
       assert.throws(() => editor.deleteRoute(route), { errnoName: family === 'ipv4' ? 'ESRCH' : 'ENOENT' });
+    });
+
+    test(`a route of ${family} by which everything is behind a device`, () => {
+      using editor = RouteEditor.open();
+      const route = { family, table: 4_711, type: 'unicast', ifindex: LOOPBACK } as const;
+      editor.addRoute(route);
+      assert.equal(editor.hasRoute(route), true);
+      assert.equal(editor.hasRoute({ ...route, type: 'local' }), false);
+      assert.match(ip(flag, 'route', 'show', 'table', '4711'), /^default dev lo proto kernel/);
+      editor.deleteRoute(route);
+      assert.equal(editor.hasRoute(route), false);
     });
 
     test(`whoever watches hears of rules of ${family}`, async () => {

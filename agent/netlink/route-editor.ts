@@ -22,11 +22,13 @@ export interface MarkRule {
   readonly table: number;
 }
 
-/** Every address is one of this machine. */
-export interface LocalDefaultRoute {
+/** Of all addresses. */
+export interface DefaultRoute {
   readonly family: IpFamily;
   readonly table: number;
-  /** The device that packets seem to have come by for those that ask where they come from: loopback. */
+  /** `local`: every address is one of this machine; `unicast`: every address is a neighbour's, on the other side of the device. */
+  readonly type: keyof typeof ROUTE_TYPES;
+  /** Of `local`, the device that packets seem to have come by for those that ask where they come from: loopback. */
   readonly ifindex: number;
 }
 
@@ -64,8 +66,10 @@ const FR_ACT_TO_TBL = 1;
 const ROUTE_BYTES = 12;
 const RTA_OIF = 4;
 const RTA_TABLE = 15;
-const RTN_LOCAL = 2;
+const SCOPE_LINK = 253;
 const SCOPE_HOST = 254;
+/** With the scopes that they have for IPv4. */
+const ROUTE_TYPES = { unicast: { number: 1, scope: SCOPE_LINK }, local: { number: 2, scope: SCOPE_HOST } } as const;
 /** As what the kernel makes itself: others, such as systemd-networkd, take away what is nobody's. */
 const RTPROT_KERNEL = 2;
 
@@ -141,7 +145,7 @@ export class RouteEditor implements Disposable {
   }
 
   /** @throws NetlinkError */
-  hasRoute(route: LocalDefaultRoute): boolean {
+  hasRoute(route: DefaultRoute): boolean {
     const header = new Uint8Array(ROUTE_BYTES);
     header[0] = AF[route.family];
     const body = Buffer.concat([header, encodeAttribute(RTA_TABLE, route.table)]);
@@ -156,12 +160,12 @@ export class RouteEditor implements Disposable {
   }
 
   /** @throws NetlinkError `refused`, with `EEXIST` where it is there */
-  addRoute(route: LocalDefaultRoute): void {
+  addRoute(route: DefaultRoute): void {
     this.#exchange.change({ type: MESSAGE_TYPES.newRoute, flags: NLM_F_CREATE | NLM_F_EXCL, body: encodeRoute(route) });
   }
 
   /** @throws NetlinkError `refused`, with `ESRCH` or `ENOENT` where it is not there */
-  deleteRoute(route: LocalDefaultRoute): void {
+  deleteRoute(route: DefaultRoute): void {
     this.#exchange.change({ type: MESSAGE_TYPES.deleteRoute, flags: 0, body: encodeRoute(route) });
   }
 
@@ -206,15 +210,22 @@ function isRule(body: DataView, { priority, mark, mask, table }: MarkRule): bool
 }
 
 /** `struct rtmsg` and its attributes. */
-function encodeRoute({ family, table, ifindex }: LocalDefaultRoute): Uint8Array {
+function encodeRoute({ family, table, type, ifindex }: DefaultRoute): Uint8Array {
+  const { number, scope } = ROUTE_TYPES[type];
   const header = new Uint8Array(ROUTE_BYTES);
-  header.set([AF[family], 0, 0, 0, 0, RTPROT_KERNEL, family === 'ipv4' ? SCOPE_HOST : 0, RTN_LOCAL]);
+  header.set([AF[family], 0, 0, 0, 0, RTPROT_KERNEL, family === 'ipv4' ? scope : 0, number]);
   return Buffer.concat([header, encodeAttribute(RTA_TABLE, table), encodeAttribute(RTA_OIF, ifindex)]);
 }
 
-function isRoute(body: DataView, { table, ifindex }: LocalDefaultRoute): boolean {
+function isRoute(body: DataView, { table, type, ifindex }: DefaultRoute): boolean {
   const attributes = readAttributes(body, ROUTE_BYTES);
   const [foundTable, device] = [attributes.get(RTA_TABLE), attributes.get(RTA_OIF)];
   const leads = device !== undefined && numberIn(device) === ifindex;
-  return leads && foundTable !== undefined && numberIn(foundTable) === table && body.getUint8(1) === 0 && body.getUint8(7) === RTN_LOCAL;
+  return (
+    leads &&
+    foundTable !== undefined &&
+    numberIn(foundTable) === table &&
+    body.getUint8(1) === 0 &&
+    body.getUint8(7) === ROUTE_TYPES[type].number
+  );
 }

@@ -21,3 +21,6 @@ export const INGRESS_MARKS = {
   /** Its listeners, and what they accepted. */
   server: 0xe00,
 } as const;
+
+/** By these bits, which are those of {@link LEG_MARKS} and one more, what Envoy opened for Ingresses and is led to a slot. */
+export const LED_MARK = { mark: 0xd01, mask: 0xf01 } as const;

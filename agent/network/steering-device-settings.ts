@@ -1,6 +1,6 @@
 import type { RouteEditor, RouteNetlink } from '../netlink/index.ts';
 import type { NetworkItem, NetworkPart } from './network-item.ts';
-import { STEERING_DEVICE } from './steering-device.ts';
+import { STEERING_DEVICE, STEERING_ENTRY } from './steering-device.ts';
 import type { Sysctls } from './sysctls.ts';
 
 /** The address of IPv4 that is nobody's: https://www.rfc-editor.org/rfc/rfc7600#section-4.8 */
@@ -15,10 +15,13 @@ export function deviceSettings(sysctls: Sysctls): Readonly<Record<string, string
   const own = `ipv4/conf/${STEERING_DEVICE}`;
   const ofIpv4 = { [`${own}/accept_local`]: '1', [`${own}/rp_filter`]: checksSources(sysctls) ? '2' : '0', [`${own}/src_valid_mark`]: '0' };
   if (!sysctls.hasIpv6()) return ofIpv4;
-  const [ofDevice, ofPeer] = [`ipv6/conf/${STEERING_DEVICE}`, 'ipv6/conf/steer1'];
-  // It has no address, so it asks nobody for one.
-  const ofIpv6 = { [`${ofDevice}/addr_gen_mode`]: '1', [`${ofDevice}/accept_ra`]: '0', [`${ofDevice}/disable_ipv6`]: '0' };
-  return { ...ofIpv4, ...ofIpv6, [`${ofPeer}/disable_ipv6`]: '1' };
+  // They have no address, so they ask nobody for one.
+  const ofIpv6 = [STEERING_DEVICE, STEERING_ENTRY].flatMap((device) => [
+    [`ipv6/conf/${device}/addr_gen_mode`, '1'],
+    [`ipv6/conf/${device}/accept_ra`, '0'],
+    [`ipv6/conf/${device}/disable_ipv6`, '0'],
+  ]);
+  return { ...ofIpv4, ...Object.fromEntries(ofIpv6) };
 }
 
 /** The device's address, where it needs one. */

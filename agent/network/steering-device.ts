@@ -2,13 +2,14 @@ import { type LinkState, NetlinkError, type RouteEditor } from '../netlink/index
 import { SteeringNetworkError } from './network-error.ts';
 import type { NetworkItem, NetworkPart } from './network-item.ts';
 
-/** The device at which packets for Envoy come in again, and its other end, of which nothing is asked. */
+/** The device at which packets for Envoy come in again. */
 export const STEERING_DEVICE = 'steer0';
-const PEER = 'steer1';
+/** Its other end: what Envoy's own sockets send to a slot leaves by it. */
+export const STEERING_ENTRY = 'steer1';
 /** The most that the kernel allows: packets are put in at whatever size they came. */
 const MTU = 65_535;
 
-/** A pair of devices that leads nowhere: what comes to it was put there by the kernel's programs. */
+/** A pair of devices that leads nowhere else: what comes to it was put there by the kernel's programs, or is what Envoy sends to itself. */
 export class SteeringDevice implements NetworkPart {
   readonly #editor: RouteEditor;
   readonly #settings: NetworkPart;
@@ -24,9 +25,14 @@ export class SteeringDevice implements NetworkPart {
     return this.#editor.findLink(STEERING_DEVICE)?.index;
   }
 
+  /** Of its other end. @throws NetlinkError */
+  get entryIfindex(): number | undefined {
+    return this.#editor.findLink(STEERING_ENTRY)?.index;
+  }
+
   items(): readonly NetworkItem[] {
     const [device, peer] = this.#find();
-    const pair = [describe(STEERING_DEVICE, PEER, device, peer), describe(PEER, STEERING_DEVICE, peer, device)];
+    const pair = [describe(STEERING_DEVICE, STEERING_ENTRY, device, peer), describe(STEERING_ENTRY, STEERING_DEVICE, peer, device)];
     return [...pair, ...this.#settings.items()];
   }
 
@@ -36,9 +42,9 @@ export class SteeringDevice implements NetworkPart {
     if (device === undefined || peer === undefined || !arePair(device, peer)) {
       if (device !== undefined) this.#editor.deleteLink(device.index);
       // It went with the other if they were a pair.
-      const left = this.#editor.findLink(PEER);
+      const left = this.#editor.findLink(STEERING_ENTRY);
       if (left !== undefined) this.#editor.deleteLink(left.index);
-      this.#editor.addVeth(STEERING_DEVICE, PEER, MTU);
+      this.#editor.addVeth(STEERING_DEVICE, STEERING_ENTRY, MTU);
       [device, peer] = this.#find();
     }
     this.#settings.make();
@@ -53,11 +59,11 @@ export class SteeringDevice implements NetworkPart {
     } catch (error) {
       if (!(error instanceof NetlinkError) || error.errnoName !== 'ENODEV') throw error;
     }
-    return [`removed the devices ${STEERING_DEVICE} and ${PEER}`];
+    return [`removed the devices ${STEERING_DEVICE} and ${STEERING_ENTRY}`];
   }
 
   #find(): [device: LinkState | undefined, peer: LinkState | undefined] {
-    return [this.#editor.findLink(STEERING_DEVICE), this.#editor.findLink(PEER)];
+    return [this.#editor.findLink(STEERING_DEVICE), this.#editor.findLink(STEERING_ENTRY)];
   }
 }
 

@@ -29,11 +29,19 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
     for (const family of ['-4', '-6']) {
       assert.match(run('ip', family, 'rule'), /^11:\tfrom all fwmark 0x200\/0xf00 lookup 2004/m);
       assert.match(run('ip', family, 'route', 'show', 'table', '2004'), /^local default dev lo/);
-      assert.match(run('ip', family, 'route', 'get', family === '-4' ? '203.0.113.1' : '2001:db8::1', 'mark', '0x200'), /^local .* dev lo/);
+      assert.match(run('ip', family, 'rule'), /^11:\tfrom all fwmark 0xd01\/0xf01 lookup 2005/m);
+      assert.match(run('ip', family, 'route', 'show', 'table', '2005'), /^default dev steer1/);
+      const to = (mark: string) => run('ip', family, 'route', 'get', family === '-4' ? '203.0.113.1' : '2001:db8::1', 'mark', mark);
+      assert.match(to('0x200'), /^local .* dev lo/);
+      // As what has the lower bits, whichever slot it is of.
+      assert.match(to('0x27110d01'), /dev steer1/);
     }
     const ruleset = run('nft', 'list', 'table', 'inet', 'sluice');
     assert.match(ruleset, /hook prerouting priority raw;.*\n\s*meta mark & 0x00000f00 == 0x00000200 notrack\n/);
-    assert.match(ruleset, /hook output priority raw;.*\n\s*meta mark & 0x00000f00 == 0x00000900 notrack\n/);
+    assert.match(
+      ruleset,
+      /hook output priority raw;.*\n\s*meta mark & 0x00000f00 == 0x00000900 notrack\n\s*meta mark & 0x00000f01 == 0x00000d01 notrack\n/,
+    );
     assert.match(ruleset, /tcp dport 10000-19999 meta mark & 0x00000f00 != 0x00000200 socket mark & 0x00000f00 == 0x00000a00 drop/);
     assert.equal(sysctl('ipv4/tcp_early_demux'), '0');
     assert.equal(sysctl('ipv4/ip_local_port_range').split(' ')[1], '65535');
@@ -49,8 +57,12 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
       assert.deepEqual(removeSteeringNetwork(world.options), [
         'removed the rule of IPv4 that leads to table 2004',
         'removed the routes of IPv4 in table 2004',
+        'removed the rule of IPv4 that leads to table 2005',
+        'removed the routes of IPv4 in table 2005',
         'removed the rule of IPv6 that leads to table 2004',
         'removed the routes of IPv6 in table 2004',
+        'removed the rule of IPv6 that leads to table 2005',
+        'removed the routes of IPv6 in table 2005',
         'removed the table inet sluice of Netfilter',
         'removed the devices steer0 and steer1',
         'net.ipv4.tcp_early_demux is 1 again',

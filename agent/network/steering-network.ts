@@ -54,6 +54,7 @@ export class SteeringNetwork implements Disposable {
   /** What was wanted when it was last made, by name. */
   #made: ReadonlyMap<string, string> = new Map();
   #ifindex = 0;
+  #entryIfindex = 0;
   #restored = 0;
   #failure: SteeringNetworkError | undefined;
   #soon: NodeJS.Timeout | undefined;
@@ -82,6 +83,11 @@ export class SteeringNetwork implements Disposable {
   /** Of the device at which packets come in again. It has another one after the event `device`. */
   get ifindex(): number {
     return this.#ifindex;
+  }
+
+  /** Of its other end, by which what Envoy's own sockets send gets there. It has another one when the device has. */
+  get entryIfindex(): number {
+    return this.#entryIfindex;
   }
 
   /** All that there must be, as it is now. @throws SteeringNetworkError */
@@ -118,6 +124,7 @@ export class SteeringNetwork implements Disposable {
     this.#made = new Map(this.#parts.items().map(({ name, wanted }) => [name, wanted]));
     const earlier = this.#ifindex;
     this.#ifindex = this.#parts.device.ifindex ?? 0;
+    this.#entryIfindex = this.#parts.device.entryIfindex ?? 0;
     if (earlier !== 0 && this.#ifindex !== earlier) this.#onEvent({ kind: 'device', ifindex: this.#ifindex });
   }
 

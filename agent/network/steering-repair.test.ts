@@ -28,12 +28,27 @@ describe('what others do to the node’s network', needs('root', 'netns', 'ipv6'
       items: CHAINS,
     },
     'a chain beside ours': { change: () => run('nft', 'add', 'chain', 'inet', 'sluice', 'other'), items: ['inet sluice other'] },
-    'a rule of IPv4': { change: () => run('ip', 'rule', 'del', 'pref', '11'), items: ['ipv4 rule'] },
-    'a rule of IPv6': { change: () => run('ip', '-6', 'rule', 'del', 'pref', '11'), items: ['ipv6 rule'] },
+    'a rule of IPv4': { change: () => run('ip', 'rule', 'del', 'pref', '11'), items: ['ipv4 rule to table 2004'] },
+    'a rule of IPv6': { change: () => run('ip', '-6', 'rule', 'del', 'pref', '11'), items: ['ipv6 rule to table 2004'] },
+    'the rule for what Envoy sends itself': {
+      change: () => run('ip', 'rule', 'del', 'fwmark', '0xd01/0xf01'),
+      items: ['ipv4 rule to table 2005'],
+    },
+    'the rule of IPv6 for what Envoy sends itself': {
+      change: () => run('ip', '-6', 'rule', 'del', 'fwmark', '0xd01/0xf01'),
+      items: ['ipv6 rule to table 2005'],
+    },
     'the routes': { change: () => run('ip', 'route', 'flush', 'table', '2004'), items: ['ipv4 table 2004'] },
     'the routes of IPv6': { change: () => run('ip', '-6', 'route', 'flush', 'table', '2004'), items: ['ipv6 table 2004'] },
+    'the routes for what Envoy sends itself': {
+      change: () => run('ip', 'route', 'flush', 'table', '2005'),
+      items: ['ipv4 table 2005'],
+    },
     'the device is down': { change: () => run('ip', 'link', 'set', 'steer0', 'down'), items: ['steer0'] },
-    'its other end is down': { change: () => run('ip', 'link', 'set', 'steer1', 'down'), items: ['steer1'] },
+    'its other end is down': {
+      change: () => run('ip', 'link', 'set', 'steer1', 'down'),
+      items: ['steer1', 'ipv4 table 2005', 'ipv6 table 2005'],
+    },
     'smaller packets': { change: () => run('ip', 'link', 'set', 'steer0', 'mtu', '1500', 'arp', 'on'), items: ['steer0'] },
     'a setting of the namespace': { change: () => setSysctl('ipv4/tcp_early_demux', '1'), items: ['net.ipv4.tcp_early_demux'] },
     ports: { change: () => setSysctl('ipv4/ip_local_port_range', '1024 60999'), items: ['net.ipv4.ip_local_port_range'] },
@@ -44,6 +59,10 @@ describe('what others do to the node’s network', needs('root', 'netns', 'ipv6'
     'IPv6 off at the device': {
       change: () => setSysctl('ipv6/conf/steer0/disable_ipv6', '1'),
       items: ['net.ipv6.conf.steer0.disable_ipv6'],
+    },
+    'IPv6 off at its other end': {
+      change: () => setSysctl('ipv6/conf/steer1/disable_ipv6', '1'),
+      items: ['net.ipv6.conf.steer1.disable_ipv6', 'ipv6 table 2005'],
     },
   };
   for (const [what, { change, items }] of Object.entries(CHANGES)) {

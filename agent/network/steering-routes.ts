@@ -1,15 +1,30 @@
-import { type IpFamily, type MarkRule, NetlinkError, type RouteEditor } from '../netlink/index.ts';
-import { LEG_MARKS } from './marks.ts';
+import { type DefaultRoute, type IpFamily, type MarkRule, NetlinkError, type RouteEditor } from '../netlink/index.ts';
+import { LED_MARK, LEG_MARKS } from './marks.ts';
 import type { NetworkItem, NetworkPart } from './network-item.ts';
+import { STEERING_ENTRY } from './steering-device.ts';
 import type { Sysctls } from './sysctls.ts';
 
-const TABLE = 2004;
 /** Before the rules of network plugins that lead packets for a pod to its device whatever their mark; AWS has its first at 512. */
 const PRIORITY = 11;
-const LOOPBACK = 'lo';
+
+/** Where packets with a mark go, whomever they are addressed to. */
+interface Way {
+  readonly mark: number;
+  readonly mask: number;
+  readonly table: number;
+  readonly type: DefaultRoute['type'];
+  readonly device: string;
+}
+
+const WAYS = [
+  // What was given to Envoy's sockets is delivered on this machine.
+  { mark: LEG_MARKS.toEnvoy, mask: LEG_MARKS.mask, table: 2004, type: 'local', device: 'lo' },
+  // What Envoy's own sockets send to a slot comes in again at the device by which packets for Envoy do.
+  { ...LED_MARK, table: 2005, type: 'unicast', device: STEERING_ENTRY },
+] as const satisfies readonly Way[];
 const GONE = new Set(['ENOENT', 'ESRCH']);
 
-/** What was given to Envoy's sockets is delivered on this machine, whomever it is addressed to. */
+/** Rules and routes for packets that are for Envoy. */
 export class SteeringRoutes implements NetworkPart {
   readonly #sysctls: Sysctls;
   readonly #editor: RouteEditor;
@@ -20,40 +35,45 @@ export class SteeringRoutes implements NetworkPart {
   }
 
   items(): readonly NetworkItem[] {
-    return this.#families().flatMap((family) => [this.#route(family), this.#rule(family)]);
+    return this.#families().flatMap((family) => WAYS.flatMap((way) => [this.#routeItem(family, way), this.#ruleItem(family, way)]));
   }
 
   make(): void {
-    const ifindex = this.#loopback();
-    for (const family of this.#families()) {
-      if (this.#route(family).found === undefined) ignore('EEXIST', () => this.#editor.addRoute({ family, table: TABLE, ifindex }));
-      if (this.#rule(family).found === undefined) ignore('EEXIST', () => this.#editor.addRule(ruleOf(family)));
-    }
+    for (const family of this.#families())
+      for (const way of WAYS) {
+        const route = this.#routeOf(family, way);
+        if (route !== undefined && !this.#editor.hasRoute(route)) ignore('EEXIST', () => this.#editor.addRoute(route));
+        if (!this.#editor.hasRule(ruleOf(family, way))) ignore('EEXIST', () => this.#editor.addRule(ruleOf(family, way)));
+      }
   }
 
   remove(): readonly string[] {
-    const ifindex = this.#loopback();
     // They stay when a machine gives up IPv6.
-    return this.#families('that can be').flatMap((family) => {
-      const removed: string[] = [];
-      if (deleted(() => this.#editor.deleteRule(ruleOf(family))))
-        removed.push(`removed the rule of ${nameOf(family)} that leads to table ${TABLE}`);
-      if (deleted(() => this.#editor.deleteRoute({ family, table: TABLE, ifindex })))
-        removed.push(`removed the routes of ${nameOf(family)} in table ${TABLE}`);
-      return removed;
-    });
+    return this.#families('that can be').flatMap((family) =>
+      WAYS.flatMap((way) => {
+        const removed: string[] = [];
+        const route = this.#routeOf(family, way);
+        if (deleted(() => this.#editor.deleteRule(ruleOf(family, way))))
+          removed.push(`removed the rule of ${nameOf(family)} that leads to table ${way.table}`);
+        if (route !== undefined && deleted(() => this.#editor.deleteRoute(route)))
+          removed.push(`removed the routes of ${nameOf(family)} in table ${way.table}`);
+        return removed;
+      }),
+    );
   }
 
-  #route(family: IpFamily): NetworkItem {
-    const isThere = this.#editor.hasRoute({ family, table: TABLE, ifindex: this.#loopback() });
-    const wanted = `local default dev ${LOOPBACK}`;
-    return { kind: 'route', name: `${family} table ${TABLE}`, wanted, found: isThere ? wanted : undefined };
+  #routeItem(family: IpFamily, way: Way): NetworkItem {
+    const route = this.#routeOf(family, way);
+    const wanted = `${way.type === 'local' ? 'local ' : ''}default dev ${way.device}`;
+    const isThere = route !== undefined && this.#editor.hasRoute(route);
+    return { kind: 'route', name: `${family} table ${way.table}`, wanted, found: isThere ? wanted : undefined };
   }
 
-  #rule(family: IpFamily): NetworkItem {
-    const { priority, mark, mask } = ruleOf(family);
-    const wanted = `${priority}: fwmark 0x${mark.toString(16)}/0x${mask.toString(16)} lookup ${TABLE}`;
-    return { kind: 'rule', name: `${family} rule`, wanted, found: this.#editor.hasRule(ruleOf(family)) ? wanted : undefined };
+  #ruleItem(family: IpFamily, way: Way): NetworkItem {
+    const { priority, mark, mask, table } = ruleOf(family, way);
+    const wanted = `${priority}: fwmark 0x${mark.toString(16)}/0x${mask.toString(16)} lookup ${table}`;
+    const isThere = this.#editor.hasRule(ruleOf(family, way));
+    return { kind: 'rule', name: `${family} rule to table ${table}`, wanted, found: isThere ? wanted : undefined };
   }
 
   #families(which: 'in use' | 'that can be' = 'in use'): readonly IpFamily[] {
@@ -61,13 +81,15 @@ export class SteeringRoutes implements NetworkPart {
     return isIpv6 ? ['ipv4', 'ipv6'] : ['ipv4'];
   }
 
-  #loopback(): number {
-    return this.#editor.findLink(LOOPBACK)?.index ?? 1;
+  /** Undefined where its device is not there. */
+  #routeOf(family: IpFamily, { table, type, device }: Way): DefaultRoute | undefined {
+    const ifindex = this.#editor.findLink(device)?.index;
+    return ifindex === undefined ? undefined : { family, table, type, ifindex };
   }
 }
 
-function ruleOf(family: IpFamily): MarkRule {
-  return { family, priority: PRIORITY, mark: LEG_MARKS.toEnvoy, mask: LEG_MARKS.mask, table: TABLE };
+function ruleOf(family: IpFamily, { mark, mask, table }: Way): MarkRule {
+  return { family, priority: PRIORITY, mark, mask, table };
 }
 
 function nameOf(family: IpFamily): string {

@@ -12,7 +12,7 @@ import {
   socketMarkIs,
   tcpPortWithin,
 } from '../netlink/index.ts';
-import { LEG_MARKS } from './marks.ts';
+import { LED_MARK, LEG_MARKS } from './marks.ts';
 import { SteeringNetworkError } from './network-error.ts';
 import { type NetworkItem, type NetworkPart, NOTHING } from './network-item.ts';
 
@@ -127,13 +127,16 @@ function chainsOf({ first, last }: PortRange): readonly BaseChain[] {
       priority: RAW,
       rules: [[markIs(mask, '==', toEnvoy), notrack()]],
     },
-    // Of an egress listener only: answers of others undo the translation of what they answer, which tracking remembers.
+    // Of an egress listener, and what Envoy sends it itself: answers of others undo the translation of what they answer, which tracking remembers.
     {
       name: 'raw_output',
       type: 'filter',
       hook: 'output',
       priority: RAW,
-      rules: [[markIs(mask, '==', egressListener), notrack()]],
+      rules: [
+        [markIs(mask, '==', egressListener), notrack()],
+        [markIs(LED_MARK.mask, '==', LED_MARK.mark), notrack()],
+      ],
     },
     // Listeners have all of the node's addresses; only what the kernel's programs gave them is theirs. Others on such ports are left alone.
     {

@@ -169,11 +169,11 @@ describe('the doctor on this machine', needs('root', 'bpf'), () => {
     world.open()[Symbol.dispose]();
     assert.match(
       ask().get('steering')?.found ?? '',
-      /^all that steers packets to Envoy is there: sysctl \d+, device 2, netfilter 3, route 2, rule 2$/,
+      /^all that steers packets to Envoy is there: sysctl \d+, device 2, netfilter 3, route 4, rule 4$/,
     );
     sh('ip rule del pref 11; nft add table ip filter; nft add chain ip filter INPUT "{ type filter hook input priority 0; policy drop; }"');
     const checks = ask();
-    assert.equal(checks.get('steering')?.found, 'ipv4 rule is not there, not 11: fwmark 0x200/0xf00 lookup 2004');
+    assert.equal(checks.get('steering')?.found, 'ipv4 rule to table 2004 is not there, not 11: fwmark 0x200/0xf00 lookup 2004');
     assert.equal(checks.get('firewall')?.found, 'the chain INPUT of the table ip filter drops what none of its rules accepts');
     sh('nft delete table ip filter');
   });
