@@ -27,6 +27,8 @@ export type SteeringState = Pick<SteeringNetworkState, 'items' | 'restored' | 'f
 export class Steering implements Disposable {
   readonly #options: SteeringOptions;
   #network: SteeringNetwork | undefined;
+  /** A process before this one may have put older programs there. */
+  #attachedTo: number | undefined;
   #failure: string | undefined;
   #endingFailure: string | undefined;
 
@@ -39,7 +41,9 @@ export class Steering implements Disposable {
     const { datapath, stateFolder, onFailure } = this.#options;
     try {
       this.#network ??= SteeringNetwork.open({ stateFolder, proxyPorts: PROXY_PORTS, onEvent: (event) => this.#onEvent(event) });
-      if (datapath.steering() !== this.#network.ifindex) datapath.attachSteering(this.#network.ifindex);
+      const { ifindex, entryIfindex } = this.#network;
+      if (this.#attachedTo !== ifindex || datapath.steering() !== ifindex) datapath.attachSteering(ifindex, entryIfindex);
+      this.#attachedTo = ifindex;
       this.#failure = undefined;
     } catch (cause) {
       const error = errorOf(cause);

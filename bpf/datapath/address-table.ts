@@ -1,5 +1,6 @@
+import { isIPv6 } from 'node:net';
 import type { BpfMap } from 'libbpf-ts';
-import type { AddressEntry, Identity } from '../../model/index.ts';
+import { type AddressEntry, type Identity, RESERVED_IDENTITIES } from '../../model/index.ts';
 import { now } from './clock.ts';
 import type { Configuration } from './configuration.ts';
 import { fullWhere } from './full.ts';
@@ -10,6 +11,7 @@ import { Turns } from './turns.ts';
 
 /** Entries that are looked at singly in one turn. */
 const AT_ONCE = 256;
+const UNKNOWN: Identity = RESERVED_IDENTITIES.unknown;
 
 export interface AddressChanges {
   /** New ones, or with another identity. */
@@ -44,6 +46,11 @@ export class AddressTable {
   /** What was written last, and before that what was found. */
   *entries(): Generator<AddressEntry> {
     for (const [prefix, identity] of this.#wanted) yield { prefix, identity };
+  }
+
+  /** Who has an address, as the kernel says it. @throws DatapathError `invalid-address` */
+  identityOf(address: string): Identity {
+    return this.#map.get(encodePrefix(`${address}/${isIPv6(address) ? 128 : 32}`)) ?? UNKNOWN;
   }
 
   /**

@@ -72,7 +72,6 @@ export class Datapath implements Disposable {
     this.#pinFolder = pinFolder;
     this.#hooks = new Hooks((name: ProgramName) => loaded.program(name));
     this.#configuration = new Configuration(loaded.map('configuration', ...CODECS.configuration));
-    this.ingress = new IngressSockets(loaded, this.#configuration, pinFolder);
     this.addresses = new AddressTable(loaded.map('addresses', ...CODECS.addresses), this.#configuration);
     const outer: BpfMap<number, number> = loaded.map('verdicts', u32, u32);
     const tries = new VerdictTries(outer, trieFolder(pinFolder), sizes.verdictsOfSubject);
@@ -80,6 +79,7 @@ export class Datapath implements Disposable {
       this.verdicts.movePorts(slots),
     );
     this.verdicts = new VerdictTable(loaded.map('subjects', ...CODECS.subjects), tries, (slot) => this.redirects.get(slot)?.port ?? 0);
+    this.ingress = new IngressSockets(loaded, this.#configuration, pinFolder, this);
     const endpointAddresses = loaded.map('endpoint_addresses', ...CODECS.endpoint_addresses);
     this.endpoints = new EndpointTable(loaded.map('endpoints', ...CODECS.endpoints), endpointAddresses);
   }
@@ -124,17 +124,19 @@ export class Datapath implements Disposable {
    * Has packets that are for Envoy come in again by a device of this network namespace that nothing else uses (`steer0`, see docs/decisions/layer7.md),
    * in place of one before. Until it is done, and when it is undone, what slots decide of is dropped. To be done again for a device that was
    * made anew, which has another number.
+   * @param entryIfindex the device whose packets come in there, by which what Envoy opens for Ingresses gets to slots; 0: there is none, and what slots
+   * decide of is refused
    * @throws as `attachPod`
    */
-  attachSteering(ifindex: number): void {
+  attachSteering(ifindex: number, entryIfindex = 0): void {
     const before = listSteering().filter((each) => each !== ifindex);
     this.#hooks.attachSteering(ifindex);
-    this.#configuration.set({ steer_ifindex: ifindex });
+    this.#configuration.set({ steer_ifindex: ifindex, steer_entry_ifindex: entryIfindex });
     for (const each of before) detach(each);
   }
 
   detachSteering(): void {
-    this.#configuration.set({ steer_ifindex: 0 });
+    this.#configuration.set({ steer_ifindex: 0, steer_entry_ifindex: 0 });
     for (const each of listSteering()) detach(each);
   }
 

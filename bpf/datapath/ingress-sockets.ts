@@ -1,10 +1,12 @@
 import { isIPv6 } from 'node:net';
 import { BpfError, type LoadedObject } from 'libbpf-ts';
-import type { Identity } from '../../model/index.ts';
+import { type Identity, RESERVED_IDENTITIES } from '../../model/index.ts';
+import type { AddressTable } from './address-table.ts';
 import { attachToCgroup, type CgroupPrograms } from './cgroup-programs.ts';
 import type { Configuration } from './configuration.ts';
 import { DatapathError } from './error.ts';
 import { decodeAddress, encodeAddress } from './prefix.ts';
+import type { VerdictTable } from './verdict-table.ts';
 
 /** What judges before what opens: nothing has the address that is not judged as whoever has it. */
 export const INGRESS_PROGRAMS: CgroupPrograms = {
@@ -22,19 +24,35 @@ export interface IngressClient {
   readonly needsAddress: boolean;
 }
 
+/** Where Envoy opened a connection to. */
+export interface Backend {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** @internal */
+export interface IngressTables {
+  readonly addresses: Pick<AddressTable, 'identityOf'>;
+  readonly verdicts: Pick<VerdictTable, 'isEgressPoliced' | 'judgeOpened'>;
+}
+
 const NONE = new Uint8Array(16);
+/** Routes lead nothing to a slot that goes to the node itself. */
+const HOST: Identity = RESERVED_IDENTITIES.host;
 
 /** Gives what Envoy opens for Ingresses the node's ingress address, and judges it. Sockets are known by their mark, see docs/decisions/layer7.md. */
 export class IngressSockets {
   readonly #loaded: LoadedObject;
   readonly #configuration: Configuration;
   readonly #pinFolder: string;
+  readonly #tables: IngressTables;
 
   /** @internal */
-  constructor(loaded: LoadedObject, configuration: Configuration, pinFolder: string) {
+  constructor(loaded: LoadedObject, configuration: Configuration, pinFolder: string, tables: IngressTables) {
     this.#loaded = loaded;
     this.#configuration = configuration;
     this.#pinFolder = pinFolder;
+    this.#tables = tables;
   }
 
   /** As it was written last. */
@@ -54,6 +72,25 @@ export class IngressSockets {
       ingress_ipv6: ipv6 === undefined ? NONE : encodeAddress(ipv6),
       needs_ingress_address: needsAddress ? 1 : 0,
     });
+  }
+
+  /** Whether policy says anything of where Ingresses may go. */
+  isPoliced(): boolean {
+    const { identity } = this.client();
+    return identity !== undefined && this.#tables.verdicts.isEgressPoliced(identity);
+  }
+
+  /**
+   * What the programs say of connections to backends that are opened now.
+   * @returns for each the port of the slot that it is led to, 0 where that is none, undefined where it is refused
+   */
+  judge(backends: readonly Backend[]): readonly (number | undefined)[] {
+    const { identity } = this.client();
+    if (identity === undefined) return backends.map(() => 0);
+    const connections = backends.map(({ address, port }) => ({ peer: this.#tables.addresses.identityOf(address), port }));
+    return this.#tables.verdicts
+      .judgeOpened(identity, connections)
+      .map((slot, index) => (slot && connections[index]?.peer === HOST ? undefined : slot));
   }
 
   /**

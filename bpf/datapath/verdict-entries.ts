@@ -1,5 +1,14 @@
 import type { Codec } from 'libbpf-ts';
-import { ANY, type Decision, type Direction, type DirectionPolicy, type SubjectPolicy, type Verdict } from '../../model/index.ts';
+import {
+  ANY,
+  type Decision,
+  type Direction,
+  type DirectionPolicy,
+  type Identity,
+  IP_PROTOCOLS,
+  type SubjectPolicy,
+  type Verdict,
+} from '../../model/index.ts';
 import { decision as DECISIONS, direction as DIRECTIONS, type verdict, type verdict_key } from './gen/policy.ts';
 
 export type VerdictKey = typeof verdict_key extends Codec<infer T> ? T : never;
@@ -23,6 +32,7 @@ export type VerdictEntries = ReadonlyMap<string, VerdictEntry>;
 /** Peer and direction are always matched whole. */
 const EXACT_BITS = 40;
 const PROTOCOL_BITS = 8;
+const PORT_BITS = 16;
 
 const DECISION_NUMBERS = {
   allow: DECISIONS.DECISION_ALLOW,
@@ -95,6 +105,33 @@ function decodeDecision(decision: number): Decision['kind'] {
 
 export function decodeVerdict(key: VerdictKey, { decision, slot, decided }: VerdictValue): WrittenVerdict {
   return { ...decodeKey(key), decision: decodeDecision(decision), slot, decided };
+}
+
+/** A connection of TCP that an identity opens. */
+export interface OpenedTo {
+  readonly peer: Identity;
+  readonly port: number;
+}
+
+/** Under which a trie has what matches it best, of the peer and of any. */
+export function keysOf({ peer, port }: OpenedTo): readonly [ofPeer: VerdictKey, ofAny: VerdictKey] {
+  const key = {
+    length: EXACT_BITS + PROTOCOL_BITS + PORT_BITS,
+    direction: DIRECTIONS.EGRESS,
+    protocol: IP_PROTOCOLS.TCP,
+    port: Uint8Array.of(port >> 8, port & 0xff),
+  };
+  return [
+    { ...key, peer },
+    { ...key, peer: ANY },
+  ];
+}
+
+/** Of the one for the peer and the one for any: the higher decision, then the longer match, then the peer's own. As in `bpf/programs/verdict.h`. */
+export function prevailing(ofPeer: VerdictValue | undefined, ofAny: VerdictValue | undefined): VerdictValue | undefined {
+  if (!ofPeer || !ofAny) return ofPeer ?? ofAny;
+  if (ofPeer.decision !== ofAny.decision) return ofPeer.decision > ofAny.decision ? ofPeer : ofAny;
+  return ofAny.length > ofPeer.length ? ofAny : ofPeer;
 }
 
 function* entriesOf(direction: number, { verdicts }: DirectionPolicy, portOf: PortOf): Generator<VerdictEntry> {

@@ -2,12 +2,12 @@ import type { BpfMap, Codec } from 'libbpf-ts';
 import type { DirectionPolicy, Identity, SubjectPolicy } from '../../model/index.ts';
 import { now } from './clock.ts';
 import { fullWhere } from './full.ts';
-import type { subject as SUBJECT } from './gen/policy.ts';
+import { decision as DECISIONS, direction as DIRECTIONS, type subject as SUBJECT } from './gen/policy.ts';
 import { Pace } from './pace.ts';
 import type { Repair } from './repair.ts';
 import { Turns } from './turns.ts';
 import { comparePolicies, planVerdictChange, type StepwiseChange } from './verdict-change.ts';
-import { decodeVerdict, type PortOf, slotsOf, type WrittenVerdict } from './verdict-entries.ts';
+import { decodeVerdict, keysOf, type OpenedTo, type PortOf, prevailing, slotsOf, type WrittenVerdict } from './verdict-entries.ts';
 import { compareWithTrie, removeEntries, type Trie, type VerdictTries, writeEntries } from './verdict-tries.ts';
 
 type SubjectValue = typeof SUBJECT extends Codec<infer T> ? T : never;
@@ -50,6 +50,28 @@ export class VerdictTable {
   *entries(subject: Identity): Generator<WrittenVerdict> {
     using trie = this.#tries.open(subject);
     for (const [key, value] of trie?.entries() ?? []) yield decodeVerdict(key, value);
+  }
+
+  /** Whether the kernel has anything to say of what a subject opens. */
+  isEgressPoliced(subject: Identity): boolean {
+    return this.#subjects.get(subject)?.is_policed[DIRECTIONS.EGRESS] === 1;
+  }
+
+  /**
+   * What the kernel says of connections that a subject opens.
+   * @returns for each the port of the slot that decides, 0 where none does, undefined where it may not be
+   */
+  judgeOpened(subject: Identity, connections: readonly OpenedTo[]): readonly (number | undefined)[] {
+    const flags = this.#subjects.get(subject);
+    using trie = this.#tries.open(subject);
+    return connections.map((connection) => {
+      if (!flags || !trie) return undefined;
+      const [ofPeer, ofAny] = keysOf(connection);
+      const verdict = prevailing(trie.get(ofPeer), trie.get(ofAny));
+      if (!verdict) return flags.default_deny[DIRECTIONS.EGRESS] === 1 ? undefined : 0;
+      if (verdict.decision === DECISIONS.DECISION_ALLOW) return 0;
+      return verdict.decision === DECISIONS.DECISION_SLOT && verdict.slot !== 0 ? verdict.slot : undefined;
+    });
   }
 
   /**

@@ -69,7 +69,9 @@ struct configuration {
 	ADDRESS(ingress_ipv6);
 	/* Whether it may go to nobody of the cluster without one. */
 	__u8 needs_ingress_address;
-	__u8 pad_at_end[7];
+	__u8 pad_at_end[3];
+	/* The device that leads to `steer_ifindex`, for what Envoy's own sockets send to slots; 0: there is none. */
+	__u32 steer_entry_ifindex;
 };
 
 /* Of a pod whose address what Envoy opens for Ingresses has, or had while another did not take its place. */

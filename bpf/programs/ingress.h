@@ -14,6 +14,7 @@
 #include "identity.h"
 #include "outcome.h"
 #include "proxy.h"
+#include "proxy-sockets.h"
 #include "verdict.h"
 
 /*
@@ -26,6 +27,8 @@
 
 #define AF_INET 2
 #define AF_INET6 10
+#define SOL_SOCKET 1
+#define SO_MARK 36
 
 /* Undefined for all other sockets. */
 static __always_inline const struct configuration *configuration_for(struct bpf_sock *sk, __u32 kind)
@@ -68,12 +71,10 @@ static __always_inline enum outcome judge_as_node(const struct configuration *co
 	return configuration->needs_ingress_address && is_policed_peer(identity_of(wanted)) ? DROPPED_NO_ENDPOINT : PASSED_UNJUDGED;
 }
 
-/* Rules of layer 7 cannot be asked here, so where they would decide nothing passes. */
 static __noinline int judge_ingress(const struct configuration *configuration, struct attempt *attempt)
 {
 	__u32 identity = configuration->ingress_identity;
 	struct subject *found, subject;
-	enum outcome outcome;
 
 	if (identity == 0)
 		return PASSED_UNJUDGED;
@@ -83,16 +84,52 @@ static __noinline int judge_ingress(const struct configuration *configuration, s
 	subject = *found;
 	if (subject.identity != identity)
 		return DROPPED_NO_POLICY;
-	outcome = judge_attempt(&subject, attempt);
-	return outcome == PASSED_STEERED ? DROPPED_SLOT : outcome;
+	return judge_attempt(&subject, attempt);
 }
 
-/* To a backend. */
-static __always_inline enum outcome judge_opened(const struct configuration *configuration, const __u8 *wanted, __u16 port)
+/* To a backend. `slot`, 0 before: that whose rules decide. Routes cannot lead to it what goes to this node's own addresses. */
+static __always_inline enum outcome judge_opened(const struct configuration *configuration, const __u8 *wanted, __u16 port, __u16 *slot)
 {
 	struct attempt attempt = { .peer = identity_of(wanted), .protocol = IPPROTO_TCP, .port = port, .direction = EGRESS };
+	enum outcome outcome = judge_ingress(configuration, &attempt);
 
-	return judge_ingress(configuration, &attempt);
+	if (outcome == PASSED_STEERED && (attempt.peer == IDENTITY_HOST || configuration->steer_entry_ifindex == 0))
+		return DROPPED_SLOT;
+	*slot = attempt.slot;
+	return outcome;
+}
+
+/* Has all that the socket will send led to the slot's listener. */
+static __always_inline bool lead(struct bpf_sock_addr *ctx, __u16 slot)
+{
+	__u32 mark = MARK_INGRESS_LED | (__u32)slot << MARK_PORT_SHIFT;
+
+	return slot == 0 || !bpf_setsockopt(ctx, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
+}
+
+/* What was opened before something changed, by way of another slot, or of one or none while it is the other way round now. */
+static __always_inline enum outcome judge_way(const struct configuration *configuration, const struct __sk_buff *skb, __u32 mark, __u16 slot)
+{
+	if (slot == 0)
+		return is_led(mark) ? DROPPED_OTHER_SLOT : PASSED_UNJUDGED;
+	if (!is_led(mark) || slot_of_mark(mark) != slot)
+		return DROPPED_OTHER_SLOT;
+	/* Routes may have changed. */
+	return skb->ifindex == configuration->steer_entry_ifindex ? PASSED_STEERED : DROPPED_NO_PROXY;
+}
+
+/* Whether a packet at a socket's cgroup is a reset: who hears of the end by it learns nothing else. */
+static __always_inline bool is_reset(struct __sk_buff *skb)
+{
+	__u32 at = sizeof(struct ipv6hdr);
+	__u8 first = 0, flags = 0;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (bpf_skb_load_bytes(skb, 0, &first, sizeof(first)))
+			return false;
+		at = (first & 0xf) * 4;
+	}
+	return !bpf_skb_load_bytes(skb, at + TCP_FLAGS_WORD_AT + 1, &flags, sizeof(flags)) && (flags & TCP_RST);
 }
 
 /*
@@ -113,13 +150,16 @@ static __always_inline enum outcome judge_accepted(const struct configuration *c
 						   const __u8 *source, __u16 port)
 {
 	struct attempt attempt = { .peer = identity_of(source), .protocol = IPPROTO_TCP, .port = port, .direction = INGRESS };
+	enum outcome outcome;
 
 	/* Of loopback, where nobody else sends from. */
 	if (is_martian_source(source))
 		attempt.peer = IDENTITY_HOST;
 	else if (attempt.peer == IDENTITY_HOST && is_identity_mark(skb->mark))
 		attempt.peer = marked_identity(skb->mark);
-	return judge_ingress(configuration, &attempt);
+	outcome = judge_ingress(configuration, &attempt);
+	/* Rules of layer 7 cannot be asked here, so where they would decide nothing passes. */
+	return outcome == PASSED_STEERED ? DROPPED_SLOT : outcome;
 }
 
 #endif

@@ -193,7 +193,6 @@ static __always_inline enum outcome judge_steered(struct door *door, const struc
 						  enum outcome otherwise)
 {
 	__u32 mark = door->skb->mark;
-	struct bpf_sock *socket, *full;
 	bool is_answer = connection->opened != door->heading;
 
 	if (connection->is_severed && (is_answer || ((packet->layer4.tcp_flags & TCP_RST) && !connection->is_reset)))
@@ -209,12 +208,7 @@ static __always_inline enum outcome judge_steered(struct door *door, const struc
 		return kind_of_mark(mark) == MARK_EGRESS_LISTENER ? otherwise : DROPPED_BESIDE_PROXY;
 	if (kind_of_mark(mark) != MARK_INGRESS_UPSTREAM)
 		return PASSED_STEERED;
-	/* Others use the upper bits of packets' marks, such as Calico; what Envoy's socket has stays. */
-	socket = door->skb->sk;
-	full = socket ? bpf_sk_fullsock(socket) : 0;
-	if (full && kind_of_mark(full->mark) == MARK_INGRESS_UPSTREAM)
-		mark = full->mark;
-	return slot_of_mark(mark) == connection->slot ? otherwise : DROPPED_OTHER_SLOT;
+	return slot_of_mark(mark_of_origin(door->skb)) == connection->slot ? otherwise : DROPPED_OTHER_SLOT;
 }
 
 static __always_inline enum outcome begin_connection(struct door *door, const struct connection_key *key, const struct packet *packet,

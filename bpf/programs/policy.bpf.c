@@ -142,19 +142,22 @@ static __always_inline enum outcome judge_from_pod(struct door *door, struct pac
 
 /*
  * What answers Envoy where it has a pod's own address to an egress slot, or the ingress address: an upstream of an ingress slot is answered by a pod
- * of this node.
+ * of this node. What Ingresses send by way of a slot is answered by the slot's listener and nobody else.
  */
 static __always_inline bool is_for_opener(const struct door *door, const struct packet *packet)
 {
 	__u32 kind = kind_of_mark(door->skb->mark);
-	bool may_be = may_be_for_upstream(packet) ||
-		      (packet->protocol == IPPROTO_TCP && !opens_tcp(packet) && has_ingress_address(door->configuration, &door->endpoint));
+	bool is_by_slot = kind == MARK_EGRESS_LISTENER;
+	bool may_be_for_ingress =
+		packet->protocol == IPPROTO_TCP && !opens_tcp(packet) && has_ingress_address(door->configuration, &door->endpoint);
 	__u32 mark;
 
-	if (!may_be || !door->has_subject || kind == MARK_EGRESS_LISTENER || kind == MARK_INGRESS_UPSTREAM)
+	if (!may_be_for_ingress && (is_by_slot || !may_be_for_upstream(packet)))
+		return false;
+	if (!door->has_subject || kind == MARK_INGRESS_UPSTREAM)
 		return false;
 	mark = mark_of_receiver(door->skb, packet);
-	return is_ingress(mark) || kind_of_mark(mark) == MARK_EGRESS_UPSTREAM;
+	return is_ingress(mark) ? is_led(mark) == is_by_slot : !is_by_slot && kind_of_mark(mark) == MARK_EGRESS_UPSTREAM;
 }
 
 static __always_inline enum outcome judge_to_pod(struct door *door, struct packet *packet)
@@ -290,9 +293,14 @@ SEC("tc")
 int from_steer(struct __sk_buff *skb)
 {
 	struct packet packet = {};
-	__u16 slot = slot_of_mark(skb->mark);
-	enum direction heading = skb->mark & 1 ? EGRESS : INGRESS;
+	__u32 origin = mark_of_origin(skb);
+	enum direction heading;
+	__u16 slot;
 
+	if (is_led(origin))
+		skb->mark = MARK_TO_STEER | EGRESS | (origin & MARK_PORT_BITS);
+	slot = slot_of_mark(skb->mark);
+	heading = skb->mark & 1 ? EGRESS : INGRESS;
 	if (kind_of_mark(skb->mark) != MARK_TO_STEER || is_drop(parse_packet(skb, &packet, 0, 0)))
 		return TC_ACT_SHOT;
 	bpf_skb_change_type(skb, PACKET_HOST);
@@ -317,16 +325,17 @@ int ingress_connect4(struct bpf_sock_addr *ctx)
 	struct sockaddr_in own = { .sin_family = AF_INET };
 	__u8 wanted[ADDRESS_BYTES] __attribute__((aligned(4)));
 	const struct configuration *configuration = configuration_for(ctx->sk, MARK_INGRESS);
+	__u16 slot = 0;
 
 	if (!configuration)
 		return PROCEED;
 	map_ipv4(wanted, ctx->user_ip4);
-	if (is_drop(judge_opened(configuration, wanted, bpf_ntohs((__u16)ctx->user_port))))
+	if (is_drop(judge_opened(configuration, wanted, bpf_ntohs((__u16)ctx->user_port), &slot)))
 		return REFUSE;
 	own.sin_addr.s_addr = words_of(configuration->ingress_ipv4)[3];
 	if (own.sin_addr.s_addr == 0)
-		return answer(EGRESS, judge_as_node(configuration, wanted), 0);
-	return bpf_bind(ctx, (struct sockaddr *)&own, sizeof(own)) ? REFUSE : PROCEED;
+		return answer(EGRESS, slot ? DROPPED_SLOT : judge_as_node(configuration, wanted), 0);
+	return lead(ctx, slot) && !bpf_bind(ctx, (struct sockaddr *)&own, sizeof(own)) ? PROCEED : REFUSE;
 }
 
 SEC("cgroup/connect6")
@@ -336,6 +345,7 @@ int ingress_connect6(struct bpf_sock_addr *ctx)
 	__u8 wanted[ADDRESS_BYTES] __attribute__((aligned(4)));
 	const struct configuration *configuration = configuration_for(ctx->sk, MARK_INGRESS);
 	__u32 *words = (__u32 *)wanted;
+	__u16 slot = 0;
 
 	if (!configuration)
 		return PROCEED;
@@ -343,12 +353,12 @@ int ingress_connect6(struct bpf_sock_addr *ctx)
 	words[1] = ctx->user_ip6[1];
 	words[2] = ctx->user_ip6[2];
 	words[3] = ctx->user_ip6[3];
-	if (is_drop(judge_opened(configuration, wanted, bpf_ntohs((__u16)ctx->user_port))))
+	if (is_drop(judge_opened(configuration, wanted, bpf_ntohs((__u16)ctx->user_port), &slot)))
 		return REFUSE;
 	copy_address((__u8 *)&own.sin6_addr, is_ipv4(wanted) ? configuration->ingress_ipv4 : configuration->ingress_ipv6);
 	if (is_unspecified_ipv6((__u8 *)&own.sin6_addr))
-		return answer(EGRESS, judge_as_node(configuration, wanted), 0);
-	return bpf_bind(ctx, (struct sockaddr *)&own, sizeof(own)) ? REFUSE : PROCEED;
+		return answer(EGRESS, slot ? DROPPED_SLOT : judge_as_node(configuration, wanted), 0);
+	return lead(ctx, slot) && !bpf_bind(ctx, (struct sockaddr *)&own, sizeof(own)) ? PROCEED : REFUSE;
 }
 
 /* Each packet is judged, so that what is not allowed any more ends. */
@@ -359,7 +369,8 @@ int ingress_egress(struct __sk_buff *skb)
 	__u8 source[ADDRESS_BYTES] __attribute__((aligned(4)));
 	__u8 wanted[ADDRESS_BYTES] __attribute__((aligned(4)));
 	struct bpf_sock *sk = skb->sk;
-	enum outcome outcome;
+	enum outcome outcome, by_source;
+	__u16 slot = 0;
 
 	sk = sk ? bpf_sk_fullsock(sk) : 0;
 	if (!sk)
@@ -370,10 +381,14 @@ int ingress_egress(struct __sk_buff *skb)
 	if (!read_address(skb, offsetof(struct iphdr, saddr), offsetof(struct ipv6hdr, saddr), source) ||
 	    !read_address(skb, offsetof(struct iphdr, daddr), offsetof(struct ipv6hdr, daddr), wanted))
 		return REFUSE;
-	outcome = judge_opened(configuration, wanted, bpf_ntohs(sk->dst_port));
+	by_source = judge_source(configuration, source, wanted);
+	if (is_drop(by_source))
+		return answer(EGRESS, by_source, skb->len);
+	outcome = judge_opened(configuration, wanted, bpf_ntohs(sk->dst_port), &slot);
 	if (!is_drop(outcome))
-		outcome = judge_source(configuration, source, wanted);
-	return answer(EGRESS, outcome, skb->len);
+		outcome = judge_way(configuration, skb, sk->mark, slot);
+	/* So that the other side hears of it where the enforcer ends what may not be any more. */
+	return is_drop(outcome) && is_reset(skb) ? PROCEED : answer(EGRESS, outcome, skb->len);
 }
 
 SEC("cgroup_skb/ingress")

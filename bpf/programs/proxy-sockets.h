@@ -66,6 +66,18 @@ static __always_inline struct bpf_sock *socket_for(struct __sk_buff *skb, const 
 	return find_socket(skb, &tuple, packet->is_ipv6);
 }
 
+/* The mark of who sent a packet. Others use the upper bits of packets' marks, such as Calico; what Envoy's socket has stays. */
+static __always_inline __u32 mark_of_origin(struct __sk_buff *skb)
+{
+	struct bpf_sock *socket = skb->sk;
+	struct bpf_sock *full = socket ? bpf_sk_fullsock(socket) : 0;
+	__u32 mark = skb->mark;
+
+	if (!full || kind_of_mark(full->mark) != kind_of_mark(mark))
+		return mark;
+	return full->mark;
+}
+
 /* Each mark is read by itself: the kernel knows by the type where it may be read, and the compiler would make one load of all. */
 static __always_inline __u32 apart(__u32 value)
 {

@@ -23,9 +23,13 @@
 #define MARK_INGRESS_UPSTREAM 0x00000c00
 /* What Envoy opens for Ingresses, with the node's ingress address. */
 #define MARK_INGRESS 0x00000d00
+/* It is led to the listener of an egress slot, the port of which it has: routes lead it to the device by which packets for Envoy come in again. */
+#define MARK_INGRESS_LED 0x00000d01
+#define MARK_LED_BITS 0x00000f01
 /* Listeners of Ingresses, and what they accepted. */
 #define MARK_INGRESS_SERVER 0x00000e00
 #define MARK_PORT_SHIFT 16
+#define MARK_PORT_BITS 0xffff0000
 
 /* Envoy's own connections begin here, and no pod's does that leaves the choice to the kernel. */
 #define FIRST_UPSTREAM_PORT 61000
@@ -74,6 +78,11 @@ static __always_inline bool is_upstream(__u32 mark)
 static __always_inline bool is_ingress(__u32 mark)
 {
 	return kind_of_mark(mark) == MARK_INGRESS;
+}
+
+static __always_inline bool is_led(__u32 mark)
+{
+	return (mark & MARK_LED_BITS) == MARK_INGRESS_LED;
 }
 
 /* Whether Envoy opened a connection. */

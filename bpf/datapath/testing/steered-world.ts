@@ -104,6 +104,11 @@ export class SteeredWorld implements AsyncDisposable {
     return this.#steering.ifindex;
   }
 
+  /** Of its other end, by which what Envoy's own sockets send gets there. */
+  get steeringEntry(): number {
+    return this.#steering.entryIfindex;
+  }
+
   async setPolicies({ web = OPEN, client = OPEN }: WorldPolicies): Promise<void> {
     await this.datapath.verdicts.set([
       { subject: WEB, ingress: web, egress: OPEN },
@@ -178,7 +183,7 @@ export class SteeredWorld implements AsyncDisposable {
       datapath.attachPod(pod.ifindex);
     }
     datapath.attachNetwork(pods.outside.ifindex);
-    datapath.attachSteering(this.steeringDevice);
+    datapath.attachSteering(this.steeringDevice, this.steeringEntry);
   }
 }
 
