@@ -109,7 +109,8 @@ export class NodeEnforcement implements AsyncDisposable {
     await this.#datapath.verdicts.set(policies);
     for (const { identity, labels } of read(IDENTITY_TYPE, decodeIdentity)) this.#labels.set(identity, labels);
     for (const name of removed(IDENTITY_TYPE)) this.#labels.delete(Number(name));
-    await this.#setAddresses(read(ADDRESS_TYPE, decodeAddress), removed(ADDRESS_TYPE));
+    const [addresses, goneAddresses] = [read(ADDRESS_TYPE, decodeAddress), removed(ADDRESS_TYPE)];
+    await this.#setAddresses(addresses, goneAddresses);
     await this.#options.services?.take({
       services: read(SERVICE_TYPE, decodeService),
       slices: read(ENDPOINT_SLICE_TYPE, decodeSlice),
@@ -125,6 +126,7 @@ export class NodeEnforcement implements AsyncDisposable {
     // Who newcomers may be depends on the policies of those who are awaited.
     else if (policies.length > 0) await this.#doors.set(this.#wanted());
     this.#setIngress();
+    if (policies.length + addresses.length + goneAddresses.length > 0) this.#options.ingress?.review();
     const gone = removed(SUBJECT_POLICY_TYPE).map(Number);
     for (const subject of gone) this.#policies.delete(subject);
     await this.#datapath.verdicts.remove(gone);

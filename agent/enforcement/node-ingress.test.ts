@@ -23,9 +23,16 @@ class Scene {
   readonly failures: string[] = [];
   /** Connections of the node, by their addresses, with their marks. */
   readonly open = new Map<string, number>();
+  /** By the port of a backend, which it may be reached by way of; undefined: no policy says anything. */
+  slots: ReadonlyMap<number, number> | undefined;
   cgroup: string | undefined = '/cgroup';
   readonly ingress = new NodeIngress({
-    sockets: { setClient: (client) => this.told.push(client), attach: (cgroup) => this.told.push(cgroup) },
+    sockets: {
+      setClient: (client) => this.told.push(client),
+      attach: (cgroup) => this.told.push(cgroup),
+      isPoliced: () => this.slots !== undefined,
+      judge: (backends) => backends.map(({ port }) => (this.slots ? this.slots.get(port) : 0)),
+    },
     steering: { ensure: () => this.told.push('steering') },
     findCgroup: () => {
       if (this.cgroup === undefined) throw new Error('no cgroup');
@@ -35,7 +42,16 @@ class Scene {
       list: ({ mark: wanted, mask }) =>
         [...this.open]
           .filter(([, mark]) => (mark & mask) === wanted)
-          .map(([source]): TcpSocket => ({ family: 'ipv4', source, id: new Uint8Array() })),
+          .map(
+            ([source, mark]): TcpSocket => ({
+              family: 'ipv4',
+              source,
+              destination: '10.0.0.2',
+              destinationPort: 80,
+              mark,
+              id: new Uint8Array(),
+            }),
+          ),
       destroy: ({ source }) => this.open.delete(source),
     },
     onFailure: ({ message }) => this.failures.push(message),
@@ -105,6 +121,32 @@ describe("the address of a node's Ingresses", () => {
     assert.deepEqual(open(), ['10.0.0.9', '10.0.0.2', '10.0.0.3']);
     scene.setWith(true);
     assert.deepEqual(open(), ['10.0.0.2', '10.0.0.3']);
+  });
+
+  test('ends connections that would be opened in another way by now', () => {
+    const scene = new Scene();
+    const { open } = scene;
+    scene.set(pod('a', INGRESS, '10.0.0.8'));
+    const review = (mark: number) => {
+      open.set('10.0.0.8', mark);
+      scene.ingress.review();
+      return open.size === 1;
+    };
+    assert.equal(review(0xd00), true, 'no policy says anything');
+    scene.slots = new Map([[80, 10_001]]);
+    assert.equal(review(0xd00), false, 'a slot begins');
+    assert.equal(review(0x2711_0d01), true);
+    scene.slots = new Map([[80, 10_002]]);
+    assert.equal(review(0x2711_0d01), false, 'another slot begins');
+    scene.slots = new Map([[80, 0]]);
+    assert.equal(review(0x2712_0d01), false, 'it ends');
+    assert.equal(review(0xd00), true);
+    scene.slots = new Map();
+    assert.equal(review(0xd00), false, 'it may not be reached');
+    open.set('10.0.0.8', 0x2711_0d01);
+    scene.slots = undefined;
+    scene.ingress.review();
+    assert.equal(open.size, 0, 'the policy is gone');
   });
 
   test('is nothing before anything is told', () => {

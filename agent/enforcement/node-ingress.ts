@@ -3,12 +3,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { IngressClient, IngressSockets } from '../../bpf/datapath/index.ts';
 import { type Identity, type ObjectRef, objectKey, type PodEndpoint } from '../../model/index.ts';
 import { errorOf } from '../error-of.ts';
-import type { TcpSockets } from '../netlink/index.ts';
-import { INGRESS_MARKS, LEG_MARKS } from '../network/index.ts';
+import type { TcpSocket, TcpSockets } from '../netlink/index.ts';
+import { INGRESS_MARKS, LED_MARK, LEG_MARKS } from '../network/index.ts';
 import type { Steering } from './steering.ts';
 
 export interface NodeIngressOptions {
-  readonly sockets: Pick<IngressSockets, 'setClient' | 'attach'>;
+  readonly sockets: Pick<IngressSockets, 'setClient' | 'attach' | 'isPoliced' | 'judge'>;
   /** By which answers get to Envoy. */
   readonly steering: Pick<Steering, 'ensure'>;
   /** The cgroup of all processes of the node. @throws where there is none */
@@ -39,6 +39,8 @@ export class NodeIngress {
   /** Undefined before anything was told. */
   #client: IngressClient | undefined;
   #isInForce = false;
+  /** Whether policy said where these may go, as far as is known. */
+  #wasPoliced = true;
   #failure: string | undefined;
   #whyStale: string | undefined;
   /** Addresses that Ingresses of this node may have connections with, and those that they had. */
@@ -82,6 +84,13 @@ export class NodeIngress {
     this.#put(client);
   }
 
+  /** Ends what policy, or who is who, does not allow any more in the way that it was opened. To be called after what changes either. */
+  review(): void {
+    const isPoliced = this.#options.sockets.isPoliced();
+    if (isPoliced || this.#wasPoliced) this.#endStale();
+    this.#wasPoliced = isPoliced;
+  }
+
   /** Tries again what failed, and puts the programs in the place of others. */
   reconcile(): void {
     if (this.#client) this.#put(this.#client);
@@ -94,13 +103,17 @@ export class NodeIngress {
     this.#held = addresses;
   }
 
-  /** Envoy keeps connections: nothing would come back by those whose address is gone, and no packet leaves by others that need one. */
+  /**
+   * Envoy keeps connections: nothing would come back by those whose address is gone, and no packet leaves by others that need one, or would be
+   * opened in another way now: to another slot, to one or none while it is the other way round, or not at all.
+   */
   #endStale(): void {
-    const { connections, onFailure } = this.#options;
+    const { connections, sockets, onFailure } = this.#options;
     try {
-      for (const socket of connections.list({ mark: INGRESS_MARKS.client, mask: LEG_MARKS.mask })) {
-        if (this.#held.has(socket.source)) continue;
-        if (this.#client?.needsAddress || this.#left.has(socket.source)) connections.destroy(socket);
+      const all = connections.list({ mark: INGRESS_MARKS.client, mask: LEG_MARKS.mask });
+      const slots = sockets.judge(all.map(({ destination, destinationPort }) => ({ address: destination, port: destinationPort })));
+      for (const [index, socket] of all.entries()) {
+        if (this.#isSourceStale(socket) || slots[index] !== slotOf(socket)) connections.destroy(socket);
       }
       this.#whyStale = undefined;
     } catch (cause) {
@@ -108,6 +121,10 @@ export class NodeIngress {
       if (error.message !== this.#whyStale) onFailure(error);
       this.#whyStale = error.message;
     }
+  }
+
+  #isSourceStale({ source }: TcpSocket): boolean {
+    return !this.#held.has(source) && (this.#client?.needsAddress === true || this.#left.has(source));
   }
 
   #put(client: IngressClient): void {
@@ -126,6 +143,11 @@ export class NodeIngress {
     }
     this.#endStale();
   }
+}
+
+/** The port of the slot that a connection is led to; 0: to none. */
+function slotOf({ mark }: TcpSocket): number {
+  return (mark & LED_MARK.mask) === LED_MARK.mark ? mark >>> 16 : 0;
 }
 
 function keyOf({ pod, uid }: PodEndpoint): string {

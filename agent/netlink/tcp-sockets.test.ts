@@ -74,6 +74,8 @@ for (const { family, client, other, server: at } of [
       const socket = found.find(({ source }) => source === client);
       assert.ok(socket);
       assert.equal(socket.family, family.toLowerCase());
+      assert.deepEqual([socket.destination, socket.destinationPort, socket.mark], [at, PORT, 0xd00]);
+      assert.deepEqual(found.map(({ mark }) => mark).sort(), [0xd00, 0x1_0d00]);
       assert.equal(sockets.destroy(socket), true);
       assert.equal(sockets.destroy(socket), false);
       assert.deepEqual(

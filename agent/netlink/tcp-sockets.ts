@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import { encodeAddress } from '../../bpf/datapath/prefix.ts';
 import { readIpAddress } from './entries.ts';
 import { NetlinkExchange } from './exchange.ts';
-import { encodeAttribute, IS_LITTLE_ENDIAN, viewOf } from './message.ts';
+import { encodeAttribute, IS_LITTLE_ENDIAN, numberIn, readAttributes, viewOf } from './message.ts';
 import { NetlinkError } from './netlink-error.ts';
 
 type Family = 'ipv4' | 'ipv6';
@@ -12,6 +12,11 @@ export interface TcpSocket {
   readonly family: Family;
   /** Its own address, in canonical form. */
   readonly source: string;
+  /** The other side's. */
+  readonly destination: string;
+  readonly destinationPort: number;
+  /** SO_MARK. */
+  readonly mark: number;
   /** By which the kernel knows it. */
   readonly id: Uint8Array;
 }
@@ -36,7 +41,12 @@ const CONNECTED = [1, 2, 4, 5, 8, 9, 11].reduce((bits, state) => bits | (1 << st
 const REQUEST_BYTES = 56;
 const ID_BYTES = 48;
 const ID_AT = { request: 8, answer: 4 } as const;
+/** `struct inet_diag_msg`, in which ports are in network byte order. */
+const ANSWER_BYTES = 72;
+const DESTINATION_PORT_AT = ID_AT.answer + 2;
 const SOURCE_AT = ID_AT.answer + 4;
+const DESTINATION_AT = SOURCE_AT + 16;
+const INET_DIAG_MARK = 15;
 const INET_DIAG_REQ_BYTECODE = 1;
 const BC_MARK_COND = 10;
 const BC_ADDRESS_COND = { local: 7, remote: 8 } as const;
@@ -138,9 +148,15 @@ function encodeCondition(code: number, what: Uint8Array, behind: number): Uint8A
 
 function readSocket(family: Family, body: DataView): TcpSocket {
   const bytes = new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
+  const addressAt = (offset: number) =>
+    readIpAddress(FAMILIES[family], new DataView(body.buffer, body.byteOffset + offset, ADDRESS_BYTES[family])) ?? '';
+  const mark = readAttributes(body, ANSWER_BYTES).get(INET_DIAG_MARK);
   return {
     family,
-    source: readIpAddress(FAMILIES[family], new DataView(body.buffer, body.byteOffset + SOURCE_AT, ADDRESS_BYTES[family])) ?? '',
+    source: addressAt(SOURCE_AT),
+    destination: addressAt(DESTINATION_AT),
+    destinationPort: body.getUint16(DESTINATION_PORT_AT),
+    mark: mark ? numberIn(mark) : 0,
     id: bytes.slice(ID_AT.answer, ID_AT.answer + ID_BYTES),
   };
 }
