@@ -47,7 +47,8 @@ export const DIAGNOSTIC_CODES = {
   },
   IngressLayer7NotEnforced: {
     severity: 'error',
-    meaning: 'A rule of layer 7 is about Ingresses themselves (`reserved:ingress`), where it is not enforced. It allows nothing.',
+    meaning:
+      'A rule of layer 7 says what clients may ask of Ingresses (`ingress` of `reserved:ingress`), where it is not enforced. It allows nothing.',
   },
   IdentityMissing: {
     severity: 'warning',

@@ -9,6 +9,7 @@ function reservedLabels(party: Party): readonly string[] {
     case 'pod':
       return [];
     case 'host':
+    case 'ingress':
     case 'unmanaged':
       return [party.kind];
     case 'remote-node':

@@ -2,7 +2,7 @@ import { hasLabel, labelReader } from './cilium-labels.ts';
 import { isWithin, selects } from './match.ts';
 import type { Opinion, Question } from './network-policy.ts';
 import type { PlainObject, PlainSelector } from './objects.ts';
-import { namespaceOf, type Party, portsByName } from './parties.ts';
+import { isIngressHolder, namespaceOf, type Party, partyOf, portsByName } from './parties.ts';
 import type { Asked, PlainHttpRule } from './talk.ts';
 
 interface PlainRule {
@@ -65,8 +65,8 @@ function rulesOf(spec: PlainSpec, list: string): readonly PlainRule[] {
 }
 
 function isSubject(policy: PlainObject, selector: PlainSelector, { objects, subject }: Question): boolean {
-  if (policy.kind === 'CiliumNetworkPolicy' && namespaceOf(policy) !== namespaceOf(subject)) return false;
-  return selects(selector, labelReader(objects, { kind: 'pod', address: '', pod: subject }));
+  if (policy.kind === 'CiliumNetworkPolicy' && (namespaceOf(policy) !== namespaceOf(subject) || isIngressHolder(subject))) return false;
+  return selects(selector, labelReader(objects, partyOf(subject, '')));
 }
 
 const PEER_MEMBERS = ['Endpoints', 'CIDR', 'CIDRSet', 'Entities', 'Services'] as const;

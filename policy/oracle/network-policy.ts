@@ -1,6 +1,6 @@
 import { isWithin, selects } from './match.ts';
 import type { PlainNetworkPolicy, PlainObject, PlainPeer, PlainPod, PlainPort } from './objects.ts';
-import { namespaceLabels, namespaceOf, type Party, portsByName } from './parties.ts';
+import { isIngressHolder, namespaceLabels, namespaceOf, type Party, portsByName } from './parties.ts';
 import type { Asked } from './talk.ts';
 
 /** What policies of one sort say of a packet: whether they isolate the pod, and whether one of them denies it or allows it as it is. */
@@ -30,6 +30,7 @@ export function askNetworkPolicies(question: Question): Opinion {
   const selecting = policies.filter(
     (policy) =>
       namespaceOf(policy) === namespaceOf(subject) &&
+      !isIngressHolder(subject) &&
       selects(policy.spec.podSelector ?? {}, (key) => subject.metadata.labels?.[key]) &&
       isAbout(policy, direction),
   );

@@ -4,6 +4,8 @@ import type { PlainNode, PlainObject, PlainPod } from './objects.ts';
 /** Who has an address, as seen from a pod. */
 export type Party =
   | { readonly kind: 'pod'; readonly address: string; readonly pod: PlainPod }
+  /** A pod whose address is that of a node's Ingresses, which is none to policies. */
+  | { readonly kind: 'ingress'; readonly address: string }
   /** The node that the other end runs on, or one of the others. */
   | { readonly kind: 'host' | 'remote-node'; readonly address: string; readonly isApiServer: boolean }
   /** Of the pods' network, and no pod's. */
@@ -32,13 +34,22 @@ export function podAt(objects: readonly PlainObject[], address: string): PlainPo
 /** @param seenFrom the pod at the other end */
 export function partyAt(objects: readonly PlainObject[], address: string, seenFrom: PlainPod): Party {
   const pod = podAt(objects, address);
-  if (pod) return { kind: 'pod', address, pod };
+  if (pod) return partyOf(pod, address);
   const isApiServer = apiServerAddresses(objects).includes(address);
   const node = nodesOf(objects).find(({ status }) => status?.addresses?.some((each) => each.address === address));
   if (node) return { kind: node.metadata.name === seenFrom.spec.nodeName ? 'host' : 'remote-node', address, isApiServer };
   if (isApiServer) return { kind: 'world', address, isApiServer };
   const isPodNetwork = nodesOf(objects).some(({ spec }) => spec?.podCIDRs?.some((prefix) => isWithin(address, prefix)));
   return isPodNetwork ? { kind: 'unmanaged', address } : { kind: 'world', address, isApiServer };
+}
+
+export function partyOf(pod: PlainPod, address: string): Party {
+  return isIngressHolder(pod) ? { kind: 'ingress', address } : { kind: 'pod', address, pod };
+}
+
+/** Whether policies are about it as about `reserved:ingress`. */
+export function isIngressHolder(pod: PlainPod): boolean {
+  return namespaceOf(pod) === 'sluice-system' && pod.metadata.labels?.['sluice.io/ingress-address'] !== undefined;
 }
 
 function apiServerAddresses(objects: readonly PlainObject[]): string[] {
