@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { BpfError, type BpfMap, type LoadedObject, ObjectSpec, u32 } from 'libbpf-ts';
 import { AddressTable } from './address-table.ts';
@@ -12,7 +12,7 @@ import { DatapathError } from './error.ts';
 import { decodeFlowEvent, type FlowEvent } from './flows.ts';
 import { maps as CODECS, flow_event } from './gen/policy.ts';
 import { detach, Hooks, listAttached, type ProgramName } from './hooks.ts';
-import { INGRESS_PROGRAMS, IngressSockets } from './ingress-sockets.ts';
+import { INGRESS_PROGRAMS, IngressSockets, ingressLookupPin } from './ingress-sockets.ts';
 import { configureMaps, type DatapathSizes, DEFAULT_SIZES, makePinFolder, removePins, trieFolder } from './pins.ts';
 import { RedirectTable } from './redirect-table.ts';
 import { VerdictTable } from './verdict-table.ts';
@@ -202,6 +202,7 @@ export class Datapath implements Disposable {
 
 /** What `Datapath.cleanUp` does, where there is none. Folders that others have files in stay. */
 export function cleanUpDatapath(pinFolder: string): void {
+  rmSync(ingressLookupPin(pinFolder), { force: true });
   detachFromCgroups(INGRESS_PROGRAMS, pinFolder);
   for (const ifindex of listAttached().keys()) detach(ifindex);
   if (existsSync(pinFolder)) removePins(pinFolder);

@@ -57,7 +57,7 @@ describe('what Envoy opens for Ingresses, where rules of layer 7 decide', needs(
   const setEgress = (egress: DirectionPolicy) => world.datapath.verdicts.set([{ subject: INGRESS, ingress: OPEN, egress }]);
 
   async function open(to: string, port = WEB_PORT) {
-    const { talker, said } = await MarkedTalker.open(program, cgroup, to, port);
+    const { talker, said } = await MarkedTalker.open(program, { cgroup }, to, port);
     return { talker, said, [Symbol.asyncDispose]: () => talker[Symbol.asyncDispose]() };
   }
 

@@ -1,16 +1,18 @@
 import { isIPv6 } from 'node:net';
+import { join } from 'node:path';
 import { BpfError, type LoadedObject } from 'libbpf-ts';
 import { type Identity, RESERVED_IDENTITIES } from '../../model/index.ts';
 import type { AddressTable } from './address-table.ts';
 import { attachToCgroup, type CgroupPrograms } from './cgroup-programs.ts';
 import type { Configuration } from './configuration.ts';
 import { DatapathError } from './error.ts';
+import { attachToNetwork } from './network-program.ts';
 import { decodeAddress, encodeAddress } from './prefix.ts';
 import type { VerdictTable } from './verdict-table.ts';
 
 /** What judges before what opens: nothing has the address that is not judged as whoever has it. */
 export const INGRESS_PROGRAMS: CgroupPrograms = {
-  names: ['ingress_ingress', 'ingress_egress', 'ingress_connect4', 'ingress_connect6'],
+  names: ['ingress_ingress', 'ingress_egress', 'ingress_listens', 'ingress_connect4', 'ingress_connect6'],
   folderPrefix: 'ingress_links_',
 };
 
@@ -30,12 +32,18 @@ export interface Backend {
   readonly port: number;
 }
 
+/** Where the link of the program is kept that finds listeners. */
+export function ingressLookupPin(pinFolder: string): string {
+  return join(pinFolder, LOOKUP);
+}
+
 /** @internal */
 export interface IngressTables {
   readonly addresses: Pick<AddressTable, 'identityOf'>;
   readonly verdicts: Pick<VerdictTable, 'isEgressPoliced' | 'judgeOpened'>;
 }
 
+const LOOKUP = 'ingress_lookup';
 const NONE = new Uint8Array(16);
 /** Routes lead nothing to a slot that goes to the node itself. */
 const HOST: Identity = RESERVED_IDENTITIES.host;
@@ -94,16 +102,25 @@ export class IngressSockets {
   }
 
   /**
-   * Puts the programs to work on all sockets of a cgroup and those below it, in place of those that are at work. They stay when this process ends.
+   * Puts the programs to work on all sockets of a cgroup and those below it, and on this process' network, in place of those that are at work. They stay
+   * when this process ends.
    * @param cgroup a folder of the cgroup file system of version 2, see `findRootCgroup`
    * @throws DatapathError `refused`
    */
   attach(cgroup: string): void {
     try {
       attachToCgroup(INGRESS_PROGRAMS, this.#loaded, this.#pinFolder, cgroup);
+      this.#gatherListeners();
+      attachToNetwork(this.#loaded, LOOKUP, ingressLookupPin(this.#pinFolder));
     } catch (cause) {
       if (!(cause instanceof BpfError)) throw cause;
-      throw new DatapathError('refused', `the programs for what Envoy opens were not attached to ${cgroup}`, { cause });
+      throw new DatapathError('refused', `the programs for Envoy's sockets of Ingresses were not attached to ${cgroup}`, { cause });
     }
+  }
+
+  /** Those that listened before there was a program that notes who does. */
+  #gatherListeners(): void {
+    using link = this.#loaded.program('ingress_gather').attach();
+    link.iterate();
   }
 }

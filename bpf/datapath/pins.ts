@@ -37,7 +37,7 @@ export const DEFAULT_SIZES: DatapathSizes = {
  */
 const PINNED = [
   ...['addresses', 'subjects', 'verdicts', 'endpoints', 'endpoint_addresses', 'configuration'],
-  ...['connections', 'fragments', 'counters', 'redirects'],
+  ...['connections', 'fragments', 'counters', 'redirects', 'ingress_listeners'],
 ];
 const SHARED = 'service_addresses';
 /** Maps whose entries are as good in a larger or smaller one; others are written anew by whoever opens them. */

@@ -143,6 +143,8 @@ export function bindLibbpf(): Native {
     linkOpen: lib.func('void *bpf_link__open(const char *path)'),
     linkPin: lib.func('int bpf_link__pin(void *link, const char *path)'),
     linkUpdate: lib.func('int bpf_link__update_program(void *link, void *program)'),
+    linkFd: lib.func('int bpf_link__fd(void *link)'),
+    iteratorCreate: lib.func('int bpf_iter_create(int link_fd)'),
     linkDestroy: lib.func('int bpf_link__destroy(void *link)'),
     ...bindTrafficControl(lib),
     ...bindNetlink(libc),

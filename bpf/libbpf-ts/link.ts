@@ -1,3 +1,4 @@
+import { closeSync, readFileSync } from 'node:fs';
 import { BpfError } from './error.ts';
 import { native, type Pointer } from './native.ts';
 import type { Program } from './program.ts';
@@ -39,6 +40,22 @@ export class Link implements Disposable {
   /** Puts another program in its place, at once. @throws BpfError `attach-failed` */
   update(program: Program): void {
     this.#check(`replaced by ${program.name}`, native().linkUpdate(this.#open(), program.pointer));
+  }
+
+  /**
+   * Has a program run once for each of what its section names, such as `iter/tcp` for the sockets of this process' network namespace.
+   * @returns what it wrote
+   * @throws BpfError `run-failed`, as for programs of other kinds
+   * @see https://docs.kernel.org/bpf/bpf_iterators.html
+   */
+  iterate(): Uint8Array {
+    const fd = native().iteratorCreate(native().linkFd(this.#open()));
+    if (fd < 0) throw new BpfError('run-failed', `${this.name} is no iterator`, { errno: -fd });
+    try {
+      return readFileSync(fd);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -35,6 +35,9 @@ export interface Native {
   linkOpen(path: string): Pointer | null;
   linkPin(link: Pointer, path: string): number;
   linkUpdate(link: Pointer, program: Pointer): number;
+  linkFd(link: Pointer): number;
+  /** Zero or more is a file descriptor, by which the program runs as it is read. */
+  iteratorCreate(linkFd: number): number;
   linkDestroy(link: Pointer): number;
   /** Of traffic control; `-EEXIST` where there is a hook already. */
   hookCreate(hook: TcHook): number;

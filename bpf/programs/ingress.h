@@ -145,9 +145,35 @@ static __always_inline enum outcome judge_source(const struct configuration *con
 	return identity == IDENTITY_INGRESS || identity == configuration->ingress_identity ? PASSED_UNJUDGED : DROPPED_SPOOFED;
 }
 
-/* From a client, who may have been masqueraded on the way. */
-static __always_inline enum outcome judge_accepted(const struct configuration *configuration, const struct __sk_buff *skb,
-						   const __u8 *source, __u16 port)
+/*
+ * The port that a client asked for, which is not that of a slot's listener. Behind extension headers a port is not looked for: that would be taken for
+ * another's.
+ */
+static __always_inline bool read_wanted_port(struct __sk_buff *skb, const struct bpf_sock *sk, __u16 *port)
+{
+	__u32 at = sizeof(struct ipv6hdr);
+	__be16 wanted = 0;
+	__u8 byte = 0;
+
+	*port = sk->src_port;
+	if (sk->state != BPF_TCP_LISTEN || slot_of_mark(sk->mark) == 0)
+		return true;
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (bpf_skb_load_bytes(skb, 0, &byte, sizeof(byte)))
+			return false;
+		at = (byte & 0xf) * 4;
+	} else if (bpf_skb_load_bytes(skb, offsetof(struct ipv6hdr, nexthdr), &byte, sizeof(byte)) || byte != IPPROTO_TCP) {
+		return false;
+	}
+	if (bpf_skb_load_bytes(skb, at + sizeof(__be16), &wanted, sizeof(wanted)))
+		return false;
+	*port = bpf_ntohs(wanted);
+	return true;
+}
+
+/* From a client. `mark`: a packet's, which tells who was masqueraded on the way. */
+static __always_inline enum outcome judge_client(const struct configuration *configuration, const __u8 *source, __u16 port, __u32 mark,
+						 __u16 *slot)
 {
 	struct attempt attempt = { .peer = identity_of(source), .protocol = IPPROTO_TCP, .port = port, .direction = INGRESS };
 	enum outcome outcome;
@@ -155,11 +181,21 @@ static __always_inline enum outcome judge_accepted(const struct configuration *c
 	/* Of loopback, where nobody else sends from. */
 	if (is_martian_source(source))
 		attempt.peer = IDENTITY_HOST;
-	else if (attempt.peer == IDENTITY_HOST && is_identity_mark(skb->mark))
-		attempt.peer = marked_identity(skb->mark);
+	else if (attempt.peer == IDENTITY_HOST && is_identity_mark(mark))
+		attempt.peer = marked_identity(mark);
 	outcome = judge_ingress(configuration, &attempt);
-	/* Rules of layer 7 cannot be asked here, so where they would decide nothing passes. */
-	return outcome == PASSED_STEERED ? DROPPED_SLOT : outcome;
+	*slot = attempt.slot;
+	return outcome;
+}
+
+/* At the socket that has it, which may be another slot's since something changed, or of none. */
+static __always_inline enum outcome judge_accepted(const struct configuration *configuration, const struct __sk_buff *skb,
+						   const struct bpf_sock *sk, const __u8 *source, __u16 port)
+{
+	__u16 slot = 0;
+	enum outcome outcome = judge_client(configuration, source, port, skb->mark, &slot);
+
+	return is_drop(outcome) || slot_of_mark(sk->mark) == slot ? outcome : DROPPED_OTHER_SLOT;
 }
 
 #endif

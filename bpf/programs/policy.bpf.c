@@ -19,6 +19,7 @@
 #include "fragments.h"
 #include "identity.h"
 #include "ingress.h"
+#include "ingress-listeners.h"
 #include "judge.h"
 #include "link.h"
 #include "outcome.h"
@@ -398,6 +399,7 @@ int ingress_ingress(struct __sk_buff *skb)
 	__u8 source[ADDRESS_BYTES] __attribute__((aligned(4)));
 	struct bpf_sock *sk = skb->sk;
 	enum outcome outcome;
+	__u16 port;
 
 	sk = sk ? bpf_sk_fullsock(sk) : 0;
 	if (!sk)
@@ -405,10 +407,62 @@ int ingress_ingress(struct __sk_buff *skb)
 	configuration = configuration_for(sk, MARK_INGRESS_SERVER);
 	if (!configuration)
 		return PROCEED;
-	if (!read_address(skb, offsetof(struct iphdr, saddr), offsetof(struct ipv6hdr, saddr), source))
+	if (!read_address(skb, offsetof(struct iphdr, saddr), offsetof(struct ipv6hdr, saddr), source) || !read_wanted_port(skb, sk, &port))
 		return REFUSE;
-	outcome = judge_accepted(configuration, skb, source, sk->src_port);
+	outcome = judge_accepted(configuration, skb, sk, source, port);
 	return answer(INGRESS, outcome, skb->len);
+}
+
+/* Listeners of Ingresses are known as soon as they listen. */
+SEC("sockops")
+int ingress_listens(struct bpf_sock_ops *ops)
+{
+	struct ingress_listener key;
+	struct bpf_sock *sk = ops->op == BPF_SOCK_OPS_TCP_LISTEN_CB ? ops->sk : 0;
+
+	if (!sk || kind_of_mark(sk->mark) != MARK_INGRESS_SERVER)
+		return PROCEED;
+	key = key_of_listener(sk->mark, ops->local_port, ops->family);
+	bpf_sock_hash_update(ops, &ingress_listeners, &key, BPF_ANY);
+	return PROCEED;
+}
+
+/* And those that listened before that program was there. */
+SEC("iter/tcp")
+int ingress_gather(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct ingress_listener key;
+	struct sock *sk;
+
+	if (!common || common->skc_state != BPF_TCP_LISTEN)
+		return 0;
+	sk = (struct sock *)bpf_skc_to_tcp_sock(common);
+	if (!sk || kind_of_mark(sk->sk_mark) != MARK_INGRESS_SERVER)
+		return 0;
+	key = key_of_listener(sk->sk_mark, common->skc_num, common->skc_family);
+	bpf_map_update_elem(&ingress_listeners, &key, sk, BPF_ANY);
+	return 0;
+}
+
+/* What is not given to a slot's listener comes to the one that it asked for, where it is refused if it has a slot or may not be at all. */
+SEC("sk_lookup")
+int ingress_lookup(struct bpf_sk_lookup *ctx)
+{
+	struct ingress_listener key = { .family = ctx->family };
+	__u8 client[ADDRESS_BYTES] __attribute__((aligned(4)));
+	const struct configuration *found;
+	__u32 only = 0;
+
+	if (!is_for_ingresses(ctx))
+		return SK_PASS;
+	found = bpf_map_lookup_elem(&configuration, &only);
+	if (!found)
+		return SK_PASS;
+	read_client(ctx, client);
+	if (judge_client(found, client, ctx->local_port, 0, &key.slot) == PASSED_STEERED)
+		is_assigned_to(ctx, &key);
+	return SK_PASS;
 }
 
 /* The clock is for programs that say that they are under the GPL. */

@@ -21,6 +21,9 @@ struct tcp_request_sock {
 } __attribute__((preserve_access_index));
 
 struct sock_common {
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	__u16 skc_num;
 	__u32 skc_tw_rcv_nxt;
 } __attribute__((preserve_access_index));
 

@@ -8,12 +8,21 @@ const SOURCE = fileURLToPath(new URL('marked-talker.c', import.meta.url));
 /** What Envoy's sockets for backends of Ingresses have. */
 const MARK = 'd00';
 
+export interface TalkerPlace {
+  /** Default: none. */
+  readonly cgroup?: Cgroup;
+  /** What a command begins with that is to run there. Default: it runs here. */
+  readonly enter?: readonly string[];
+  /** Of its socket, in hexadecimal digits. Default: as Envoy's have it for Ingresses. */
+  readonly mark?: string;
+}
+
 /** @param path where the program is to be, for {@link MarkedTalker.open} */
 export function compileTalker(path: string): void {
   execFileSync('clang', ['-o', path, SOURCE], { stdio: 'inherit' });
 }
 
-/** A connection as Envoy opens it for Ingresses, of a process in a cgroup. */
+/** A connection as Envoy opens it for Ingresses, or of anybody. */
 export class MarkedTalker implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #lines: Interface;
@@ -26,8 +35,10 @@ export class MarkedTalker implements AsyncDisposable {
   }
 
   /** @returns it with its own address, or the name of an error, such as `EPERM` and `timeout` */
-  static async open(program: string, cgroup: Cgroup, to: string, port: number): Promise<{ talker: MarkedTalker; said: string }> {
-    const script = cgroup.within(`exec setpriv --pdeathsig KILL ${program} ${MARK} ${to} ${port}`);
+  static async open(program: string, place: TalkerPlace, to: string, port: number): Promise<{ talker: MarkedTalker; said: string }> {
+    const { cgroup, enter = [], mark = MARK } = place;
+    const command = `exec setpriv --pdeathsig KILL ${[...enter, program].join(' ')} ${mark} ${to} ${port}`;
+    const script = cgroup?.within(command) ?? command;
     const child = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] });
     const talker = new MarkedTalker(child, createInterface({ input: child.stdout }));
     return { talker, said: await talker.#line() };
