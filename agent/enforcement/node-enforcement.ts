@@ -127,6 +127,7 @@ export class NodeEnforcement implements AsyncDisposable {
     else if (policies.length > 0) await this.#doors.set(this.#wanted());
     this.#setIngress();
     if (policies.length + addresses.length + goneAddresses.length > 0) this.#options.ingress?.review();
+    if (policies.length > 0) this.#options.ingress?.reviewAccepted();
     const gone = removed(SUBJECT_POLICY_TYPE).map(Number);
     for (const subject of gone) this.#policies.delete(subject);
     await this.#datapath.verdicts.remove(gone);

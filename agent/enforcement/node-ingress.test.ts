@@ -7,6 +7,7 @@ import { NodeIngress } from './node-ingress.ts';
 
 const INGRESS = 8;
 const WITH_PREFIX = 300;
+const OWN_NODE = '10.0.0.1';
 const LABELS = new Map([
   [INGRESS, ['reserved:ingress']],
   [WITH_PREFIX, ['cidr:10.0.0.0/8', 'reserved:ingress']],
@@ -23,6 +24,8 @@ class Scene {
   readonly failures: string[] = [];
   /** Connections of the node, by their addresses, with their marks. */
   readonly open = new Map<string, number>();
+  /** The other side of all of them. */
+  peer = '10.0.0.2';
   /** By the port of a backend, which it may be reached by way of; undefined: no policy says anything. */
   slots: ReadonlyMap<number, number> | undefined;
   cgroup: string | undefined = '/cgroup';
@@ -32,6 +35,8 @@ class Scene {
       attach: (cgroup) => this.told.push(cgroup),
       isPoliced: () => this.slots !== undefined,
       judge: (backends) => backends.map(({ port }) => (this.slots ? this.slots.get(port) : 0)),
+      judgeClients: (clients) =>
+        clients.map(({ address, port }) => (address === OWN_NODE ? 'own-node' : this.slots ? this.slots.get(port) : 0)),
     },
     steering: { ensure: () => this.told.push('steering') },
     findCgroup: () => {
@@ -46,8 +51,9 @@ class Scene {
             ([source, mark]): TcpSocket => ({
               family: 'ipv4',
               source,
-              destination: '10.0.0.2',
+              destination: this.peer,
               destinationPort: 80,
+              sourcePort: 443,
               mark,
               id: new Uint8Array(),
             }),
@@ -147,6 +153,29 @@ describe("the address of a node's Ingresses", () => {
     scene.slots = undefined;
     scene.ingress.review();
     assert.equal(open.size, 0, 'the policy is gone');
+  });
+
+  test('ends connections of clients that would have another listener by now', () => {
+    const scene = new Scene();
+    const { open } = scene;
+    scene.set(pod('a', INGRESS, '10.0.0.8'));
+    const isKept = (mark: number) => {
+      open.set('10.0.0.1', mark);
+      scene.ingress.reviewAccepted();
+      return open.size === 1;
+    };
+    assert.equal(isKept(0xe00), true, 'no policy says anything');
+    scene.slots = new Map([[443, 10_001]]);
+    scene.ingress.review();
+    assert.equal(open.size, 1, 'it is no connection that Envoy opened');
+    assert.equal(isKept(0xe00), false, 'a slot begins');
+    assert.equal(isKept(0x2711_0e00), true);
+    scene.slots = new Map([[443, 0]]);
+    assert.equal(isKept(0x2711_0e00), false, 'it ends');
+    scene.slots = new Map();
+    assert.equal(isKept(0xe00), false, 'he may not come any more');
+    scene.peer = OWN_NODE;
+    assert.equal(isKept(0xe00), true, 'the own node is judged by its packets');
   });
 
   test('is nothing before anything is told', () => {

@@ -1,14 +1,14 @@
 import { isIPv6 } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { IngressClient, IngressSockets } from '../../bpf/datapath/index.ts';
-import { type Identity, type ObjectRef, objectKey, type PodEndpoint } from '../../model/index.ts';
+import { type Direction, type Identity, type ObjectRef, objectKey, type PodEndpoint } from '../../model/index.ts';
 import { errorOf } from '../error-of.ts';
 import type { TcpSocket, TcpSockets } from '../netlink/index.ts';
 import { INGRESS_MARKS, LED_MARK, LEG_MARKS } from '../network/index.ts';
 import type { Steering } from './steering.ts';
 
 export interface NodeIngressOptions {
-  readonly sockets: Pick<IngressSockets, 'setClient' | 'attach' | 'isPoliced' | 'judge'>;
+  readonly sockets: Pick<IngressSockets, 'setClient' | 'attach' | 'isPoliced' | 'judge' | 'judgeClients'>;
   /** By which answers get to Envoy. */
   readonly steering: Pick<Steering, 'ensure'>;
   /** The cgroup of all processes of the node. @throws where there is none */
@@ -39,8 +39,8 @@ export class NodeIngress {
   /** Undefined before anything was told. */
   #client: IngressClient | undefined;
   #isInForce = false;
-  /** Whether policy said where these may go, as far as is known. */
-  #wasPoliced = true;
+  /** Whether policy said where these may go, and who may come to them, as far as is known. */
+  readonly #wasPoliced = { egress: true, ingress: true };
   #failure: string | undefined;
   #whyStale: string | undefined;
   /** Addresses that Ingresses of this node may have connections with, and those that they had. */
@@ -84,11 +84,22 @@ export class NodeIngress {
     this.#put(client);
   }
 
-  /** Ends what policy, or who is who, does not allow any more in the way that it was opened. To be called after what changes either. */
+  /**
+   * Ends what Envoy opened and policy, or who is who, does not allow any more in the way that it was opened. To be called after what changes either.
+   */
   review(): void {
-    const isPoliced = this.#options.sockets.isPoliced();
-    if (isPoliced || this.#wasPoliced) this.#endStale();
-    this.#wasPoliced = isPoliced;
+    if (this.#mayBeStale('egress')) this.#endStale();
+  }
+
+  /** The same of what it accepted, of which there may be much. To be called after policies change. */
+  reviewAccepted(): void {
+    if (this.#mayBeStale('ingress')) this.#endAccepted();
+  }
+
+  #mayBeStale(direction: Direction): boolean {
+    const wasPoliced = this.#wasPoliced[direction];
+    this.#wasPoliced[direction] = this.#options.sockets.isPoliced(direction);
+    return wasPoliced || this.#wasPoliced[direction];
   }
 
   /** Tries again what failed, and puts the programs in the place of others. */
@@ -108,13 +119,33 @@ export class NodeIngress {
    * opened in another way now: to another slot, to one or none while it is the other way round, or not at all.
    */
   #endStale(): void {
-    const { connections, sockets, onFailure } = this.#options;
-    try {
+    const { connections, sockets } = this.#options;
+    this.#ending(() => {
       const all = connections.list({ mark: INGRESS_MARKS.client, mask: LEG_MARKS.mask });
       const slots = sockets.judge(all.map(({ destination, destinationPort }) => ({ address: destination, port: destinationPort })));
       for (const [index, socket] of all.entries()) {
         if (this.#isSourceStale(socket) || slots[index] !== slotOf(socket)) connections.destroy(socket);
       }
+    });
+  }
+
+  /** Nothing more passes by those whose clients have another slot by now, or none, and they would wait for it. */
+  #endAccepted(): void {
+    const { connections, sockets } = this.#options;
+    this.#ending(() => {
+      const all = connections.list({ mark: INGRESS_MARKS.server, mask: LEG_MARKS.mask });
+      const slots = sockets.judgeClients(all.map(({ destination, sourcePort }) => ({ address: destination, port: sourcePort })));
+      for (const [index, socket] of all.entries()) {
+        const slot = slots[index];
+        if (slot !== 'own-node' && slot !== socket.mark >>> 16) connections.destroy(socket);
+      }
+    });
+  }
+
+  #ending(end: () => void): void {
+    const { onFailure } = this.#options;
+    try {
+      end();
       this.#whyStale = undefined;
     } catch (cause) {
       const error = errorOf(cause);

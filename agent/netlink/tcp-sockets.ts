@@ -12,6 +12,7 @@ export interface TcpSocket {
   readonly family: Family;
   /** Its own address, in canonical form. */
   readonly source: string;
+  readonly sourcePort: number;
   /** The other side's. */
   readonly destination: string;
   readonly destinationPort: number;
@@ -43,6 +44,7 @@ const ID_BYTES = 48;
 const ID_AT = { request: 8, answer: 4 } as const;
 /** `struct inet_diag_msg`, in which ports are in network byte order. */
 const ANSWER_BYTES = 72;
+const SOURCE_PORT_AT = ID_AT.answer;
 const DESTINATION_PORT_AT = ID_AT.answer + 2;
 const SOURCE_AT = ID_AT.answer + 4;
 const DESTINATION_AT = SOURCE_AT + 16;
@@ -154,6 +156,7 @@ function readSocket(family: Family, body: DataView): TcpSocket {
   return {
     family,
     source: addressAt(SOURCE_AT),
+    sourcePort: body.getUint16(SOURCE_PORT_AT),
     destination: addressAt(DESTINATION_AT),
     destinationPort: body.getUint16(DESTINATION_PORT_AT),
     mark: mark ? numberIn(mark) : 0,

@@ -5,7 +5,7 @@ import { now } from './clock.ts';
 import type { Configuration } from './configuration.ts';
 import { fullWhere } from './full.ts';
 import { Pace } from './pace.ts';
-import { decodePrefix, encodePrefix, type PrefixKey } from './prefix.ts';
+import { decodeAddress, decodePrefix, encodeAddress, encodePrefix, type PrefixKey } from './prefix.ts';
 import { differenceOf, type Repair, type TableDifference } from './repair.ts';
 import { Turns } from './turns.ts';
 
@@ -50,7 +50,8 @@ export class AddressTable {
 
   /** Who has an address, as the kernel says it. @throws DatapathError `invalid-address` */
   identityOf(address: string): Identity {
-    return this.#map.get(encodePrefix(`${address}/${isIPv6(address) ? 128 : 32}`)) ?? UNKNOWN;
+    const canonical = decodeAddress(encodeAddress(address));
+    return this.#map.get(encodePrefix(`${canonical}/${isIPv6(canonical) ? 128 : 32}`)) ?? UNKNOWN;
   }
 
   /**

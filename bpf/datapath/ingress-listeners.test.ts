@@ -26,7 +26,8 @@ const PORT = 8080;
 /** Of somebody else on the node. */
 const OTHER_PORT = 9090;
 const LOOPBACK = ['127.0.0.1', '::1'] as const;
-const ANYWHERE = ['0.0.0.0', '::'] as const;
+/** Of both families. */
+const ANYWHERE = '::';
 const SLOTS = [INGRESS_SLOT, OTHER_INGRESS_SLOT] as const;
 const OWN = 'e00';
 const markOf = ({ port }: { readonly port: number }) => ((port << 16) | 0xe00).toString(16);
@@ -56,12 +57,12 @@ describe('what comes to Ingresses', needs('root', 'bpf', 'netns', 'ipv6'), () =>
       set: [...entries(web, WEB), ...entries(other, CLIENT), ...NODE_ADDRESSES.map((address) => entry(address, RESERVED_IDENTITIES.host))],
     });
     // Some listen before there are programs, and some after.
-    for (const family of [0, 1] as const) await listen(OWN, ANYWHERE[family], PORT);
+    await listen(OWN, ANYWHERE, PORT);
     await listen(markOf(INGRESS_SLOT), LOOPBACK[0], INGRESS_SLOT.port);
     datapath.ingress.attach(cgroup.folder);
     await listen(markOf(INGRESS_SLOT), LOOPBACK[1], INGRESS_SLOT.port);
     for (const address of LOOPBACK) await listen(markOf(OTHER_INGRESS_SLOT), address, OTHER_INGRESS_SLOT.port);
-    for (const family of [0, 1] as const) await listen('0', ANYWHERE[family], OTHER_PORT);
+    await listen('0', ANYWHERE, OTHER_PORT);
   });
   after(() => cleanUp.disposeAsync());
   beforeEach(async () => {
@@ -123,6 +124,21 @@ describe('what comes to Ingresses', needs('root', 'bpf', 'netns', 'ipv6'), () =>
       assert.equal(await answerer(web, family), 'timeout');
       await listen(markOf(late), LOOPBACK[family], late.port);
       assert.equal(await answerer(web, family), `${markOf(late)} at ${PORT}`);
+    });
+
+    test(`is known by who asks as by the programs, ${version}`, async () => {
+      const address = web.addresses[family];
+      const clients = [address, family === 0 ? `::ffff:${address}` : address, NODE_ADDRESSES[family], LOOPBACK[family]];
+      const judge = () => datapath.ingress.judgeClients(clients.map((each) => ({ address: each, port: PORT })));
+      for (const [ingress, slot] of [
+        [OPEN, 0],
+        [DIRECTLY, 0],
+        [BY_SLOT, INGRESS_SLOT.port],
+        [CLOSED, undefined],
+      ] as const) {
+        await setIngress(ingress);
+        assert.deepEqual(judge(), [slot, slot, 'own-node', 'own-node']);
+      }
     });
 
     test(`leaves alone what is not for Ingresses, ${version}`, async () => {

@@ -1,13 +1,14 @@
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { BpfError, type LoadedObject } from 'libbpf-ts';
-import { type Identity, RESERVED_IDENTITIES } from '../../model/index.ts';
+import { type Direction, type Identity, RESERVED_IDENTITIES } from '../../model/index.ts';
 import type { AddressTable } from './address-table.ts';
 import { attachToCgroup, type CgroupPrograms } from './cgroup-programs.ts';
 import type { Configuration } from './configuration.ts';
 import { DatapathError } from './error.ts';
 import { attachToNetwork } from './network-program.ts';
 import { decodeAddress, encodeAddress } from './prefix.ts';
+import type { OpenedConnection } from './verdict-entries.ts';
 import type { VerdictTable } from './verdict-table.ts';
 
 /** What judges before what opens: nothing has the address that is not judged as whoever has it. */
@@ -37,10 +38,17 @@ export function ingressLookupPin(pinFolder: string): string {
   return join(pinFolder, LOOKUP);
 }
 
+/** Who opened a connection, and what it was opened to. */
+export interface Client {
+  readonly address: string;
+  /** That Ingresses have, not the client. */
+  readonly port: number;
+}
+
 /** @internal */
 export interface IngressTables {
   readonly addresses: Pick<AddressTable, 'identityOf'>;
-  readonly verdicts: Pick<VerdictTable, 'isEgressPoliced' | 'judgeOpened'>;
+  readonly verdicts: Pick<VerdictTable, 'isPoliced' | 'judge'>;
 }
 
 const LOOKUP = 'ingress_lookup';
@@ -82,10 +90,10 @@ export class IngressSockets {
     });
   }
 
-  /** Whether policy says anything of where Ingresses may go. */
-  isPoliced(): boolean {
+  /** Whether policy says anything of where Ingresses may go, or of who may come to them. */
+  isPoliced(direction: Direction): boolean {
     const { identity } = this.client();
-    return identity !== undefined && this.#tables.verdicts.isEgressPoliced(identity);
+    return identity !== undefined && this.#tables.verdicts.isPoliced(identity, direction);
   }
 
   /**
@@ -95,10 +103,27 @@ export class IngressSockets {
   judge(backends: readonly Backend[]): readonly (number | undefined)[] {
     const { identity } = this.client();
     if (identity === undefined) return backends.map(() => 0);
-    const connections = backends.map(({ address, port }) => ({ peer: this.#tables.addresses.identityOf(address), port }));
+    const connections = backends.map((backend) => this.#connectionOf(backend));
     return this.#tables.verdicts
-      .judgeOpened(identity, connections)
+      .judge(identity, 'egress', connections)
       .map((slot, index) => (slot && connections[index]?.peer === HOST ? undefined : slot));
+  }
+
+  /**
+   * The same of clients, by their addresses and the ports that they ask for.
+   * @returns as above, but `own-node` for all that come from there: who they are stands in packets alone
+   */
+  judgeClients(clients: readonly Client[]): readonly (number | 'own-node' | undefined)[] {
+    const { identity } = this.client();
+    if (identity === undefined) return clients.map(() => 0);
+    const connections = clients.map((client) => this.#connectionOf(client));
+    return this.#tables.verdicts
+      .judge(identity, 'ingress', connections)
+      .map((slot, index) => (connections[index]?.peer === HOST ? 'own-node' : slot));
+  }
+
+  #connectionOf({ address, port }: Backend | Client): OpenedConnection {
+    return { peer: isLoopback(address) ? HOST : this.#tables.addresses.identityOf(address), port };
   }
 
   /**
@@ -123,4 +148,9 @@ export class IngressSockets {
     using link = this.#loaded.program('ingress_gather').attach();
     link.iterate();
   }
+}
+
+function isLoopback(address: string): boolean {
+  const canonical = decodeAddress(encodeAddress(address));
+  return canonical === '::1' || canonical.startsWith('127.');
 }

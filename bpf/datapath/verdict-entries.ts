@@ -34,6 +34,9 @@ const EXACT_BITS = 40;
 const PROTOCOL_BITS = 8;
 const PORT_BITS = 16;
 
+/** As the kernel numbers them. */
+export const DIRECTION_NUMBERS = { ingress: DIRECTIONS.INGRESS, egress: DIRECTIONS.EGRESS } as const satisfies Record<Direction, number>;
+
 const DECISION_NUMBERS = {
   allow: DECISIONS.DECISION_ALLOW,
   slot: DECISIONS.DECISION_SLOT,
@@ -107,17 +110,18 @@ export function decodeVerdict(key: VerdictKey, { decision, slot, decided }: Verd
   return { ...decodeKey(key), decision: decodeDecision(decision), slot, decided };
 }
 
-/** A connection of TCP that an identity opens. */
-export interface OpenedTo {
+/** A connection of TCP that an identity opens, or that is opened to it. */
+export interface OpenedConnection {
   readonly peer: Identity;
+  /** Of whom it was opened to. */
   readonly port: number;
 }
 
 /** Under which a trie has what matches it best, of the peer and of any. */
-export function keysOf({ peer, port }: OpenedTo): readonly [ofPeer: VerdictKey, ofAny: VerdictKey] {
+export function keysOf(direction: Direction, { peer, port }: OpenedConnection): readonly [ofPeer: VerdictKey, ofAny: VerdictKey] {
   const key = {
     length: EXACT_BITS + PROTOCOL_BITS + PORT_BITS,
-    direction: DIRECTIONS.EGRESS,
+    direction: DIRECTION_NUMBERS[direction],
     protocol: IP_PROTOCOLS.TCP,
     port: Uint8Array.of(port >> 8, port & 0xff),
   };

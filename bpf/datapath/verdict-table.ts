@@ -1,13 +1,22 @@
 import type { BpfMap, Codec } from 'libbpf-ts';
-import type { DirectionPolicy, Identity, SubjectPolicy } from '../../model/index.ts';
+import type { Direction, DirectionPolicy, Identity, SubjectPolicy } from '../../model/index.ts';
 import { now } from './clock.ts';
 import { fullWhere } from './full.ts';
-import { decision as DECISIONS, direction as DIRECTIONS, type subject as SUBJECT } from './gen/policy.ts';
+import { decision as DECISIONS, type subject as SUBJECT } from './gen/policy.ts';
 import { Pace } from './pace.ts';
 import type { Repair } from './repair.ts';
 import { Turns } from './turns.ts';
 import { comparePolicies, planVerdictChange, type StepwiseChange } from './verdict-change.ts';
-import { decodeVerdict, keysOf, type OpenedTo, type PortOf, prevailing, slotsOf, type WrittenVerdict } from './verdict-entries.ts';
+import {
+  DIRECTION_NUMBERS,
+  decodeVerdict,
+  keysOf,
+  type OpenedConnection,
+  type PortOf,
+  prevailing,
+  slotsOf,
+  type WrittenVerdict,
+} from './verdict-entries.ts';
 import { compareWithTrie, removeEntries, type Trie, type VerdictTries, writeEntries } from './verdict-tries.ts';
 
 type SubjectValue = typeof SUBJECT extends Codec<infer T> ? T : never;
@@ -52,23 +61,23 @@ export class VerdictTable {
     for (const [key, value] of trie?.entries() ?? []) yield decodeVerdict(key, value);
   }
 
-  /** Whether the kernel has anything to say of what a subject opens. */
-  isEgressPoliced(subject: Identity): boolean {
-    return this.#subjects.get(subject)?.is_policed[DIRECTIONS.EGRESS] === 1;
+  /** Whether the kernel has anything to say of connections of a subject. */
+  isPoliced(subject: Identity, direction: Direction): boolean {
+    return this.#subjects.get(subject)?.is_policed[DIRECTION_NUMBERS[direction]] === 1;
   }
 
   /**
-   * What the kernel says of connections that a subject opens.
+   * What the kernel says of connections that a subject opens, or that are opened to it; but for those with the own node.
    * @returns for each the port of the slot that decides, 0 where none does, undefined where it may not be
    */
-  judgeOpened(subject: Identity, connections: readonly OpenedTo[]): readonly (number | undefined)[] {
+  judge(subject: Identity, direction: Direction, connections: readonly OpenedConnection[]): readonly (number | undefined)[] {
     const flags = this.#subjects.get(subject);
     using trie = this.#tries.open(subject);
     return connections.map((connection) => {
       if (!flags || !trie) return undefined;
-      const [ofPeer, ofAny] = keysOf(connection);
+      const [ofPeer, ofAny] = keysOf(direction, connection);
       const verdict = prevailing(trie.get(ofPeer), trie.get(ofAny));
-      if (!verdict) return flags.default_deny[DIRECTIONS.EGRESS] === 1 ? undefined : 0;
+      if (!verdict) return flags.default_deny[DIRECTION_NUMBERS[direction]] === 1 ? undefined : 0;
       if (verdict.decision === DECISIONS.DECISION_ALLOW) return 0;
       return verdict.decision === DECISIONS.DECISION_SLOT && verdict.slot !== 0 ? verdict.slot : undefined;
     });

@@ -65,18 +65,27 @@ static __always_inline bool is_assigned_to(struct bpf_sk_lookup *ctx, const stru
 	return is_assigned;
 }
 
-static __always_inline bool is_for_ingresses(const struct bpf_sk_lookup *ctx)
+static __always_inline bool listens(const struct ingress_listener *key)
 {
-	struct ingress_listener key = { .port = ctx->local_port, .family = ctx->family };
-	struct bpf_sock *sk;
+	struct bpf_sock *sk = bpf_map_lookup_elem(&ingress_listeners, key);
 
-	if (ctx->protocol != IPPROTO_TCP)
-		return false;
-	sk = bpf_map_lookup_elem(&ingress_listeners, &key);
 	if (!sk)
 		return false;
 	bpf_sk_release(sk);
 	return true;
+}
+
+static __always_inline bool is_for_ingresses(const struct bpf_sk_lookup *ctx)
+{
+	struct ingress_listener key = { .port = ctx->local_port, .family = ctx->family };
+
+	if (ctx->protocol != IPPROTO_TCP)
+		return false;
+	if (listens(&key))
+		return true;
+	/* One of IPv6 may have both. */
+	key.family = AF_INET6;
+	return listens(&key);
 }
 
 static __always_inline void read_client(const struct bpf_sk_lookup *ctx, __u8 *address)

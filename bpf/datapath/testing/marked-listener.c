@@ -47,7 +47,6 @@ int main(int argc, char **argv)
 	listener = socket(is_ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
 	if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) ||
 	    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) || setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ||
-	    (is_ipv6 && setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on))) ||
 	    bind(listener, is_ipv6 ? (struct sockaddr *)&ipv6 : (struct sockaddr *)&ipv4, is_ipv6 ? sizeof(ipv6) : sizeof(ipv4)) ||
 	    listen(listener, 16)) {
 		perror("marked-listener");
