@@ -4,6 +4,7 @@ import type { Address } from '@sluice/envoy-protos/envoy/config/core/v3/address_
 import { RequestMethod } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
 import type { AccessLogCommon, HTTPAccessLogEntry, TCPAccessLogEntry } from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
 import { StreamAccessLogsMessageSchema } from '@sluice/envoy-protos/envoy/service/accesslog/v3/als_pb.js';
+import { REQUEST_ID_STATE } from '../../l7-filters/http/index.ts';
 import { SERVER_NAME_STATE } from '../../l7-filters/tls/index.ts';
 import type { Call, RpcMethod, StreamHandler } from '../../xds-server/serve/index.ts';
 
@@ -104,7 +105,7 @@ function requestDenial(slot: string, { commonProperties, request, response }: HT
   const refusal = REFUSED.exec(response?.responseCodeDetails ?? '')?.groups?.['refusal'];
   return {
     kind: 'request',
-    id: request?.requestId ?? '',
+    id: request?.requestId || stateOf(commonProperties, REQUEST_ID_STATE),
     ...deniedOf(slot, commonProperties, RBAC),
     method: request?.requestHeaders[':method'] ?? RequestMethod[request?.requestMethod ?? RequestMethod.METHOD_UNSPECIFIED],
     path: request?.path ?? '',
@@ -114,15 +115,16 @@ function requestDenial(slot: string, { commonProperties, request, response }: HT
 }
 
 function serverNameDenial(slot: string, { commonProperties }: TCPAccessLogEntry): ServerNameDenial {
-  const name = commonProperties?.filterStateObjects[SERVER_NAME_STATE];
-  const serverName = (name && anyUnpack(name, StringValueSchema)?.value) ?? '';
   const id = commonProperties?.streamId ?? '';
-  return {
-    kind: 'server-name',
-    id,
-    ...deniedOf(slot, commonProperties, NETWORK_RBAC),
-    serverName: serverName === NOTHING ? '' : serverName,
-  };
+  const serverName = stateOf(commonProperties, SERVER_NAME_STATE);
+  return { kind: 'server-name', id, ...deniedOf(slot, commonProperties, NETWORK_RBAC), serverName };
+}
+
+/** Of a text in the filter state; empty where there is none. */
+function stateOf(common: AccessLogCommon | undefined, key: string): string {
+  const state = common?.filterStateObjects[key];
+  const text = (state && anyUnpack(state, StringValueSchema)?.value) ?? '';
+  return text === NOTHING ? '' : text;
 }
 
 /** What Envoy writes in place of what is not there. */

@@ -4,7 +4,7 @@ import type { Direction, FieldRef, Identity, ObjectRef, PodEndpoint } from '../.
 import { objectKey } from '../../model/index.ts';
 import { explainPacket, OWN_NODE, type PolicyEngineOptions, VISIBILITY } from '../../policy/index.ts';
 import { CliError } from '../cli-error.ts';
-import { judgeSlot, type Layer7Report, type Talk } from './layer7.ts';
+import { hearBeyond, judgeSlot, type Layer7Report, type Talk } from './layer7.ts';
 import { findParty, identityOf, type Party, podWithLabels } from './party.ts';
 import type { PartyName } from './party-name.ts';
 import { type Family, familyOf, PolicyWorld } from './policy-world.ts';
@@ -85,16 +85,17 @@ export function judge(objects: readonly KubeObject[], options: PolicyEngineOptio
   // Of labels there may be many pods.
   const isOne = question.from.kind !== 'labels' && question.to.kind !== 'labels';
   const isItself = isOne && from.endpoint !== undefined && from.endpoint === to.endpoint;
-  const at = (party: Party, peer: Party, direction: Direction) => {
+  const at = (party: Party, peer: Party, direction: Direction, talk: Talk | undefined) => {
     if (!party.endpoint || isItself) return undefined;
     const end = judgeEnd(world, party.endpoint, identityOf(world, peer, family, party.endpoint), direction, {
       ...packet,
-      talk: question.talk,
+      talk,
     });
     return { ...end, without: judgeWithout(world, options, { ...question, port }, direction, end) };
   };
-  const egress = at(from, to, 'egress');
-  const ingress = at(to, from, 'ingress');
+  const egress = at(from, to, 'egress', question.talk);
+  const passed = egress?.layer7 && !egress.audits ? world.slot(egress.layer7.slot) : undefined;
+  const ingress = at(to, from, 'ingress', question.talk && passed ? hearBeyond(passed, question.talk) : question.talk);
   const isNobodys = !from.endpoint && !to.endpoint;
   const notes = [
     ...new Set([...from.notes, ...to.notes]),

@@ -58,6 +58,25 @@ spec:
       toPorts:
         - ports: [{port: '443', protocol: TCP}]
           serverNames: ['*.example']
+    - toEndpoints: [{matchLabels: {app: roles}}]
+      toPorts:
+        - ports: [{port: '82', protocol: TCP}]
+          rules: {http: [{path: /made, headerMatches: [{name: X-Role, value: admin, mismatch: REPLACE}]}, {}]}
+---
+kind: Pod
+apiVersion: v1
+metadata: {name: roles, labels: {app: roles}}
+spec: {nodeName: n1, containers: [{name: main}]}
+---
+kind: CiliumNetworkPolicy
+apiVersion: cilium.io/v2
+metadata: {name: roles}
+spec:
+  endpointSelector: {matchLabels: {app: roles}}
+  ingress:
+    - toPorts:
+        - ports: [{port: '82', protocol: TCP}]
+          rules: {http: [{path: /id, headers: ['X-Request-Id']}, {headers: ['X-Role: admin']}]}
 `;
 
 async function shop(): Promise<ManifestRead> {
@@ -116,6 +135,25 @@ const CASES: readonly Case[] = [
     /^its path has dot segments with parameters, .*: such a request is refused whatever rules say$/,
   ],
   ['a request with a lookalike of a header', { talk: saying('PUT /inbox', 'X_Role: admin') }, 'deny', /^header x-role is missing/],
+  [
+    'a request with a header that rules of its sender replace',
+    { to: 'default/roles', port: 82, talk: saying('GET /made', 'X-Role: user') },
+    'allow',
+    /admin$/,
+  ],
+  [
+    'a request with a header that these leave',
+    { to: 'default/roles', port: 82, talk: saying('GET /', 'X-Role: user') },
+    'deny',
+    /^header x-role is not admin/,
+  ],
+  [
+    'a request without an id, which Envoy gives it',
+    { to: 'default/roles', port: 82, talk: saying('GET /id') },
+    'deny',
+    /header x-request-id is missing/,
+  ],
+  ['a request with an id', { to: 'default/roles', port: 82, talk: saying('GET /id', 'X-Request-Id: a') }, 'allow', /header x-request-id$/],
   ['a request to a port whose only rule is wrong', { port: 81, talk: saying('GET /') }, 'deny', undefined],
   ['nothing, at a port whose only rule is wrong', { port: 81 }, 'deny', undefined],
   ['a request of the own node', { from: 'host', talk: saying('DELETE /') }, 'allow', undefined],

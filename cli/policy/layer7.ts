@@ -6,6 +6,7 @@ import {
   type JudgeOptions,
   judgeRequest,
   normalizeRequest,
+  passOn,
 } from '../../l7-filters/http/index.ts';
 import { findServerName } from '../../l7-filters/tls/index.ts';
 import type { FieldRef, Slot } from '../../model/index.ts';
@@ -59,6 +60,12 @@ export function judgeSlot(slot: Slot, talk: Talk): Layer7Report {
   if (judgement.decision === 'refuse') return { ...about, decision: 'deny', reason: describeRefusal(judgement.refusal) };
   const { decision, nearest } = judgement;
   return { ...about, decision, ...(nearest ? { reason: describeMisses(nearest) } : {}) };
+}
+
+/** What is said at the other end, where it passes here. */
+export function hearBeyond({ rules }: Slot, talk: Talk): Talk {
+  if (rules.kind === 'tls' || !talk.request) return talk;
+  return { ...talk, request: passOn(rules.rules, talk.request, talk.serving ?? DEFAULT_SERVING) };
 }
 
 function describeRules({ rules }: Slot): Layer7Report['rules'] {

@@ -26,6 +26,7 @@ const metricsView = z.object({ packets: z.array(z.object({ outcome: z.string(), 
 
 describe('pods that annotations say something of', needs('root', 'netns', 'envoy', 'bpf'), () => {
   const cleanUp = new AsyncDisposableStack();
+  const said: string[] = [];
   let lab: SteeredLab;
   before(async () => {
     const pods = [
@@ -33,7 +34,7 @@ describe('pods that annotations say something of', needs('root', 'netns', 'envoy
       { name: 'tried', labels: { app: 'tried' }, annotations: { [AUDIT]: 'true' } },
       { name: 'seen', labels: { app: 'seen' }, annotations: { [VISIBILITY]: '<Ingress/80/TCP/HTTP>' } },
     ];
-    lab = cleanUp.use(await SteeredLab.start({ network: 'routed', nodes: 1, pods }));
+    lab = cleanUp.use(await SteeredLab.start({ network: 'routed', nodes: 1, pods, onLine: (line) => said.push(line) }));
     for (const name of ['web', 'tried', 'seen', 'stranger']) await lab.peer(name).serve();
     for (const name of ['web', 'tried', 'seen']) await lab.peer(name).serve(OTHER_PORT);
     await lab.set('policies', [...POLICIES, SILENT]);
@@ -84,6 +85,19 @@ describe('pods that annotations say something of', needs('root', 'netns', 'envoy
     const told = await eventually(() => lab.sluice('node-1', ['why-denied', 'tried-1']));
     assert.match(told, /^passed .* in audit mode/m);
     assert.match(told, /http\[0\] came nearest: path \/private is not \/public/);
+  });
+
+  test('it tells of one without an id, too, by that in the log, which the server never sees', async () => {
+    const { headers } = seenBy(await ask('client', 'tried', { path: '/unnamed' }));
+    assert.equal(headers['x-request-id'], undefined);
+    const line = await eventually(() => {
+      const found = said.find((each) => each.includes('"path":"/unnamed"'));
+      assert.ok(found, said.join('\n'));
+      return found;
+    });
+    const { requestId } = z.object({ requestId: z.string() }).parse(JSON.parse(line));
+    const told = await eventually(() => lab.sluice('node-1', ['why-denied', requestId]));
+    assert.match(told, /came nearest: path \/unnamed is not \/public/);
   });
 
   test('when it ends, all is denied again', async () => {

@@ -13,9 +13,11 @@ import type { Slot } from '../../model/index.ts';
 import { XDS_CLUSTER } from '../../xds-server/serve/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import type { Init } from '../../xds-server/translate/messages.ts';
+import { REQUEST_ID_STATE } from '../http/index.ts';
 import { SERVER_NAME_STATE } from '../tls/index.ts';
 import { SLOT_METADATA } from './compare-secrets.ts';
 import { LOGGED } from './header-actions.ts';
+import { REQUEST_ID } from './names.ts';
 
 /** Tells these lines from others on Envoy's standard output. */
 export const LOG_KIND = 'sluice.slot';
@@ -29,7 +31,6 @@ const AUDITED = 'shadow_engine_result';
 const FIELDS = {
   kind: LOG_KIND,
   time: '%START_TIME%',
-  requestId: '%REQ(X-REQUEST-ID)%',
   method: '%REQ(:METHOD)%',
   authority: '%REQ(:AUTHORITY)%',
   path: '%REQ(:PATH)%',
@@ -68,7 +69,8 @@ export function serverNameLogs(slot: Slot): Init<typeof AccessLogSchema>[] {
 
 /** A line of JSON for each. */
 function lines(slot: Slot): Init<typeof AccessLogSchema> {
-  const fields = { ...FIELDS, result: `%DYNAMIC_METADATA(${RBAC_METADATA}:${resultOf(slot)})%` };
+  const requestId = slot.audits ? `%FILTER_STATE(${REQUEST_ID_STATE}:PLAIN)%` : `%REQ(${REQUEST_ID})%`;
+  const fields = { ...FIELDS, requestId, result: `%DYNAMIC_METADATA(${RBAC_METADATA}:${resultOf(slot)})%` };
   const filters = [isDenied(slot), hasMetadata(SLOT_METADATA, LOGGED, { matchPattern: { case: 'boolMatch', value: true } })];
   return lineLog(slot, fields, { filterSpecifier: { case: 'orFilter', value: { filters } } });
 }
@@ -89,7 +91,7 @@ function lineLog(
 function messages(slot: Slot): Init<typeof AccessLogSchema> {
   // The method it knows by a number, if it is one of a few.
   return messageLog(HttpGrpcAccessLogConfigSchema, 'http_grpc', isDenied(slot), {
-    commonConfig: common(slot),
+    commonConfig: { ...common(slot), ...(slot.audits && { filterStateObjectsToLog: [REQUEST_ID_STATE] }) },
     additionalRequestHeadersToLog: [':method'],
   });
 }

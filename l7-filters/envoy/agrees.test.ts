@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { Agent, request } from 'node:http';
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { Random } from '../../kube/fuzz/random.ts';
 import type { HeadersWithUnderscores, PathNormalization } from '../../model/index.ts';
@@ -8,7 +10,7 @@ import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { requestHttp1 } from '../../testkit/http-request.ts';
 import { freePort } from '../../testkit/ports.ts';
-import { type HttpRequest, judgeRequest, normalizeRequest } from '../http/index.ts';
+import { type HttpRequest, judgeRequest, normalizeRequest, passOn } from '../http/index.ts';
 import { SLOT_OPTIONS, SlotScene } from './testing/slot-scene.ts';
 import { httpRule, httpSlot, type RuleText } from './testing/slots.ts';
 
@@ -64,25 +66,28 @@ const PATH_PATTERNS = [
 ] as const;
 const HOSTS = ['web.test', 'WEB.test', 'web.test.', 'web.test:80', 'other.test', 'webxtest', 'web.test,other.test'] as const;
 const HOST_PATTERNS = ['web.test', 'web\\.test', '.*\\.test', '(?i)web\\.test', 'web\\.test(:[0-9]+)?', 'web\\.test|other\\.test'] as const;
-const NAMES = ['x-a', 'x-b', 'x_a'] as const;
-const VALUES = ['a', 'b', 'a,b', ''] as const;
+/** Of some Envoy has its own opinion. */
+const NAMES = ['x-a', 'x-b', 'x_a', 'x-request-id', 'x-forwarded-proto'] as const;
+const SENT_NAMES = [...NAMES, 'x-forwarded-for', 'x-envoy-retry-on', 'te'] as const;
+const VALUES = ['a', 'b', 'a,b', '', '10.0.0.1', 'trailers'] as const;
 const WANTED = ['a', 'b', 'a,b'] as const;
+const MISMATCHES = ['deny', 'deny', 'deny', 'log', 'add', 'delete', 'replace'] as const;
 
 function randomRule(random: Random): RuleText {
   const some = <T>(all: readonly [T, ...T[]]) => (random.chance(0.6) ? random.pick(all) : undefined);
   const [method, path, host] = [some(METHOD_PATTERNS), some(PATH_PATTERNS), random.chance(0.3) ? random.pick(HOST_PATTERNS) : undefined];
-  const name = random.pick(NAMES);
-  const text = some(WANTED);
-  const headers = random.chance(0.3)
-    ? [{ name, mismatch: random.pick(['deny', 'log'] as const), ...(text && { value: { kind: 'literal', text } as const }) }]
-    : [];
+  const header = () => {
+    const text = some(WANTED);
+    return { name: random.pick(NAMES), mismatch: random.pick(MISMATCHES), ...(text && { value: { kind: 'literal', text } as const }) };
+  };
+  const headers = Array.from({ length: random.pick([0, 0, 1, 2]) }, header);
   return { ...(method && { method }), ...(path && { path }), ...(host && { host }), headers };
 }
 
 function randomRequest(random: Random): HttpRequest {
   const segments = Array.from({ length: 1 + random.below(3) }, () => random.pick(SEGMENTS));
   const query = random.chance(0.2) ? random.pick(['?', '?x=1', '?x=/../b']) : '';
-  const headers = NAMES.filter(() => random.chance(0.4)).map((name) => [name, random.pick(VALUES)] as const);
+  const headers = SENT_NAMES.filter(() => random.chance(0.4)).map((name) => [name, random.pick(VALUES)] as const);
   return { method: random.pick(METHODS), path: `/${segments.join('/')}${query}`, host: random.pick(HOSTS), headers };
 }
 
@@ -140,20 +145,39 @@ describe(`Envoy decides as rules are judged, from seed ${SEED} (SLUICE_FUZZ_SEED
         const expected =
           { request: 0, redirect: 307, refused: 400 }[normal.kind] ||
           (normal.kind === 'request' && judgeRequest(httpRules, normal.request, options).decision === 'allow' ? 200 : 403);
-        assert.equal(await send(ports[index] ?? 0, asked), expected, `seed ${seed}: ${JSON.stringify({ asked, normal, rules })}`);
+        const about = `seed ${seed}: ${JSON.stringify({ asked, normal, rules })}`;
+        const { status, seen } = await send(ports[index] ?? 0, asked);
+        assert.equal(status, expected, about);
+        if (status !== 200 || normal.kind !== 'request') continue;
+        assert.deepEqual(seen, headersSeen(passOn(httpRules, normal.request, options)), about);
       }
     });
   }
 
   test('Envoy takes all of it', () => assert.deepEqual(scene.refusals, []));
 
-  async function send(port: number, { method, path, host, headers }: HttpRequest): Promise<number | undefined> {
-    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
-    request({ host: '127.0.0.1', port, agent, method, path, headers: { ...Object.fromEntries(headers), host } }, (response) => {
-      response.resume().on('end', () => resolve(response.statusCode));
-    })
-      .on('error', reject)
-      .end();
-    return await promise;
+  async function send(port: number, { method, path, host, headers }: HttpRequest): Promise<Sent> {
+    const sent = request({ host: '127.0.0.1', port, agent, method, path, headers: { ...Object.fromEntries(headers), host } }).end();
+    const [response]: IncomingMessage[] = await once(sent, 'response');
+    assert.ok(response);
+    const body = await text(response);
+    const { statusCode: status } = response;
+    return { status, seen: status === 200 ? ofInterest(Object.entries(JSON.parse(body).headers)) : {} };
   }
 });
+
+interface Sent {
+  readonly status: number | undefined;
+  /** What the server got of the headers that are asked for. */
+  readonly seen: Readonly<Record<string, unknown>>;
+}
+
+function ofInterest(headers: readonly (readonly [name: string, value: unknown])[]): Sent['seen'] {
+  const found = headers.filter(([name]) => SENT_NAMES.some((each) => each === name));
+  return Object.fromEntries(found.map(([name, value]) => [name, String(value).replaceAll(', ', ',')]));
+}
+
+/** What is empty of what Envoy sets itself is not there. */
+function headersSeen({ headers }: HttpRequest): Sent['seen'] {
+  return ofInterest(headers.filter(([name, value]) => value !== '' || !['x-request-id', 'x-forwarded-proto'].includes(name)));
+}

@@ -17,9 +17,13 @@ const HOST = 'web.test';
 
 /** What Envoy wrote of a request. */
 function lineOf(scene: SlotScene, id: string): Promise<Record<string, unknown>> {
+  return lineWith(scene, `"requestId":"${id}"`);
+}
+
+function lineWith(scene: SlotScene, part: string): Promise<Record<string, unknown>> {
   return eventually(() => {
     const lines = readFileSync(scene.logFile, 'utf8').split('\n');
-    const line = lines.find((each) => each.includes(`"requestId":"${id}"`));
+    const line = lines.find((each) => each.includes(part));
     assert.ok(line);
     return JSON.parse(line);
   });
@@ -85,6 +89,14 @@ describe('requests in audit mode', needs('envoy'), () => {
       assert.ok(!readFileSync(scene.logFile, 'utf8').includes(ids[0] ?? ''));
     });
   }
+
+  test('what has no id has one for those who are told of it, and none for the server', async () => {
+    backend.takeRaw();
+    assert.equal((await requestHttp1({ port: ports[0] ?? 0, host: HOST, path: '/without-id' })).status, 200);
+    assert.match(backend.takeRaw(), /^GET \/without-id HTTP\/1\.1\r\nhost: web\.test\r\n\r\n$/);
+    const { requestId } = await lineWith(scene, '"path":"/without-id"');
+    assert.match(String(requestId), /^[0-9a-f-]{36}$/);
+  });
 
   test('what is refused whatever rules say passes as well', async () => {
     const port = ports[0] ?? 0;

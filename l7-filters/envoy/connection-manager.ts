@@ -6,12 +6,14 @@ import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/r
 import { RouterSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/router/v3/router_pb.js';
 import {
   HttpConnectionManager_CodecType,
+  HttpConnectionManager_ForwardClientCertDetails,
   HttpConnectionManager_ServerHeaderTransformation,
   HttpConnectionManagerSchema,
   type HttpFilterSchema,
   type LocalReplyConfigSchema,
 } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { GenericSchema } from '@sluice/envoy-protos/envoy/extensions/http/injected_credentials/generic/v3/generic_pb.js';
+import { XffConfigSchema } from '@sluice/envoy-protos/envoy/extensions/http/original_ip_detection/xff/v3/xff_pb.js';
 import { UuidRequestIdConfigSchema } from '@sluice/envoy-protos/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
 import type { Slot } from '../../model/index.ts';
 import { anyOf, typeUrlOf } from '../../xds-server/translate/encode.ts';
@@ -21,6 +23,7 @@ import { slotLogs } from './access-log.ts';
 import { SECRETS_HEADER } from './compare-secrets.ts';
 import { discovery } from './discovery.ts';
 import { HTTP1_OPTIONS, HTTP2_OPTIONS, MAX_HEADERS, MAX_HEADERS_KB } from './http-options.ts';
+import { KEEP_REQUEST_ID } from './keep-request-id.ts';
 import { REQUEST_ID } from './names.ts';
 import type { SlotOptions } from './options.ts';
 import { ON_ARRIVAL, routes } from './pass-on.ts';
@@ -63,9 +66,14 @@ export function slotConnectionManager(slot: Slot, { http }: SlotOptions): Init<t
 }
 
 const TRANSPARENT = {
-  // An address that X-Forwarded-For tells is nobody's to trust here, and none is added.
+  // An address that X-Forwarded-For tells is nobody's to trust here, and none is added. By default, one of a private network would make who sends it
+  // somebody who directs Envoy by its own headers.
   useRemoteAddress: false,
+  originalIpDetectionExtensions: [
+    { name: 'envoy.http.original_ip_detection.xff', typedConfig: anyOf(XffConfigSchema, { xffTrustedCidrs: {} }) },
+  ],
   skipXffAppend: true,
+  forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails.ALWAYS_FORWARD_ONLY,
   serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
   generateRequestId: true,
   preserveExternalRequestId: true,
@@ -79,7 +87,7 @@ const ROUTER: Init<typeof HttpFilterSchema> = {
 
 /** The filters that decide of requests by the rules of a slot, before any other. */
 export function askedOfRequests(slot: Slot): Init<typeof HttpFilterSchema>[] {
-  return [secrets(slot), rules(slot)];
+  return [...(slot.audits ? [KEEP_REQUEST_ID] : []), secrets(slot), rules(slot)];
 }
 
 /**

@@ -47,6 +47,8 @@ const PATHS: readonly Case[] = [
   path('/public/./../forbidden', 403),
   path('/public/x/../../forbidden', 403),
   path('/public/..', 403),
+  path('/./forbidden', 403),
+  path('/%66orbidden', 403),
   path('/public/%2e%2e/forbidden', 403),
   path('/public/%2E%2e/forbidden', 403),
   path('/public/.%2E/forbidden', 403),
@@ -79,6 +81,8 @@ const PATHS: readonly Case[] = [
   passes(get('/public/a'), 'GET /public/a'),
   // What the rule was asked about is what the server is asked, whichever of the two a server would do first.
   passes(get('/public//../forbidden'), 'GET /public/forbidden'),
+  passes(get('/./public/./a'), 'GET /public/a'),
+  passes(get('/public/%252e%252e/forbidden'), 'GET /public/%252e%252e/forbidden'),
   passes(get('/%70ublic//a'), 'GET /public/a'),
   passes(get('/public/a?b=/../forbidden'), 'GET /public/a?b=/../forbidden'),
   passes(get('/public/a?b=/..;/'), 'GET /public/a?b=/..;/'),
@@ -95,6 +99,7 @@ const HOSTS: readonly Case[] = [
   { name: 'two', sent: get('/public/a', 'Host: other.test\r\n'), answers: [403] },
   { name: 'two of them equal', sent: get('/public/a', HOST), answers: [403] },
   { name: 'a list', sent: 'GET /public/a HTTP/1.1\r\nHost: web.test,other.test\r\n\r\n', answers: [403] },
+  { name: 'another with a dot at the end', sent: 'GET /public/a HTTP/1.1\r\nHost: other.test.\r\n\r\n', answers: [403] },
   { name: 'a blank', sent: 'GET /public/a HTTP/1.1\r\nHost: web.test other.test\r\n\r\n', answers: [400] },
   { name: 'another in the request line', sent: get('http://other.test/public/a'), answers: [403] },
   {

@@ -38,7 +38,16 @@ const CASES: readonly Case[] = [
   { name: 'another host beside :authority', headers: [...GOOD, ['host', 'other.test'], USER], outcome: 'answered', seen: SEEN },
   denied('another host without :authority', [METHOD, SCHEME, PATH, ['host', 'other.test'], USER]),
   denied('another :authority', [METHOD, SCHEME, [':authority', 'other.test'], PATH, ['host', 'web.test'], USER]),
+  {
+    name: 'a dot at the end of the host',
+    headers: [METHOD, SCHEME, [':authority', 'web.test.'], PATH, USER],
+    outcome: 'answered',
+    seen: SEEN,
+  },
+  denied('another host with a dot at the end', [METHOD, SCHEME, [':authority', 'other.test.'], PATH, USER]),
   denied('a list of hosts', [METHOD, SCHEME, [':authority', 'web.test,other.test'], PATH, USER]),
+  denied('a path with two slashes', [...withPath('//forbidden'), USER]),
+  denied('a path with one dot', [...withPath('/./forbidden'), USER]),
   denied('a path with dots', [...withPath('/public/../forbidden'), USER]),
   denied('a path with escaped dots', [...withPath('/public/%2e%2e/forbidden'), USER]),
   denied('a path with escaped slashes', [...withPath('/public/..%2fforbidden'), USER]),
@@ -64,6 +73,7 @@ const CASES: readonly Case[] = [
   closed('no method', [SCHEME, AUTHORITY, PATH]),
   closed('a pseudo header after others', [METHOD, SCHEME, AUTHORITY, USER, PATH]),
   closed('an unknown pseudo header', [...GOOD, [':role', 'user']]),
+  { name: 'a body shorter than its length', headers: [...GOOD, USER, ['content-length', '9']], body: 'hello', outcome: 'reset' },
   { name: 'a body longer than its length', headers: [...GOOD, USER, ['content-length', '1']], body: 'hello', outcome: 'reset' },
 ];
 

@@ -9,11 +9,13 @@ import { ConfigSchema as SetMetadataSchema } from '@sluice/envoy-protos/envoy/ex
 import type { HeaderRule, HttpRule } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import type { Init } from '../../xds-server/translate/messages.ts';
+import { headerActions } from '../http/index.ts';
 import { SECRET_HEADER, SLOT_METADATA } from './compare-secrets.ts';
 import type { Filter } from './filter.ts';
 import { allOf, not, type Predicate } from './matching.ts';
 import { hasHeader, rulePredicates } from './rule-predicates.ts';
 import type { SlotSecrets } from './secrets.ts';
+import { seenAs } from './sent-headers.ts';
 
 type Mutation = Init<typeof MutationSchema>;
 
@@ -25,22 +27,9 @@ export const LOGGED = 'logged';
  * request. They act one after another, so a header that one of them put right is right for those that follow.
  */
 export function translateHeaderActions(rules: readonly HttpRule[], secrets: SlotSecrets): readonly Filter[] {
-  const filters = new Map<string, Filter>();
-  for (const rule of rules) {
-    for (const header of rule.headers) {
-      if (header.mismatch === 'deny') continue;
-      const key = JSON.stringify([
-        rule.method?.regex,
-        rule.path?.regex,
-        rule.host?.regex,
-        rule.headers.filter(isRequired).map(contentOf),
-        contentOf(header),
-      ]);
-      const predicate = allOf([...rulePredicates(rule, secrets), not(hasHeader(header, secrets))]);
-      if (!filters.has(key)) filters.set(key, where(predicate, actionFor(header, secrets)));
-    }
-  }
-  return [...filters.values()];
+  return headerActions(rules).map(({ rule, header }) =>
+    where(allOf([...rulePredicates(rule, secrets), not(hasHeader(header, secrets))]), actionFor(header, secrets)),
+  );
 }
 
 /** Takes away the headers that hold values which may be added, whoever sent them. */
@@ -48,14 +37,6 @@ export function withoutOwnHeaders(rules: readonly HttpRule[], secrets: SlotSecre
   const headers = rules.flatMap((rule) => rule.headers).filter(({ value }) => value?.kind === 'secret');
   const names = new Set(headers.map((header) => SECRET_HEADER + secrets.keyOf(header)));
   return mutation('sluice.own_headers', [...names].sort().map(remove));
-}
-
-function isRequired({ mismatch }: HeaderRule): boolean {
-  return mismatch === 'deny';
-}
-
-function contentOf({ name, value, mismatch }: HeaderRule): unknown {
-  return [name, value, mismatch];
 }
 
 function where(predicate: Predicate, filter: Filter): Filter {
@@ -78,12 +59,12 @@ function actionFor(header: HeaderRule, secrets: SlotSecrets): Filter {
         }),
       };
     case 'add':
-      return mutation('add', [append(header, secrets)]);
+      return mutation('add', add(header, secrets));
     case 'delete':
-      return mutation('delete', [remove(header.name)]);
+      return mutation('delete', [remove(seenAs(header.name))]);
     case 'replace':
       // Removed by itself: a value that cannot be had would leave the one that is there.
-      return mutation('replace', [remove(header.name), append(header, secrets)]);
+      return mutation('replace', [remove(seenAs(header.name)), set(header, formatOf(header, secrets), 'APPEND_IF_EXISTS_OR_ADD')]);
   }
 }
 
@@ -95,13 +76,23 @@ function remove(name: string): Mutation {
   return { action: { case: 'remove', value: name } };
 }
 
-function append(header: HeaderRule, secrets: SlotSecrets): Mutation {
+function add(header: HeaderRule, secrets: SlotSecrets): Mutation[] {
+  const name = seenAs(header.name);
+  if (name === header.name) return [set(header, formatOf(header, secrets), 'APPEND_IF_EXISTS_OR_ADD')];
+  // Passed on by its text, of which there is one.
+  return [
+    set(header, `%REQ(${name})%,${formatOf(header, secrets)}`, 'OVERWRITE_IF_EXISTS'),
+    set(header, formatOf(header, secrets), 'ADD_IF_ABSENT'),
+  ];
+}
+
+function set(header: HeaderRule, value: string, action: keyof typeof HeaderValueOption_HeaderAppendAction): Mutation {
   return {
     action: {
       case: 'append',
       value: {
-        header: { key: header.name, value: formatOf(header, secrets) },
-        appendAction: HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD,
+        header: { key: seenAs(header.name), value },
+        appendAction: HeaderValueOption_HeaderAppendAction[action],
         keepEmptyValue: header.value === undefined,
       },
     },

@@ -1,6 +1,7 @@
 import { FilterChainConfigSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/filter_chain/v3/filter_chain_pb.js';
 import type { HttpRule } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
+import { lookalikesOf } from '../http/index.ts';
 import { translateHeaderActions, withoutOwnHeaders } from './header-actions.ts';
 import { translateAllowAll, translateHttpRules } from './http-rules.ts';
 import { isUsable } from './joined-regexes.ts';
@@ -33,7 +34,7 @@ export function translateHttpFilter({ slot, rules, isOpen, audits }: HttpFilterI
     : translateHttpRules(usable, { secrets, maxProgramSize: regexMaxProgramSize, readsPathsAlike, audits });
   const actions = translateHeaderActions(usable, secrets);
   const { resource, filters: comparisons } = secrets;
-  const lookalikes = options.http.headersWithUnderscores === 'allow' && !audits ? withoutLookalikes(usable) : [];
+  const lookalikes = options.http.headersWithUnderscores === 'allow' && !audits ? withoutLookalikes(usable, regexMaxProgramSize) : [];
   if (lookalikes.length + comparisons.length + actions.length === 0) return { config: access, secrets: [resource] };
   const ownHeaders = comparisons.length > 0 ? [withoutOwnHeaders(rules, secrets)] : [];
   const filters = [...lookalikes, ...ownHeaders, ...comparisons, { name: 'sluice.rules', typedConfig: access }, ...actions, ...ownHeaders];
@@ -41,6 +42,7 @@ export function translateHttpFilter({ slot, rules, isOpen, audits }: HttpFilterI
 }
 
 /** A rule that Envoy would refuse takes all others with it. */
-function isUnderstood({ method, path, host }: HttpRule, maxProgramSize: number): boolean {
-  return [method, path, host].every((each) => each === undefined || isUsable(each.regex, maxProgramSize));
+function isUnderstood({ method, path, host, headers }: HttpRule, maxProgramSize: number): boolean {
+  const patterns = [method, path, host].flatMap((each) => each?.regex ?? []);
+  return [...patterns, ...headers.flatMap(({ name }) => lookalikesOf(name))].every((regex) => isUsable(regex, maxProgramSize));
 }

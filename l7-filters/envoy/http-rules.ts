@@ -5,8 +5,9 @@ import type { HttpRule, RequestRefusal } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import { joinRegexes } from './joined-regexes.ts';
 import { allOf, contains, headerInput, type Matcher, matchesFully, type OnMatch, type Predicate } from './matching.ts';
+import { AUTHORITY, PATH } from './names.ts';
 import { patternOf } from './pattern.ts';
-import { AUTHORITY, PATH, predicatesBesidePath } from './rule-predicates.ts';
+import { predicatesBesidePath } from './rule-predicates.ts';
 import type { SlotSecrets } from './secrets.ts';
 
 /** Between hosts of a header that came twice; each server takes another of them. */

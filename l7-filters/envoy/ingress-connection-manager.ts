@@ -10,8 +10,8 @@ import type { Slot } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import type { Init } from '../../xds-server/translate/messages.ts';
 import { slotLogs } from './access-log.ts';
-import { SECRETS_HEADER } from './compare-secrets.ts';
 import { askedOfRequests, DENIALS } from './connection-manager.ts';
+import { KEEP_SENT, OWN_HEADERS } from './pass-on.ts';
 
 /** What serves Ingresses, with the rules of a slot asked before. */
 export function askRequests(slot: Slot, manager: HttpConnectionManager): HttpConnectionManager {
@@ -30,16 +30,15 @@ export function askRequests(slot: Slot, manager: HttpConnectionManager): HttpCon
   };
 }
 
-const WITHOUT_SECRETS = [{ action: { case: 'remove', value: SECRETS_HEADER } } as const];
-
-/** What a client sends by names of ours is not to be taken for ours. */
 const ON_ARRIVAL = {
   name: 'sluice.on_arrival',
-  typedConfig: anyOf(EarlyHeaderMutationSchema, { mutations: WITHOUT_SECRETS }),
+  typedConfig: anyOf(EarlyHeaderMutationSchema, { mutations: [...KEEP_SENT] }),
 };
 
-/** The values of Secrets are for the rules alone. */
+const WITHOUT_OWN = OWN_HEADERS.map((name) => ({ action: { case: 'remove', value: name } }) as const);
+
+/** The values of Secrets are for the rules alone, and so is what clients sent where an Ingress says its own. */
 const BEFORE_PASSING_ON: Init<typeof HttpFilterSchema> = {
   name: 'sluice.before_passing_on',
-  configType: { case: 'typedConfig', value: anyOf(HeaderMutationSchema, { mutations: { requestMutations: WITHOUT_SECRETS } }) },
+  configType: { case: 'typedConfig', value: anyOf(HeaderMutationSchema, { mutations: { requestMutations: WITHOUT_OWN } }) },
 };

@@ -7,5 +7,9 @@ export function originalDestinationCluster(direction: Direction, kind: SlotKind)
   return `sluice.original-dst.${direction}.${kind}`;
 }
 
+export const METHOD = ':method';
+export const PATH = ':path';
+export const AUTHORITY = ':authority';
+
 /** For the header that says which request a denial is about. */
 export const REQUEST_ID = 'x-request-id';

@@ -10,17 +10,25 @@ import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
 import { SECRETS_HEADER } from './compare-secrets.ts';
 import type { Filter } from './filter.ts';
 import { originalDestinationCluster } from './names.ts';
+import { FORWARDED_PROTO, SENT_HEADERS } from './sent-headers.ts';
 
-/** Envoy sets it where it is missing. */
-const PROTO = 'x-forwarded-proto';
-/** What the client sent of it. */
-const KEPT_PROTO = 'x-sluice-forwarded-proto';
+const SENT = [...SENT_HEADERS];
 
-/** Before anything else looks at a request. What a client sends by names of ours is not to be taken for ours. */
+/** For nobody but the filters of a slot. */
+export const OWN_HEADERS: readonly string[] = [SECRETS_HEADER, ...SENT.map(([, kept]) => kept)];
+
+/** Where rules look for what the client sent. What a client sends by names of ours is not to be taken for ours. */
+export const KEEP_SENT: readonly Init<typeof HeaderMutationSchema>[] = [
+  remove(SECRETS_HEADER),
+  ...SENT.flatMap(([name, kept]) => [remove(kept), { action: { case: 'append', value: copy(name, kept) } } as const]),
+];
+
+/** Before anything else looks at a request. */
 export const ON_ARRIVAL: Filter = {
   name: 'sluice.on_arrival',
   typedConfig: anyOf(EarlyHeaderMutationSchema, {
-    mutations: [remove(SECRETS_HEADER), remove(KEPT_PROTO), { action: { case: 'append', value: copy(PROTO, KEPT_PROTO) } }],
+    // Envoy sets its own: one that is empty would leave a request without a route.
+    mutations: [...KEEP_SENT, remove(FORWARDED_PROTO)],
   }),
 };
 
@@ -35,7 +43,7 @@ export function routes(direction: Direction): Init<typeof RouteConfigurationSche
   return {
     name: `slot.${direction}`,
     // After those of the route.
-    requestHeadersToRemove: [SECRETS_HEADER, KEPT_PROTO],
+    requestHeadersToRemove: [...OWN_HEADERS],
     virtualHosts: [{ name: 'all', domains: ['*'], routes: [route(direction, [isSafe], `${UNSEEN},reset`), route(direction, [], UNSEEN)] }],
   };
 }
@@ -43,8 +51,8 @@ export function routes(direction: Direction): Init<typeof RouteConfigurationSche
 function route(direction: Direction, headers: Init<typeof HeaderMatcherSchema>[], retryOn: string): Init<typeof RouteSchema> {
   return {
     match: { pathSpecifier: { case: 'prefix', value: '/' }, headers },
-    requestHeadersToRemove: [PROTO],
-    requestHeadersToAdd: [copy(KEPT_PROTO, PROTO)],
+    requestHeadersToRemove: SENT.map(([name]) => name),
+    requestHeadersToAdd: SENT.map(([name, kept]) => copy(kept, name)),
     action: {
       case: 'route',
       value: {

@@ -4,11 +4,10 @@ import type { HeaderRule, HttpRule } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import { SLOT_METADATA } from './compare-secrets.ts';
 import { anyOfThem, equals, isPresent, matchesFully, type Predicate, startsWith } from './matching.ts';
+import { AUTHORITY, METHOD, PATH } from './names.ts';
 import { type Pattern, patternOf } from './pattern.ts';
 import type { SlotSecrets } from './secrets.ts';
-
-export const PATH = ':path';
-export const AUTHORITY = ':authority';
+import { seenAs } from './sent-headers.ts';
 
 /** What must hold for a rule to allow a request, all of it; none: it allows every request. */
 export function rulePredicates(rule: HttpRule, secrets: SlotSecrets): readonly Predicate[] {
@@ -18,7 +17,7 @@ export function rulePredicates(rule: HttpRule, secrets: SlotSecrets): readonly P
 /** The same but for the path. */
 export function predicatesBesidePath({ method, host, headers }: HttpRule, secrets: SlotSecrets): readonly Predicate[] {
   return [
-    ...textPredicates(':method', patternOf(method?.regex)),
+    ...textPredicates(METHOD, patternOf(method?.regex)),
     ...textPredicates(AUTHORITY, patternOf(host?.regex)),
     ...headers.filter(({ mismatch }) => mismatch === 'deny').map((header) => hasHeader(header, secrets)),
   ];
@@ -27,7 +26,7 @@ export function predicatesBesidePath({ method, host, headers }: HttpRule, secret
 /** That a request has the header as the rule has it. */
 export function hasHeader(header: HeaderRule, secrets: SlotSecrets): Predicate {
   const { value } = header;
-  const name = header.name === 'host' ? AUTHORITY : header.name;
+  const name = seenAs(header.name);
   if (value === undefined) return isPresent(name);
   return value.kind === 'literal' ? equals(name, value.text) : isMarked(secrets.keyOf(header));
 }

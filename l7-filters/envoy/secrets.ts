@@ -7,6 +7,7 @@ import { type Resource, SECRET_TYPE } from '../../xds-server/serve/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import { COMPARE_SECRETS } from './compare-secrets.ts';
 import type { Filter } from './filter.ts';
+import { seenAs } from './sent-headers.ts';
 
 export type SecretRef = Extract<HeaderValue, { kind: 'secret' }>;
 
@@ -38,7 +39,7 @@ export function collectSecrets(slot: string, rules: readonly HttpRule[], secretV
     if (header.value?.kind !== 'secret') continue;
     const value = readValue(header.value, secretValue);
     if (value === undefined) missing.add(header);
-    else entries.set(keyOf(header), [keyOf(header), header.name, value].map(hexOf).join(':'));
+    else entries.set(keyOf(header), [keyOf(header), seenAs(header.name), value].map(hexOf).join(':'));
   }
   return {
     isUsable: ({ headers }) => !headers.some((header) => missing.has(header)),

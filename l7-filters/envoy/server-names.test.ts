@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { Agent, request } from 'node:https';
 import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
@@ -83,12 +85,23 @@ describe('server names', needs('envoy'), () => {
     });
   }
 
-  test('an edit is in force for the next connection', async () => {
+  test('an edit is in force for the next connection, and leaves open ones alone', async () => {
     const port = ports[0] ?? 0;
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const askOnOpen = async () => {
+      const sent = request({ host: '127.0.0.1', port, agent, servername: 'web.test', rejectUnauthorized: false }).end();
+      const [response]: IncomingMessage[] = await once(sent, 'response');
+      response?.resume();
+      return { status: response?.statusCode, localPort: sent.socket?.localPort };
+    };
+    const open = await askOnOpen();
+    assert.equal(open.status, 200);
     await assert.rejects(ask(port, 'other.test'));
     serve(0, ['other.test']);
     await eventually(async () => assert.equal((await ask(port, 'other.test')).status, 200));
     await assert.rejects(ask(port, 'web.test'));
+    assert.deepEqual(await askOnOpen(), open);
+    agent.destroy();
     assert.deepEqual(scene.refusals, []);
   });
 });

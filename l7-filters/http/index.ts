@@ -1,6 +1,7 @@
 export { describeHttpRule, describeMisses } from './describe.ts';
+export { type HeaderAction, headerActions } from './header-actions.ts';
 export { type HttpRuleContext, type HttpRuleResult, type HttpRuleSpec, ingestHttpRule, type RuleProblem } from './ingest.ts';
-export { dropLookalikes } from './lookalikes.ts';
+export { lookalikesOf } from './lookalikes.ts';
 export {
   type EqualsSecret,
   type JudgeOptions,
@@ -12,5 +13,7 @@ export {
   type Secret,
 } from './match.ts';
 export { type NormalizedRequest, normalizeRequest } from './normalize.ts';
+export { passOn } from './pass-on.ts';
 export { describeRefusal } from './refuse.ts';
 export { type HttpRequest, headerValue } from './request.ts';
+export { REQUEST_ID_STATE } from './request-id-state.ts';

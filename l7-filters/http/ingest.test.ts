@@ -70,6 +70,9 @@ describe('an HTTP rule', () => {
     ['a header without a space after its colon', { headers: ['A', 'B:c'] }, 'headers[1]', /is no name of a header/],
     ['a header without a name', { headers: [': a'] }, 'headers[0]', /is no name of a header/],
     ['a header that is a pseudo-header', { headers: [':path'] }, 'headers[0]', /is no name of a header/],
+    ['a header of ours', { headers: ['X-Sluice-Secrets'] }, 'headers[0]', /that no client can send/],
+    ['a header match of ours', { headerMatches: [{ name: 'x-sluice-a' }] }, 'headerMatches[0].name', /that no client can send/],
+    ['a header with a long name', { headers: [`x-${'a'.repeat(1_000)}`] }, 'headers[0]', /too long a name/],
     ['a header whose value is missing', { headers: ['A: '] }, 'headers[0]', /has no value after its name/],
     ['a header of two lines', { headers: ['A: b\nC: d'] }, 'headers[0]', /that no header can have/],
     [
@@ -78,6 +81,22 @@ describe('an HTTP rule', () => {
       'headerMatches[0].secret.namespace',
       /must be shop, the namespace of the policy/,
     ],
+    ['a header that Envoy obeys', { headers: ['X-Envoy-Retry-On: 5xx'] }, 'headers[0]', /taken away before rules/],
+    [
+      'a length that is replaced',
+      { headerMatches: [{ name: 'Content-Length', value: '1', mismatch: 'REPLACE' }] },
+      'headerMatches[0].mismatch',
+      /stays/,
+    ],
+    ...(['ADD', 'DELETE', 'REPLACE'] as const).map(
+      (mismatch) =>
+        [
+          `a host that is changed by ${mismatch}`,
+          { headerMatches: [{ name: 'Host', value: 'a', mismatch }] },
+          'headerMatches[0].mismatch',
+          /Host stays/,
+        ] as const,
+    ),
     ['a match without a name', { headerMatches: [{ name: '' }] }, 'headerMatches[0].name', /is no name of a header/],
     [
       'a match with a value of two lines',

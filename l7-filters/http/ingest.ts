@@ -44,12 +44,12 @@ export function ingestHttpRule(spec: HttpRuleSpec, { source, namespace, maxProgr
   const patterns = { ...pattern('method'), ...pattern('path'), ...pattern('host') };
   const headers: HeaderRule[] = [];
   for (const [index, text] of (spec.headers ?? []).entries()) {
-    const header = ingestHeader(text, at('headers', index));
+    const header = ingestHeader(text, at('headers', index), maxProgramSize);
     if (typeof header === 'string') problems.push({ path: ['headers', index], message: header });
     else headers.push(header);
   }
   for (const [index, match] of (spec.headerMatches ?? []).entries()) {
-    const header = ingestHeaderMatch(match, at('headerMatches', index), namespace);
+    const header = ingestHeaderMatch(match, at('headerMatches', index), { namespace, maxProgramSize });
     if ('problem' in header) problems.push({ path: ['headerMatches', index, ...header.path], message: header.problem });
     else headers.push(header);
   }

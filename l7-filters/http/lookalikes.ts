@@ -1,21 +1,18 @@
-import type { HttpOptions, HttpRule } from '../../model/index.ts';
-import type { HttpRequest } from './request.ts';
+const SEPARATORS = /[-_]/g;
+const METACHARACTERS = /[.*+^$|]/g;
 
 /**
- * A request without the headers that some servers take for one that a rule names, since they read `_` as `-`: nobody is to see them. Where the
- * setting is not `allow`, names with underscores are gone before, and others stay.
+ * Regular expressions (RE2) for the names that some servers take for the header of this name, since they read `_` as `-`. Each is for one separator,
+ * the first that differs: what comes before is as it is, after it either may stand.
+ * @param name in lower case
  */
-export function dropLookalikes(
-  rules: readonly HttpRule[],
-  request: HttpRequest,
-  { headersWithUnderscores }: Pick<HttpOptions, 'headersWithUnderscores'>,
-): HttpRequest {
-  if (headersWithUnderscores !== 'allow') return request;
-  const named = new Set(rules.flatMap(({ headers }) => headers.map(({ name }) => name)));
-  const isLookalike = (header: string) => [...named].some((name) => name !== header && alike(name) === alike(header));
-  return { ...request, headers: request.headers.filter(([name]) => !isLookalike(name.toLowerCase())) };
+export function lookalikesOf(name: string): readonly string[] {
+  return [...name.matchAll(SEPARATORS)].map(({ index, 0: separator }) => {
+    const rest = literal(name.slice(index + 1)).replaceAll(SEPARATORS, '[-_]');
+    return `${literal(name.slice(0, index))}${separator === '-' ? '_' : '-'}${rest}`;
+  });
 }
 
-function alike(name: string): string {
-  return name.replaceAll('_', '-');
+function literal(text: string): string {
+  return text.replaceAll(METACHARACTERS, '\\$&');
 }

@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js';
 import type { FullMatch, HeaderRule, HttpOptions, HttpRule, RequestRefusal } from '../../model/index.ts';
-import { dropLookalikes } from './lookalikes.ts';
+import { arrive } from './arrive.ts';
 import { findRefusal } from './refuse.ts';
 import { type HttpRequest, headerValue } from './request.ts';
 
@@ -54,7 +54,7 @@ export function judgeRequest(rules: readonly HttpRule[], sent: HttpRequest, opti
   const { equalsSecret = UNKNOWN } = options;
   const refusal = rules.length > 0 ? findRefusal(sent, options) : undefined;
   if (refusal) return { decision: 'refuse', refusal };
-  const request = dropLookalikes(rules, sent, options);
+  const request = arrive(rules, sent, options);
   const matches = rules.map((rule) => matchRule(rule, request, equalsSecret));
   const by = matches.find(({ misses }) => misses.length === 0);
   if (by) return { decision: 'allow', by };

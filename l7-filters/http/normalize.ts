@@ -1,4 +1,5 @@
 import type { HttpOptions } from '../../model/index.ts';
+import { wronglyNamed } from './hop-by-hop.ts';
 import type { HttpRequest } from './request.ts';
 
 /** What becomes of a request before rules see it. */
@@ -31,6 +32,8 @@ export function normalizeRequest(
 ): NormalizedRequest {
   if (request.path.includes('#')) return refused('the path has a fragment (#)');
   if (!PRINTABLE.test(request.path)) return refused('the path has letters that are not printable ASCII');
+  const named = wronglyNamed(request.headers);
+  if (named !== undefined) return refused(`the header Connection names ${named}`);
   const underscored = request.headers.find(([name]) => name.includes('_'));
   if (underscored && headersWithUnderscores === 'reject') return refused(`the name of the header ${underscored[0]} has an underscore`);
   const headers = headersWithUnderscores === 'drop' ? request.headers.filter(([name]) => !name.includes('_')) : request.headers;

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { dropLookalikes, type HttpRequest, judgeRequest, normalizeRequest } from '../../l7-filters/http/index.ts';
+import { type HttpRequest, judgeRequest, normalizeRequest, passOn } from '../../l7-filters/http/index.ts';
 import { findServerName } from '../../l7-filters/tls/index.ts';
 import {
   ANY,
@@ -145,7 +145,7 @@ export class CompiledPolicy {
     if (normalized.kind !== 'request') return 'answered by Envoy';
     const { request } = normalized;
     if (!isOpen && judgeRequest(rules.rules, request, SERVING).decision !== 'allow') return 'denied by layer 7';
-    return { ...talk, request: dropLookalikes(rules.rules, request, SERVING) };
+    return { ...talk, request: passOn(rules.rules, request, SERVING) };
   }
 
   #judgeAt(
