@@ -10,10 +10,8 @@ import type { Talk } from './oracle/talk.ts';
 import { compileAll, hostsOf } from './testing/compile.ts';
 import type { SlotTalk } from './testing/compiled-policy.ts';
 import { packetsIn } from './testing/packets.ts';
-import { layer7Policy } from './testing/random-cilium-policy.ts';
 import { talk } from './testing/random-layer7.ts';
-import { networkPolicy } from './testing/random-network-policy.ts';
-import { randomWorld } from './testing/random-world.ts';
+import { randomLayer7World } from './testing/random-layer7-world.ts';
 
 const SEED = Number(process.env['SLUICE_POLICY_SEED'] ?? Date.now() % 1_000_000);
 const RUNS = Number(process.env['SLUICE_POLICY_RUNS'] ?? 400);
@@ -48,7 +46,6 @@ function slotTalkOf({ serverName, headers, ...request }: Talk): SlotTalk {
 }
 
 describe(`layer 7 in random worlds, from seed ${SEED} (SLUICE_POLICY_SEED)`, () => {
-  const policies = fc.oneof({ weight: 5, arbitrary: layer7Policy }, { weight: 1, arbitrary: networkPolicy });
   for (const [enforcement, runs] of [
     ['default', RUNS],
     ['always', Math.ceil(RUNS / 4)],
@@ -57,7 +54,7 @@ describe(`layer 7 in random worlds, from seed ${SEED} (SLUICE_POLICY_SEED)`, () 
       timeout: 600_000,
     }, () => {
       const outcomes = new Map<string, number>();
-      const world = randomWorld({ pods: 4, policies: 5, families: [4], policy: policies });
+      const world = randomLayer7World({ pods: 4, families: [4] });
       const property = fc.property(world, fc.array(talk, { minLength: 3, maxLength: 4 }), ({ objects }, talks) => {
         assert.deepEqual(disagreements(objects, talks, outcomes, enforcement).slice(0, 5), []);
       });

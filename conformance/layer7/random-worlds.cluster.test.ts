@@ -5,10 +5,8 @@ import { judgeTalk, type Packet } from '../../policy/oracle/judge.ts';
 import type { PlainObject } from '../../policy/oracle/objects.ts';
 import { podAt } from '../../policy/oracle/parties.ts';
 import type { Talk } from '../../policy/oracle/talk.ts';
-import { layer7Policy } from '../../policy/testing/random-cilium-policy.ts';
 import { talk } from '../../policy/testing/random-layer7.ts';
-import { networkPolicy } from '../../policy/testing/random-network-policy.ts';
-import { randomWorld } from '../../policy/testing/random-world.ts';
+import { randomLayer7World } from '../../policy/testing/random-layer7-world.ts';
 import { PORTS } from '../../policy/testing/vocabulary.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { FAMILIES, type Family, type Place } from '../lab/netns/index.ts';
@@ -65,8 +63,7 @@ describe(`requests in random worlds, from seed ${SEED} (SLUICE_POLICY_SEED)`, ne
   const outcomes = new Map<Answer, number>();
 
   test(`agree with the oracle in ${WORLDS} worlds`, { timeout: 900_000 }, async (t) => {
-    const policy = fc.oneof({ weight: 5, arbitrary: layer7Policy }, { weight: 1, arbitrary: networkPolicy });
-    const world = randomWorld({ pods: PODS_PER_NODE, policies: 5, policy, isHandled: true });
+    const world = randomLayer7World({ pods: PODS_PER_NODE, isHandled: true });
     const talks = fc.array(talk.filter(isSentByClients), { minLength: 3, maxLength: 4 });
     const property = fc.asyncProperty(world, talks, fc.infiniteStream(fc.nat(1 << 30)), async ({ objects: all }, said, numbers) => {
       const objects = inLab(all);

@@ -39,7 +39,7 @@ interface Context {
 /** @see https://docs.cilium.io/en/stable/security/policy/language/ */
 export function askCiliumPolicies(question: Question): Opinion {
   const opinion = { isolates: false, allows: false, denies: false, asked: [] as Asked[] };
-  for (const policy of question.objects) {
+  for (const policy of inOrder(question.objects)) {
     if (policy.kind !== 'CiliumNetworkPolicy' && policy.kind !== 'CiliumClusterwideNetworkPolicy') continue;
     const specs = [policy['spec'], ...((policy['specs'] as readonly unknown[] | undefined) ?? [])];
     for (const spec of specs as readonly (PlainSpec | undefined)[]) {
@@ -58,6 +58,13 @@ export function askCiliumPolicies(question: Question): Opinion {
     }
   }
   return opinion;
+}
+
+/** What rules do with headers they do one after the other: by kinds, namespaces and names of policies. */
+function inOrder(objects: readonly PlainObject[]): readonly PlainObject[] {
+  const key = (object: PlainObject) =>
+    `${object.kind} ${object.kind === 'CiliumNetworkPolicy' ? namespaceOf(object) : ''}/${object.metadata.name}`;
+  return objects.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
 function rulesOf(spec: PlainSpec, list: string): readonly PlainRule[] {

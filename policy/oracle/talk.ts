@@ -44,11 +44,13 @@ export function hear(asked: readonly Asked[], talk: Talk, by: { readonly allows:
       : { kind: 'denied' };
   }
   if (isAnswered(talk.path)) return { kind: 'answered' };
-  const served = { ...talk, path: asServed(talk.path) };
+  const arrived = withoutEnvoys(talk.headers);
+  const served = { ...talk, path: asServed(talk.path), headers: arrived };
   if (audits) return { kind: 'passes', talk: served };
-  const seen = { ...served, headers: withoutLookalikes(talk.headers, rules) };
+  const seen = { ...served, headers: withoutLookalikes(arrived, rules) };
   const isSafe = !isReadInTwoWays(served);
-  return allows || (isSafe && rules.some((rule) => isRequest(rule, seen))) ? { kind: 'passes', talk: seen } : { kind: 'denied' };
+  if (!allows && !(isSafe && rules.some((rule) => isRequest(rule, seen)))) return { kind: 'denied' };
+  return { kind: 'passes', talk: { ...seen, headers: changed(seen, rules) } };
 }
 
 /** The path has a fragment, an escaped zero byte or an escaped slash: what Envoy answers itself. */
@@ -89,6 +91,47 @@ function withoutLookalikes(headers: Talk['headers'], rules: readonly PlainHttpRu
   const wanted = named.map((name) => name.toLowerCase());
   const isKept = (header: string) => wanted.every((name) => name === header || name.split(/[-_]/).join() !== header.split(/[-_]/).join());
   return Object.fromEntries(Object.entries(headers).filter(([header]) => isKept(header)));
+}
+
+/** Of the headers that are sent here: what Envoy keeps to itself, and what is empty though Envoy would have set it. */
+function withoutEnvoys(headers: Talk['headers']): Talk['headers'] {
+  const { connection = '', 'keep-alive': _, 'x-envoy-retry-on': __, te = '', ...rest } = headers;
+  const named = connection.toLowerCase().split(', ');
+  const kept = Object.entries(rest).filter(
+    ([name, value]) => !named.includes(name) && (value !== '' || !['x-request-id', 'x-forwarded-proto'].includes(name)),
+  );
+  return Object.fromEntries(te.split(', ').includes('trailers') ? [...kept, ['te', 'trailers']] : kept);
+}
+
+/** What `headerMatches` make of them, one after the other, each where its rule allows what those before it left. The same is done once. */
+function changed(talk: Talk, rules: readonly PlainHttpRule[]): Talk['headers'] {
+  const done = new Set<string>();
+  let headers = talk.headers;
+  for (const rule of rules) {
+    for (const { name: written, value = '', mismatch } of rule.headerMatches ?? []) {
+      const name = written.toLowerCase();
+      const doing = JSON.stringify([rule.method || '', rule.path || '', rule.host || '', demandsOf(rule), name, value, mismatch]);
+      if (!mismatch || done.has(doing)) continue;
+      done.add(doing);
+      const { [name]: actual, ...others } = headers;
+      const isAsWanted = value === '' ? actual !== undefined : actual === value;
+      if (isAsWanted || !isRequest(rule, { ...talk, headers })) continue;
+      if (mismatch === 'ADD') headers = { ...headers, [name]: actual === undefined ? value : `${actual},${value}` };
+      if (mismatch === 'DELETE') headers = others;
+      if (mismatch === 'REPLACE') headers = { ...others, [name]: value };
+    }
+  }
+  return headers;
+}
+
+/** The headers without which a rule allows nothing, as names with values. */
+function demandsOf({ headers = [], headerMatches = [] }: PlainHttpRule): readonly (readonly [name: string, value: string])[] {
+  const listed = headers.map((text) => {
+    const [name = '', ...rest] = text.split(' ');
+    return [name.replace(/:$/, '').toLowerCase(), rest.join(' ')] as const;
+  });
+  const matched = headerMatches.filter(({ mismatch }) => !mismatch).map(({ name, value = '' }) => [name.toLowerCase(), value] as const);
+  return [...listed, ...matched];
 }
 
 /** @see https://docs.cilium.io/en/stable/security/policy/language/#http */

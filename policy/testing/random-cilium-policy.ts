@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { PlainObject } from '../oracle/objects.ts';
-import { layer7 } from './random-layer7.ts';
+import { changingRule, demandingRule, layer7 } from './random-layer7.ts';
 import { block, NAMESPACES, PORTS, selector } from './vocabulary.ts';
 
 const endpoints = fc.oneof(
@@ -165,3 +165,17 @@ export const clusterwidePolicy = clusterwide(spec);
 
 /** Of either kind; most rules need layer 7, and meet others at their ports. */
 export const layer7Policy = fc.oneof({ weight: 3, arbitrary: namespaced(denseSpec) }, { weight: 1, arbitrary: clusterwide(denseSpec) });
+
+function everywhere(member: 'fromEntities' | 'toEntities', rule: fc.Arbitrary<object>): fc.Arbitrary<object[]> {
+  const ports = [{ port: '1', endPort: 65_535, protocol: 'TCP' }];
+  return fc.array(rule, { minLength: 1, maxLength: 2 }).map((http) => [{ [member]: ['all'], toPorts: [{ ports, rules: { http } }] }]);
+}
+
+/** Of both ends of connections: senders' rules change headers, and receivers' rules ask for them. */
+export const changingPolicy = clusterwide(
+  fc.record({
+    endpointSelector: fc.constant({}),
+    egress: everywhere('toEntities', changingRule),
+    ingress: everywhere('fromEntities', demandingRule),
+  }),
+);

@@ -6,9 +6,12 @@ import type { Talk } from '../oracle/talk.ts';
 const method = fc.constantFrom('GET', 'PUT', 'GET|PUT', '[A-Z]+', 'P.*', '', undefined);
 const path = fc.constantFrom('/public', '/public/.*', '/(public|private)', '/private\\?all=[01]', '.*', '/', undefined, undefined);
 const host = fc.constantFrom('a\\.example', '.*\\.example', 'a.example(:80)?', undefined, undefined);
-const headers = fc.constantFrom(['X-Role: admin'], ['X_Role: admin'], ['X-Role'], ['x-role admin', 'X-Token'], [], undefined, undefined);
+const headers = fc.constantFrom(
+  ...[['X-Role: admin'], ['X_Role: admin'], ['X-Role'], ['x-role admin', 'X-Token'], ['X-Request-Id'], ['X-Forwarded-Proto: http']],
+  ...[['TE'], [], undefined, undefined, undefined, undefined],
+);
 const headerMatch = fc.record({
-  name: fc.constantFrom('X-Role', 'x-token', 'X_Token'),
+  name: fc.constantFrom('X-Role', 'X-Role', 'x-token', 'X_Token', 'X-Request-Id', 'X-Forwarded-Proto'),
   value: fc.constantFrom('admin', 'one', '', undefined),
   mismatch: fc.constantFrom('LOG', 'ADD', 'DELETE', 'REPLACE', undefined, undefined, undefined, undefined),
 });
@@ -19,6 +22,30 @@ const httpRule = fc.record({
   host,
   headers,
   headerMatches: fc.option(fc.array(headerMatch, { maxLength: 2 }), { nil: undefined, freq: 2 }),
+});
+
+const CHANGED = ['X-Role', 'X-Token', 'X-Request-Id', 'X-Forwarded-Proto'] as const;
+
+/** What changes headers of most requests. */
+export const changingRule = fc.record({
+  method: fc.constantFrom('[A-Z]+', 'GET|PUT', undefined),
+  headers: fc.constantFrom(['X-Role'], undefined, undefined, undefined),
+  headerMatches: fc.array(
+    fc.record({
+      name: fc.constantFrom(...CHANGED),
+      value: fc.constantFrom('admin', 'one', ''),
+      mismatch: fc.constantFrom('ADD', 'DELETE', 'REPLACE'),
+    }),
+    { minLength: 1, maxLength: 3 },
+  ),
+});
+
+/** What asks for headers that these may have changed. */
+export const demandingRule = fc.record({
+  headers: fc.uniqueArray(fc.constantFrom(...CHANGED.flatMap((name) => [name, `${name}: admin`, `${name}: user,admin`, `${name}: one`])), {
+    minLength: 1,
+    maxLength: 2,
+  }),
 });
 
 const serverName = fc.constantFrom('a.example', 'A.Example.', '*.example', '**.example', 'a*.example', '**', 'b.a.example');
@@ -36,6 +63,12 @@ const sentHeaders = fc.constantFrom<Record<string, string>>(
   { 'x-role': 'admin', 'x-token': 'one' },
   { x_role: 'admin', x_token: 'one' },
   { 'x-role': 'user', x_role: 'admin' },
+  // What Envoy sets, takes away or obeys.
+  { 'x-request-id': 'one', 'x-forwarded-proto': 'http', 'x-role': 'user' },
+  { 'x-request-id': 'admin', 'x-forwarded-proto': '' },
+  { 'x-request-id': '', 'x-forwarded-proto': 'https', te: 'gzip' },
+  { te: 'gzip, trailers', 'x-role': 'admin', 'x-token': 'one', connection: 'close, X-Token', 'keep-alive': '5' },
+  { 'x-forwarded-for': '10.0.0.1', 'x-envoy-retry-on': '5xx', 'x-role': 'user' },
 );
 
 export const talk: fc.Arbitrary<Talk> = fc.record({
