@@ -99,6 +99,18 @@ describe('connections through a slot', needs('envoy'), () => {
     await assert.rejects(talkByWebSocket({ port, host: HOST, path: '/b' }, []), /403/);
   });
 
+  test('a rule may ask for what tells of a WebSocket', async () => {
+    const headers = [
+      { name: 'upgrade', value: { kind: 'literal', text: 'websocket' }, mismatch: 'deny' },
+      { name: 'connection', mismatch: 'deny' },
+    ] as const;
+    serve([{ path: '/plain' }, { path: '/a', headers }]);
+    await eventually(async () => assert.equal((await requestHttp1({ port, host: HOST, path: '/plain' })).status, 200));
+    assert.equal((await requestHttp1({ port, host: HOST, path: '/a', headers: { upgrade: 'websocket' } })).status, 403);
+    const { answers } = await talkByWebSocket({ port, host: HOST, path: '/a' }, ['one']);
+    assert.deepEqual(answers, ['one']);
+  });
+
   test('a server sees what was sent, as it was sent', async () => {
     serve([{ path: '/a' }]);
     await eventually(async () => assert.equal((await requestHttp1({ port, host: HOST, path: '/a' })).status, 200));

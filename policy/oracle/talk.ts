@@ -93,10 +93,12 @@ function withoutLookalikes(headers: Talk['headers'], rules: readonly PlainHttpRu
   return Object.fromEntries(Object.entries(headers).filter(([header]) => isKept(header)));
 }
 
-/** Of the headers that are sent here: what Envoy keeps to itself, and what is empty though Envoy would have set it. */
+/** Of the headers that are sent here, without what Envoy keeps to itself, and what is empty though Envoy would have set it. */
 function withoutEnvoys(headers: Talk['headers']): Talk['headers'] {
-  const { connection = '', 'keep-alive': _, 'x-envoy-retry-on': __, te = '', ...rest } = headers;
+  const { 'keep-alive': _, 'x-envoy-retry-on': __, ...toAll } = headers;
+  const { connection = '', upgrade, te = '', ...rest } = toAll;
   const named = connection.toLowerCase().split(', ');
+  if (named.includes('upgrade') && upgrade === 'websocket') return toAll;
   const kept = Object.entries(rest).filter(
     ([name, value]) => !named.includes(name) && (value !== '' || !['x-request-id', 'x-forwarded-proto'].includes(name)),
   );
