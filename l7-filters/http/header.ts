@@ -38,7 +38,7 @@ const MISMATCHES: Readonly<Record<Exclude<NonNullable<HeaderMatchSpec['mismatch'
 export function ingestHeader(text: string, source: FieldRef, maxProgramSize: number): HeaderRule | string {
   const { name = '', value } = HEADER.exec(text)?.groups ?? {};
   const problem = nameProblem(name, maxProgramSize);
-  if (problem !== undefined) return `${problem} (a header is written as "Name: value" or "Name")`;
+  if (problem !== undefined) return NAME.test(name) ? problem : `${problem} (a header is written as "Name: value" or "Name")`;
   if (value === undefined) return { name: name.toLowerCase(), mismatch: 'deny', source };
   if (value.trim() === '') return 'has no value after its name; a name alone asks for any value';
   if (UNSENDABLE.test(value)) return 'has a value that no header can have';
