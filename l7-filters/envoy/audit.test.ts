@@ -90,6 +90,13 @@ describe('requests in audit mode', needs('envoy'), () => {
     });
   }
 
+  test('what is allowed goes on as it was sent, also where a rule would change it', async () => {
+    backend.takeRaw();
+    const headers = { 'x-team': 'blue' };
+    assert.equal((await requestHttp1({ port: ports[3] ?? 0, host: HOST, path: '/a', headers })).status, 200);
+    assert.match(backend.takeRaw(), /^x-team: blue\r\n/m);
+  });
+
   test('what has no id has one for those who are told of it, and none for the server', async () => {
     backend.takeRaw();
     assert.equal((await requestHttp1({ port: ports[0] ?? 0, host: HOST, path: '/without-id' })).status, 200);

@@ -25,9 +25,11 @@ export const LOGGED = 'logged';
 /**
  * What becomes of headers that are not as rules have them: a filter for each that a rule would have otherwise, which acts where that rule allows a
  * request. They act one after another, so a header that one of them put right is right for those that follow.
+ * @param audits whether nothing of a request is to change: what is to be logged is, all the same
  */
-export function translateHeaderActions(rules: readonly HttpRule[], secrets: SlotSecrets): readonly Filter[] {
-  return headerActions(rules).map(({ rule, header }) =>
+export function translateHeaderActions(rules: readonly HttpRule[], secrets: SlotSecrets, audits: boolean): readonly Filter[] {
+  const actions = headerActions(rules).filter(({ header }) => !audits || header.mismatch === 'log');
+  return actions.map(({ rule, header }) =>
     where(allOf([...rulePredicates(rule, secrets), not(hasHeader(header, secrets))]), actionFor(header, secrets)),
   );
 }

@@ -32,7 +32,7 @@ export function translateHttpFilter({ slot, rules, isOpen, audits }: HttpFilterI
   const access = isOpen
     ? translateAllowAll()
     : translateHttpRules(usable, { secrets, maxProgramSize: regexMaxProgramSize, readsPathsAlike, audits });
-  const actions = translateHeaderActions(usable, secrets);
+  const actions = translateHeaderActions(usable, secrets, audits);
   const { resource, filters: comparisons } = secrets;
   const lookalikes = options.http.headersWithUnderscores === 'allow' && !audits ? withoutLookalikes(usable, regexMaxProgramSize) : [];
   if (lookalikes.length + comparisons.length + actions.length === 0) return { config: access, secrets: [resource] };
