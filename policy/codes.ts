@@ -45,11 +45,6 @@ export const DIAGNOSTIC_CODES = {
     severity: 'warning',
     meaning: 'An annotation for audit mode or visibility of a pod or namespace is not understood. That part of it does nothing.',
   },
-  IngressLayer7NotEnforced: {
-    severity: 'error',
-    meaning:
-      'A rule of layer 7 says what clients may ask of Ingresses (`ingress` of `reserved:ingress`), where it is not enforced. It allows nothing.',
-  },
   IdentityMissing: {
     severity: 'warning',
     meaning: 'The labels of a pod have no number yet, or none is left. It counts as `init`: rules that name its labels do nothing for it.',

@@ -87,17 +87,15 @@ describe('a pod that has the ingress address of its node', () => {
     assert.equal(compile([networkPolicyOf(nothing, 'p', OWN)]).reaches(INGRESS, NEIGHBOUR), true);
   });
 
-  test('cannot ask clients for requests, which is said, but is asked for what it sends', () => {
+  test('asks clients by slots of its own, not by those of pods with the same rules', () => {
     const toPorts = [{ ports: [{ port: '80', protocol: 'TCP' }], rules: { http: [{ path: '/public' }] } }];
-    const policy = clusterwidePolicyOf({ ...ofIngress, ingress: [{ fromEntities: ['world'], toPorts }] });
-    const codes = (objects: readonly unknown[]) => compileAll(objects).change.diagnostics?.map(({ code }) => code) ?? [];
-    assert.deepEqual(codes([...CLUSTER, holder, policy]), ['IngressLayer7NotEnforced']);
-    assert.deepEqual(codes([...CLUSTER, policy]), [], 'while there are no such pods');
-    const sending = clusterwidePolicyOf({ ...ofIngress, egress: [{ toEntities: ['cluster'], toPorts }] });
-    assert.deepEqual(codes([...CLUSTER, holder, sending]), []);
-    assert.deepEqual(
-      compileAll([...CLUSTER, holder, sending]).change.slots.upserts.map(({ direction }) => direction),
-      ['egress'],
-    );
+    const both = { endpointSelector: {}, ingress: [{ fromEntities: ['world'], toPorts }], egress: [{ toEntities: ['cluster'], toPorts }] };
+    const { change } = compileAll([...CLUSTER, holder, clusterwidePolicyOf(both)]);
+    assert.deepEqual(change.slots.upserts.map(({ direction, ofIngresses }) => [direction, ofIngresses]).sort(), [
+      ['egress', undefined],
+      ['ingress', undefined],
+      ['ingress', true],
+    ]);
+    assert.equal(new Set(change.slots.upserts.map(({ name }) => name)).size, 3);
   });
 });

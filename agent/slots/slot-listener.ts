@@ -22,12 +22,14 @@ const MARKS = {
   ingress: { accepted: LEG_MARKS.ingressListener, opened: LEG_MARKS.ingressUpstream },
 } as const satisfies Record<Direction, Record<'accepted' | 'opened', number>>;
 
+type OwnPart = Pick<Exclude<MessageInitShape<typeof ListenerSchema>, { $typeName: string }>, 'socketOptions' | 'listenerFilters'>;
+
 /** socket(7) */
 const SOL_SOCKET = 1n;
 const SO_MARK = 36n;
 
 /**
- * The listener of a slot on this node: what controllers say of it, and where and with which marks it listens. It listens at all addresses where it is steered to, since Envoy asks a
+ * The listener of a slot on this node: what controllers say of it, and where and with which marks it listens. It listens at all addresses, since Envoy asks a
  * socket for the destination of a connection only then; that nobody but the kernel's programs leads to it is for the node's network to guard.
  */
 export function slotListener(slot: NodeSlot, port: number): Resource {
@@ -42,7 +44,12 @@ export function slotListener(slot: NodeSlot, port: number): Resource {
 const made = new WeakMap<NodeSlot, { readonly port: number; readonly listener: Resource }>();
 
 function makeListener(slot: NodeSlot, port: number): Resource {
-  const own = create(ListenerSchema, { name: listenerName(slot.name), ...(slot.ofIngresses ? ofIngresses(port) : steeredTo(slot, port)) });
+  const own = create(ListenerSchema, {
+    name: listenerName(slot.name),
+    address: anywhere('0.0.0.0', port),
+    additionalAddresses: [{ address: anywhere('::', port) }],
+    ...(slot.ofIngresses ? ofIngresses(port) : steeredTo(slot, port)),
+  });
   // Fields of a message may stand anywhere in it, and lists are what all parts have of them.
   const body = Buffer.concat([slot.listener, toBinary(ListenerSchema, own)]);
   return {
@@ -54,11 +61,9 @@ function makeListener(slot: NodeSlot, port: number): Resource {
   };
 }
 
-function steeredTo({ direction }: NodeSlot, port: number): MessageInitShape<typeof ListenerSchema> {
+function steeredTo({ direction }: NodeSlot, port: number): OwnPart {
   const marks = MARKS[direction];
   return {
-    address: at('0.0.0.0', port),
-    additionalAddresses: [{ address: at('::', port) }],
     socketOptions: [markedWith(marks.accepted, port)],
     listenerFilters: [
       {
@@ -72,13 +77,9 @@ function steeredTo({ direction }: NodeSlot, port: number): MessageInitShape<type
   };
 }
 
-/** The kernel gives it connections for the ports of Ingresses, whose address it sees; by its own nobody comes. */
-function ofIngresses(port: number): MessageInitShape<typeof ListenerSchema> {
-  return {
-    address: at('127.0.0.1', port),
-    additionalAddresses: [{ address: at('::1', port) }],
-    socketOptions: [markedWith(INGRESS_MARKS.server, port)],
-  };
+/** The kernel gives it connections for the ports of Ingresses; what is for its own port has a slot of another's, or none, and is refused. */
+function ofIngresses(port: number): OwnPart {
+  return { socketOptions: [markedWith(INGRESS_MARKS.server, port)] };
 }
 
 /** Filters Envoy asks for itself, once it has the listener. */
@@ -91,7 +92,7 @@ export function listenerName(slot: string): string {
   return `${OWN_LISTENER_PREFIX}${slot}`;
 }
 
-function at(address: string, port: number) {
+function anywhere(address: string, port: number) {
   return { address: { case: 'socketAddress', value: { address, portSpecifier: { case: 'portValue', value: port } } } } as const;
 }
 

@@ -9,7 +9,7 @@ export const HTTP_PORT = 18_080;
 export const HOLDER = { namespace: 'sluice-system', labels: { 'sluice.io/ingress-address': '' } } as const;
 
 /** What a client asks an Ingress for, to get to a server at its address of a family. */
-function hostOf(server: string, family: Family): string {
+export function hostOf(server: string, family: Family): string {
   return `${server}-${family}.test`;
 }
 
