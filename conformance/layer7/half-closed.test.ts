@@ -3,7 +3,8 @@ import { after, before, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { PlaceChild } from '../datapath/place-child.ts';
-import { FAMILIES } from '../lab/netns/index.ts';
+import { FAMILIES, type Network } from '../lab/netns/index.ts';
+import { type KubeProxyMode, proxiedServices, proxyServices } from './kube-proxy-tables.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
 import { SteeredLab } from './steered-lab.ts';
 import type { StreamRequest, Talked } from './stream-program.ts';
@@ -67,12 +68,28 @@ const TO_PORTS = [
 const INGRESS = ciliumPolicy({ name: 'server', app: 'server', ingress: [{ fromEndpoints: app('client'), toPorts: TO_PORTS }] });
 const EGRESS = ciliumPolicy({ name: 'client', app: 'client', egress: [{ toEndpoints: app('server'), toPorts: TO_PORTS }] });
 
-describe('connections of which one side ends first', needs('root', 'netns', 'envoy', 'bpf', 'ipv6'), () => {
+/** How pods are connected, and whose rules are on their nodes, if anybody's. */
+const LABS: readonly (readonly [network: Network, beside?: KubeProxyMode])[] = [
+  ['routed'],
+  ['routed', 'iptables'],
+  ['bridged', 'iptables'],
+  ['vxlan', 'nftables'],
+];
+
+for (const [network, beside] of LABS) {
+  const where = beside ? `${network}, beside rules of kube-proxy's ${beside} mode` : network;
+  describe(`connections of which one side ends first, ${where}`, needs('root', 'netns', 'envoy', 'bpf', 'ipv6'), () => {
+    testEnds(network, beside);
+  });
+}
+
+function testEnds(network: Network, beside?: KubeProxyMode): void {
   const cleanUp = new AsyncDisposableStack();
   const peers = new Map<string, PlaceChild<StreamRequest>>();
   let lab: SteeredLab;
   before(async () => {
-    lab = cleanUp.use(await SteeredLab.start({ network: 'routed', pods: PODS }));
+    lab = cleanUp.use(await SteeredLab.start({ network, pods: PODS }));
+    if (beside) await proxyServices(lab.lab, beside, proxiedServices(lab.lab, 'near', 'far'));
     for (const { name } of PODS) peers.set(name, cleanUp.use(new PlaceChild<StreamRequest>(lab.lab.pod(name), PROGRAM)));
     for (const server of ['near', 'far']) {
       for (const each of Object.values(SERVERS)) await ask(server, { kind: 'serve', bytes: BYTES, ...each });
@@ -104,4 +121,4 @@ describe('connections of which one side ends first', needs('root', 'netns', 'env
       }
     }
   }
-});
+}

@@ -14,6 +14,8 @@ const askView = z.object({
   path: z.string(),
   headers: z.record(z.string(), z.string()),
   body: z.string(),
+  /** Of a padding in the answer. */
+  answerBytes: z.int(),
   protocol: z.enum(['http1', 'http2']),
   /** Empty: one of its own. */
   connection: z.string(),
@@ -37,6 +39,8 @@ interface Answer {
   readonly connection: number;
 }
 
+/** A header that says how much an answer is to have besides. */
+const ANSWER_BYTES = 'x-answer-bytes';
 const MAPPED = '::ffff:';
 const served: unknown[] = [];
 const agents = new Map<string, Agent>();
@@ -66,7 +70,7 @@ async function serve(server: string, port: number): Promise<void> {
     const from = address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address;
     const seen = { server, from, method, path, host, headers };
     served.push(seen);
-    return JSON.stringify(seen);
+    return JSON.stringify({ ...seen, padding: 'x'.repeat(Number(headers[ANSWER_BYTES] ?? 0)) });
   };
   const http1 = createHttpServer({ keepAliveTimeout: 0 }, (request, response) => {
     const { socket, method = '', url = '', headers } = request;
@@ -128,8 +132,9 @@ async function end(name: string): Promise<unknown> {
   return { outcomes: Object.fromEntries(load.outcomes), failures: load.failures };
 }
 
-async function outcomeOf(ask: Ask): Promise<Answer | { readonly failed: string }> {
+async function outcomeOf({ headers, ...rest }: Ask): Promise<Answer | { readonly failed: string }> {
   try {
+    const ask = { ...rest, headers: { ...headers, ...(rest.answerBytes > 0 && { [ANSWER_BYTES]: String(rest.answerBytes) }) } };
     return await (ask.protocol === 'http1' ? askHttp1(ask) : askHttp2(ask));
   } catch (error) {
     const { code } = z.object({ code: z.string() }).safeParse(error).data ?? { code: String(error) };

@@ -16,6 +16,7 @@ const seenView = z.object({
   host: z.string(),
   headers: z.record(z.string(), z.unknown()),
 });
+const paddedView = z.object({ padding: z.string() });
 const answerView = z.object({
   status: z.int(),
   body: z.string(),
@@ -41,6 +42,8 @@ export interface HttpAsk {
   readonly headers?: Readonly<Record<string, string>>;
   /** Of a method that has one: Node sends it unframed with others, such as the default. */
   readonly body?: string;
+  /** How much padding the answer is to have. Default: 0. */
+  readonly answerBytes?: number;
   /** Default: `http1`. */
   readonly protocol?: 'http1' | 'http2';
   /** Requests of one name share a connection. Default: a connection for this request. */
@@ -58,9 +61,10 @@ const loadView = z.object({
 /** What came of many requests. */
 export type HttpLoad = z.infer<typeof loadView>;
 
-function wholeAsk({ to, port = 80, method = 'GET', path = '/', headers = {}, body = '', ...rest }: HttpAsk) {
+function wholeAsk({ to, port = 80, method = 'GET', path = '/', headers = {}, body = '', answerBytes = 0, ...rest }: HttpAsk) {
   const { protocol = 'http1', connection = '', timeoutMs = 2_000 } = rest;
-  return { authority: `${isIPv6(to) ? `[${to}]` : to}:${port}`, method, path, headers, body, protocol, connection, timeoutMs } as const;
+  const authority = `${isIPv6(to) ? `[${to}]` : to}:${port}`;
+  return { authority, method, path, headers, body, answerBytes, protocol, connection, timeoutMs } as const;
 }
 
 /** A program in a place of a lab that serves HTTP, and asks. */
@@ -80,6 +84,14 @@ export class HttpPeer implements AsyncDisposable {
 
   async ask(ask: HttpAsk): Promise<HttpOutcome> {
     return outcomeView.parse(await this.#child.ask({ kind: 'ask', ...wholeAsk(ask) }));
+  }
+
+  /** Sends so many bytes and has as many sent back. @returns `whole`, or what came of it instead */
+  async exchange(bytes: number, ask: Omit<HttpAsk, 'method' | 'body' | 'answerBytes'>): Promise<string> {
+    const outcome = await this.ask({ timeoutMs: 10_000, ...ask, method: 'POST', body: 'x'.repeat(bytes), answerBytes: bytes });
+    if ('failed' in outcome || outcome.status !== 200) return wordOf(outcome);
+    const { length } = paddedView.parse(JSON.parse(outcome.body)).padding;
+    return length === bytes ? 'whole' : `${length} of ${bytes}`;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { FAMILIES, type Family, POD_NETWORK } from '../lab/netns/index.ts';
+import { FAMILIES, type Family, type NetnsLab, POD_NETWORK } from '../lab/netns/index.ts';
 
 // What kube-proxy has the kernel do for Services with a ClusterIP, in the words of nft. What its iptables mode makes is the same to the kernel as what
 // iptables-nft makes of it.
@@ -11,6 +11,21 @@ export interface ProxiedService {
   readonly clusterAddresses: Readonly<Record<Family, string>>;
   readonly port: number;
   readonly backend: Readonly<Record<Family, string>>;
+}
+
+export const SERVICE_NETWORK: Readonly<Record<Family, string>> = { ipv4: '10.96.0.0/16', ipv6: 'fd00:96::/112' };
+
+/** A Service at port 80 for each of these pods, in this order the same at any time. */
+export function proxiedServices(lab: NetnsLab, ...pods: readonly string[]): readonly ProxiedService[] {
+  return pods.map((name, index) => {
+    const clusterAddresses = { ipv4: `10.96.0.${10 + index}`, ipv6: `fd00:96::${10 + index}` };
+    return { name, clusterAddresses, port: 80, backend: lab.pod(name).addresses };
+  });
+}
+
+/** Has all nodes do what kube-proxy would have them do for these, and nothing for any others. */
+export async function proxyServices(lab: NetnsLab, mode: KubeProxyMode, services: readonly ProxiedService[]): Promise<void> {
+  await Promise.all(lab.nodes.map((node) => node.run(['nft', '-f', '-'], kubeProxyTables(mode, services))));
 }
 
 /** By which kube-proxy knows what it is to masquerade. */
@@ -33,7 +48,7 @@ const WORDS: Readonly<Record<Family, Words>> = {
  * @see https://github.com/kubernetes/kubernetes/blob/master/pkg/proxy/iptables/proxier.go
  * @see https://github.com/kubernetes/kubernetes/blob/master/pkg/proxy/nftables/README.md
  */
-export function kubeProxyTables(mode: KubeProxyMode, services: readonly ProxiedService[]): string {
+function kubeProxyTables(mode: KubeProxyMode, services: readonly ProxiedService[]): string {
   const others = FAMILIES.flatMap((family) => ['nat', 'filter', 'kube-proxy'].map((table) => `${WORDS[family].ip} ${table}`));
   const removed = others.flatMap((table) => [`table ${table} {}`, `delete table ${table}`]);
   const made = FAMILIES.map((family) => (mode === 'iptables' ? iptablesTables : nftablesTable)(WORDS[family], family, services));

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
-import { FAMILIES, type Family, NETWORKS, OUTSIDE } from '../lab/netns/index.ts';
+import { FAMILIES, type Family, MTU, NETWORKS, OUTSIDE } from '../lab/netns/index.ts';
 import { type HttpAsk, type HttpOutcome, seenBy, wordOf } from './http-peer.ts';
+import { proxiedServices, proxyServices } from './kube-proxy-tables.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
 import { SteeredLab } from './steered-lab.ts';
 
 const DENIED = 'Access denied\r\n';
-const LARGE = 'x'.repeat(3_000_000);
+const LARGE_BYTES = 3_000_000;
+/** Of what the last link to a pod takes, where that is less than what anybody else knows of. */
+const NARROW = 1_300;
 
 const PODS = [
   { name: 'client', node: 'node-1', labels: { app: 'client' } },
@@ -15,6 +18,8 @@ const PODS = [
   { name: 'far', node: 'node-2', labels: { app: 'far' } },
   { name: 'other', node: 'node-1', labels: { app: 'other' } },
 ] as const;
+
+const SERVERS = ['near', 'far'] as const;
 
 /** Servers take `/in…` and `/both` of the client, and the client may ask for `/out…` and `/both`. */
 const INGRESS = (name: string) =>
@@ -32,9 +37,20 @@ const EGRESS = ciliumPolicy({
   egress: [
     { toEndpoints: [...app('near'), ...app('far')], toPorts: [tcpPort(80, [{ path: '/(out|both)(/.*)?' }])] },
     { toCIDR: ['203.0.113.0/24', '2001:db8:ff::/64'], toPorts: [tcpPort(80, [{ path: '/out' }])] },
-    { toEndpoints: app('other'), toPorts: [{ ports: [{ port: '5353', protocol: 'UDP' }] }] },
+    { toEndpoints: [...app('near'), ...app('far')], toPorts: [{ ports: [{ port: '5353', protocol: 'UDP' }] }] },
   ],
 });
+
+/** What nodes were told of packets that a path does not take, by the node's name and family. */
+const TOLD_TABLE = `table inet told {}
+delete table inet told
+table inet told {
+  chain prerouting {
+    type filter hook prerouting priority raw
+    icmp type destination-unreachable icmp code frag-needed counter
+    icmpv6 type packet-too-big counter
+  }
+}`;
 
 for (const network of NETWORKS) {
   describe(`steered connections, ${network}`, needs('root', 'netns', 'envoy', 'bpf', 'ipv6'), () => {
@@ -43,70 +59,110 @@ for (const network of NETWORKS) {
     before(async () => {
       lab = cleanUp.use(await SteeredLab.start({ network, pods: PODS }));
       for (const place of ['near', 'far', 'outside']) await lab.peer(place).serve();
+      for (const server of SERVERS) await lab.lab.pod(server).prober.serve('UDP', 5353);
     });
     after(() => cleanUp.disposeAsync());
 
     const addressOf = (place: string, family: Family) => (place === 'outside' ? OUTSIDE[0][family] : lab.lab.pod(place).addresses[family]);
     const ask = (from: string, to: string, family: Family, rest: Omit<HttpAsk, 'to'>): Promise<HttpOutcome> =>
       lab.peer(from).ask({ to: addressOf(to, family), timeoutMs: 10_000, ...rest });
+    const exchange = (from: string, to: string, family: Family, path: string) =>
+      lab.peer(from).exchange(LARGE_BYTES, { to: addressOf(to, family), path });
 
-    for (const family of FAMILIES) {
-      for (const server of ['near', 'far']) {
-        test(`what comes in to a pod ${server}, ${family}`, async () => {
-          await lab.set('policies', [INGRESS(server)]);
-          const allowed = await ask('client', server, family, { path: '/in' });
-          assert.equal(seenBy(allowed).from, addressOf('client', family));
-          const denied = await ask('client', server, family, { path: '/out' });
-          assert.deepEqual('body' in denied && [denied.status, denied.body], [403, DENIED]);
-          assert.equal(wordOf(await ask('other', server, family, { path: '/in', timeoutMs: 1_000 })), 'timeout');
-          const large = await ask('client', server, family, { method: 'POST', path: '/in', body: LARGE });
-          assert.equal(wordOf(large), '200');
-          const twice = await ask('client', server, family, { path: '/in/2', protocol: 'http2' });
-          assert.equal(seenBy(twice).path, '/in/2');
-          assert.equal(wordOf(await ask('client', server, family, { path: '/x', protocol: 'http2' })), '403');
+    for (const isProxied of [false, true]) {
+      describe(isProxied ? "beside kube-proxy's rules" : 'on nodes without rules', () => {
+        before(async () => {
+          if (isProxied) await proxyServices(lab.lab, 'iptables', proxiedServices(lab.lab, ...SERVERS));
         });
 
-        test(`what goes out of a pod to a pod ${server}, ${family}`, async () => {
-          await lab.set('policies', [EGRESS]);
-          const allowed = await ask('client', server, family, { path: '/out' });
-          assert.equal(seenBy(allowed).from, addressOf('client', family));
-          assert.equal(wordOf(await ask('client', server, family, { path: '/in' })), '403');
-          assert.equal(wordOf(await ask('other', server, family, { path: '/in' })), '200');
-          assert.equal(wordOf(await ask('client', server, family, { method: 'POST', path: '/out', body: LARGE })), '200');
-        });
+        for (const family of FAMILIES) {
+          for (const server of SERVERS) {
+            test(`what comes in to a pod ${server}, ${family}`, async () => {
+              await lab.set('policies', [INGRESS(server)]);
+              const stranger = ask('other', server, family, { path: '/in', timeoutMs: 500 });
+              const allowed = await ask('client', server, family, { path: '/in' });
+              assert.equal(seenBy(allowed).from, addressOf('client', family));
+              const denied = await ask('client', server, family, { path: '/out' });
+              assert.deepEqual('body' in denied && [denied.status, denied.body], [403, DENIED]);
+              assert.equal(await exchange('client', server, family, '/in'), 'whole');
+              const twice = await ask('client', server, family, { path: '/in/2', protocol: 'http2' });
+              assert.equal(seenBy(twice).path, '/in/2');
+              assert.equal(wordOf(await ask('client', server, family, { path: '/x', protocol: 'http2' })), '403');
+              assert.equal(wordOf(await stranger), 'timeout');
+            });
 
-        test(`both ends of one connection to a pod ${server}, ${family}`, async () => {
-          await lab.set('policies', [EGRESS, INGRESS(server)]);
-          const outcomes = await Promise.all(
-            ['/in', '/out', '/both', '/neither'].map(async (path) => [path, wordOf(await ask('client', server, family, { path }))]),
-          );
-          assert.deepEqual(Object.fromEntries(outcomes), { '/in': '403', '/out': '403', '/both': '200', '/neither': '403' });
-          assert.equal(seenBy(await ask('client', server, family, { path: '/both' })).from, addressOf('client', family));
-          assert.equal(wordOf(await ask('client', server, family, { method: 'POST', path: '/both', body: LARGE })), '200');
-        });
-      }
+            test(`what goes out of a pod to a pod ${server}, ${family}`, async () => {
+              await lab.set('policies', [EGRESS]);
+              const allowed = await ask('client', server, family, { path: '/out' });
+              assert.equal(seenBy(allowed).from, addressOf('client', family));
+              assert.equal(wordOf(await ask('client', server, family, { path: '/in' })), '403');
+              assert.equal(wordOf(await ask('other', server, family, { path: '/in' })), '200');
+              assert.equal(await exchange('client', server, family, '/out'), 'whole');
+            });
 
-      test(`to the outside, ${family}`, async () => {
-        await lab.set('policies', [EGRESS]);
-        assert.equal(seenBy(await ask('client', 'outside', family, { path: '/out' })).from, addressOf('client', family));
-        assert.equal(wordOf(await ask('client', 'outside', family, { path: '/in' })), '403');
-      });
+            test(`both ends of one connection to a pod ${server}, ${family}`, async () => {
+              await lab.set('policies', [EGRESS, INGRESS(server)]);
+              const outcomes = await Promise.all(
+                ['/in', '/out', '/both', '/neither'].map(async (path) => [path, wordOf(await ask('client', server, family, { path }))]),
+              );
+              assert.deepEqual(Object.fromEntries(outcomes), { '/in': '403', '/out': '403', '/both': '200', '/neither': '403' });
+              assert.equal(seenBy(await ask('client', server, family, { path: '/both' })).from, addressOf('client', family));
+              assert.equal(await exchange('client', server, family, '/both'), 'whole');
+            });
 
-      test(`from nodes, ${family}`, async () => {
-        await lab.set('policies', [INGRESS('near')]);
-        assert.equal(wordOf(await ask('node-1', 'near', family, { path: '/anything' })), '200', "a pod's own node reaches it");
-        assert.equal(wordOf(await ask('node-2', 'near', family, { path: '/in' })), '200');
-        assert.equal(wordOf(await ask('node-2', 'near', family, { path: '/out' })), '403');
+            test(`from nodes to a pod ${server}, ${family}`, async () => {
+              await lab.set('policies', [INGRESS(server)]);
+              const [own, other] = server === 'near' ? ['node-1', 'node-2'] : ['node-2', 'node-1'];
+              assert.equal(wordOf(await ask(own, server, family, { path: '/anything' })), '200', "a pod's own node reaches it");
+              assert.equal(wordOf(await ask(other, server, family, { path: '/in' })), '200');
+              assert.equal(wordOf(await ask(other, server, family, { path: '/out' })), '403');
+              for (const node of [own, other]) assert.equal(await exchange(node, server, family, '/in'), 'whole', node);
+            });
+          }
+
+          test(`to the outside, ${family}`, async () => {
+            await lab.set('policies', [EGRESS]);
+            for (const toOutside of [false, true]) {
+              await lab.lab.masquerade({ toOutside });
+              const seen = seenBy(await ask('client', 'outside', family, { path: '/out' }));
+              assert.equal(seen.from, toOutside ? lab.lab.node('node-1').addresses[family] : addressOf('client', family));
+              assert.equal(wordOf(await ask('client', 'outside', family, { path: '/in' })), '403');
+              assert.equal(await exchange('client', 'outside', family, '/out'), 'whole');
+            }
+            await lab.lab.masquerade({});
+          });
+
+          test(`where the last link takes smaller packets, ${family}`, async () => {
+            for (const { name } of lab.lab.nodes) await lab.lab.node(name).run(['nft', '-f', '-'], TOLD_TABLE);
+            await lab.lab.narrow(NARROW);
+            for (const [policy, path, node] of [
+              [EGRESS, '/out', 'node-1'],
+              [INGRESS('far'), '/in', 'node-2'],
+            ] as const) {
+              await lab.set('policies', [policy]);
+              assert.equal(await exchange('client', 'far', family, path), 'whole');
+              assert.ok((await timesTold(node, family)) > 0, `${node} has Envoy, and is told`);
+            }
+            await lab.lab.narrow(MTU[network]);
+          });
+
+          test(`UDP goes its own way, ${family}`, async () => {
+            await lab.set('policies', [EGRESS]);
+            for (const server of SERVERS) {
+              const probe = { protocol: 'UDP', to: addressOf(server, family), port: 5353 } as const;
+              assert.equal(await lab.lab.pod('client').prober.probe(probe), 'answered', server);
+            }
+          });
+        }
       });
     }
 
-    test('UDP goes its own way', async () => {
-      await lab.set('policies', [EGRESS]);
-      const [client, other] = [lab.lab.pod('client'), lab.lab.pod('other')];
-      await other.prober.serve('UDP', 5353);
-      for (const family of FAMILIES) {
-        assert.equal(await client.prober.probe({ protocol: 'UDP', to: other.addresses[family], port: 5353 }), 'answered');
-      }
-    });
+    /** How often a node was told that its packets are too large. */
+    const timesTold = async (node: string, family: Family): Promise<number> => {
+      const rules = await lab.lab.node(node).run(['nft', 'list', 'table', 'inet', 'told']);
+      const [, count] =
+        (family === 'ipv4' ? /frag-needed counter packets (\d+)/ : /packet-too-big counter packets (\d+)/).exec(rules) ?? [];
+      return Number(count);
+    };
   });
 }

@@ -3,7 +3,16 @@ import { eventually } from '../../../testkit/eventually.ts';
 import { LabError } from '../lab-error.ts';
 import { Keeper } from './keeper.ts';
 import { type Masquerading, masqueradingRules } from './masquerade.ts';
-import { betweenNodesScript, nodeScript, OUTSIDE_NAME, outsideScript, podRemovalScript, podScript } from './network-script.ts';
+import {
+  betweenNodesScript,
+  forgetPathsScript,
+  narrowScript,
+  nodeScript,
+  OUTSIDE_NAME,
+  outsideScript,
+  podRemovalScript,
+  podScript,
+} from './network-script.ts';
 import { Node, Place, Pod, pathOutside, runScript } from './place.ts';
 import { type Network, OUTSIDE, type PlannedPod, planHostPod, planNode, planPod } from './plan.ts';
 import { buildProber } from './prober.ts';
@@ -141,6 +150,15 @@ export class NetnsLab implements AsyncDisposable {
     if (plan.device === undefined) throw new LabError('refused', `${name} has no device of its own`);
     const anew = podScript(this.network, plan).filter((line) => !line.startsWith('ip netns add'));
     await runScript(this.keeper, [`ip -n ${plan.node.name} link delete ${plan.device}`, ...anew]);
+  }
+
+  /**
+   * Has pods reached by packets of no more bytes than these, at least 1280. Only their own nodes know, so that who sends larger ones, from another node or as
+   * a pod, is told by ICMP. What nodes and pods were told of paths before is forgotten.
+   */
+  async narrow(mtu: number): Promise<void> {
+    const routes = this.pods.flatMap(({ plan }) => narrowScript(this.network, plan, mtu));
+    await runScript(this.keeper, [...routes, ...[...this.nodes, ...this.pods].flatMap(({ name }) => forgetPathsScript(name))]);
   }
 
   /** Replaces what was masqueraded before, on all nodes; at first nothing is. */

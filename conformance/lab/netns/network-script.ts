@@ -68,7 +68,7 @@ export function podScript(network: Network, { name, node, addresses, mac, device
   return [
     ...namespaceScript(name, { forwards: false }),
     host('ipv4', `link add ${device} mtu ${MTU[network]} type veth peer name ${UPLINK} address ${mac} mtu ${MTU[network]} netns ${name}`),
-    ...(isRouted ? routedDeviceScript(node, device) : [host('ipv4', `link set ${device} master ${BRIDGE} up`)]),
+    ...(isRouted ? routedDeviceScript(node, device) : bridgedDeviceScript(node, device)),
     own('ipv4', `link set ${UPLINK} up`),
     ...FAMILIES.map((family) => own(family, `address add ${addresses[family]}/${lengths[family]} dev ${UPLINK}`)),
     ...(isRouted ? [own('ipv4', `route add ${node.gateway.ipv4} dev ${UPLINK} scope link`)] : []),
@@ -80,6 +80,19 @@ export function podScript(network: Network, { name, node, addresses, mac, device
 export function podRemovalScript({ name, node, device }: PlannedPod): readonly string[] {
   if (device === undefined) return [];
   return [`ip -n ${node.name} link delete ${device}`, `ip netns delete ${name}`];
+}
+
+/** Of what ICMP told a node or a pod. */
+export function forgetPathsScript(namespace: string): readonly string[] {
+  return FAMILIES.map((family) => inside(namespace)(family, 'route flush cache'));
+}
+
+/** Has the node know that its link to the pod takes no more bytes than these; nobody else knows. */
+export function narrowScript(network: Network, { node, addresses, device }: PlannedPod, mtu: number): readonly string[] {
+  const host = inside(node.name);
+  const link = network === 'routed' ? device : BRIDGE;
+  if (device === undefined) return [];
+  return FAMILIES.map((family) => host(family, `route replace ${addresses[family]} dev ${link} mtu ${mtu}`));
 }
 
 function namespaceScript(name: string, { forwards }: { readonly forwards: boolean }): readonly string[] {
@@ -135,6 +148,12 @@ function routedDeviceScript(node: PlannedNode, device: string): readonly string[
     host('ipv4', `link set ${device} address ${ROUTED_MAC} up`),
     host('ipv6', `address add ${node.gateway.ipv6}/64 dev ${device}`),
   ];
+}
+
+/** As flannel does it: a pod may be led to itself, as the one behind a Service that it asks. */
+function bridgedDeviceScript(node: PlannedNode, device: string): readonly string[] {
+  const host = inside(node.name);
+  return [host('ipv4', `link set ${device} master ${BRIDGE} up`), host('ipv4', `link set ${device} type bridge_slave hairpin on`)];
 }
 
 /** Its packets bear an address that is nobody's in the cluster, not that of the router. */
