@@ -4,8 +4,10 @@ import { z } from 'zod';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { PlaceChild } from '../datapath/place-child.ts';
+import { FAMILIES, NETWORKS } from '../lab/netns/index.ts';
 import type { CrowdRequest } from './crowd-program.ts';
 import { wordOf } from './http-peer.ts';
+import { proxiedServices, proxyServices } from './kube-proxy-tables.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
 import { type Manifest, SteeredLab } from './steered-lab.ts';
 
@@ -17,6 +19,8 @@ const CLIENTS = Array.from({ length: 10 }, (_, index) => `client-${index}`);
 /** By each client. */
 const CONNECTIONS = 1_000;
 const ALL = CLIENTS.length * CONNECTIONS;
+/** By one client to each address of each server, where the network is what matters. */
+const FEW = 200;
 /** By each client; the machine has few cores. */
 const AT_ONCE = 25;
 /** More than that is nobody's to spend on a connection that does nothing. */
@@ -74,6 +78,7 @@ describe('many connections through a slot', needs('root', 'netns', 'envoy', 'bpf
     const others = ['probe', ...BUSY].map((name) => ({ name, labels: { app: 'client' } }));
     const pods = [...clients, ...others, { name: 'web', labels: { app: 'web' } }];
     lab = cleanUp.use(await SteeredLab.start({ network: 'routed', nodes: 1, pods }));
+    await proxyServices(lab.lab, 'iptables', proxiedServices(lab.lab, 'web'));
     for (const name of [...CLIENTS, ...BUSY, 'web'])
       crowds.set(name, cleanUp.use(new PlaceChild<CrowdRequest>(lab.lab.pod(name), PROGRAM)));
     for (const port of [PORT, NAMED_PORT]) await ask('web', { kind: 'serve', port });
@@ -141,3 +146,49 @@ describe('many connections through a slot', needs('root', 'netns', 'envoy', 'bpf
     });
   }
 });
+
+// What a connection costs does not depend on the network, so there are fewer here: what they show is that packets of each still find it.
+for (const network of NETWORKS) {
+  describe(`connections through a slot that are idle, ${network}`, needs('root', 'netns', 'envoy', 'bpf', 'ipv6'), () => {
+    const cleanUp = new AsyncDisposableStack();
+    const crowds = new Map<string, PlaceChild<CrowdRequest>>();
+    let lab: SteeredLab;
+    before(async () => {
+      const client = { name: 'client', labels: { app: 'client' } };
+      const servers = ['node-1', 'node-2'].map((node) => ({ name: `web-${node}`, node, labels: { app: 'web' } }));
+      lab = cleanUp.use(await SteeredLab.start({ network, pods: [client, ...servers] }));
+      const names = servers.map(({ name }) => name);
+      await proxyServices(lab.lab, 'iptables', proxiedServices(lab.lab, ...names));
+      for (const name of ['client', ...names]) crowds.set(name, cleanUp.use(new PlaceChild<CrowdRequest>(lab.lab.pod(name), PROGRAM)));
+      for (const name of names) await crowds.get(name)?.ask({ kind: 'serve', port: PORT });
+    });
+    after(() => cleanUp.disposeAsync());
+
+    const ask = async (request: CrowdRequest) => await crowds.get('client')?.ask(request);
+
+    test('stay open, are usable after an edit, and end when their slot is another', async () => {
+      const addresses = ['web-node-1', 'web-node-2'].flatMap((name) => FAMILIES.map((family) => lab.lab.pod(name).addresses[family]));
+      const isInForce = async (path: string) => {
+        for (const to of addresses)
+          await eventually(async () => assert.equal(wordOf(await lab.peer('client').ask({ to, path })), '200', to));
+      };
+      await lab.set('web', policy(['/one']));
+      await isInForce('/one');
+      for (const to of addresses) {
+        const opening: CrowdRequest = { kind: 'open', to, port: PORT, count: FEW, path: '/one', atOnce: AT_ONCE };
+        assert.deepEqual(await ask(opening), { 200: FEW }, to);
+      }
+      const all = addresses.length * FEW;
+      await lab.set('web', policy(['/two']));
+      await isInForce('/two');
+      assert.equal(await ask({ kind: 'count' }), all);
+      assert.deepEqual(await ask({ kind: 'ask', path: '/one', atOnce: AT_ONCE }), { 403: all });
+      assert.deepEqual(await ask({ kind: 'ask', path: '/two', atOnce: AT_ONCE }), { 200: all });
+      assert.equal(await ask({ kind: 'count' }), all);
+      await lab.set('web', policy(['/three'], ['other']));
+      await isInForce('/three');
+      assert.deepEqual(await ask({ kind: 'ask', path: '/three', atOnce: AT_ONCE }), { ECONNRESET: all });
+      assert.equal(await ask({ kind: 'count' }), 0);
+    });
+  });
+}

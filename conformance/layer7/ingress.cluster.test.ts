@@ -4,6 +4,7 @@ import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { FAMILIES, type Family, NETWORKS } from '../lab/netns/index.ts';
 import { type HttpAsk, type HttpOutcome, seenBy, wordOf } from './http-peer.ts';
+import { proxiedServices, proxyServices } from './kube-proxy-tables.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
 import { type Manifest, SteeredLab } from './steered-lab.ts';
 
