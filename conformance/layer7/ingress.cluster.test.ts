@@ -2,14 +2,18 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
-import { FAMILIES, type Family, NETWORKS } from '../lab/netns/index.ts';
+import { FAMILIES, type Family, MTU, NETWORKS } from '../lab/netns/index.ts';
 import { type HttpAsk, type HttpOutcome, seenBy, wordOf } from './http-peer.ts';
 import { proxiedServices, proxyServices } from './kube-proxy-tables.ts';
+import { countPathMessages, pathMessages } from './path-messages.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
 import { type Manifest, SteeredLab } from './steered-lab.ts';
 
 const DENIED = 'Access denied\r\n';
-const LARGE = 'x'.repeat(3_000_000);
+const LARGE_BYTES = 3_000_000;
+const BOTH_WAYS = { method: 'POST', body: 'x'.repeat(LARGE_BYTES), answerBytes: LARGE_BYTES } as const;
+/** Of what the last link to a pod takes, where that is less than what anybody else knows of. */
+const NARROW = 1_300;
 const HTTP_PORT = 18_080;
 const LABELS = { 'sluice.io/ingress-address': '' };
 
@@ -111,12 +115,17 @@ for (const network of NETWORKS) {
         FAMILIES.flatMap((family) => served(server, family, lab.lab.pod(server).addresses[family])),
       );
       lab.write('ingresses', objects);
-      for (const server of SERVERS)
-        for (const family of FAMILIES) await eventually(async () => assert.equal(wordOf(await ask(server, family, '/')), '200'));
+      for (const server of SERVERS) {
+        for (const family of FAMILIES) {
+          await eventually(async () => assert.equal(seenBy(await ask(server, family, '/')).from, ingressAddress(family)));
+        }
+      }
+      await proxyServices(lab.lab, 'iptables', proxiedServices(lab.lab, ...SERVERS));
     });
     after(() => cleanUp.disposeAsync());
 
     const { ask, isUnreached } = asking(() => lab);
+    const ingressAddress = (family: Family) => lab.lab.pod('holder-1').addresses[family];
 
     for (const family of FAMILIES) {
       test(`are reached by whom a policy for them allows, as who he is, ${family}`, async () => {
@@ -135,17 +144,26 @@ for (const network of NETWORKS) {
         assert.deepEqual(await reached(), ['timeout', 'timeout', 'timeout', '200', 'timeout']);
       });
 
+      test(`reach a pod behind a link that takes smaller packets, ${family}`, async () => {
+        await lab.set('policies', []);
+        await countPathMessages(...lab.lab.nodes);
+        await lab.lab.narrow(NARROW);
+        assert.equal(wordOf(await ask('far', family, '/', BOTH_WAYS)), '200');
+        assert.ok((await pathMessages(lab.lab.node('node-1'), family)) > 0, 'the node with Envoy is told');
+        await lab.lab.narrow(MTU[network]);
+      });
+
       for (const server of SERVERS) {
         test(`have the node's ingress address for a pod ${server}, ${family}`, async () => {
           await lab.set('policies', []);
-          assert.equal(seenBy(await ask(server, family, '/')).from, lab.lab.pod('holder-1').addresses[family]);
-          assert.equal(wordOf(await ask(server, family, '/', { method: 'POST', body: LARGE })), '200');
+          assert.equal(seenBy(await ask(server, family, '/')).from, ingressAddress(family));
+          assert.equal(wordOf(await ask(server, family, '/', BOTH_WAYS)), '200');
         });
 
         test(`get to a pod ${server} that allows them, ${family}`, async () => {
           await lab.set('policies', [taking(server, { fromEntities: ['ingress'], toPorts: [tcpPort(80)] })]);
-          assert.equal(seenBy(await ask(server, family, '/in')).from, lab.lab.pod('holder-1').addresses[family]);
-          assert.equal(wordOf(await ask(server, family, '/', { method: 'POST', body: LARGE })), '200');
+          assert.equal(seenBy(await ask(server, family, '/in')).from, ingressAddress(family));
+          assert.equal(wordOf(await ask(server, family, '/', BOTH_WAYS)), '200');
         });
 
         test(`do not get to a pod ${server} as its node, another, or a pod with the label, ${family}`, async () => {
@@ -161,10 +179,10 @@ for (const network of NETWORKS) {
         test(`are asked for what they may of a pod ${server}, ${family}`, async () => {
           const toPorts = [tcpPort(80, [{ method: 'GET|POST', path: '/in' }])];
           await lab.set('policies', [taking(server, { fromEntities: ['ingress'], toPorts })]);
-          assert.equal(seenBy(await ask(server, family, '/in')).from, lab.lab.pod('holder-1').addresses[family]);
+          assert.equal(seenBy(await ask(server, family, '/in')).from, ingressAddress(family));
           const denied = await ask(server, family, '/out');
           assert.deepEqual('body' in denied && [denied.status, denied.body], [403, DENIED]);
-          assert.equal(wordOf(await ask(server, family, '/in', { method: 'POST', body: LARGE })), '200');
+          assert.equal(wordOf(await ask(server, family, '/in', BOTH_WAYS)), '200');
         });
 
         test(`may go where a policy for them says, which is not a pod ${server}, ${family}`, async () => {

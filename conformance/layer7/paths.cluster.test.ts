@@ -4,6 +4,7 @@ import { needs } from '../../testkit/capabilities.ts';
 import { FAMILIES, type Family, MTU, NETWORKS, OUTSIDE } from '../lab/netns/index.ts';
 import { type HttpAsk, type HttpOutcome, seenBy, wordOf } from './http-peer.ts';
 import { proxiedServices, proxyServices } from './kube-proxy-tables.ts';
+import { countPathMessages, pathMessages } from './path-messages.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
 import { SteeredLab } from './steered-lab.ts';
 
@@ -40,17 +41,6 @@ const EGRESS = ciliumPolicy({
     { toEndpoints: [...app('near'), ...app('far')], toPorts: [{ ports: [{ port: '5353', protocol: 'UDP' }] }] },
   ],
 });
-
-/** What nodes were told of packets that a path does not take, by the node's name and family. */
-const TOLD_TABLE = `table inet told {}
-delete table inet told
-table inet told {
-  chain prerouting {
-    type filter hook prerouting priority raw
-    icmp type destination-unreachable icmp code frag-needed counter
-    icmpv6 type packet-too-big counter
-  }
-}`;
 
 for (const network of NETWORKS) {
   describe(`steered connections, ${network}`, needs('root', 'netns', 'envoy', 'bpf', 'ipv6'), () => {
@@ -133,7 +123,7 @@ for (const network of NETWORKS) {
           });
 
           test(`where the last link takes smaller packets, ${family}`, async () => {
-            for (const { name } of lab.lab.nodes) await lab.lab.node(name).run(['nft', '-f', '-'], TOLD_TABLE);
+            await countPathMessages(...lab.lab.nodes);
             await lab.lab.narrow(NARROW);
             for (const [policy, path, node] of [
               [EGRESS, '/out', 'node-1'],
@@ -141,7 +131,7 @@ for (const network of NETWORKS) {
             ] as const) {
               await lab.set('policies', [policy]);
               assert.equal(await exchange('client', 'far', family, path), 'whole');
-              assert.ok((await timesTold(node, family)) > 0, `${node} has Envoy, and is told`);
+              assert.ok((await pathMessages(lab.lab.node(node), family)) > 0, `${node} has Envoy, and is told`);
             }
             await lab.lab.narrow(MTU[network]);
           });
@@ -156,13 +146,5 @@ for (const network of NETWORKS) {
         }
       });
     }
-
-    /** How often a node was told that its packets are too large. */
-    const timesTold = async (node: string, family: Family): Promise<number> => {
-      const rules = await lab.lab.node(node).run(['nft', 'list', 'table', 'inet', 'told']);
-      const [, count] =
-        (family === 'ipv4' ? /frag-needed counter packets (\d+)/ : /packet-too-big counter packets (\d+)/).exec(rules) ?? [];
-      return Number(count);
-    };
   });
 }
