@@ -17,6 +17,7 @@ const PODS = [
   { name: 'near', node: 'node-1', labels: { app: 'client' } },
   { name: 'far', node: 'node-2', labels: { app: 'client' } },
   ...FAMILIES.flatMap((family) => ['web', 'leaver'].map((name) => ({ name: `${name}-${family}`, node: 'node-1', labels: { app: name } }))),
+  ...FAMILIES.map((family) => ({ name: `asked-${family}`, node: 'node-1', labels: { app: 'web' } })),
   { name: 'stays', node: 'node-2', labels: { app: 'web' } },
 ] as const;
 const RULES = [tcpPort(PORT, [{ path: '/one' }])];
@@ -46,10 +47,11 @@ describe('a pod that is gone without a word', needs('root', 'netns', 'envoy', 'b
     return to;
   }
   const remove = (name: string) => lab.removePod(name, crowds.get(name));
+  /** Of its node's Envoy with either side. */
   const connectionsOf = async (address: string) => {
     const place = isIPv6(address) ? `[${address}]` : address;
-    const lines = await lab.lab.node('node-1').run(['ss', '-Htn', 'state', 'established', 'src', place, 'or', 'dst', place]);
-    return lines.split('\n').filter((line) => line !== '').length;
+    const lines = await lab.lab.node('node-1').run(['ss', '-Htno', 'state', 'established', 'src', place, 'or', 'dst', place]);
+    return lines.split('\n').filter((line) => line !== '');
   };
 
   for (const family of FAMILIES) {
@@ -65,9 +67,24 @@ describe('a pod that is gone without a word', needs('root', 'netns', 'envoy', 'b
     test(`leaves Envoy none of its own, ${family}`, async () => {
       await open(`leaver-${family}`, 'stays', family);
       const address = lab.lab.pod(`leaver-${family}`).addresses[family];
-      assert.ok((await connectionsOf(address)) >= CONNECTIONS);
+      assert.ok((await connectionsOf(address)).length >= CONNECTIONS);
       await remove(`leaver-${family}`);
-      await eventually(async () => assert.equal(await connectionsOf(address), 0));
+      await eventually(async () => assert.deepEqual(await connectionsOf(address), []));
+    });
+
+    // The kernel asks them: `keep-alive.test.ts` beside the filters says what comes of it.
+    test(`on another node, Envoy would hear of from the kernel, ${family}`, async () => {
+      const address = lab.lab.pod(`asked-${family}`).addresses[family];
+      await open('far', `asked-${family}`, family);
+      await eventually(async () => {
+        const lines = await connectionsOf(address);
+        assert.ok(lines.length >= CONNECTIONS);
+        assert.deepEqual(
+          lines.filter((line) => !line.includes('timer:(keepalive,')),
+          [],
+        );
+      });
+      await ask('far', { kind: 'close' });
     });
   }
 });

@@ -7,9 +7,11 @@ import { TcpProxySchema, UpstreamConnectMode } from '@sluice/envoy-protos/envoy/
 import type { Slot } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
+import { keepAliveOptions } from '../../xds-server/translate/socket-options.ts';
 import { serverNameLogs } from './access-log.ts';
 import { NOTHING_WAITS } from './buffers.ts';
 import { slotConnectionManager } from './connection-manager.ts';
+import { KEEP_ALIVE } from './keep-alive.ts';
 import { originalDestinationCluster } from './names.ts';
 import { discoveredServerNames, keepDestination, keepServerName } from './network-filters.ts';
 import type { SlotOptions } from './options.ts';
@@ -51,6 +53,7 @@ function inspection({ audits }: Slot): Init<typeof ListenerSchema> {
 function encodeListener({ direction }: Slot, filters: Init<typeof FilterSchema>[], ofKind: Init<typeof ListenerSchema> = {}): Uint8Array {
   const message = create(ListenerSchema, {
     transparent: true,
+    socketOptions: keepAliveOptions(KEEP_ALIVE),
     // Shared by all slots, since statistics are made for each name.
     statPrefix: `slot.${direction}`,
     // The kernel may find the same worker's socket for many connections.

@@ -9,6 +9,7 @@ import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
 import { ipOption } from '../../xds-server/translate/socket-options.ts';
 import { NOTHING_WAITS } from './buffers.ts';
 import { HTTP1_OPTIONS, HTTP2_OPTIONS, MAX_HEADERS, MAX_HEADERS_KB } from './http-options.ts';
+import { KEEP_ALIVE } from './keep-alive.ts';
 import { originalDestinationCluster, type SlotKind } from './names.ts';
 
 /** Ports of the connections that Envoy opens, both included; no pod's, see docs/decisions/layer7.md. */
@@ -54,6 +55,13 @@ function steeringCluster(
     cleanupInterval: durationOf(CLEANUP_MS),
     circuitBreakers: {
       thresholds: [{ maxConnections: UNLIMITED, maxPendingRequests: UNLIMITED, maxRequests: UNLIMITED, maxRetries: UNLIMITED }],
+    },
+    upstreamConnectionOptions: {
+      tcpKeepalive: {
+        keepaliveTime: KEEP_ALIVE.idleSeconds,
+        keepaliveInterval: KEEP_ALIVE.intervalSeconds,
+        keepaliveProbes: KEEP_ALIVE.probes,
+      },
     },
     upstreamBindConfig: { socketOptions: portsOf(direction) },
     // What one client opened is not another's, who may have another identity: verdicts are on connections.

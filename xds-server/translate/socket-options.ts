@@ -11,11 +11,23 @@ export interface IngressMarks {
   readonly server: number;
 }
 
-/** socket(7), ip(7) */
+/** When who has nothing to say is asked whether he is there, and how often before he is taken to be gone. */
+export interface KeepAlive {
+  readonly idleSeconds: number;
+  readonly intervalSeconds: number;
+  readonly probes: number;
+}
+
+/** socket(7), ip(7), tcp(7) */
 const SOL_SOCKET = 1n;
+const SO_KEEPALIVE = 9n;
 const SO_MARK = 36n;
 const IPPROTO_IP = 0n;
 const IP_TRANSPARENT = 19n;
+const IPPROTO_TCP = 6n;
+const TCP_KEEPIDLE = 4n;
+const TCP_KEEPINTVL = 5n;
+const TCP_KEEPCNT = 6n;
 
 /** Needs CAP_NET_RAW or, before Linux 5.17, CAP_NET_ADMIN. */
 export function markOption(mark: number): SocketOption {
@@ -25,6 +37,16 @@ export function markOption(mark: number): SocketOption {
 /** Lets a socket have an address that is not the machine's; of either family, for which the kernel has one setting. Needs CAP_NET_RAW. */
 export function transparentOption(): SocketOption {
   return ipOption('IP_TRANSPARENT', IP_TRANSPARENT, 1n);
+}
+
+/** For a listener, from which connections that it accepts have them. */
+export function keepAliveOptions({ idleSeconds, intervalSeconds, probes }: KeepAlive): SocketOption[] {
+  return [
+    prebound('SO_KEEPALIVE', SOL_SOCKET, SO_KEEPALIVE, 1n),
+    prebound('TCP_KEEPIDLE', IPPROTO_TCP, TCP_KEEPIDLE, BigInt(idleSeconds)),
+    prebound('TCP_KEEPINTVL', IPPROTO_TCP, TCP_KEEPINTVL, BigInt(intervalSeconds)),
+    prebound('TCP_KEEPCNT', IPPROTO_TCP, TCP_KEEPCNT, BigInt(probes)),
+  ];
 }
 
 /** One of ip(7), set before the socket is bound. @param description its name, for people */

@@ -4,7 +4,7 @@ import { Cluster_LbPolicy, ClusterSchema } from '@sluice/envoy-protos/envoy/conf
 import { AddressSchema } from '@sluice/envoy-protos/envoy/config/core/v3/address_pb.js';
 import { TypedExtensionConfigSchema } from '@sluice/envoy-protos/envoy/config/core/v3/extension_pb.js';
 import { ClusterLoadAssignmentSchema } from '@sluice/envoy-protos/envoy/config/endpoint/v3/endpoint_pb.js';
-import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
+import { type Listener, ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import type { Slot } from '../../../model/index.ts';
 import { BareEnvoy } from '../../../testkit/xds/bare-envoy.ts';
 import { XdsScene } from '../../../testkit/xds/xds-scene.ts';
@@ -30,6 +30,8 @@ export interface ServedSlot {
   readonly options?: SlotOptions;
   /** In place of the filter that it comes to. */
   readonly filter?: Any;
+  /** Of its listener's socket, by the option's description: other values than it has. */
+  readonly socketValues?: Readonly<Record<string, number>>;
 }
 
 /** A stock Envoy that serves slots as they were translated, but for the destination. */
@@ -78,12 +80,13 @@ function allResources(slots: readonly ServedSlot[]): readonly Resource[] {
   return [...new Map(resources).values()];
 }
 
-function resourcesOf({ slot, port, backendPort, options = SLOT_OPTIONS, filter }: ServedSlot): readonly Resource[] {
+function resourcesOf({ slot, port, backendPort, options = SLOT_OPTIONS, filter, socketValues = {} }: ServedSlot): readonly Resource[] {
   const { listener, filters, requires } = translateSlot(slot, options);
   const local = fromBinary(ListenerSchema, listener);
   local.name = slot.name;
   local.address = create(AddressSchema, socketAddress('127.0.0.1', port));
   local.transparent = false;
+  for (const [description, value] of Object.entries(socketValues)) setSocketValue(local, description, value);
   const own = filter
     ? [encodeResource(TypedExtensionConfigSchema, slot.name, create(TypedExtensionConfigSchema, { name: slot.name, typedConfig: filter }))]
     : [];
@@ -93,6 +96,12 @@ function resourcesOf({ slot, port, backendPort, options = SLOT_OPTIONS, filter }
     encodeResource(ListenerSchema, slot.name, local, requires),
     cluster(slot, backendPort),
   ];
+}
+
+function setSocketValue({ name, socketOptions }: Listener, description: string, value: number): void {
+  const option = socketOptions.find((each) => each.description === description);
+  if (option === undefined) throw new Error(`the listener of ${name} does not set ${description}`);
+  option.value = { case: 'intValue', value: BigInt(value) };
 }
 
 /** The cluster of the slot's direction and kind, with a destination of its own. */
