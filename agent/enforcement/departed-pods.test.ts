@@ -5,7 +5,7 @@ import { type DevicesState, NO_DEVICES } from '../pods/index.ts';
 import { DepartedPods } from './departed-pods.ts';
 
 function device(ifindex: number, ...addresses: readonly string[]) {
-  return { ifindex, name: `veth${ifindex}`, mac: undefined, addresses: [...addresses, 'fe80::1'] };
+  return { ifindex, name: `veth${ifindex}`, namespace: 1, mac: undefined, addresses: [...addresses, 'fe80::1'] };
 }
 
 function pod(ifindex: number, ...addresses: readonly string[]): DevicesState['pods'][number] {

@@ -20,7 +20,7 @@ function pod(identity: Identity, addresses: readonly string[] = [], name = `pod-
 }
 
 function device(ifindex: number, ...addresses: readonly string[]) {
-  return { ifindex, name: `veth${ifindex}`, mac: undefined, addresses };
+  return { ifindex, name: `veth${ifindex}`, namespace: 1, mac: undefined, addresses };
 }
 
 function stateOf(state: Partial<DevicesState>): DevicesState {

@@ -19,6 +19,7 @@ import { decodeService, decodeSlice } from './decode-services.ts';
 import { DepartedPods } from './departed-pods.ts';
 import { Doors, type PodDoor, type WantedDoors } from './doors.ts';
 import { EnforcementError } from './enforcement-error.ts';
+import { KeptConnections } from './kept-connections.ts';
 import { Newcomers } from './newcomers.ts';
 import type { NodeIngress } from './node-ingress.ts';
 import type { NodeClients, NodeServices } from './node-services.ts';
@@ -64,6 +65,7 @@ export class NodeEnforcement implements AsyncDisposable {
   #needsIngressAddress = false;
   readonly #newcomers: Newcomers;
   readonly #departed = new DepartedPods();
+  readonly #kept: KeptConnections;
   #cameLast: readonly PodDoor[] = [];
   #newcomersTimer: NodeJS.Timeout | undefined;
   /** Prefixes of this node's own addresses. */
@@ -80,6 +82,12 @@ export class NodeEnforcement implements AsyncDisposable {
     this.#datapath = datapath;
     this.#doors = new Doors(datapath, onFailure);
     this.#newcomers = new Newcomers({ isKnown: (ifindex) => datapath.endpoints.get(ifindex) !== undefined });
+    this.#kept = new KeptConnections({
+      datapath,
+      policyOf: (identity) => this.#policies.get(identity),
+      labelsOf: (identity) => this.#labels.get(identity),
+      onFailure,
+    });
     this.#devices = new PodDevices({ onChange: () => this.#onDevices(), onFailure });
   }
 
@@ -107,6 +115,7 @@ export class NodeEnforcement implements AsyncDisposable {
     const policies = read(SUBJECT_POLICY_TYPE, decodeSubjectPolicy);
     for (const policy of policies) this.#policies.set(policy.subject, policy);
     await this.#datapath.verdicts.set(policies);
+    await this.#kept.see(this.#devices.state.pods);
     for (const { identity, labels } of read(IDENTITY_TYPE, decodeIdentity)) this.#labels.set(identity, labels);
     for (const name of removed(IDENTITY_TYPE)) this.#labels.delete(Number(name));
     const [addresses, goneAddresses] = [read(ADDRESS_TYPE, decodeAddress), removed(ADDRESS_TYPE)];
@@ -119,6 +128,7 @@ export class NodeEnforcement implements AsyncDisposable {
     });
     for (const own of read(NODE_ENDPOINTS_TYPE, decodeNodeEndpoints)) {
       await this.#setEndpoints(own);
+      await this.#kept.see(this.#devices.state.pods);
       await this.#options.services?.setClients(clientsOf(own));
     }
     // Clients of Services stay what they were: there are some as long as there is a node.
@@ -175,6 +185,7 @@ export class NodeEnforcement implements AsyncDisposable {
     for (const { slot } of redirects) this.#redirects.add(slot);
     this.#options.steering?.ensure();
     await this.#datapath.redirects.set(redirects);
+    this.#kept.forget();
   }
 
   async #removeRedirects(slots: readonly string[]): Promise<void> {

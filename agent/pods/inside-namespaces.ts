@@ -2,7 +2,6 @@ import { NetlinkError, type NetworkLink, type RouteNetlink } from '../netlink/in
 import type { DeviceCandidate } from './match-devices.ts';
 
 interface Known {
-  readonly namespace: number;
   readonly peer: number;
   readonly candidate: DeviceCandidate;
 }
@@ -25,7 +24,7 @@ export class InsideNamespaces {
 
   /** Asks again for what is in a namespace. */
   forgetNamespace(namespace: number): void {
-    for (const [index, known] of this.#known) if (known.namespace === namespace) this.#known.delete(index);
+    for (const [index, known] of this.#known) if (known.candidate.namespace === namespace) this.#known.delete(index);
   }
 
   /** Asks again for all but these. */
@@ -44,11 +43,11 @@ export class InsideNamespaces {
   #candidateOf({ index, name, kind, lowerIndex: peer, lowerNamespace: namespace }: NetworkLink): DeviceCandidate | undefined {
     if (kind !== 'veth' || peer === undefined || namespace === undefined) return undefined;
     const known = this.#known.get(index);
-    if (known?.namespace === namespace && known.peer === peer && known.candidate.name === name) return known.candidate;
+    if (known?.peer === peer && known.candidate.namespace === namespace && known.candidate.name === name) return known.candidate;
     const inside = this.#ask(namespace, peer);
     if (inside === undefined) return undefined;
-    const candidate = { ifindex: index, name, ...inside };
-    this.#known.set(index, { namespace, peer, candidate });
+    const candidate = { ifindex: index, name, namespace, ...inside };
+    this.#known.set(index, { peer, candidate });
     return candidate;
   }
 

@@ -9,7 +9,7 @@ function endpoint(name: string, ...addresses: readonly string[]): PodEndpoint {
 }
 
 function device(ifindex: number, ...addresses: readonly string[]): DeviceCandidate {
-  return { ifindex, name: `veth${ifindex}`, mac: undefined, addresses };
+  return { ifindex, name: `veth${ifindex}`, namespace: 1, mac: undefined, addresses };
 }
 
 function pairs(found: readonly PodDevice[]): Record<string, number> {

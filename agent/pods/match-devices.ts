@@ -4,6 +4,8 @@ import type { PodEndpoint } from '../../model/index.ts';
 export interface DeviceCandidate {
   readonly ifindex: number;
   readonly name: string;
+  /** That of the other end, as the node's numbers it. */
+  readonly namespace: number;
   /** Of the other end. */
   readonly mac: string | undefined;
   /** Of the other end, in canonical form, link-local ones too. */

@@ -42,7 +42,7 @@ export function directionOf(number: number): Direction {
   return number === DIRECTIONS.INGRESS ? 'ingress' : 'egress';
 }
 
-function decodeConnection(key: ConnectionKey, value: ConnectionValue): Connection {
+export function decodeConnection(key: ConnectionKey, value: ConnectionValue): Connection {
   return {
     ifindex: key.ifindex,
     localAddress: decodeAddress(key.local_address),

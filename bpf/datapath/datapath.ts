@@ -1,6 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { BpfError, type BpfMap, type LoadedObject, ObjectSpec, u32 } from 'libbpf-ts';
+import type { Identity } from '../../model/index.ts';
 import { AddressTable } from './address-table.ts';
 import { AgentLock } from './agent-lock.ts';
 import { detachFromCgroups } from './cgroup-programs.ts';
@@ -13,6 +14,7 @@ import { decodeFlowEvent, type FlowEvent } from './flows.ts';
 import { maps as CODECS, flow_event } from './gen/policy.ts';
 import { detach, Hooks, listAttached, type ProgramName } from './hooks.ts';
 import { INGRESS_PROGRAMS, IngressSockets, ingressLookupPin } from './ingress-sockets.ts';
+import { askDoors, type PodPlace } from './kept-connections.ts';
 import { configureMaps, type DatapathSizes, DEFAULT_SIZES, makePinFolder, removePins, trieFolder } from './pins.ts';
 import { RedirectTable } from './redirect-table.ts';
 import { VerdictTable } from './verdict-table.ts';
@@ -179,6 +181,11 @@ export class Datapath implements Disposable {
 
   connections(): Generator<Connection> {
     return readConnections(this.#loaded.map('connections', ...CODECS.connections));
+  }
+
+  /** As {@link askDoors} of `kept-connections.ts` says. */
+  askDoors(pods: readonly PodPlace[], isOf: (peer: Identity) => boolean): Promise<number> {
+    return askDoors(this.#loaded.program('ask_door'), this.#loaded.map('connections', ...CODECS.connections), pods, isOf);
   }
 
   /** What happens from now on; for one reader. Who waits for the next keeps the process. */

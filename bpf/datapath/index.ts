@@ -9,6 +9,7 @@ export { DatapathError, type DatapathErrorCode } from './error.ts';
 export type { FlowEvent } from './flows.ts';
 export { listObstacles, type ProgramName } from './hooks.ts';
 export type { IngressClient, IngressSockets } from './ingress-sockets.ts';
+export type { PodPlace } from './kept-connections.ts';
 export { type MissingFeatures, missingFeatures } from './missing-features.ts';
 export { Pace } from './pace.ts';
 export { PinnedDatapath, type WrittenPolicy } from './pinned-datapath.ts';

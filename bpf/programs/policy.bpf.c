@@ -21,6 +21,7 @@
 #include "ingress.h"
 #include "ingress-listeners.h"
 #include "judge.h"
+#include "kept-connections.h"
 #include "link.h"
 #include "outcome.h"
 #include "packet.h"
@@ -318,6 +319,25 @@ int from_steer(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	count(heading, DROPPED_NO_PROXY, skb->len);
 	return TC_ACT_SHOT;
+}
+
+/*
+ * Not attached anywhere: the agent runs it, on a segment without data and numbers from who opened a connection to a pod. Where the connection is idle,
+ * that is seen at the pod's door as if he had sent it, so whose connection is not to go on hears of it before he sends a request by it; to any
+ * other it is an acknowledgement that comes twice. In `cb`, the pod's device and its network namespace, as the node's numbers it.
+ */
+SEC("tc")
+int ask_door(struct __sk_buff *skb)
+{
+	struct packet packet = {};
+	struct idle_socket idle = {};
+
+	if (is_drop(parse_packet(skb, &packet, 0, 0)) || packet.protocol != IPPROTO_TCP)
+		return TC_ACT_SHOT;
+	if (!find_idle(skb, &packet, skb->cb[1], &idle) || !number(skb, &packet, &idle))
+		return TC_ACT_SHOT;
+	skb->mark = MARK_INGRESS;
+	return bpf_clone_redirect(skb, skb->cb[0], 0) ? TC_ACT_SHOT : TC_ACT_OK;
 }
 
 SEC("cgroup/connect4")
