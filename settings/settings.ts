@@ -160,7 +160,7 @@ const upstream = z
     sessionAffinity: affinity.describe(
       'Keeps a client on one endpoint; a Service with sessionAffinity ClientIP has source-ip without this.',
     ),
-    retry: retry.describe('Absent: no retries.'),
+    retry: retry.describe('Absent: no retries; where policies are enforced, GET, HEAD and OPTIONS whose connection ended unanswered.'),
     outlierDetection: outlierDetection.describe('false is the same as enabled: false.'),
   })
   .prefault({});

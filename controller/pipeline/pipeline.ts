@@ -103,7 +103,7 @@ export class Pipeline implements QuarantinedRoutes {
     this.#secretReferences = stages.secretReferences;
     this.#nodes = actions.nodes;
     this.#graph.beginStage('translate');
-    this.#routes = buildRouteResources(this.#graph, stages, this.#inputs.quarantine);
+    this.#routes = buildRouteResources(this.#graph, stages, this.#inputs.quarantine, ingressMarks !== undefined);
     this.#stages = buildResources(this.#graph, stages, this.#routes, ingressMarks);
     this.#graph.beginStage('ingest');
     this.model = modelOf(this.#graph, stages, actions);

@@ -65,18 +65,20 @@ interface ScopeMember {
 /**
  * Route configurations, and the scopes that choose among those of large tables. A virtual host is encoded once; what a
  * change of it costs is putting the bytes of its shard together.
+ * @param endsKept as virtual hosts have it
  */
 export function buildRouteResources(
   graph: Graph,
   { virtualHosts, listeners }: ModelStages,
   quarantine: Collection<QuarantinedHost>,
+  endsKept: boolean,
 ): RouteStages {
   const tables = graph.group('tables in use', listeners, (listener) => tablesOf(listener).map((table): [string, true] => [table, true]));
   const forms = findForms(graph, virtualHosts);
   const dividedTables = graph.derive('divided tables', forms, ({ isDivided }) => isDivided);
   const encodedHosts = graph.derive('encoded virtual hosts', virtualHosts, ({ virtualHost }, _key, read) => {
     if (!read(tables, virtualHost.table)) return undefined;
-    return encodeFor(virtualHost, read(dividedTables, virtualHost.table) === true);
+    return encodeFor(virtualHost, read(dividedTables, virtualHost.table) === true, endsKept);
   });
   const served = graph.derive('served virtual hosts', encodedHosts, (host, key, read) => {
     const quarantined = read(quarantine, key);
@@ -87,7 +89,7 @@ export function buildRouteResources(
     const used = place(host, isDivided);
     if (!hasBoth) return [used];
     const virtualHost = isWildcard(host.host) ? read(virtualHosts, key)?.virtualHost : undefined;
-    return [used, place(virtualHost ? encodeFor(virtualHost, !isDivided) : host, !isDivided)];
+    return [used, place(virtualHost ? encodeFor(virtualHost, !isDivided, endsKept) : host, !isDivided)];
   });
   // A table is there for its listener even when it has no host.
   const frames = graph.group('whole tables', tables, (_uses, table): [string, RoutesMember][] => [[table, { part: 'whole', table }]]);
@@ -131,8 +133,8 @@ function findForms(graph: Graph, virtualHosts: ModelStages['virtualHosts']): Col
   }));
 }
 
-function encodeFor(virtualHost: VirtualHost, isDivided: boolean): EncodedVirtualHost {
-  return translateVirtualHost(virtualHost, isDivided && isWildcard(virtualHost.host) ? HOST_HEADER : undefined);
+function encodeFor(virtualHost: VirtualHost, isDivided: boolean, endsKept: boolean): EncodedVirtualHost {
+  return translateVirtualHost(virtualHost, { endsKept, ...(isDivided && isWildcard(virtualHost.host) && { hostHeader: HOST_HEADER }) });
 }
 
 interface PlacedVirtualHost {

@@ -131,6 +131,21 @@ test('a virtual host names the clusters it needs, each once', () => {
   assert.deepEqual(clusters, ['a', 'b', 'c']);
 });
 
+test('requests that change nothing are sent again where nodes enforce policies, unless a route says how', () => {
+  const retry = { on: ['connect-failure'], attempts: 2, perTryTimeoutMs: 0 };
+  const routes = [routeTo({ kind: 'exact', value: '/a' }, { ...FORWARD, retry }), routeTo({ kind: 'prefix', value: '/' }, FORWARD)];
+  const virtualHost = { table: 't', host: 'a.test', routes, beyondOneLabel: [], sources: [] };
+  assert.deepEqual(json(VirtualHostSchema, translateVirtualHost(virtualHost, { endsKept: true }).body), {
+    ...Object(json(VirtualHostSchema, translateVirtualHost(virtualHost).body)),
+    retryPolicy: {
+      retryOn: 'reset',
+      numRetries: 3,
+      retryBackOff: { baseInterval: '0.050s' },
+      retriableRequestHeaders: [{ name: ':method', stringMatch: { safeRegex: { regex: 'GET|HEAD|OPTIONS' } } }],
+    },
+  });
+});
+
 test('a cluster is discovered by EDS, which it requires', () => {
   const resource = translateCluster(CLUSTER);
   assert.deepEqual(resource.requires, [{ typeUrl: ENDPOINTS, name: 'default/web:80' }]);

@@ -1,12 +1,13 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import {
   type HeaderMatcherSchema,
+  type RetryPolicySchema,
   type RouteSchema,
   VirtualHostSchema,
 } from '@sluice/envoy-protos/envoy/config/route/v3/route_components_pb.js';
 import type { VirtualHost } from '../../model/index.ts';
 import { contentVersion } from '../serve/resource.ts';
-import type { Init } from './messages.ts';
+import { durationOf, type Init } from './messages.ts';
 import { translateRoute } from './routes.ts';
 
 /** A virtual host as it stands in its route configuration, encoded once for all who need it. */
@@ -19,16 +20,42 @@ export interface EncodedVirtualHost {
   readonly clusters: readonly string[];
 }
 
+export interface VirtualHostOptions {
+  /** The header that holds the host while a route is chosen. Default: `:authority`. */
+  readonly hostHeader?: string;
+  /** Whether nodes enforce policies, by which connections end that Envoy keeps. Default: false. */
+  readonly endsKept?: boolean;
+}
+
+/** Of requests that change nothing, so it need not be known whether somebody has seen them. https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1 */
+const SAFE_METHODS = 'GET|HEAD|OPTIONS';
+
 /**
- * @param hostHeader the header that holds the host while a route is chosen
- * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto
+ * Who answers ends what Envoy keeps as soon as policy does, so a request fails that is sent in between, and one that is sent behind an answer
+ * before that is acknowledged, 40 ms later at most. Both may happen to the next try, and hardly when it has waited. For routes that have none of their own.
+ * Connections that cannot be opened are tried again as well.
  */
-export function translateVirtualHost(virtualHost: VirtualHost, hostHeader = ':authority'): EncodedVirtualHost {
+const REPEATED: Init<typeof RetryPolicySchema> = {
+  retryOn: 'reset',
+  numRetries: 3,
+  retryBackOff: { baseInterval: durationOf(50) },
+  retriableRequestHeaders: [
+    {
+      name: ':method',
+      headerMatchSpecifier: { case: 'stringMatch', value: { matchPattern: { case: 'safeRegex', value: { regex: SAFE_METHODS } } } },
+    },
+  ],
+};
+
+/** @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto */
+export function translateVirtualHost(virtualHost: VirtualHost, options: VirtualHostOptions = {}): EncodedVirtualHost {
+  const { hostHeader = ':authority', endsKept = false } = options;
   const { table, host, routes } = virtualHost;
   const message = create(VirtualHostSchema, {
     name: host,
     domains: [host],
     routes: [...beyondOneLabel(virtualHost, hostHeader), ...routes.map((route) => translateRoute(route))],
+    ...(endsKept && { retryPolicy: REPEATED }),
   });
   const body = toBinary(VirtualHostSchema, message);
   return { table, host, body, version: contentVersion(body), clusters: clustersOf(virtualHost) };
