@@ -63,6 +63,15 @@ answerParent(requestView, async (request) => {
   }
 });
 
+/** Requests for `/together/<count>` that wait until there are so many. */
+const waiting: (() => void)[] = [];
+
+function together(path: string, answer: () => void): void {
+  waiting.push(answer);
+  const count = Number(/^\/together\/(\d+)$/.exec(path)?.[1] ?? 0);
+  if (waiting.length >= count) for (const each of waiting.splice(0)) each();
+}
+
 /** HTTP/2 is told by its first bytes; everything else is HTTP/1. */
 async function serve(server: string, port: number): Promise<void> {
   const note = (socket: Socket | undefined, method: string, path: string, host: string, headers: IncomingHttpHeaders) => {
@@ -74,7 +83,7 @@ async function serve(server: string, port: number): Promise<void> {
   };
   const http1 = createHttpServer({ keepAliveTimeout: 0 }, (request, response) => {
     const { socket, method = '', url = '', headers } = request;
-    request.resume().on('end', () => response.end(note(socket, method, url, headers.host ?? '', headers)));
+    request.resume().on('end', () => together(url, () => response.end(note(socket, method, url, headers.host ?? '', headers))));
   });
   const http2 = createHttp2Server((request, response) => {
     const { stream, method, url, headers, authority } = request;

@@ -77,7 +77,7 @@ export class HttpPeer implements AsyncDisposable {
     this.#child = new PlaceChild<PeerRequest>(place, PROGRAM);
   }
 
-  /** Serves both versions of HTTP on a port of all addresses; resolves when it listens. */
+  /** Serves both versions of HTTP on a port of all addresses; resolves when it listens. In HTTP/1, `/together/<count>` is answered when so many ask for it. */
   async serve(port = 80): Promise<void> {
     await this.#child.ask({ kind: 'serve', name: this.#name, port });
   }

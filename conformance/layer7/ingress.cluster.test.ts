@@ -7,6 +7,7 @@ import { type HttpAsk, type HttpOutcome, seenBy, wordOf } from './http-peer.ts';
 import { proxiedServices, proxyServices } from './kube-proxy-tables.ts';
 import { countPathMessages, pathMessages } from './path-messages.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
+import { askIngress, HOLDER, HTTP_PORT, hostOf, ofIngress, served } from './served-by-ingress.ts';
 import { type Manifest, SteeredLab } from './steered-lab.ts';
 
 const DENIED = 'Access denied\r\n';
@@ -14,87 +15,26 @@ const LARGE_BYTES = 3_000_000;
 const BOTH_WAYS = { method: 'POST', body: 'x'.repeat(LARGE_BYTES), answerBytes: LARGE_BYTES } as const;
 /** Of what the last link to a pod takes, where that is less than what anybody else knows of. */
 const NARROW = 1_300;
-const HTTP_PORT = 18_080;
-const LABELS = { 'sluice.io/ingress-address': '' };
 
 const PODS = [
   { name: 'near', node: 'node-1', labels: { app: 'near' } },
   { name: 'far', node: 'node-2', labels: { app: 'far' } },
-  { name: 'holder-1', node: 'node-1', namespace: 'sluice-system', labels: LABELS },
-  { name: 'holder-2', node: 'node-2', namespace: 'sluice-system', labels: LABELS },
+  { name: 'holder-1', node: 'node-1', ...HOLDER },
+  { name: 'holder-2', node: 'node-2', ...HOLDER },
   { name: 'client', node: 'node-1', labels: { app: 'client' } },
   // Whoever sets the label elsewhere is who he is.
-  { name: 'pretender', node: 'node-1', labels: { ...LABELS, app: 'pretender' } },
+  { name: 'pretender', node: 'node-1', labels: { ...HOLDER.labels, app: 'pretender' } },
 ] as const;
 const SERVERS = ['near', 'far'] as const;
 
 /** Of Envoy's answers where a backend is not reached: refused, and not in time. */
 const UNREACHED = new Set(['503', '504', 'timeout']);
 
-/** Connections that are kept for the next request: some for each thread of Envoy's. */
-const MOST_KEPT = 20;
-
-function wasReset(outcome: HttpOutcome): boolean {
-  return 'status' in outcome && outcome.status === 503 && outcome.body.includes('connection termination');
-}
-
-function hostOf(server: string, family: Family): string {
-  return `${server}-${family}.test`;
-}
-
-/** A Service of one family, its endpoint, and an Ingress for it. */
-function served(server: string, family: Family, address: string): readonly Manifest[] {
-  const name = `${server}-${family}`;
-  const ports = [{ port: 80, protocol: 'TCP' }];
-  const path = { path: '/', pathType: 'Prefix', backend: { service: { name, port: { number: 80 } } } };
-  const addressType = family === 'ipv4' ? 'IPv4' : 'IPv6';
-  const labels = { 'kubernetes.io/service-name': name };
-  return [
-    { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { clusterIP: 'None', selector: { app: server }, ports } },
-    {
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { name, labels },
-      addressType,
-      endpoints: [{ addresses: [address], conditions: { ready: true } }],
-      ports: [{ name: '', ...ports[0] }],
-    },
-    {
-      apiVersion: 'networking.k8s.io/v1',
-      kind: 'Ingress',
-      metadata: { name },
-      spec: { ingressClassName: 'cilium', rules: [{ host: hostOf(server, family), http: { paths: [path] } }] },
-    },
-  ];
-}
-
 const taking = (server: string, rule: Manifest) => ciliumPolicy({ name: `to-${server}`, app: server, ingress: [rule] });
 
-/** What the node's Ingresses themselves may. */
-function ofIngress(rule: Manifest): Manifest {
-  const endpointSelector = { matchExpressions: [{ key: 'reserved:ingress', operator: 'Exists' }] };
-  const metadata = { name: 'of-ingress' };
-  return { apiVersion: 'cilium.io/v2', kind: 'CiliumClusterwideNetworkPolicy', metadata, spec: { endpointSelector, ...rule } };
-}
-
 function asking(labOf: () => SteeredLab) {
-  const askOnce = (server: string, family: Family, path: string, rest: Partial<HttpAsk>): Promise<HttpOutcome> =>
-    labOf()
-      .peer('node-1')
-      .ask({
-        to: '127.0.0.1',
-        port: HTTP_PORT,
-        path,
-        headers: { host: hostOf(server, family) },
-        timeoutMs: 10_000,
-        ...rest,
-      });
-  /** What Envoy keeps open is reset where a slot begins or ends, and an Ingress sends nothing twice unless it is told to. */
-  const ask = async (server: string, family: Family, path: string, rest: Partial<HttpAsk> = {}): Promise<HttpOutcome> => {
-    let outcome = await askOnce(server, family, path, rest);
-    for (let kept = 0; kept < MOST_KEPT && wasReset(outcome); kept += 1) outcome = await askOnce(server, family, path, rest);
-    return outcome;
-  };
+  const ask = (server: string, family: Family, path: string, rest: Partial<HttpAsk> = {}): Promise<HttpOutcome> =>
+    askIngress(labOf(), server, family, { path, ...rest });
   const isUnreached = async (server: string, family: Family) => {
     const before = (await labOf().peer(server).served()).length;
     const word = wordOf(await ask(server, family, '/in', { timeoutMs: 1_500 }));
@@ -111,10 +51,10 @@ for (const network of NETWORKS) {
     before(async () => {
       lab = cleanUp.use(await SteeredLab.start({ network, pods: PODS, address: '::' }));
       for (const server of [...SERVERS, 'pretender']) await lab.peer(server).serve();
-      const objects = SERVERS.flatMap((server) =>
-        FAMILIES.flatMap((family) => served(server, family, lab.lab.pod(server).addresses[family])),
+      lab.write(
+        'ingresses',
+        SERVERS.flatMap((server) => served(lab, server)),
       );
-      lab.write('ingresses', objects);
       for (const server of SERVERS) {
         for (const family of FAMILIES) {
           await eventually(async () => assert.equal(seenBy(await ask(server, family, '/')).from, ingressAddress(family)));
@@ -207,7 +147,7 @@ describe('Ingresses of a node without an address for them', needs('root', 'netns
     const { ask } = asking(() => lab);
     lab.write(
       'ingresses',
-      servers.flatMap((server) => FAMILIES.flatMap((family) => served(server, family, lab.lab.pod(server).addresses[family]))),
+      servers.flatMap((server) => served(lab, server)),
     );
     for (const server of servers)
       for (const family of FAMILIES) await eventually(async () => assert.equal(wordOf(await ask(server, family, '/')), '200'));
