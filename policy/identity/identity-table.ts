@@ -124,11 +124,6 @@ export class IdentityTable {
     return [...keys].sort().flatMap((key) => this.#pods.get(key) ?? []);
   }
 
-  /** Whether some node's Ingresses have an address of theirs, or await one. */
-  get hasIngressAddresses(): boolean {
-    return this.#ingressHolders.size > 0;
-  }
-
   /** Whether the pods of the host network, or their labels, may be others since this was asked last. */
   takeHostNetworkChanged(): boolean {
     const changed = this.#hostNetworkChanged;
