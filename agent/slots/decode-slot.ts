@@ -7,7 +7,7 @@ import type { Resource, ResourceName } from '../../xds-server/serve/index.ts';
 export interface NodeSlot {
   readonly name: string;
   readonly direction: Direction;
-  /** A part of an encoded listener of Envoy. */
+  /** A part of an encoded listener of Envoy; of what comes to Ingresses, what {@link ingressListener} takes. */
   readonly listener: Uint8Array;
   readonly requires: readonly ResourceName[];
   /** Whether it decides of what comes to Ingresses. */

@@ -10,6 +10,7 @@ import {
   type Resource,
   type ResourceChange,
   type ResourceName,
+  SCOPE_KEEPER,
   SLOT_TYPE,
   type SnapshotCache,
   SUBJECT_POLICY_TYPE,
@@ -91,10 +92,19 @@ export class NodeSlots implements Disposable {
   #timer: NodeJS.Timeout | undefined;
   #failure: string | undefined;
   #refused: ReadonlyMap<string, string> = new Map();
+  /** Listeners that serve Ingresses on this node, until some change. */
+  #ofIngresses: readonly Resource[] | undefined;
 
   constructor(options: NodeSlotsOptions) {
     this.#options = options;
-    const { enforcer } = options;
+    const { envoy, enforcer } = options;
+    this.#cleanUp.defer(
+      envoy.cache.watch(({ names }) => {
+        if (!names.some(isOfIngresses)) return;
+        this.#ofIngresses = undefined;
+        this.review();
+      }),
+    );
     this.#cleanUp.defer(
       enforcer.cache.watch(({ names }) => {
         if (names.some(({ typeUrl }) => typeUrl === SLOT_TYPE || typeUrl === SUBJECT_POLICY_TYPE)) this.review();
@@ -195,7 +205,7 @@ export class NodeSlots implements Disposable {
       const port = allocated.get(slot.name);
       if (port === undefined) continue;
       this.#closing.delete(slot.name);
-      const listener = slotListener(slot, port);
+      const listener = slotListener(slot, port, this.#listenersOfIngresses());
       const known = this.#open.get(slot.name);
       if (known?.listener.version === listener.version && envoy.cache.get(listener)) continue;
       upserts.push(listener);
@@ -204,6 +214,12 @@ export class NodeSlots implements Disposable {
       else this.#open.set(slot.name, { port, requires, listener, isReady: false, refusal: undefined });
     }
     if (upserts.length > 0) envoy.setOwn({ upserts, removals: [] });
+  }
+
+  #listenersOfIngresses(): readonly Resource[] {
+    const all = this.#options.envoy.cache.ofType(LISTENER_TYPE).values();
+    this.#ofIngresses ??= Array.from(all, ({ resource }) => resource).filter(isOfIngresses);
+    return this.#ofIngresses;
   }
 
   /** Whoever was steered to once stays so: while Envoy is away, nothing passes. */
@@ -313,6 +329,11 @@ export class NodeSlots implements Disposable {
     if (failure && failure.message !== this.#failure) this.#options.onFailure(failure);
     this.#failure = failure?.message;
   }
+}
+
+/** Controllers tell of no others but one that listens nowhere. */
+function isOfIngresses({ typeUrl, name }: ResourceName): boolean {
+  return typeUrl === LISTENER_TYPE && name !== SCOPE_KEEPER && !name.startsWith(OWN_LISTENER_PREFIX);
 }
 
 function filtersOf(requires: readonly ResourceName[]): readonly ResourceName[] {

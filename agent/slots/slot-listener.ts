@@ -15,6 +15,7 @@ import {
 } from '../../xds-server/serve/index.ts';
 import { INGRESS_MARKS, LEG_MARKS } from '../network/index.ts';
 import type { NodeSlot } from './decode-slot.ts';
+import { ingressListener } from './ingress-listener.ts';
 
 /** Which leg a packet is of: see docs/decisions/layer7.md. The slot's port stands in the upper 16 bits. */
 const MARKS = {
@@ -32,32 +33,35 @@ const SO_MARK = 36n;
  * The listener of a slot on this node: what controllers say of it, and where and with which marks it listens. It listens at all addresses, since Envoy asks a
  * socket for the destination of a connection only then; that nobody but the kernel's programs leads to it is for the node's network to guard.
  */
-export function slotListener(slot: NodeSlot, port: number): Resource {
+export function slotListener(slot: NodeSlot, port: number, ofIngresses: readonly Resource[]): Resource {
+  const before = slot.ofIngresses ? ofIngresses : NONE;
   const known = made.get(slot);
-  if (known?.port === port) return known.listener;
-  const listener = makeListener(slot, port);
-  made.set(slot, { port, listener });
+  if (known?.port === port && known.before === before) return known.listener;
+  const listener = makeListener(slot, port, before);
+  made.set(slot, { port, before, listener });
   return listener;
 }
 
+const NONE: readonly Resource[] = [];
 /** Slots are looked at again and again, and seldom change. */
-const made = new WeakMap<NodeSlot, { readonly port: number; readonly listener: Resource }>();
+const made = new WeakMap<NodeSlot, { readonly port: number; readonly before: readonly Resource[]; readonly listener: Resource }>();
 
-function makeListener(slot: NodeSlot, port: number): Resource {
+function makeListener(slot: NodeSlot, port: number, listeners: readonly Resource[]): Resource {
   const own = create(ListenerSchema, {
     name: listenerName(slot.name),
     address: anywhere('0.0.0.0', port),
     additionalAddresses: [{ address: anywhere('::', port) }],
-    ...(slot.ofIngresses ? ofIngresses(port) : steeredTo(slot, port)),
+    ...(slot.ofIngresses ? toIngresses(port) : steeredTo(slot, port)),
   });
   // Fields of a message may stand anywhere in it, and lists are what all parts have of them.
-  const body = Buffer.concat([slot.listener, toBinary(ListenerSchema, own)]);
+  const common = slot.ofIngresses ? ingressListener(slot.listener, listeners) : slot.listener;
+  const body = Buffer.concat([common, toBinary(ListenerSchema, own)]);
   return {
     typeUrl: LISTENER_TYPE,
     name: listenerName(slot.name),
     version: contentVersion(body),
     body,
-    requires: clustersOf(slot),
+    requires: clustersOf([...slot.requires, ...listeners.flatMap(({ requires }) => requires)]),
   };
 }
 
@@ -78,12 +82,12 @@ function steeredTo({ direction }: NodeSlot, port: number): OwnPart {
 }
 
 /** The kernel gives it connections for the ports of Ingresses; what is for its own port has a slot of another's, or none, and is refused. */
-function ofIngresses(port: number): OwnPart {
+function toIngresses(port: number): OwnPart {
   return { socketOptions: [markedWith(INGRESS_MARKS.server, port)] };
 }
 
 /** Filters Envoy asks for itself, once it has the listener. */
-function clustersOf({ requires }: NodeSlot): readonly ResourceName[] {
+function clustersOf(requires: readonly ResourceName[]): readonly ResourceName[] {
   return requires.filter(({ typeUrl }) => typeUrl === CLUSTER_TYPE);
 }
 

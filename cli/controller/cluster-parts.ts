@@ -72,7 +72,6 @@ export class ClusterParts {
       },
       onFindings: (diagnostics) => this.duties.takeFindings(diagnostics),
     });
-    this.policy?.followListeners(this.control.cache);
     this.duties = new LeaderDuties({
       client,
       namespace,

@@ -11,12 +11,10 @@ import {
   EXTENSION_CONFIG_TYPE,
   enforcementViews,
   LedViews,
-  LISTENER_TYPE,
   NODE_ENDPOINTS_TYPE,
   NODE_METHODS,
   NodeReports,
   type Outcome,
-  OWN_LISTENER_PREFIX,
   REPORT_METHODS,
   type Resource,
   type ResourceChange,
@@ -29,7 +27,6 @@ import {
   type Views,
   XdsServer,
 } from '../../xds-server/serve/index.ts';
-import { SCOPE_KEEPER } from '../../xds-server/translate/listeners.ts';
 import { SplitSource } from './split-source.ts';
 
 export interface PolicyPartsOptions {
@@ -149,15 +146,6 @@ export class PolicyParts {
     });
   }
 
-  /** Has policies for what comes to Ingresses asked where these are served. @param cache what Envoys are served of */
-  followListeners(cache: SnapshotCache): void {
-    cache.watch(({ names }) => {
-      if (!names.some(isIngressListener)) return;
-      const listeners = [...cache.ofType(LISTENER_TYPE).values()].map(({ resource }) => resource);
-      this.#enforcement.setIngressListeners(listeners.filter(isIngressListener));
-    });
-  }
-
   diagnostics(): readonly Diagnostic[] {
     return this.#enforcement.diagnostics();
   }
@@ -212,11 +200,6 @@ const OF_SLOTS: ReadonlyMap<string, (name: string) => boolean> = new Map([
   [EXTENSION_CONFIG_TYPE, () => true],
   [SECRET_TYPE, isSecretOfSlot],
 ]);
-
-/** Nodes make listeners themselves, and one listens nowhere. */
-function isIngressListener({ typeUrl, name }: ResourceName): boolean {
-  return typeUrl === LISTENER_TYPE && name !== SCOPE_KEEPER && !name.startsWith(OWN_LISTENER_PREFIX);
-}
 
 function slotOptions({ http, envoy }: Settings): SlotOptions {
   const { streamIdleTimeout, pathNormalization, headersWithUnderscores } = http;

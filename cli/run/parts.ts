@@ -47,7 +47,6 @@ export class RunParts {
       log,
       describeRole: (clients) => this.#describeRole(clients),
     });
-    this.policy?.parts.followListeners(this.control.cache);
     this.envoyState = new EnvoyState(readVersions().envoy);
     this.envoy = createChildEnvoy({
       state,

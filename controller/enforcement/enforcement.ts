@@ -95,12 +95,6 @@ export class Enforcement {
     this.#slots.settleSecrets();
   }
 
-  /** Takes the listeners of Ingresses, as they are served: rules of layer 7 are asked in them. */
-  setIngressListeners(listeners: readonly Resource[]): void {
-    const change = this.#slots.setIngressListeners(listeners);
-    if (change.upserts.length > 0) this.#options.cache.apply(change);
-  }
-
   close(): void {
     this.#slots.close();
   }

@@ -7,7 +7,7 @@ import { encodeResource } from '../../xds-server/translate/encode.ts';
 import { SlotSecrets } from './slot-secrets.ts';
 
 export interface SlotResourcesOptions {
-  readonly translation: Omit<SlotOptions, 'secretValue' | 'ingressListeners'>;
+  readonly translation: Omit<SlotOptions, 'secretValue'>;
   /** Publishes what Envoys have of slots. */
   readonly publish: (change: ResourceChange) => void;
   /** How long filters outlive their slots, in milliseconds. Default 15 000. */
@@ -39,7 +39,6 @@ export class SlotResources {
   /** Slots whose Secrets nobody has looked for yet: until then, what Envoys have of them stays. */
   readonly #waiting = new Set<string>();
   #hasClusters = false;
-  #ingressListeners: readonly Resource[] = [];
 
   constructor(options: SlotResourcesOptions) {
     this.#options = options;
@@ -76,15 +75,6 @@ export class SlotResources {
     this.#translate([...names].flatMap((name) => this.#slots.get(name) ?? []));
   }
 
-  /**
-   * Takes the listeners of Ingresses, as they are served.
-   * @returns what nodes are to be told
-   */
-  setIngressListeners(listeners: readonly Resource[]): ResourceChange {
-    this.#ingressListeners = listeners;
-    return { upserts: this.#translate([...this.#slots.values()].filter(({ ofIngresses }) => ofIngresses)), removals: [] };
-  }
-
   close(): void {
     for (const timer of this.#lingering.values()) clearTimeout(timer);
   }
@@ -94,11 +84,7 @@ export class SlotResources {
     const envoys: Resource[] = [];
     const gone: ResourceName[] = [];
     for (const slot of slots) {
-      const { listener, requires, filters } = translateSlot(slot, {
-        ...this.#options.translation,
-        secretValue: this.secrets.valueOf,
-        ingressListeners: this.#ingressListeners,
-      });
+      const { listener, requires, filters } = translateSlot(slot, { ...this.#options.translation, secretValue: this.secrets.valueOf });
       nodes.push(nodeSlot(slot, listener, requires));
       if (this.#waiting.has(slot.name)) continue;
       envoys.push(...filters);

@@ -4,7 +4,7 @@ import { DEFAULT_SETTINGS } from '../../settings/index.ts';
 import { PORTS } from '../../testkit/ingress-world.ts';
 import { ingressObject, serviceObject } from '../../testkit/kube-objects.ts';
 import type { ResourceName } from '../../xds-server/serve/resource.ts';
-import { SCOPE_KEEPER } from '../../xds-server/translate/listeners.ts';
+import { SCOPE_KEEPER } from '../../xds-server/serve/types.ts';
 import { LISTENER, ROUTES, SCOPED_ROUTES } from '../../xds-server/translate/types.ts';
 import { Pipeline } from './pipeline.ts';
 

@@ -1,7 +1,8 @@
 import type { Collection, Graph } from '../../collection/index.ts';
 import type { Listener, VirtualHost } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../../xds-server/serve/resource.ts';
-import { SCOPE_KEEPER, translateScopeKeeperListener } from '../../xds-server/translate/listeners.ts';
+import { SCOPE_KEEPER } from '../../xds-server/serve/types.ts';
+import { translateScopeKeeperListener } from '../../xds-server/translate/listeners.ts';
 import { type RoutePart, translateRoutes, translateScope } from '../../xds-server/translate/route-shards.ts';
 import { fallbackOf, isDivisible, shardOf } from '../../xds-server/translate/route-tables.ts';
 import { LISTENER, ROUTES, SCOPED_ROUTES } from '../../xds-server/translate/types.ts';

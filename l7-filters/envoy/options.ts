@@ -1,5 +1,4 @@
 import type { HttpOptions } from '../../model/index.ts';
-import type { Resource } from '../../xds-server/serve/index.ts';
 import type { SecretValue } from './secrets.ts';
 
 /** What translation depends on besides the slot. */
@@ -10,6 +9,4 @@ export interface SlotOptions {
   readonly regexMaxProgramSize: number;
   /** Default: no value is known, so a rule that needs one allows nothing. */
   readonly secretValue?: SecretValue;
-  /** Those of Ingresses, as they are served. Default: none. */
-  readonly ingressListeners?: readonly Resource[];
 }

@@ -5,7 +5,7 @@ import type { Slot } from '../../model/index.ts';
 import { CLUSTER_TYPE, EXTENSION_CONFIG_TYPE, type Resource, type ResourceName } from '../../xds-server/serve/index.ts';
 import { encodeResource } from '../../xds-server/translate/encode.ts';
 import { translateHttpFilter } from './http-filter.ts';
-import { ingressListener } from './ingress-listener.ts';
+import { ingressRules } from './ingress-rules.ts';
 import { originalDestinationCluster } from './names.ts';
 import type { SlotOptions } from './options.ts';
 import { translateServerNames } from './server-names.ts';
@@ -15,7 +15,7 @@ import { httpListener, tlsListener } from './slot-listener.ts';
 export interface TranslatedSlot {
   /** An encoded Listener of Envoy without name, address and marks, which are a node's. It does not depend on the rules. */
   readonly listener: Uint8Array;
-  /** What the listener names: its rules, and the cluster of `translateSteeringClusters`, or what listeners of Ingresses name. */
+  /** What the listener names: its rules, and the cluster of `translateSteeringClusters`; of what comes to Ingresses, its rules alone. */
   readonly requires: readonly ResourceName[];
   /**
    * What comes to the listener's filters by itself: the rules, as an extension configuration with the slot's name, and for HTTP a Secret with the
@@ -40,10 +40,7 @@ export function translateSlot(slot: Slot, options: SlotOptions): TranslatedSlot 
 
 function translateListener(slot: Slot, options: SlotOptions): Pick<TranslatedSlot, 'listener' | 'requires'> {
   const rules = { typeUrl: EXTENSION_CONFIG_TYPE, name: slot.name };
-  if (slot.ofIngresses) {
-    const { ingressListeners = [] } = options;
-    return { listener: ingressListener(slot, ingressListeners), requires: [rules, ...ingressListeners.flatMap((each) => each.requires)] };
-  }
+  if (slot.ofIngresses) return { listener: ingressRules(slot), requires: [rules] };
   const cluster = { typeUrl: CLUSTER_TYPE, name: originalDestinationCluster(slot.direction, slot.rules.kind) };
   return { listener: slot.rules.kind === 'http' ? httpListener(slot, options) : tlsListener(slot), requires: [rules, cluster] };
 }

@@ -23,6 +23,9 @@ export const XDS_CLUSTER = 'sluice-xds';
 /** What the names of listeners begin with that a node makes for itself; no other listener is called so. */
 export const OWN_LISTENER_PREFIX = 'sluice.slot/';
 
+/** The listener that listens nowhere and keeps scopes of routes loaded. No listener of an Ingress is called this. */
+export const SCOPE_KEEPER = 'sluice.scopes';
+
 interface TypeTraits {
   /** Upserts of a lower rank go first. */
   readonly rank: number;

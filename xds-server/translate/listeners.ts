@@ -16,6 +16,7 @@ import { DownstreamTlsContextSchema } from '@sluice/envoy-protos/envoy/extension
 import type { StringMatcherSchema } from '@sluice/envoy-protos/envoy/type/matcher/v3/string_pb.js';
 import type { Listener, PassthroughChain, TerminateChain, TlsChain } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../serve/resource.ts';
+import { SCOPE_KEEPER } from '../serve/types.ts';
 import { anyOf, encodeResource } from './encode.ts';
 import { translateHttpConnectionManager, translateScopeKeeper } from './http-connection-manager.ts';
 import { FROM_ADS, type Init, listenAddress, socketAddress } from './messages.ts';
@@ -46,9 +47,6 @@ export function translateListener(listener: Listener, isDivided: Divided, { mark
   });
   return encodeResource(ListenerSchema, listener.name, message, requirementsOf(listener, isDivided));
 }
-
-/** No listener of an Ingress is called this. */
-export const SCOPE_KEEPER = 'sluice.scopes';
 
 /**
  * A listener that listens nowhere. A listener whose table becomes divided does not wait for routes that its scopes name, and
