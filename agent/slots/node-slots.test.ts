@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
+import { type Listener, ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import type { DeltaDiscoveryResponse } from '@sluice/envoy-protos/envoy/service/discovery/v3/discovery_pb.js';
 import { RedirectSchema, Slot_Direction, SlotSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
 import { eventually } from '../../testkit/eventually.ts';
@@ -25,11 +25,24 @@ const FILTER = modelResource(EXTENSION_CONFIG_TYPE, 'http/ingress/a', '1');
 const OTHER = modelResource(EXTENSION_CONFIG_TYPE, 'other', '1');
 const LISTENER = 'sluice.slot/http/ingress/a';
 
-function slot(name: string): Resource {
-  const listener = toBinary(ListenerSchema, create(ListenerSchema, { statPrefix: 'slot' }));
+function slot(name: string, ofIngresses = false): Resource {
+  const listener = toBinary(
+    ListenerSchema,
+    create(ListenerSchema, { statPrefix: 'slot', filterChains: [{ filters: [{ name: 'rules' }] }] }),
+  );
   const requires = [{ typeUrl: EXTENSION_CONFIG_TYPE, name }];
-  const body = toBinary(SlotSchema, create(SlotSchema, { direction: Slot_Direction.INGRESS, listener, requires }));
+  const body = toBinary(SlotSchema, create(SlotSchema, { direction: Slot_Direction.INGRESS, listener, requires, ofIngresses }));
   return { typeUrl: SLOT_TYPE, name, version: '1', body, requires: [] };
+}
+
+/** That serves Ingresses at a port. */
+function listenerOfIngresses(name: string, portValue: number): Resource {
+  const address = { address: { case: 'socketAddress', value: { portSpecifier: { case: 'portValue', value: portValue } } } } as const;
+  const body = toBinary(
+    ListenerSchema,
+    create(ListenerSchema, { name, address, filterChains: [{ name: 'chain', filters: [{ name: 'serve' }] }] }),
+  );
+  return { typeUrl: LISTENER_TYPE, name, version: String(portValue), body, requires: [] };
 }
 
 function policy(version: string, slots: readonly string[]): Resource {
@@ -77,6 +90,12 @@ class Scene implements AsyncDisposable {
     this.#envoy.cache.apply({ upserts: filters, removals: [] });
     const kept = [...this.#enforcer.cache.ofType(REDIRECT_TYPE).values()].map(({ resource }) => resource);
     this.#enforcer.cache.replace([...policies, ...kept]);
+  }
+
+  /** What Envoy is served under a name. */
+  listener(name: string): Listener | undefined {
+    const served = this.#envoy.cache.get({ typeUrl: LISTENER_TYPE, name });
+    return served && fromBinary(ListenerSchema, served.body);
   }
 
   /** @param has listeners that it has from before */
@@ -152,6 +171,36 @@ test('a policy follows the redirect, which follows the listener', async () => {
   await scene.isTold('enforcer +SubjectPolicy 1000');
   const order = scene.told.filter((line) => /Listener|ready true|SubjectPolicy/.test(line));
   assert.deepEqual(order, [`envoy +Listener ${LISTENER}`, `enforcer +Redirect ${FILTER.name} ready true`, 'enforcer +SubjectPolicy 1000']);
+});
+
+test('what comes to Ingresses is served by all of their listeners, with the rules before, as they come and change', async () => {
+  await using scene = await Scene.open();
+  const name = 'sluice.slot/http/ingress/ingresses';
+  const filters = [FILTER, listenerOfIngresses('insecure', 80), listenerOfIngresses('sluice.scopes', 1)];
+  scene.publish({ filters, policies: [slot('http/ingress/ingresses', true), slot(FILTER.name), policy('1', [FILTER.name])] });
+  const chains = () =>
+    scene
+      .listener(name)
+      ?.filterChains.map(({ name, filterChainMatch, filters }) => [
+        name,
+        filterChainMatch?.destinationPort,
+        filters.map((each) => each.name),
+      ]);
+  const insecure = ['insecure/chain', 80, ['rules', 'serve']];
+  await eventually(() => assert.deepEqual(chains(), [insecure]));
+  const other = scene.listener(LISTENER);
+  assert.deepEqual(other?.filterChains.length, 1);
+  scene.publish({ filters: [listenerOfIngresses('secure', 443)], policies: [slot('http/ingress/ingresses', true), slot(FILTER.name)] });
+  await eventually(() => assert.deepEqual(chains(), [insecure, ['secure/chain', 443, ['rules', 'serve']]]));
+  assert.deepEqual(scene.listener(LISTENER), other);
+});
+
+test('before there are Ingresses, what would come to them is served by nobody', async () => {
+  await using scene = await Scene.open();
+  scene.publish({ filters: [], policies: [slot('http/ingress/ingresses', true)] });
+  const filters = () =>
+    scene.listener('sluice.slot/http/ingress/ingresses')?.filterChains.flatMap((chain) => chain.filters.map((each) => each.name));
+  await eventually(() => assert.deepEqual(filters(), ['envoy.filters.network.direct_response']));
 });
 
 test('removal runs the other way round', async () => {
