@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { BpfError, Link, type LoadedObject } from 'libbpf-ts';
+import type { LoadedObject } from 'libbpf-ts';
+import { replaceProgram } from './pinned-link.ts';
 
 /** Programs on the sockets of a cgroup that work together, and how the folders of their links begin. */
 export interface CgroupPrograms {
@@ -36,18 +37,6 @@ export function detachFromCgroups(programs: CgroupPrograms, pinFolder: string): 
 export function areAttached(programs: CgroupPrograms, pinFolder: string): boolean {
   const [last = ''] = programs.names.toReversed();
   return linkFolders(programs, pinFolder).some((folder) => existsSync(join(folder, last)));
-}
-
-/** @returns false where there is no link, or one of a cgroup that is gone */
-function replaceProgram(loaded: LoadedObject, path: string, name: string): boolean {
-  try {
-    using link = Link.openPinned(path);
-    link.update(loaded.program(name));
-    return true;
-  } catch (error) {
-    if (error instanceof BpfError && (error.code === 'not-found' || error.code === 'attach-failed')) return false;
-    throw error;
-  }
 }
 
 function linkFolders({ folderPrefix }: CgroupPrograms, pinFolder: string): readonly string[] {

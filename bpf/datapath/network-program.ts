@@ -1,5 +1,6 @@
-import { existsSync, rmSync } from 'node:fs';
-import { BpfError, Link, type LoadedObject } from 'libbpf-ts';
+import { rmSync } from 'node:fs';
+import type { LoadedObject } from 'libbpf-ts';
+import { replaceProgram } from './pinned-link.ts';
 
 /** Of this process. */
 const NETWORK = '/proc/self/ns/net';
@@ -10,20 +11,8 @@ const NETWORK = '/proc/self/ns/net';
  * @throws BpfError `attach-failed`
  */
 export function attachToNetwork(loaded: LoadedObject, name: string, path: string): void {
-  if (existsSync(path) && replaceProgram(loaded, name, path)) return;
+  if (replaceProgram(loaded, path, name)) return;
   rmSync(path, { force: true });
   using link = loaded.program(name).attachToNetwork(NETWORK);
   link.pin(path);
-}
-
-/** @returns false where the link is of a network that is gone */
-function replaceProgram(loaded: LoadedObject, name: string, path: string): boolean {
-  try {
-    using link = Link.openPinned(path);
-    link.update(loaded.program(name));
-    return true;
-  } catch (error) {
-    if (error instanceof BpfError && (error.code === 'not-found' || error.code === 'attach-failed')) return false;
-    throw error;
-  }
 }
