@@ -1,7 +1,9 @@
 import { Agent, createServer as createHttpServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { type ClientHttp2Session, connect, createServer as createHttp2Server } from 'node:http2';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createServer as createTlsServer } from 'node:tls';
 import { z } from 'zod';
 import { answerParent } from '../../testkit/answer-parent.ts';
 
@@ -17,13 +19,21 @@ const askView = z.object({
   /** Of a padding in the answer. */
   answerBytes: z.int(),
   protocol: z.enum(['http1', 'http2']),
+  /** Absent: without TLS. */
+  tls: z.object({ serverName: z.string() }).optional(),
   /** Empty: one of its own. */
   connection: z.string(),
   timeoutMs: z.int(),
 });
 const requestView = z.discriminatedUnion('kind', [
   askView,
-  z.object({ kind: z.literal('serve'), name: z.string(), port: z.int() }),
+  z.object({
+    kind: z.literal('serve'),
+    name: z.string(),
+    port: z.int(),
+    /** In PEM; absent: without TLS. */
+    tls: z.object({ certificate: z.string(), privateKey: z.string() }).optional(),
+  }),
   z.object({ kind: z.literal('served') }),
   /** Asks again and again, one request after the other, until it is told to stop; a name is for one of these. */
   z.object({ kind: z.literal('begin'), load: z.string(), ask: askView.omit({ kind: true }), pauseMs: z.int() }),
@@ -31,6 +41,7 @@ const requestView = z.discriminatedUnion('kind', [
 ]);
 export type PeerRequest = z.input<typeof requestView>;
 type Ask = z.infer<typeof askView>;
+type Serve = Extract<z.infer<typeof requestView>, { kind: 'serve' }>;
 
 interface Answer {
   readonly status: number;
@@ -51,7 +62,7 @@ const numbers = new WeakMap<object, number>();
 answerParent(requestView, async (request) => {
   switch (request.kind) {
     case 'serve':
-      return await serve(request.name, request.port);
+      return await serve(request);
     case 'served':
       return served;
     case 'ask':
@@ -73,7 +84,7 @@ function together(path: string, answer: () => void): void {
 }
 
 /** HTTP/2 is told by its first bytes; everything else is HTTP/1. */
-async function serve(server: string, port: number): Promise<void> {
+async function serve({ name: server, port, tls }: Serve): Promise<void> {
   const note = (socket: Socket | undefined, method: string, path: string, host: string, headers: IncomingHttpHeaders) => {
     const address = socket?.remoteAddress ?? '';
     const from = address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address;
@@ -89,7 +100,7 @@ async function serve(server: string, port: number): Promise<void> {
     const { stream, method, url, headers, authority } = request;
     request.resume().on('end', () => response.end(note(stream.session?.socket, method, url, authority, headers)));
   });
-  const listener = createServer((socket) => {
+  const take = (socket: Socket) => {
     socket.on('error', () => {});
     socket.once('readable', () => {
       const first: Buffer | null = socket.read();
@@ -97,7 +108,10 @@ async function serve(server: string, port: number): Promise<void> {
       socket.unshift(first);
       (first.toString('latin1').startsWith('PRI * HTTP/2') ? http2 : http1).emit('connection', socket);
     });
-  });
+  };
+  const listener = tls
+    ? createTlsServer({ cert: tls.certificate, key: tls.privateKey, ALPNProtocols: ['h2', 'http/1.1'] }, take)
+    : createServer(take);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   listener.once('error', reject).listen({ port, host: '::' }, resolve);
   await promise;
@@ -160,13 +174,25 @@ function numberOf(connection: object): number {
   return known;
 }
 
-async function askHttp1({ authority, method, path, headers, body, connection, timeoutMs }: Ask): Promise<Answer> {
-  const agent = connection === '' ? false : (agents.get(connection) ?? new Agent({ keepAlive: true, maxSockets: 1 }));
+/** Whom a client of TLS names; who answers is believed. */
+function tlsOptions({ tls }: Ask) {
+  return tls && { servername: tls.serverName, rejectUnauthorized: false };
+}
+
+function newAgent({ tls }: Ask): Agent {
+  const options = { keepAlive: true, maxSockets: 1 };
+  return tls ? new HttpsAgent(options) : new Agent(options);
+}
+
+async function askHttp1(ask: Ask): Promise<Answer> {
+  const { authority, method, path, headers, body, connection, timeoutMs } = ask;
+  const agent = connection === '' ? false : (agents.get(connection) ?? newAgent(ask));
   if (agent) agents.set(connection, agent);
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const url = new URL(`http://${authority}`);
   const port = Number(url.port || 80);
-  const request = httpRequest({ host: url.hostname.replace(/^\[|\]$/g, ''), port, method, path, headers, agent }, (response) => {
+  const target = { host: url.hostname.replace(/^\[|\]$/g, ''), port, method, path, headers, agent };
+  const request = (ask.tls ? httpsRequest : httpRequest)({ ...target, ...tlsOptions(ask) }, (response) => {
     const chunks: Buffer[] = [];
     // Afterwards it may be another request's, or nobody's.
     const number = numberOf(response.socket);
@@ -183,14 +209,16 @@ async function askHttp1({ authority, method, path, headers, body, connection, ti
 }
 
 /** One that ends is replaced by the next request; what was asked on it hears of that by itself. */
-function openSession(authority: string): ClientHttp2Session {
-  return connect(`http://${authority}`).on('error', () => {});
+function openSession(ask: Ask): ClientHttp2Session {
+  const { authority, tls } = ask;
+  return connect(`${tls ? 'https' : 'http'}://${authority}`, tlsOptions(ask)).on('error', () => {});
 }
 
-async function askHttp2({ authority, method, path, headers, body, connection, timeoutMs }: Ask): Promise<Answer> {
+async function askHttp2(ask: Ask): Promise<Answer> {
+  const { method, path, headers, body, connection, timeoutMs } = ask;
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const known = connection === '' ? undefined : sessions.get(connection);
-  const session = known && !known.closed && !known.destroyed ? known : openSession(authority);
+  const session = known && !known.closed && !known.destroyed ? known : openSession(ask);
   session.once('error', reject);
   if (connection !== '') sessions.set(connection, session);
   const { host, ...others } = headers;

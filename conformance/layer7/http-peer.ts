@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
+import type { MadeCertificate } from '../../testkit/make-certificate.ts';
 import { PlaceChild } from '../datapath/place-child.ts';
 import type { Place } from '../lab/netns/index.ts';
 import type { PeerRequest } from './http-peer-program.ts';
@@ -46,6 +47,8 @@ export interface HttpAsk {
   readonly answerBytes?: number;
   /** Default: `http1`. */
   readonly protocol?: 'http1' | 'http2';
+  /** Asks by TLS, and believes whoever answers. Default: without TLS. */
+  readonly tls?: { readonly serverName: string };
   /** Requests of one name share a connection. Default: a connection for this request. */
   readonly connection?: string;
   /** Default: 2000. */
@@ -62,9 +65,9 @@ const loadView = z.object({
 export type HttpLoad = z.infer<typeof loadView>;
 
 function wholeAsk({ to, port = 80, method = 'GET', path = '/', headers = {}, body = '', answerBytes = 0, ...rest }: HttpAsk) {
-  const { protocol = 'http1', connection = '', timeoutMs = 2_000 } = rest;
+  const { protocol = 'http1', connection = '', timeoutMs = 2_000, tls } = rest;
   const authority = `${isIPv6(to) ? `[${to}]` : to}:${port}`;
-  return { authority, method, path, headers, body, answerBytes, protocol, connection, timeoutMs } as const;
+  return { authority, method, path, headers, body, answerBytes, protocol, connection, timeoutMs, tls } as const;
 }
 
 /** A program in a place of a lab that serves HTTP, and asks. */
@@ -80,6 +83,11 @@ export class HttpPeer implements AsyncDisposable {
   /** Serves both versions of HTTP on a port of all addresses; resolves when it listens. In HTTP/1, `/together/<count>` is answered when so many ask for it. */
   async serve(port = 80): Promise<void> {
     await this.#child.ask({ kind: 'serve', name: this.#name, port });
+  }
+
+  /** The same by TLS. */
+  async serveTls({ certificate, privateKey }: Pick<MadeCertificate, 'certificate' | 'privateKey'>, port = 443): Promise<void> {
+    await this.#child.ask({ kind: 'serve', name: this.#name, port, tls: { certificate, privateKey } });
   }
 
   async ask(ask: HttpAsk): Promise<HttpOutcome> {

@@ -4,6 +4,7 @@ import type { Manifest, SteeredLab } from './steered-lab.ts';
 
 /** That Sluices of labs serve on. */
 export const HTTP_PORT = 18_080;
+export const HTTPS_PORT = 18_443;
 
 /** A pod with these in Sluice's namespace gives its node's ingress address. */
 export const HOLDER = { namespace: 'sluice-system', labels: { 'sluice.io/ingress-address': '' } } as const;
@@ -18,11 +19,25 @@ export function served({ lab }: SteeredLab, server: string): readonly Manifest[]
   return servedAt(server, lab.pod(server).addresses, 80);
 }
 
-/** The same for who is no pod. */
-export function servedAt(server: string, addresses: Readonly<Record<Family, string>>, port: number): readonly Manifest[] {
+/** What else an Ingress says. */
+export interface IngressText {
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** A Secret with the certificate for its host. Default: no TLS. */
+  readonly secretName?: string;
+}
+
+/** The same for who is no pod, or serves on another port. */
+export function servedAt(
+  server: string,
+  addresses: Readonly<Record<Family, string>>,
+  port: number,
+  { annotations = {}, secretName }: IngressText = {},
+): readonly Manifest[] {
   return FAMILIES.flatMap((family) => {
     const name = `${server}-${family}`;
     const ports = [{ port: 80, protocol: 'TCP' }];
+    const host = hostOf(server, family);
+    const tls = secretName === undefined ? [] : [{ hosts: [host], secretName }];
     const path = { path: '/', pathType: 'Prefix', backend: { service: { name, port: { number: 80 } } } };
     return [
       { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { clusterIP: 'None', selector: { app: server }, ports } },
@@ -37,8 +52,8 @@ export function servedAt(server: string, addresses: Readonly<Record<Family, stri
       {
         apiVersion: 'networking.k8s.io/v1',
         kind: 'Ingress',
-        metadata: { name },
-        spec: { ingressClassName: 'cilium', rules: [{ host: hostOf(server, family), http: { paths: [path] } }] },
+        metadata: { name, annotations },
+        spec: { ingressClassName: 'cilium', rules: [{ host, http: { paths: [path] } }], tls },
       },
     ];
   });
