@@ -7,12 +7,14 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import { dump, load } from 'js-yaml';
 import { z } from 'zod';
+import { ingressListener } from '../../agent/slots/ingress-listener.ts';
 import { readGolden, readUpdate, writeGolden } from '../../controller/golden/golden-files.ts';
 import { renderResource } from '../../controller/render.ts';
 import type { Slot } from '../../model/index.ts';
 import type { Resource } from '../../xds-server/serve/index.ts';
 import { encodeResource } from '../../xds-server/translate/encode.ts';
 import { translateSlot, translateSteeringClusters } from './index.ts';
+import { INGRESS_LISTENERS } from './testing/ingress-listeners.ts';
 import { SLOT_OPTIONS } from './testing/slot-scene.ts';
 import { httpRule, SOURCE } from './testing/slots.ts';
 
@@ -37,7 +39,12 @@ const httpRuleSchema = z.strictObject({
   host: z.string().optional(),
   headers: z.array(headerSchema).default([]),
 });
-const common = { direction: z.enum(['ingress', 'egress']), isOpen: z.boolean().default(false), audits: z.literal(true).optional() };
+const common = {
+  direction: z.enum(['ingress', 'egress']),
+  isOpen: z.boolean().default(false),
+  audits: z.literal(true).optional(),
+  ofIngresses: z.literal(true).optional(),
+};
 const slotSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('http'), ...common, rules: z.array(httpRuleSchema) }),
   z.strictObject({ kind: z.literal('tls'), ...common, rules: z.array(z.string()) }),
@@ -50,12 +57,13 @@ function readSlots(): readonly Slot[] {
 }
 
 function readSlot(name: string, read: z.output<typeof slotSchema>): Slot {
-  const { kind, direction, isOpen, audits } = read;
+  const { kind, direction, isOpen, audits, ofIngresses } = read;
   const rules =
     read.kind === 'http'
       ? { kind: read.kind, rules: read.rules.map(readHttpRule) }
       : { kind: read.kind, rules: read.rules.map((pattern) => ({ pattern, source: SOURCE })) };
-  return { name: `${kind}/${direction}/${name}`, direction, rules, allowsAll: isOpen ? [SOURCE] : [], ...(audits && { audits }) };
+  const flags = { ...(audits && { audits }), ...(ofIngresses && { ofIngresses }) };
+  return { name: `${kind}/${direction}/${name}`, direction, rules, allowsAll: isOpen ? [SOURCE] : [], ...flags };
 }
 
 function readHttpRule({ method, path, host, headers }: z.output<typeof httpRuleSchema>) {
@@ -75,11 +83,11 @@ function readHttpRule({ method, path, host, headers }: z.output<typeof httpRuleS
 /** The rules of a slot, and the listener beside one of each kind: it does not depend on them, but on whether they are only audited. */
 function outputsOf(slot: Slot): ReadonlyMap<string, string> {
   const { listener, filters } = translateSlot(slot, OPTIONS);
-  const resources =
-    slot.audits || slot.name.includes('closed') || slot.name.includes('server-names-open')
-      ? [...filters, encodeResource(ListenerSchema, slot.name, fromBinary(ListenerSchema, listener))]
-      : filters;
-  return rendered(resources);
+  const encoded = (bytes: Uint8Array) => encodeResource(ListenerSchema, slot.name, fromBinary(ListenerSchema, bytes));
+  // What controllers tell, and what a node makes of it.
+  if (slot.ofIngresses) return rendered([...filters, encoded(listener), encoded(ingressListener(listener, INGRESS_LISTENERS))]);
+  const isShown = slot.audits || slot.name.includes('closed') || slot.name.includes('server-names-open');
+  return rendered(isShown ? [...filters, encoded(listener)] : filters);
 }
 
 function rendered(resources: readonly Resource[]): ReadonlyMap<string, string> {
