@@ -14,7 +14,10 @@ import {
   type HttpConnectionManager,
   HttpConnectionManagerSchema,
 } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { TcpProxySchema, UpstreamConnectMode } from '@sluice/envoy-protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import type { Resource } from '../../xds-server/serve/index.ts';
+
+const MAX_HELLO_BYTES = 65_536;
 
 /**
  * A part of an encoded Listener for a slot of what comes to Ingresses: all of their listeners in one, each for the port that its clients ask for, with the
@@ -63,10 +66,19 @@ function portOf({ address }: Listener): number | undefined {
 
 function ruledFilters(asked: readonly Filter[], unasked: readonly Filter[] | undefined, filters: readonly Filter[]): Filter[] {
   const [rules, manager] = [managerOf(asked), managerOf(filters)];
-  if (!rules) return [...asked, ...filters];
+  if (!rules) return [...asked, ...filters.map(connectLater)];
   if (!manager) return [...(unasked ?? filters)];
   const config = anyPack(HttpConnectionManagerSchema, askFirst(rules, manager));
   return filters.with(-1, { ...(filters.at(-1) ?? create(FilterSchema)), configType: { case: 'typedConfig', value: config } });
+}
+
+/** Once the rules have seen the first bytes, in which TLS has the server's name: who may not be reached is to see no connection either. */
+function connectLater(filter: Filter): Filter {
+  const proxy = filter.configType.case === 'typedConfig' ? anyUnpack(filter.configType.value, TcpProxySchema) : undefined;
+  if (!proxy) return filter;
+  const upstreamConnectMode = UpstreamConnectMode.ON_DOWNSTREAM_DATA;
+  const value = anyPack(TcpProxySchema, { ...proxy, upstreamConnectMode, maxEarlyDataBytes: MAX_HELLO_BYTES });
+  return { ...filter, configType: { case: 'typedConfig', value } };
 }
 
 /** It comes last where there is one. */

@@ -35,6 +35,7 @@ const requestView = z.discriminatedUnion('kind', [
     tls: z.object({ certificate: z.string(), privateKey: z.string() }).optional(),
   }),
   z.object({ kind: z.literal('served') }),
+  z.object({ kind: z.literal('accepted'), port: z.int() }),
   /** Asks again and again, one request after the other, until it is told to stop; a name is for one of these. */
   z.object({ kind: z.literal('begin'), load: z.string(), ask: askView.omit({ kind: true }), pauseMs: z.int() }),
   z.object({ kind: z.literal('end'), load: z.string() }),
@@ -54,6 +55,8 @@ interface Answer {
 const ANSWER_BYTES = 'x-answer-bytes';
 const MAPPED = '::ffff:';
 const served: unknown[] = [];
+/** How many connections, by the port. */
+const accepted = new Map<number, number>();
 const agents = new Map<string, Agent>();
 const sessions = new Map<string, ClientHttp2Session>();
 let connections = 0;
@@ -65,6 +68,8 @@ answerParent(requestView, async (request) => {
       return await serve(request);
     case 'served':
       return served;
+    case 'accepted':
+      return accepted.get(request.port) ?? 0;
     case 'ask':
       return await outcomeOf(request);
     case 'begin':
@@ -112,6 +117,7 @@ async function serve({ name: server, port, tls }: Serve): Promise<void> {
   const listener = tls
     ? createTlsServer({ cert: tls.certificate, key: tls.privateKey, ALPNProtocols: ['h2', 'http/1.1'] }, take)
     : createServer(take);
+  listener.on('connection', () => accepted.set(port, (accepted.get(port) ?? 0) + 1));
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   listener.once('error', reject).listen({ port, host: '::' }, resolve);
   await promise;

@@ -119,6 +119,11 @@ export class HttpPeer implements AsyncDisposable {
     return z.array(seenView).parse(await this.#child.ask({ kind: 'served' }));
   }
 
+  /** How many connections were opened to a port that it serves on. */
+  async accepted(port: number): Promise<number> {
+    return z.int().parse(await this.#child.ask({ kind: 'accepted', port }));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#child[Symbol.asyncDispose]();
   }

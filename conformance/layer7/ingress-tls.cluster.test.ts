@@ -132,6 +132,15 @@ describe('Rules of layer 7 for what clients ask of Ingresses by TLS', needs('roo
       }
     });
 
+    test(`about server names are asked before anything is passed on, ${family}`, async () => {
+      const accepted = () => lab.peer('web').accepted(443);
+      const serverNames = [hostOf('shop', family)];
+      await lab.set('policies', [ofIngress({ ingress: [from('client', [BY_HTTPS, { serverNames }])] })]);
+      const before = await accepted();
+      assert.equal(wordOf(await askTls('client', family, 'sealed')), CLOSED);
+      assert.equal(await accepted(), before);
+    });
+
     test(`about requests let by nothing that is passed on as it is, ${family}`, async () => {
       const sealed = async () => wordOf(await askTls('client', family, 'sealed'));
       await lab.set('policies', [ofIngress({ ingress: [from('client', [BY_HTTPS, IN])] })]);
