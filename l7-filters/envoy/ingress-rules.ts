@@ -1,8 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
-import type { FilterSchema, ListenerFilterSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
+import type { FilterSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import { HeaderMutationSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
-import { TlsInspectorSchema } from '@sluice/envoy-protos/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import { ConfigSchema as DirectResponseSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/direct_response/v3/config_pb.js';
 import {
   HttpConnectionManagerSchema,
@@ -16,6 +15,7 @@ import { serverNameLogs, slotLogs } from './access-log.ts';
 import { askedOfRequests, DENIALS } from './connection-manager.ts';
 import { discoveredServerNames, keepServerName } from './network-filters.ts';
 import { KEEP_SENT, OWN_HEADERS } from './pass-on.ts';
+import { inspection } from './slot-listener.ts';
 
 type ListenerInit = Init<typeof ListenerSchema>;
 
@@ -35,7 +35,7 @@ export function ingressRules(slot: Slot): Uint8Array {
 function ofServerNames(slot: Slot): ListenerInit {
   return {
     accessLog: serverNameLogs(slot),
-    listenerFilters: [TLS_INSPECTOR],
+    ...inspection(slot),
     filterChains: [{ filters: [keepServerName(), discoveredServerNames(slot)] }],
   };
 }
@@ -50,17 +50,14 @@ function ofRequests(slot: Slot): ListenerInit {
   });
   const passesAll = slot.allowsAll.length > 0 || slot.audits === true;
   return {
+    // Who says nothing at first may still speak plain HTTP, where another listener waits for a hello.
+    continueOnListenerFiltersTimeout: true,
     filterChains: [
       { filters: [{ name: 'envoy.filters.network.http_connection_manager', configType: { case: 'typedConfig', value } }] },
       ...(passesAll ? [] : [{ filters: [CLOSE] }]),
     ],
   };
 }
-
-const TLS_INSPECTOR: Init<typeof ListenerFilterSchema> = {
-  name: 'envoy.filters.listener.tls_inspector',
-  configType: { case: 'typedConfig', value: anyOf(TlsInspectorSchema, {}) },
-};
 
 const CLOSE: Init<typeof FilterSchema> = {
   name: 'envoy.filters.network.direct_response',

@@ -40,7 +40,7 @@ export function tlsListener(slot: Slot): Uint8Array {
 }
 
 /** Of the first bytes, which are to name the server. */
-function inspection({ audits }: Slot): Init<typeof ListenerSchema> {
+export function inspection({ audits }: Slot): Init<typeof ListenerSchema> {
   return {
     listenerFilters: [
       { name: 'envoy.filters.listener.tls_inspector', configType: { case: 'typedConfig', value: anyOf(TlsInspectorSchema, {}) } },
