@@ -97,6 +97,19 @@ describe('connections on which slots decide', needs('root', 'bpf'), () => {
       assert.equal(see('in', ACK, 'in', markOf(KINDS.ingressUpstream, OTHER_SLOT)), 'dropped-other-slot');
     });
 
+    test(`that Envoy opened by a slot which became another hear of their end, once, and of nothing else, ${version}`, async () => {
+      await judged.setPolicy(closedBut(toSlot()), CLOSED);
+      const former = markOf(KINDS.ingressUpstream, SLOT);
+      assert.equal(see('in', SYN, 'in', former), 'passed-allowed');
+      await judged.setPolicy(closedBut({ ...toSlot(), decision: { kind: 'slot', slot: 'other' } }), CLOSED);
+      assert.equal(see('in', ACK, 'in', former), 'dropped-other-slot');
+      assert.equal(see('in', FIN | ACK, 'in', former), 'dropped-other-slot');
+      assert.equal(see('in', RST | ACK, 'in', former), 'passed-known');
+      assert.equal(see('in', RST | ACK, 'in', former), 'dropped-other-slot');
+      port = ports += 1;
+      assert.equal(see('in', RST, 'in', former), 'dropped-other-slot', 'nothing was open');
+    });
+
     test(`of which nothing is known are the slot's that holds for either side, ${version}`, async () => {
       await judged.setPolicy(OPEN, closedBut(toSlot()));
       assert.equal(see('in', ACK, 'out', markOf(KINDS.egressListener, SLOT)), 'passed-reply', 'the proxy answers who opened it');

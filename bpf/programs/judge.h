@@ -187,15 +187,17 @@ static __always_inline void judge_unknown(const struct door *door, const struct 
 /*
  * What becomes of a packet of a connection on which Envoy decides. Only Envoy answers to who opened it, and only Envoy, by the same slot,
  * gets to whom it was opened to. Of one that was open before, answers pass: who waits for one hears of the end by the reset to his
- * acknowledgement; a reset passes to the other side, once. `otherwise` is for what passes.
+ * acknowledgement; a reset passes to the other side, once. So does one of what Envoy opened by a slot that does not hold any more, or the
+ * pod would keep its end. `otherwise` is for what passes.
  */
 static __always_inline enum outcome judge_steered(struct door *door, const struct packet *packet, const struct connection *connection,
 						  enum outcome otherwise)
 {
 	__u32 mark = door->skb->mark;
 	bool is_answer = connection->opened != door->heading;
+	bool is_first_reset = (packet->layer4.tcp_flags & TCP_RST) && !connection->is_reset;
 
-	if (connection->is_severed && (is_answer || ((packet->layer4.tcp_flags & TCP_RST) && !connection->is_reset)))
+	if (connection->is_severed && (is_answer || is_first_reset))
 		return otherwise;
 	door->slot = connection->slot;
 	if (door->heading == EGRESS) {
@@ -208,7 +210,9 @@ static __always_inline enum outcome judge_steered(struct door *door, const struc
 		return kind_of_mark(mark) == MARK_EGRESS_LISTENER ? otherwise : DROPPED_BESIDE_PROXY;
 	if (kind_of_mark(mark) != MARK_INGRESS_UPSTREAM)
 		return PASSED_STEERED;
-	return slot_of_mark(mark_of_origin(door->skb)) == connection->slot ? otherwise : DROPPED_OTHER_SLOT;
+	if (slot_of_mark(mark_of_origin(door->skb)) != connection->slot && !is_first_reset)
+		return DROPPED_OTHER_SLOT;
+	return otherwise;
 }
 
 static __always_inline enum outcome begin_connection(struct door *door, const struct connection_key *key, const struct packet *packet,
