@@ -13,12 +13,15 @@ import {
   SUBJECT_POLICY_TYPE,
 } from '../../xds-server/serve/index.ts';
 import { errorOf } from '../error-of.ts';
+import type { TcpSockets } from '../netlink/index.ts';
 import { type DevicesState, PodDevices } from '../pods/index.ts';
+import { changesPeers } from './changed-peers.ts';
 import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeRedirect, decodeSubjectPolicy, type OwnEndpoints } from './decode.ts';
 import { decodeService, decodeSlice } from './decode-services.ts';
 import { DepartedPods } from './departed-pods.ts';
 import { Doors, type PodDoor, type WantedDoors } from './doors.ts';
 import { EnforcementError } from './enforcement-error.ts';
+import { FormerSlots } from './former-slots.ts';
 import { KeptConnections } from './kept-connections.ts';
 import { Newcomers } from './newcomers.ts';
 import type { NodeIngress } from './node-ingress.ts';
@@ -29,6 +32,8 @@ export interface NodeEnforcementOptions {
   readonly datapath: Datapath;
   /** Default: none; what rules of layer 7 decide of is dropped. It goes with this. */
   readonly steering?: Steering;
+  /** Of the node. Default: none; connections by slots that do not hold any more are not ended. */
+  readonly connections?: Pick<TcpSockets, 'list' | 'destroy'>;
   /** Default: none; what Envoy opens for Ingresses is any process' of the node. */
   readonly ingress?: NodeIngress;
   /** Default: none; Services are left to others. It goes with this. */
@@ -66,6 +71,7 @@ export class NodeEnforcement implements AsyncDisposable {
   readonly #newcomers: Newcomers;
   readonly #departed = new DepartedPods();
   readonly #kept: KeptConnections;
+  readonly #formerSlots: FormerSlots | undefined;
   #cameLast: readonly PodDoor[] = [];
   #newcomersTimer: NodeJS.Timeout | undefined;
   /** Prefixes of this node's own addresses. */
@@ -77,7 +83,7 @@ export class NodeEnforcement implements AsyncDisposable {
 
   /** @throws NetlinkError */
   constructor(options: NodeEnforcementOptions) {
-    const { datapath, onFailure } = options;
+    const { datapath, connections, onFailure } = options;
     this.#options = options;
     this.#datapath = datapath;
     this.#doors = new Doors(datapath, onFailure);
@@ -88,6 +94,8 @@ export class NodeEnforcement implements AsyncDisposable {
       labelsOf: (identity) => this.#labels.get(identity),
       onFailure,
     });
+    const policyOf = (identity: Identity) => this.#policies.get(identity);
+    this.#formerSlots = connections && new FormerSlots({ datapath, connections, policyOf, onFailure });
     this.#devices = new PodDevices({ onChange: () => this.#onDevices(), onFailure });
   }
 
@@ -119,6 +127,7 @@ export class NodeEnforcement implements AsyncDisposable {
     for (const { identity, labels } of read(IDENTITY_TYPE, decodeIdentity)) this.#labels.set(identity, labels);
     for (const name of removed(IDENTITY_TYPE)) this.#labels.delete(Number(name));
     const [addresses, goneAddresses] = [read(ADDRESS_TYPE, decodeAddress), removed(ADDRESS_TYPE)];
+    if (changesPeers(this.#told, addresses, goneAddresses)) this.#formerSlots?.forget();
     await this.#setAddresses(addresses, goneAddresses);
     await this.#options.services?.take({
       services: read(SERVICE_TYPE, decodeService),
@@ -138,6 +147,8 @@ export class NodeEnforcement implements AsyncDisposable {
     this.#setIngress();
     if (policies.length + addresses.length + goneAddresses.length > 0) this.#options.ingress?.review();
     if (policies.length > 0) this.#options.ingress?.reviewAccepted();
+    // Without slots there are no connections of any, but for those that pass until their listener is gone.
+    if (this.#redirects.size > 0) this.#formerSlots?.end(this.#devices.state.pods);
     const gone = removed(SUBJECT_POLICY_TYPE).map(Number);
     for (const subject of gone) this.#policies.delete(subject);
     await this.#datapath.verdicts.remove(gone);

@@ -63,6 +63,7 @@ export class Enforcement implements AsyncDisposable {
     });
     this.node = new NodeEnforcement({
       datapath,
+      connections: this.#connections,
       services: this.services,
       steering: this.steering,
       ingress: this.ingress,
