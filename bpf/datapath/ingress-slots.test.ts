@@ -91,6 +91,26 @@ describe('what Envoy opens for Ingresses, where rules of layer 7 decide', needs(
       assert.equal(world.opened(), before);
     });
 
+    test(`has a port that no slot's connection has, ${version}`, async () => {
+      await setEgress(DIRECTLY);
+      const range = sh('cat /proc/sys/net/ipv4/ip_local_port_range').trim();
+      sh('echo 61000 65535 > /proc/sys/net/ipv4/ip_local_port_range');
+      try {
+        await using opened = new AsyncDisposableStack();
+        for (let count = 0; count < 8; count += 1) opened.use(await open(webOf()));
+        const from = family === 0 ? holder.addresses[0] : `[${holder.addresses[1]}]`;
+        const lines = sh(`ss -Htn state established src ${from}`).trim().split('\n');
+        const ports = lines.map((line) => Number(/:(\d+)\s+\S+:\d+\s*$/.exec(line)?.[1]));
+        assert.equal(ports.length, 8);
+        assert.deepEqual(
+          ports.filter((port) => !(port >= 32_768 && port < 61_000)),
+          [],
+        );
+      } finally {
+        sh(`echo ${range} > /proc/sys/net/ipv4/ip_local_port_range`);
+      }
+    });
+
     test(`goes there where others have bits of packets' marks for themselves, ${version}`, async () => {
       await setEgress(BY_SLOT);
       sh(

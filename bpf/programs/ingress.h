@@ -107,6 +107,30 @@ static __always_inline bool lead(struct bpf_sock_addr *ctx, __u16 slot)
 	return slot == 0 || !bpf_setsockopt(ctx, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
 }
 
+#define FIRST_OWN_PORT 32768
+#define PORT_TRIES 4
+
+/* Counts on from wherever it begins. */
+static __u32 next_own_port;
+
+/*
+ * Gives the socket the ingress address, and a port below those of slots: on the pod's node a slot may have a connection of the same address, and from the
+ * same port both would be one to the pod. One after the other, so that none is used again soon: a pod may not have heard of the end of what was cut off.
+ * Where those that are tried are taken, the kernel finds one by the whole connection.
+ */
+static __always_inline bool bind_own(struct bpf_sock_addr *ctx, struct sockaddr *own, int size, __be16 *port)
+{
+	if (next_own_port == 0)
+		next_own_port = bpf_get_prandom_u32() | 1;
+	for (int i = 0; i < PORT_TRIES; i++) {
+		*port = bpf_htons(FIRST_OWN_PORT + __sync_fetch_and_add(&next_own_port, 1) % (FIRST_UPSTREAM_PORT - FIRST_OWN_PORT));
+		if (!bpf_bind(ctx, own, size))
+			return true;
+	}
+	*port = 0;
+	return !bpf_bind(ctx, own, size);
+}
+
 /* What was opened before something changed, by way of another slot, or of one or none while it is the other way round now. */
 static __always_inline enum outcome judge_way(const struct configuration *configuration, const struct __sk_buff *skb, __u32 mark, __u16 slot)
 {

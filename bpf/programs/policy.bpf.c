@@ -356,7 +356,7 @@ int ingress_connect4(struct bpf_sock_addr *ctx)
 	own.sin_addr.s_addr = words_of(configuration->ingress_ipv4)[3];
 	if (own.sin_addr.s_addr == 0)
 		return answer(EGRESS, slot ? DROPPED_SLOT : judge_as_node(configuration, wanted), 0);
-	return lead(ctx, slot) && !bpf_bind(ctx, (struct sockaddr *)&own, sizeof(own)) ? PROCEED : REFUSE;
+	return lead(ctx, slot) && bind_own(ctx, (struct sockaddr *)&own, sizeof(own), &own.sin_port) ? PROCEED : REFUSE;
 }
 
 SEC("cgroup/connect6")
@@ -379,7 +379,7 @@ int ingress_connect6(struct bpf_sock_addr *ctx)
 	copy_address((__u8 *)&own.sin6_addr, is_ipv4(wanted) ? configuration->ingress_ipv4 : configuration->ingress_ipv6);
 	if (is_unspecified_ipv6((__u8 *)&own.sin6_addr))
 		return answer(EGRESS, slot ? DROPPED_SLOT : judge_as_node(configuration, wanted), 0);
-	return lead(ctx, slot) && !bpf_bind(ctx, (struct sockaddr *)&own, sizeof(own)) ? PROCEED : REFUSE;
+	return lead(ctx, slot) && bind_own(ctx, (struct sockaddr *)&own, sizeof(own), &own.sin6_port) ? PROCEED : REFUSE;
 }
 
 /* Each packet is judged, so that what is not allowed any more ends. */

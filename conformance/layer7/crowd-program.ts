@@ -18,6 +18,8 @@ const requestView = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ask'), path: z.string(), atOnce: z.int() }),
   /** How many are open. */
   z.object({ kind: z.literal('count') }),
+  /** How those came to their end that were not asked when they did. */
+  z.object({ kind: z.literal('ended') }),
   z.object({ kind: z.literal('close') }),
 ]);
 export type CrowdRequest = z.input<typeof requestView>;
@@ -25,6 +27,7 @@ export type CrowdRequest = z.input<typeof requestView>;
 const TIMEOUT_MS = 60_000;
 const held: ServerResponse[] = [];
 const open = new Set<Socket>();
+const ended: Record<string, number> = {};
 
 answerParent(requestView, async (request) => {
   switch (request.kind) {
@@ -43,6 +46,8 @@ answerParent(requestView, async (request) => {
       return await tally([...open], request.atOnce, (socket) => answered(socket, request.path));
     case 'count':
       return open.size;
+    case 'ended':
+      return ended;
     case 'close':
       for (const socket of open) socket.destroy();
       return undefined;
@@ -76,9 +81,22 @@ async function tally<T>(all: readonly T[], atOnce: number, outcomeOf: (one: T) =
 async function opened(to: string, port: number, path: string): Promise<string> {
   const socket = connect({ host: to, port });
   open.add(socket);
-  socket.on('error', () => {});
   socket.on('close', () => open.delete(socket));
-  return await answered(socket, path);
+  return await answered(socket, path).finally(() => noteEnd(socket));
+}
+
+function noteEnd(socket: Socket): void {
+  let how = 'end';
+  socket.on('error', (error) => {
+    how = codeOf(error);
+  });
+  socket.on('close', () => {
+    ended[how] = (ended[how] ?? 0) + 1;
+  });
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error ? String(error.code) : error.message;
 }
 
 async function answered(socket: Socket, path: string): Promise<string> {
@@ -90,7 +108,7 @@ async function answered(socket: Socket, path: string): Promise<string> {
     const [, status, length] = /^HTTP\/1\.1 (\d+).*?\r\ncontent-length: (\d+)/is.exec(text.slice(0, Math.max(end, 0))) ?? [];
     if (status !== undefined && text.length >= end + 4 + Number(length)) resolve(status);
   };
-  const onError = (error: Error) => resolve('code' in error ? String(error.code) : error.message);
+  const onError = (error: Error) => resolve(codeOf(error));
   const onEnd = () => resolve('end');
   const timer = setTimeout(() => {
     resolve('timeout');
