@@ -3,7 +3,7 @@ import type { Datapath } from '../../bpf/datapath/index.ts';
 import { type Identity, RESERVED_IDENTITIES, type SubjectPolicy } from '../../model/index.ts';
 import { errorOf } from '../error-of.ts';
 import type { TcpSocket, TcpSockets } from '../netlink/index.ts';
-import { LEG_MARKS } from '../network/index.ts';
+import { LEG_MARKS, slotPortOf } from '../network/index.ts';
 import type { DevicesState } from '../pods/index.ts';
 
 export interface FormerSlotsOptions {
@@ -108,7 +108,7 @@ export class FormerSlots {
 function isFormer({ mark }: TcpSocket, slot: number | undefined, audits: boolean): boolean {
   // All that comes from Envoy passes, so what it has let by is answered.
   if (slot === 0 || (slot === undefined && audits)) return false;
-  return slot !== mark >>> 16;
+  return slot !== slotPortOf(mark);
 }
 
 /** Of what a pod takes. */

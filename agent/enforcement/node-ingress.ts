@@ -4,7 +4,7 @@ import type { IngressClient, IngressSockets } from '../../bpf/datapath/index.ts'
 import { type Direction, type Identity, type ObjectRef, objectKey, type PodEndpoint } from '../../model/index.ts';
 import { errorOf } from '../error-of.ts';
 import type { TcpSocket, TcpSockets } from '../netlink/index.ts';
-import { INGRESS_MARKS, LED_MARK, LEG_MARKS } from '../network/index.ts';
+import { INGRESS_MARKS, LED_MARK, LEG_MARKS, slotPortOf } from '../network/index.ts';
 import type { Steering } from './steering.ts';
 
 export interface NodeIngressOptions {
@@ -137,7 +137,7 @@ export class NodeIngress {
       const slots = sockets.judgeClients(all.map(({ destination, sourcePort }) => ({ address: destination, port: sourcePort })));
       for (const [index, socket] of all.entries()) {
         const slot = slots[index];
-        if (slot !== 'own-node' && slot !== socket.mark >>> 16) connections.destroy(socket);
+        if (slot !== 'own-node' && slot !== slotPortOf(socket.mark)) connections.destroy(socket);
       }
     });
   }
@@ -178,7 +178,7 @@ export class NodeIngress {
 
 /** The port of the slot that a connection is led to; 0: to none. */
 function slotOf({ mark }: TcpSocket): number {
-  return (mark & LED_MARK.mask) === LED_MARK.mark ? mark >>> 16 : 0;
+  return (mark & LED_MARK.mask) === LED_MARK.mark ? slotPortOf(mark) : 0;
 }
 
 function keyOf({ pod, uid }: PodEndpoint): string {

@@ -22,5 +22,10 @@ export const INGRESS_MARKS = {
   server: 0xe00,
 } as const;
 
+/** The port of the slot that a mark is of; 0: of none. */
+export function slotPortOf(mark: number): number {
+  return mark >>> 16;
+}
+
 /** By these bits, which are those of {@link LEG_MARKS} and one more, what Envoy opened for Ingresses and is led to a slot. */
 export const LED_MARK = { mark: 0xd01, mask: 0xf01 } as const;

@@ -217,8 +217,8 @@ export class NodeSlots implements Disposable {
   }
 
   #listenersOfIngresses(): readonly Resource[] {
-    const all = this.#options.envoy.cache.ofType(LISTENER_TYPE).values();
-    this.#ofIngresses ??= Array.from(all, ({ resource }) => resource).filter(isOfIngresses);
+    const { cache } = this.#options.envoy;
+    this.#ofIngresses ??= Array.from(cache.ofType(LISTENER_TYPE).values(), ({ resource }) => resource).filter(isOfIngresses);
     return this.#ofIngresses;
   }
 
