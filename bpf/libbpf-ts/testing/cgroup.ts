@@ -2,6 +2,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'nod
 import { join } from 'node:path';
 
 const NAME = /^libbpf-ts-(?<pid>\d+)-\d+$/;
+/** Kernels take the last process out of a cgroup only some time after its parent heard of its end. */
+const LEFT_WITHIN_MILLISECONDS = 5000;
+const BETWEEN_TRIES_MILLISECONDS = 5;
 
 let made = 0;
 
@@ -25,8 +28,26 @@ export class Cgroup implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmdirSync(this.folder);
+    removeCgroup(this.folder);
   }
+}
+
+/**
+ * Removes a cgroup whose processes have ended.
+ * @throws {Error} something is still in it after 5 s
+ */
+export function removeCgroup(folder: string): void {
+  const patience = Date.now() + LEFT_WITHIN_MILLISECONDS;
+  while (!removed(folder)) {
+    if (Date.now() > patience) throw new Error(`${folder} still has ${inside(folder)}`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BETWEEN_TRIES_MILLISECONDS);
+  }
+}
+
+function inside(folder: string): string {
+  const processes = readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean);
+  const below = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return `the processes [${processes.join(' ')}] and the cgroups [${below.map(({ name }) => name).join(' ')}]`;
 }
 
 /** Removes those of processes that are gone, unless something is still in them. */
@@ -34,11 +55,18 @@ function removeStale(root: string): void {
   for (const name of readdirSync(root)) {
     const pid = NAME.exec(name)?.groups?.['pid'];
     if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
-    try {
-      rmdirSync(join(root, name));
-    } catch (error) {
-      // Somebody is in it, or else has removed it.
-      if (!(error instanceof Error && 'code' in error && (error.code === 'EBUSY' || error.code === 'ENOENT'))) throw error;
-    }
+    removed(join(root, name));
   }
+}
+
+/** Removes a cgroup, also where another has done so; `false`: something is still in it. */
+function removed(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EBUSY') return false;
+    if (code !== 'ENOENT') throw error;
+  }
+  return true;
 }

@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceFrontend, ServicePortTranslation } from '../../../../model/index.ts';
-import { Cgroup } from '../../../libbpf-ts/testing/cgroup.ts';
+import { Cgroup, removeCgroup } from '../../../libbpf-ts/testing/cgroup.ts';
 import { cleanUpServices, ServiceDatapath } from '../index.ts';
 import { SocketClient } from './socket-client.ts';
 
@@ -78,7 +77,7 @@ export class ServiceWorld implements AsyncDisposable {
 
   /** One that a test made below this one's; what was in it must have ended. */
   removeCgroup(below: string): void {
-    rmdirSync(join(this.cgroup.folder, below));
+    removeCgroup(join(this.cgroup.folder, below));
   }
 
   #started(client: SocketClient): SocketClient {
