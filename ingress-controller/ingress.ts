@@ -42,7 +42,7 @@ export interface Site {
 export function ingestIngress(
   ingress: Ingress,
   deps: IngressDependencies,
-  settings: Omit<Settings, 'http' | 'policy'>,
+  settings: Pick<Settings, 'ingress' | 'upstream' | 'envoy'>,
   site: Site,
 ): IngressClaims {
   const report = new Report(refOf(ingress));

@@ -16,6 +16,7 @@ export type { Leadership } from './leader/leadership.ts';
 export * from './object.ts';
 export * from './source.ts';
 export { type Validation, validateObject } from './validate.ts';
+export { type CiliumEnvoyConfig, type CiliumEnvoyConfigSpec, ciliumEnvoyConfigSpec } from './views/cilium-envoy-config.ts';
 export {
   type CiliumCidrRule,
   type CiliumClusterwideNetworkPolicy,

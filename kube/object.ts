@@ -1,4 +1,5 @@
 import type { ObjectRef } from '../model/index.ts';
+import { type CiliumEnvoyConfig, ciliumClusterwideEnvoyConfigView, ciliumEnvoyConfigView } from './views/cilium-envoy-config.ts';
 import {
   type CiliumClusterwideNetworkPolicy,
   type CiliumNetworkPolicy,
@@ -29,7 +30,8 @@ export type KubeObject =
   | Namespace
   | NetworkPolicy
   | CiliumNetworkPolicy
-  | CiliumClusterwideNetworkPolicy;
+  | CiliumClusterwideNetworkPolicy
+  | CiliumEnvoyConfig;
 
 export type Kind = KubeObject['kind'];
 
@@ -51,6 +53,8 @@ export const VIEWS = {
   'networking.k8s.io/v1/NetworkPolicy': networkPolicyView,
   'cilium.io/v2/CiliumNetworkPolicy': ciliumNetworkPolicyView,
   'cilium.io/v2/CiliumClusterwideNetworkPolicy': ciliumClusterwideNetworkPolicyView,
+  'cilium.io/v2/CiliumEnvoyConfig': ciliumEnvoyConfigView,
+  'cilium.io/v2/CiliumClusterwideEnvoyConfig': ciliumClusterwideEnvoyConfigView,
 } as const;
 
 export function refOf(object: KubeObject): ObjectRef {

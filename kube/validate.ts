@@ -25,6 +25,7 @@ const CLUSTER_KINDS: ReadonlySet<string> = new Set([
   'Node',
   'Namespace',
   'CiliumClusterwideNetworkPolicy',
+  'CiliumClusterwideEnvoyConfig',
 ]);
 
 /** The API version to use instead, by `group/kind` of versions that are no longer served. */

@@ -75,6 +75,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'policy.clusterName': 'east',
   'policy.podNetworks': ['10.0.0.0/8'],
   'policy.labels': ['!k8s:build'],
+  'envoyConfig.allow': ['envoy.extensions.filters.http.lua.v3.Lua'],
 };
 
 test('every setting can be said by the object, and changes nothing else', () => {

@@ -26,6 +26,7 @@ export function overlaySettings(base: Settings, said: unknown): OverlayResult {
     upstream: overlay(base.upstream, own.upstream, sectionOf(said, 'upstream')),
     envoy: overlay(base.envoy, own.envoy, sectionOf(said, 'envoy')),
     policy: overlay(base.policy, own.policy, sectionOf(said, 'policy')),
+    envoyConfig: overlay(base.envoyConfig, own.envoyConfig, sectionOf(said, 'envoyConfig')),
   };
   const findings = brokenRules(settings);
   return findings.length > 0 ? { findings } : { settings };

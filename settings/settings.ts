@@ -212,11 +212,22 @@ const policy = z
   })
   .prefault({});
 
-/** Sections that are read from the file alone, at a start: of nodes, and of what must be the same in all processes. */
-export const FILE_SECTIONS = ['envoy', 'policy'] as const;
+const envoyConfig = z
+  .strictObject({
+    allow: z
+      .array(z.string().regex(/^[\w.]+$/, 'must be the full name of a message, or of a field of one'))
+      .default([])
+      .describe(
+        'What CiliumEnvoyConfigs may use of Envoy although it reaches beyond what policies judge: full names of messages (envoy.extensions.filters.http.lua.v3.Lua) and fields (envoy.config.listener.v3.Listener.address).',
+      ),
+  })
+  .prefault({});
+
+/** Sections that are read from the file alone, at a start: of nodes, of what must be the same in all processes, and of what only operators may say. */
+export const FILE_SECTIONS = ['envoy', 'policy', 'envoyConfig'] as const;
 
 /** The whole of `sluice.yaml`. Every field has a default; an unknown field is an error. {@link brokenRules} tells what no field says alone. */
-export const settingsSchema = z.strictObject({ http, ingress, upstream, envoy, policy });
+export const settingsSchema = z.strictObject({ http, ingress, upstream, envoy, policy, envoyConfig });
 
 export type Settings = z.output<typeof settingsSchema>;
 

@@ -48,9 +48,9 @@ export class SettingsInForce {
   #judge({ metadata: { uid }, spec }: SluiceSettings): Pick<SettingsVerdict, 'findings' | 'needsRestart'> {
     const result = overlaySettings(this.#file, spec);
     if ('findings' in result) return { findings: result.findings, needsRestart: [] };
-    const { envoy, policy } = this.#file;
+    const { envoy, policy, envoyConfig } = this.#file;
     // Read where they are used, from the file.
-    const settings = { ...result.settings, envoy, policy };
+    const settings = { ...result.settings, envoy, policy, envoyConfig };
     const findings = brokenRules(settings);
     if (findings.length > 0) return { findings, needsRestart: [] };
     this.#lastGood = { uid, settings };
@@ -103,7 +103,7 @@ export function buildSettings(
 ): SettingsStages {
   const ingress = graph.derive('settings of ingresses', inputs.settings, (settings) => settings.ingress);
   return {
-    ofIngresses: graph.derive('settings of claims', inputs.settings, ({ http: _, ...rest }) => rest),
+    ofIngresses: graph.derive('settings of claims', inputs.settings, ({ ingress, upstream, envoy }) => ({ ingress, upstream, envoy })),
     ingress,
     upstream: graph.derive('settings of upstreams', inputs.settings, (settings) => settings.upstream),
     http: graph.derive('settings of listeners', inputs.settings, (settings) => settings.http),

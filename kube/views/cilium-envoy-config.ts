@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { labelSelector } from './label-selector.ts';
+import { clusterMetadata, list, namespacedMetadata, portNumber, text } from './metadata.ts';
+import { condition } from './sluice-settings.ts';
+
+/** A Service whose traffic a listener takes. */
+const serviceListener = z.strictObject({
+  name: z.string().min(1),
+  namespace: text,
+  /** None for all of its ports. */
+  ports: list(portNumber),
+  /** Absent: the first of the resources. */
+  listener: text,
+});
+
+/** A Service whose endpoints clusters use. */
+const backendService = z.strictObject({
+  name: z.string().min(1),
+  namespace: text,
+  /** Numbers or names of its ports; none for all. */
+  number: list(z.string().min(1)),
+});
+
+/**
+ * What is in `spec`, which is judged by whoever serves it, so that one that is wrong has a status that says so.
+ * @see https://docs.cilium.io/en/stable/network/servicemesh/envoy-custom-resources/
+ */
+export const ciliumEnvoyConfigSpec = z.strictObject({
+  services: list(serviceListener),
+  backendServices: list(backendService),
+  /** Each a message of Envoy's in the JSON of protobuf, with `@type`. */
+  resources: list(z.unknown()),
+  nodeSelector: labelSelector.optional(),
+});
+
+/** A status that cannot be read is none: it must not keep the object from being seen. */
+const status = z
+  .object({ conditions: list(condition) })
+  .optional()
+  .catch(undefined);
+
+const generation = z.int().optional();
+
+export const ciliumEnvoyConfigView = z.object({
+  apiVersion: z.literal('cilium.io/v2'),
+  kind: z.literal('CiliumEnvoyConfig'),
+  metadata: namespacedMetadata.extend({ generation }),
+  spec: z.unknown().optional(),
+  status,
+});
+
+/** As a CiliumEnvoyConfig, of no namespace. */
+export const ciliumClusterwideEnvoyConfigView = z.object({
+  apiVersion: z.literal('cilium.io/v2'),
+  kind: z.literal('CiliumClusterwideEnvoyConfig'),
+  metadata: clusterMetadata.extend({ generation }),
+  spec: z.unknown().optional(),
+  status,
+});
+
+export type CiliumEnvoyConfig = z.output<typeof ciliumEnvoyConfigView> | z.output<typeof ciliumClusterwideEnvoyConfigView>;
+export type CiliumEnvoyConfigSpec = z.output<typeof ciliumEnvoyConfigSpec>;
