@@ -7,6 +7,9 @@ import { freePort } from '../../testkit/ports.ts';
 import { Lab, type RunningLab } from './index.ts';
 import { echoManifest, echoService, podManifest } from './test-pods.ts';
 
+/** @see https://curl.se/libcurl/c/libcurl-errors.html */
+const CURL_TIMED_OUT = 28;
+
 describe('the network of a lab', needs('cluster', 'root'), () => {
   let lab: RunningLab;
   before(async () => {
@@ -149,5 +152,12 @@ describe('the network of a lab', needs('cluster', 'root'), () => {
     } finally {
       forward.kill();
     }
+  });
+
+  test('what a node does not translate of a load balancer is dropped, and goes round no more', async () => {
+    const address = await field('service', 'echo', '.status.loadBalancer.ingress[0].ip');
+    for (const where of ['node-1', 'node-2']) assert.equal((await lab.run(['nft', 'delete', 'table', 'ip', 'kube-proxy'], { where })).code, 0);
+    const { code, stderr } = await lab.run(['curl', '-sS', '--max-time', '2', `http://${address}/`]);
+    assert.equal(code, CURL_TIMED_OUT, stderr);
   });
 });

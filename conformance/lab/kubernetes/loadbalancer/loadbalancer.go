@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"sluice.io/lab/kubernetes/client"
+	"sluice.io/lab/kubernetes/plan"
 )
 
 // retryDelay is how long after a failure everything is looked at again.
@@ -44,7 +45,7 @@ type controller struct {
 func Main() int {
 	flags := flag.NewFlagSet("loadbalancer", flag.ExitOnError)
 	kubeconfig := flags.String("kubeconfig", "", "how to reach the API server")
-	pool := flags.String("pool", "10.250.0.0/16", "addresses to give out")
+	pool := flags.String("pool", plan.LoadBalancerRange, "addresses to give out")
 	flags.Parse(os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -14,6 +14,9 @@ const Folder = "/run/lab"
 // RouterAddress is that of the router in the middle, where the control plane is.
 const RouterAddress = "10.240.0.1"
 
+// LoadBalancerRange is where Services of type LoadBalancer have their addresses.
+const LoadBalancerRange = "10.250.0.0/16"
+
 // Binary is where the lab's own binary is, in every place.
 const Binary = Folder + "/bin/lab"
 

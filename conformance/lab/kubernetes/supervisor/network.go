@@ -15,6 +15,9 @@ import (
 // uplink is the name that a place has for its link to the router. The router names its end after the place.
 const uplink = "eth0"
 
+// untranslatedPriority is after all rules of Sluice, and before that of the main table.
+const untranslatedPriority = 1000
+
 // prepareRouter makes this process's network the router between all places. Links are point to point, without a bridge: each
 // packet is routed.
 func prepareRouter(lab *plan.Plan) error {
@@ -81,7 +84,25 @@ func prepareNetwork(described plan.Place) error {
 	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: index, Gw: router, Src: net.ParseIP(described.Address)}); err != nil {
 		return err
 	}
+	if described.PodRange != "" {
+		if err := dropUntranslated(); err != nil {
+			return err
+		}
+	}
 	return allowRouting()
+}
+
+// dropUntranslated has a node drop what a load balancer sent it and kube-proxy did not translate. While kube-proxy changes its rules, now and then
+// a packet meets none of them (nftables looks elements up without a lock). Routed like any other, it would go round between node and router until
+// its time is over, and its sender would hear that there is no route to the host; dropped, it is sent again.
+func dropUntranslated() error {
+	_, balanced, err := net.ParseCIDR(plan.LoadBalancerRange)
+	if err != nil {
+		return err
+	}
+	rule := netlink.NewRule()
+	rule.IifName, rule.Dst, rule.Type, rule.Priority = uplink, balanced, unix.RTN_BLACKHOLE, untranslatedPriority
+	return netlink.RuleAdd(rule)
 }
 
 func addLoopback(address string) error {
