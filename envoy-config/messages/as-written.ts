@@ -13,11 +13,12 @@ export function asWritten(json: unknown, path: readonly Step[]): readonly Step[]
   let at = json;
   let snake = false;
   for (const step of path) {
+    snake = spelling(at) ?? snake;
     if (isDescribed(at)) {
       written.push('value');
       at = at['value'];
+      snake = spelling(at) ?? snake;
     }
-    snake = spelling(at) ?? snake;
     const key = keyOf(at, step) ?? (snake && typeof step === 'string' ? protoSnakeCase(step) : step);
     written.push(key);
     at = typeof at === 'object' && at !== null && Object.hasOwn(at, key) ? Reflect.get(at, key) : undefined;

@@ -43,22 +43,24 @@ function readValueOf(reading: Reading, schema: DescMessage, json: object, path: 
 }
 
 function readTypedStruct(reading: Reading, schema: DescMessage, json: object, path: Path, depth: number): ReflectMessage | undefined {
-  const given = new Map<string, readonly [unknown, Path]>();
+  const given = new Map<string, { readonly key: string; readonly value: unknown; readonly at: Path }>();
   for (const [key, value] of Object.entries(json)) {
     if (key === TYPE_KEY) continue;
     const at = below(path, key);
     const name = fieldOf(schema, key)?.name;
+    const other = name === undefined ? undefined : given.get(name);
     if (name === undefined) reading.wrong(at, 'UnknownField', `is no field of ${schema.typeName}, which has typeUrl and value`);
-    else if (given.has(name)) reading.wrong(at, 'DuplicateField', `is the same field as ${name === key ? 'its camelCase' : name}`);
-    else given.set(name, [value, at]);
+    else if (other) reading.wrong(at, 'DuplicateField', `is the same field as ${other.key}`);
+    else given.set(name, { key, value, at });
   }
-  const [written, at] = given.get('type_url') ?? [];
-  if (written === undefined || written === null) return reading.wrong(path, 'MissingType', `must have typeUrl, the type of its value`);
-  const described = schemaNamed(reading, written, at);
+  const type = given.get('type_url');
+  if (type?.value === undefined || type.value === null)
+    return reading.wrong(path, 'MissingType', 'must have typeUrl, the type of its value');
+  const described = schemaNamed(reading, type.value, type.at);
   if (!described) return undefined;
-  if (isTypedStruct(described.typeName)) return reading.wrong(at, 'UnknownType', 'must not be a TypedStruct again');
-  const [value, valueAt] = given.get('value') ?? [];
-  return reading.readMessage(reading, described, value ?? {}, valueAt, depth);
+  if (isTypedStruct(described.typeName)) return reading.wrong(type.at, 'UnknownType', 'must not be a TypedStruct again');
+  const content = given.get('value');
+  return reading.readMessage(reading, described, content?.value ?? {}, content?.at ?? path, depth);
 }
 
 function schemaNamed(reading: Reading, written: unknown, path: Path): DescMessage | undefined {
