@@ -1,0 +1,45 @@
+/** Fields that name clusters. Of maps, the keys do. */
+export const CLUSTER_NAMES: readonly string[] = [
+  'envoy.config.core.v3.ApiConfigSource.cluster_names',
+  'envoy.config.core.v3.GrpcService.EnvoyGrpc.cluster_name',
+  'envoy.config.core.v3.HttpUri.cluster',
+
+  'envoy.config.route.v3.RouteAction.cluster',
+  'envoy.config.route.v3.RouteAction.RequestMirrorPolicy.cluster',
+  'envoy.config.route.v3.WeightedCluster.ClusterWeight.name',
+  'envoy.extensions.router.cluster_specifiers.lua.v3.LuaConfig.default_cluster',
+  'envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction.cluster',
+  'envoy.extensions.router.cluster_specifiers.priority_group.v3.ClusterWeight.cluster_name',
+
+  'envoy.extensions.filters.network.dubbo_proxy.v3.RouteAction.cluster',
+  'envoy.extensions.filters.network.generic_proxy.action.v3.RouteAction.cluster',
+  'envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route.cluster',
+  'envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route.ReadCommandPolicy.cluster',
+  'envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route.RequestMirrorPolicy.cluster',
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.cluster',
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight.name',
+  'envoy.extensions.filters.network.thrift_proxy.v3.RouteAction.cluster',
+  'envoy.extensions.filters.network.thrift_proxy.v3.RouteAction.RequestMirrorPolicy.cluster',
+  'envoy.extensions.filters.network.thrift_proxy.v3.WeightedCluster.ClusterWeight.name',
+  'envoy.extensions.filters.udp.udp_proxy.v3.Route.cluster',
+  'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.cluster',
+  'envoy.data.dns.v3.DnsTable.DnsEndpoint.cluster_name',
+  'envoy.data.dns.v3.DnsTable.DnsServiceTarget.cluster_name',
+
+  'envoy.extensions.filters.http.cache_v2.v3.CacheV2Config.override_upstream_cluster',
+  'envoy.extensions.filters.http.fault.v3.HTTPFault.upstream_cluster',
+  'envoy.extensions.filters.http.gcp_authn.v3.GcpAuthnFilterConfig.cluster',
+  'envoy.extensions.filters.http.health_check.v3.HealthCheck.cluster_min_healthy_percentages',
+  'envoy.extensions.filters.http.mcp_router.v3.McpRouter.McpCluster.cluster',
+
+  'envoy.extensions.clusters.aggregate.v3.ClusterConfig.clusters',
+  'envoy.extensions.clusters.composite.v3.ClusterConfig.ClusterEntry.name',
+  'envoy.extensions.clusters.mcp_multicluster.v3.ClusterConfig.McpCluster.cluster',
+
+  'envoy.config.metrics.v3.StatsdSink.tcp_cluster_name',
+  'envoy.config.trace.v3.DatadogConfig.collector_cluster',
+  'envoy.config.trace.v3.LightstepConfig.collector_cluster',
+  'envoy.config.trace.v3.ZipkinConfig.collector_cluster',
+  'envoy.extensions.access_loggers.fluentd.v3.FluentdAccessLogConfig.cluster',
+  'envoy.extensions.tracers.fluentd.v3.FluentdConfig.cluster',
+];
