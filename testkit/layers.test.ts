@@ -108,7 +108,8 @@ function listImports(): { allowed: readonly Import[]; forbidden: readonly Import
     };
     for (const target of layers) {
       if (target === layer) continue;
-      add(target, relative(layer, join(target, 'probe.ts')), references.includes(target));
+      const specifier = relative(layer, join(target, 'probe.ts'));
+      add(target, specifier.startsWith('.') ? specifier : `./${specifier}`, references.includes(target));
     }
     if (references.includes('xds-server/proto')) add(PROTOS, PROTOS, true);
     if (WITHOUT_PROTOS.includes(layer)) add(PROTOS, PROTOS, false);
