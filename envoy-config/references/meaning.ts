@@ -1,5 +1,7 @@
-/** What a config may hold itself. */
-export type ResourceKind = 'cluster' | 'endpoints' | 'listener' | 'route-configuration' | 'secret';
+/** What a config may hold itself: a reference to one of these must lead to something. */
+export const RESOURCE_KINDS = ['cluster', 'endpoints', 'listener', 'route-configuration', 'secret'] as const;
+
+export type ResourceKind = (typeof RESOURCE_KINDS)[number];
 
 /** What Envoy asks an xDS server for, or has from its bootstrap, and no config can hold: nothing of a config answers to such a name. */
 export type ForeignKind =

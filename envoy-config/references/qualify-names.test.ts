@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { ReferenceKind, ResourceKind } from './meaning.ts';
+import { RESOURCE_KINDS, type ReferenceKind } from './meaning.ts';
 import { type ConfigName, qualifyDefinition, qualifyReference } from './qualify-names.ts';
 
 const SHOP: ConfigName = { namespace: 'default', name: 'shop' };
 const EVERYWHERE: ConfigName = { namespace: '', name: 'shop' };
 
-const KINDS: readonly ResourceKind[] = ['cluster', 'endpoints', 'listener', 'route-configuration', 'secret'];
 const FOREIGN: readonly ReferenceKind[] = [
   'aggregate-members',
   'certificate-provider',
@@ -107,7 +106,7 @@ const config = fc.record({ namespace: fc.constantFrom('', 'default', 'shop'), na
 
 test('a full name stays', () => {
   fc.assert(
-    fc.property(config, fc.constantFrom<ReferenceKind>(...KINDS, 'shared'), anyName, (own, to, name) => {
+    fc.property(config, fc.constantFrom<ReferenceKind>(...RESOURCE_KINDS, 'shared'), anyName, (own, to, name) => {
       const first = qualifyReference(own, to, name);
       if (first.kind === 'name') assert.deepEqual(qualifyReference(own, to, first.name), first);
     }),
@@ -116,7 +115,7 @@ test('a full name stays', () => {
 
 test('who defines and who refers mean the same', () => {
   fc.assert(
-    fc.property(config, fc.constantFrom(...KINDS), anyName, (own, kind, name) => {
+    fc.property(config, fc.constantFrom(...RESOURCE_KINDS), anyName, (own, kind, name) => {
       const defined = qualifyDefinition(own, kind, name);
       if (defined.kind === 'name') assert.deepEqual(qualifyReference(own, kind, name), defined);
     }),
@@ -133,7 +132,7 @@ test('a cluster and the endpoints that have its name become the same', () => {
 
 test('a config of a namespace reaches nothing outside it, and two configs never define one name of theirs', () => {
   fc.assert(
-    fc.property(config, config, fc.constantFrom(...KINDS), anyName, anyName, (own, other, kind, name, otherName) => {
+    fc.property(config, config, fc.constantFrom(...RESOURCE_KINDS), anyName, anyName, (own, other, kind, name, otherName) => {
       const referred = shown(qualifyReference(own, kind, name));
       if (own.namespace !== '' && referred !== '-' && referred !== '') assert.ok(referred.startsWith(`${own.namespace}/`), referred);
       const defined = shown(qualifyDefinition(own, kind, name));
