@@ -6,9 +6,10 @@ import { below, type Path } from './path.ts';
 /**
  * Looks at a message, and may change it.
  * @param path what is in a `google.protobuf.Any` stands where the Any does, since JSON has its fields beside `@type`
+ * @param inAny whether it was in one
  * @returns whether it changed the message
  */
-export type Visit = (message: ReflectMessage, path: Path) => boolean;
+export type Visit = (message: ReflectMessage, path: Path, inAny: boolean) => boolean;
 
 /**
  * Visits a message and every one in it, outermost first, those in each `google.protobuf.Any` too, which is encoded again where something in
@@ -16,16 +17,20 @@ export type Visit = (message: ReflectMessage, path: Path) => boolean;
  * @returns whether anything changed
  */
 export function walkMessage(message: ReflectMessage, registry: FileRegistry, visit: Visit, path: Path = undefined): boolean {
-  const isAny = message.desc.typeName === AnySchema.typeName;
-  return (isAny ? walkAny(message, registry, visit, path) : undefined) ?? walkFields(message, registry, visit, path);
+  return walk(message, registry, visit, path, false);
 }
 
-function walkFields(message: ReflectMessage, registry: FileRegistry, visit: Visit, path: Path): boolean {
-  let changed = visit(message, path);
+function walk(message: ReflectMessage, registry: FileRegistry, visit: Visit, path: Path, inAny: boolean): boolean {
+  const isAny = message.desc.typeName === AnySchema.typeName;
+  return (isAny ? walkAny(message, registry, visit, path) : undefined) ?? walkFields(message, registry, visit, path, inAny);
+}
+
+function walkFields(message: ReflectMessage, registry: FileRegistry, visit: Visit, path: Path, inAny: boolean): boolean {
+  let changed = visit(message, path, inAny);
   for (const field of message.fields) {
     if (!message.isSet(field)) continue;
     for (const [child, at] of messagesIn(message, field, path)) {
-      if (walkMessage(child, registry, visit, at)) changed = true;
+      if (walk(child, registry, visit, at, false)) changed = true;
     }
   }
   return changed;
@@ -48,7 +53,7 @@ function walkAny({ message: any }: ReflectMessage, registry: FileRegistry, visit
   const schema = registry.getMessage(any.typeUrl.slice(any.typeUrl.lastIndexOf('/') + 1));
   const inner = schema && unpack(any, schema);
   if (!schema || !inner) return undefined;
-  const changed = walkMessage(reflect(schema, inner), registry, visit, path);
+  const changed = walk(reflect(schema, inner), registry, visit, path, true);
   if (changed) any.value = anyPack(schema, inner).value;
   return changed;
 }
