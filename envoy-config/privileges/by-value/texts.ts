@@ -1,0 +1,45 @@
+import { type DescField, ScalarType, toJson } from '@bufbuild/protobuf';
+import { isReflectMessage, type ReflectMessage } from '@bufbuild/protobuf/reflect';
+import { below, type Path } from '../../messages/path.ts';
+import { type PrivilegedUse, useOf } from '../privileged-use.ts';
+import { FIELDS } from '../tables.ts';
+
+const ENVIRONMENT = 'envoy.config.core.v3.DataSource.environment_variable';
+/** Messages that JSON has as a value without fields: what is in them is looked at where they stand. */
+const PLAIN = new Set(['google.protobuf.Struct', 'google.protobuf.Value', 'google.protobuf.ListValue', 'google.protobuf.StringValue']);
+
+export function isPlain(typeName: string): boolean {
+  return PLAIN.has(typeName);
+}
+
+/** Whether a field holds texts, in which a format may stand: Envoy's descriptors do not say which of them are formats. */
+export function holdsText(field: DescField): boolean {
+  if (field.message) return PLAIN.has(field.message.typeName);
+  return field.fieldKind !== 'enum' && (field.scalar === ScalarType.STRING || field.scalar === ScalarType.BYTES);
+}
+
+/** @param field holds texts */
+export function usesOfText(message: ReflectMessage, field: DescField, path: Path): PrivilegedUse[] {
+  const texts = textsOf(message, field);
+  const at = below(path, field.jsonName);
+  const uses: PrivilegedUse[] = [];
+  const environment = FIELDS.get(ENVIRONMENT);
+  if (environment && texts.some((text) => text.includes('%ENVIRONMENT('))) uses.push(useOf(ENVIRONMENT, environment, at));
+  if (texts.includes('sluice.slot')) uses.push(useOf(`${message.desc.typeName}.${field.name}`, OWN, at));
+  return uses;
+}
+
+/** The namespace by which filters of a slot tell each other what they found out about a request. */
+const OWN = { why: 'the filters by which policies are enforced tell each other by this name', never: true } as const;
+
+function textsOf(message: ReflectMessage, field: DescField): readonly string[] {
+  if (field.fieldKind === 'list') return [...message.get(field)].map(textOf);
+  if (field.fieldKind === 'map') return [...message.get(field).values()].map(textOf);
+  return [textOf(message.get(field))];
+}
+
+function textOf(value: unknown): string {
+  if (isReflectMessage(value)) return JSON.stringify(toJson(value.desc, value.message));
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
+  return typeof value === 'string' ? value : '';
+}
