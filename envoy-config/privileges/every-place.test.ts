@@ -4,7 +4,7 @@ import { create, type DescField, type DescMessage, ScalarType } from '@bufbuild/
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { AnySchema, anyPack } from '@bufbuild/protobuf/wkt';
 import { LuaSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/lua/v3/lua_pb.js';
-import { envoyRegistry } from '../../xds-server/proto/registry.ts';
+import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
 import { type Step, stepsOf } from '../messages/path.ts';
 import { findPrivileged } from './find-privileged.ts';
 import { FIELDS, PARTS } from './tables.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { envoyRegistry } from '../../xds-server/proto/registry.ts';
+import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
 import { EXTENSIONS, FIELDS, HARMLESS, PARTS, VALUES } from './tables.ts';
 import { reachableMessages } from './testing/reachable-messages.ts';
 

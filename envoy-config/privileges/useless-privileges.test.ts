@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { envoyRegistry } from '../../xds-server/proto/registry.ts';
+import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
 import { uselessPrivileges } from './useless-privileges.ts';
 
 const ENTRIES = {

@@ -1,5 +1,5 @@
 import type { DescMessage } from '@bufbuild/protobuf';
-import { envoyRegistry } from '../../../xds-server/proto/registry.ts';
+import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
 import { HARMLESS, PARTS } from '../tables.ts';
 import { TYPES } from './resources.ts';
 

@@ -1,6 +1,6 @@
 import { fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
-import { envoyRegistry } from '../../../xds-server/proto/registry.ts';
+import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
 import { stepsOf } from '../../messages/path.ts';
 import { findPrivileged } from '../find-privileged.ts';
 
