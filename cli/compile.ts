@@ -34,10 +34,15 @@ export interface Compiled {
 export async function compileManifests({ paths, config, httpPort, httpsPort }: CompileOptions): Promise<Compiled> {
   const settings = await requireSettings(config);
   const read = await requireManifests(paths);
-  const ports = { address: '127.0.0.1', http: httpPort, https: httpsPort, reserved: [DEFAULT_PORTS.admin] };
-  const pipeline = new Pipeline({ settings, ports, asOf: new Date() });
+  const pipeline = emptyPipeline(settings, { httpPort, httpsPort });
   pipeline.apply({ upserts: read.objects, removals: [] });
   const locate: Locate = (object, path) => read.locate(object, path);
   const diagnostics = locateDiagnostics([...read.diagnostics, ...pipeline.diagnostics()], locate);
   return { pipeline, objects: read.objects, settings, diagnostics, locate };
+}
+
+/** What `sluice run` would serve of no objects. */
+export function emptyPipeline(settings: Settings, { httpPort, httpsPort }: Pick<CompileOptions, 'httpPort' | 'httpsPort'>): Pipeline {
+  const ports = { address: '127.0.0.1', http: httpPort, https: httpsPort, reserved: [DEFAULT_PORTS.admin] };
+  return new Pipeline({ settings, ports, asOf: new Date() });
 }

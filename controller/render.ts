@@ -1,5 +1,5 @@
 import { create, fromBinary, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf';
-import { reflect } from '@bufbuild/protobuf/reflect';
+import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { AnySchema } from '@bufbuild/protobuf/wkt';
 import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
 import type { Resource } from '../xds-server/serve/resource.ts';
@@ -40,19 +40,21 @@ export function resourceTypeOf(typeUrl: string): string {
  * @throws Error for a resource that does not decode, since whoever encoded it has a bug
  */
 export function renderResources(resources: Iterable<Resource>): Rendered[] {
-  return sortResources(resources).map(renderResource);
+  return sortResources(resources).map((resource) => renderResource(resource));
 }
 
 export function sortResources(resources: Iterable<Resource>): Resource[] {
   return [...resources].sort(compareResources);
 }
 
-export function renderResource({ typeUrl, name, version, body }: Resource): Rendered {
+/** @param prepare changes the message before it is written out */
+export function renderResource({ typeUrl, name, version, body }: Resource, prepare?: (message: ReflectMessage) => void): Rendered {
   const registry = envoyRegistry();
   const schema = registry.getMessage(typeUrl.slice(typeUrl.lastIndexOf('/') + 1));
   if (!schema) throw new Error(`${typeUrl} is not a type of this Envoy`);
   const message = fromBinary(schema, body);
   redactSensitive(reflect(schema, message), registry);
+  prepare?.(reflect(schema, message));
   const any = create(AnySchema, { typeUrl, value: toBinary(schema, message) });
   return { type: resourceTypeOf(typeUrl), name, version, body: typeFirst(toJson(AnySchema, any, { registry })) };
 }

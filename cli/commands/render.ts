@@ -1,6 +1,8 @@
 import { dump } from 'js-yaml';
 import type { Argv } from 'yargs';
+import type { Pipeline } from '../../controller/pipeline/pipeline.ts';
 import type { ResourceType } from '../../controller/render.ts';
+import type { KubeObject } from '../../kube/index.ts';
 import { configOption, httpPortOption, httpsPortOption, manifestsOption } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { countSeverities, formatCounts } from '../text/diagnostics.ts';
@@ -15,25 +17,42 @@ export function addRender(yargs: Argv): Argv {
       command
         .option('manifests', manifestsOption)
         .option('output', { alias: 'o', choices: ['yaml', 'json'] as const, default: 'yaml' as const, describe: 'Form of the resources' })
+        .option('as', {
+          choices: ['envoy', 'cec'] as const,
+          default: 'envoy' as const,
+          describe: 'cec: what each Ingress amounts to as a CiliumEnvoyConfig',
+        })
         .option('type', { choices: TYPES, describe: 'Only resources of this type' })
         .option('config', configOption)
         .option('http-port', httpPortOption)
         .option('https-port', httpsPortOption)
         .example('sluice render --manifests manifests/', 'every resource as a YAML document; private keys are left out')
-        .example('sluice render --manifests manifests/ --type cluster -o json', 'clusters as one JSON array'),
-    async ({ manifests, output, type, config, httpPort, httpsPort }) => {
-      const [{ compileManifests }, { renderResources }] = await Promise.all([
-        import('../compile.ts'),
-        import('../../controller/render.ts'),
-      ]);
-      const { pipeline, diagnostics } = await compileManifests({ paths: [manifests], config, httpPort, httpsPort });
-      const bodies = renderResources(pipeline.resources())
-        .filter((rendered) => type === undefined || rendered.type === type)
-        .map(({ body }) => body);
+        .check(({ as, type }) => as === 'envoy' || type === undefined || 'with --as cec there are no types to choose from')
+        .example('sluice render --manifests manifests/ --type cluster -o json', 'clusters as one JSON array')
+        .example('sluice render --manifests manifests/ --as cec', 'a CiliumEnvoyConfig for each Ingress, to go on from'),
+    async ({ manifests, output, as, type, config, httpPort, httpsPort }) => {
+      const { compileManifests, emptyPipeline } = await import('../compile.ts');
+      const { pipeline, objects, settings, diagnostics } = await compileManifests({ paths: [manifests], config, httpPort, httpsPort });
+      const bodies =
+        as === 'cec'
+          ? await renderAsConfigs(emptyPipeline(settings, { httpPort, httpsPort }), objects)
+          : await renderAsResources(pipeline, type);
       if (output === 'json') await printJson(bodies);
       else for (const body of bodies) await print(`---\n${dump(body, { lineWidth: -1, noRefs: true })}`);
       const counts = countSeverities(diagnostics);
       if (counts.error + counts.warning > 0) process.stderr.write(`sluice: ${formatCounts(counts)}; see: sluice validate ${manifests}\n`);
     },
   );
+}
+
+async function renderAsResources(pipeline: Pipeline, type: ResourceType | undefined): Promise<readonly unknown[]> {
+  const { renderResources } = await import('../../controller/render.ts');
+  return renderResources(pipeline.resources())
+    .filter((rendered) => type === undefined || rendered.type === type)
+    .map(({ body }) => body);
+}
+
+async function renderAsConfigs(pipeline: Pipeline, objects: readonly KubeObject[]): Promise<readonly unknown[]> {
+  const { asEnvoyConfigs } = await import('../../controller/as-envoy-config.ts');
+  return [...asEnvoyConfigs(pipeline, objects)];
 }

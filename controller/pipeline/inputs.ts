@@ -10,8 +10,9 @@ import type {
   Service,
   SluiceSettings,
 } from '../../kube/index.ts';
-import type { ObjectRef } from '../../model/index.ts';
+import { type ObjectRef, objectKey } from '../../model/index.ts';
 import type { Settings } from '../../settings/index.ts';
+import type { EnvoyConfigVerdict } from './envoy-configs-in-force.ts';
 import type { NodeScope } from './node-scope.ts';
 import type { QuarantinedHost } from './route-resources.ts';
 import type { SettingsVerdict } from './settings-in-force.ts';
@@ -36,6 +37,8 @@ export interface Inputs {
   readonly settings: Input<Settings>;
   /** What was made of each settings object. */
   readonly verdicts: Input<SettingsVerdict>;
+  /** What was made of each CiliumEnvoyConfig, or one of no namespace, by {@link objectKey}. */
+  readonly envoyConfigs: Input<EnvoyConfigVerdict>;
   /** By table and host: virtual hosts that clients refuse. */
   readonly quarantine: Input<QuarantinedHost>;
 }
@@ -56,6 +59,7 @@ export function createInputs(graph: Graph): Inputs {
     preparing: graph.input('nodes that are made ready'),
     settings: graph.input('settings'),
     verdicts: graph.input('verdicts on settings'),
+    envoyConfigs: graph.input('envoy configs'),
     quarantine: graph.input('quarantine'),
   };
 }
@@ -103,7 +107,7 @@ function remove(inputs: Inputs, ref: ObjectRef): void {
 
 /** The object of a reference, where it is one of a kind that is read, and is there. */
 export function findInput(inputs: Inputs, ref: ObjectRef): KubeObject | undefined {
-  return inputOf(inputs, ref.kind)?.get(inputKey(ref));
+  return inputOf(inputs, ref.kind)?.get(inputKey(ref)) ?? inputs.envoyConfigs.get(objectKey(ref))?.object;
 }
 
 function inputOf(

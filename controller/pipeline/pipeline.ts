@@ -1,4 +1,5 @@
 import { type Collection, Graph, type OnFailure } from '../../collection/index.ts';
+import { readEnvoyConfig } from '../../envoy-config/index.ts';
 import { type ListenPorts, type Placement, STANDALONE } from '../../ingress-controller/index.ts';
 import type { Action, ObjectBatch } from '../../kube/index.ts';
 import type { Certificate, Cluster, Diagnostic, EndpointSet, FieldRef, Listener, ObjectRef, VirtualHost } from '../../model/index.ts';
@@ -9,6 +10,8 @@ import { CLUSTER, ENDPOINTS, LISTENER, SECRET } from '../../xds-server/translate
 import type { EncodedVirtualHost } from '../../xds-server/translate/virtual-hosts.ts';
 import type { QuarantinedRoutes } from '../route-quarantine.ts';
 import { type ActionStages, buildActions } from './actions.ts';
+import { buildEnvoyConfigs, type EnvoyConfigStages, resourceKey } from './envoy-configs.ts';
+import { EnvoyConfigsInForce } from './envoy-configs-in-force.ts';
 import { Findings } from './findings.ts';
 import { ALL } from './ingress-sites.ts';
 import { createInputs, findInput, type Inputs, NOW, takeBatch } from './inputs.ts';
@@ -74,7 +77,9 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #graph: Graph;
   readonly #inputs: Inputs;
   readonly #settings: SettingsInForce;
+  readonly #envoyConfigs: EnvoyConfigsInForce;
   readonly #routes: RouteStages;
+  readonly #configs: EnvoyConfigStages;
   readonly #secretReferences: Collection<readonly string[]>;
   readonly #nodes: ActionStages['nodes'];
   readonly #nodeScope: NodeScopeStages;
@@ -95,16 +100,20 @@ export class Pipeline implements QuarantinedRoutes {
     const placementOf = typeof placement === 'function' ? placement : () => placement;
     this.#placementOf = placementOf;
     this.#scope.take(this.#inputs, this.#selector, false);
+    this.#envoyConfigs = new EnvoyConfigsInForce((object) =>
+      readEnvoyConfig(object, { allow: settings.envoyConfig.allow, ...(ingressMarks && { mark: ingressMarks.client }) }),
+    );
     this.#graph.beginStage('ingest');
     const stages = buildModel(this.#graph, this.#inputs, { placementOf, ports });
     this.#nodeScope = buildNodeScope(this.#graph, this.#inputs);
     const { isServing } = this.#nodeScope;
     const actions = buildActions(this.#graph, this.#inputs, stages, { first: placementOf(settings.ingress), isServing });
-    this.#secretReferences = stages.secretReferences;
+    this.#configs = buildEnvoyConfigs(this.#graph, this.#inputs, stages.slicesOfServices);
+    this.#secretReferences = this.#graph.union('secrets that are needed', stages.secretReferences, this.#configs.secretReferences);
     this.#nodes = actions.nodes;
     this.#graph.beginStage('translate');
     this.#routes = buildRouteResources(this.#graph, stages, this.#inputs.quarantine, ingressMarks !== undefined);
-    this.#stages = buildResources(this.#graph, stages, this.#routes, ingressMarks);
+    this.#stages = buildResources(this.#graph, stages, { routes: this.#routes, configs: this.#configs }, ingressMarks);
     this.#graph.beginStage('ingest');
     this.model = modelOf(this.#graph, stages, actions);
     this.#observe(stages, actions);
@@ -174,6 +183,7 @@ export class Pipeline implements QuarantinedRoutes {
    */
   apply(batch: Pick<ObjectBatch, 'upserts' | 'removals'>, knowsNodes = true): ResourceChange {
     takeBatch(this.#inputs, batch);
+    this.#envoyConfigs.take(this.#inputs, batch);
     takeSettings(this.#inputs, this.#settings, batch, new Date());
     this.#scope.take(this.#inputs, this.#selector, knowsNodes);
     return this.#settle();
@@ -207,6 +217,8 @@ export class Pipeline implements QuarantinedRoutes {
 
   /** The fields that a resource was made of; of routes, see {@link virtualHostSources}. */
   sourcesOf({ typeUrl, name }: ResourceName): readonly FieldRef[] {
+    const ofConfig = this.#configs.resources.get(resourceKey({ typeUrl, name }));
+    if (ofConfig) return [ofConfig.source];
     const { listeners, clusters, endpointSets, certificates } = this.model;
     switch (typeUrl) {
       case LISTENER: {
@@ -273,6 +285,8 @@ export class Pipeline implements QuarantinedRoutes {
   #observe(stages: ModelStages, { outcomes }: ActionStages): void {
     this.#findings.add(this.#inputs.verdicts, diagnoseSettings);
     this.#findings.add(outcomes, ({ diagnostics }) => diagnostics);
+    this.#findings.add(this.#inputs.envoyConfigs, ({ diagnostics }) => diagnostics);
+    this.#findings.add(this.#configs.diagnostics, (diagnostics) => diagnostics);
     this.#findings.add(stages.ingresses, ({ diagnostics }) => diagnostics);
     this.#findings.add(stages.virtualHosts, ({ diagnostics }) => diagnostics);
     this.#findings.add(stages.tls, ({ diagnostics }) => diagnostics);

@@ -7,6 +7,7 @@ import { translateEndpoints } from '../../xds-server/translate/endpoints.ts';
 import { translateListener } from '../../xds-server/translate/listeners.ts';
 import type { IngressMarks } from '../../xds-server/translate/socket-options.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, ROUTES, SCOPED_ROUTES, SECRET } from '../../xds-server/translate/types.ts';
+import type { EnvoyConfigStages } from './envoy-configs.ts';
 import type { ModelStages } from './model.ts';
 import type { RouteStages } from './route-resources.ts';
 
@@ -16,13 +17,19 @@ export interface ResourceStage {
   readonly resources: Collection<Resource>;
 }
 
-export function buildResources(graph: Graph, model: ModelStages, routes: RouteStages, marks?: IngressMarks): readonly ResourceStage[] {
+export function buildResources(
+  graph: Graph,
+  model: ModelStages,
+  { routes, configs }: { readonly routes: RouteStages; readonly configs: EnvoyConfigStages },
+  marks?: IngressMarks,
+): readonly ResourceStage[] {
   const clusters = graph.derive(
     'cluster resources',
     model.clusters,
     ({ cluster }) => cluster && translateCluster(cluster, marks && { mark: marks.client }),
   );
-  const endpoints = graph.derive('endpoint resources', model.endpointSets, (result) => translateEndpoints(result.endpoints));
+  const ofIngresses = graph.derive('endpoint resources of ingresses', model.endpointSets, (result) => translateEndpoints(result.endpoints));
+  const endpoints = graph.union('endpoint resources', ofIngresses, configs.endpoints);
   const listeners = graph.derive('listener resources', model.listeners, (listener, _name, read) =>
     servesSomething(listener)
       ? translateListener(listener, (table) => read(routes.dividedTables, table) === true, marks && { mark: marks.server })
@@ -32,12 +39,21 @@ export function buildResources(graph: Graph, model: ModelStages, routes: RouteSt
   return [
     { typeUrl: CLUSTER, resources: clusters },
     { typeUrl: ENDPOINTS, resources: endpoints },
-    { typeUrl: SECRET, resources: buildSecrets(graph, model) },
+    { typeUrl: SECRET, resources: graph.union('all secret resources', buildSecrets(graph, model), configs.secrets) },
     { typeUrl: ROUTES, resources: shards },
     { typeUrl: SCOPED_ROUTES, resources: routes.scopes },
     { typeUrl: LISTENER, resources: routes.scopeKeepers },
     { typeUrl: LISTENER, resources: listeners },
+    ...[CLUSTER, ENDPOINTS, SECRET, ROUTES, LISTENER].map((typeUrl) => ({ typeUrl, resources: configResources(graph, configs, typeUrl) })),
   ];
+}
+
+/** Those of one type, by name. No name of a config's resource is one of an Ingress': it has slashes in other places. */
+function configResources(graph: Graph, { resources }: EnvoyConfigStages, typeUrl: string): Collection<Resource> {
+  const byName = graph.group(`${typeUrl} of configs`, resources, ({ resource }): [string, Resource][] =>
+    resource.typeUrl === typeUrl ? [[resource.name, resource]] : [],
+  );
+  return graph.derive(`${typeUrl} of configs by name`, byName, ([resource]) => resource);
 }
 
 function servesSomething({ plaintextTable, tlsChains }: Listener): boolean {

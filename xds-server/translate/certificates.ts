@@ -18,3 +18,15 @@ export function translateCertificate(certificate: Certificate): Resource {
   });
   return encodeResource(SecretSchema, certificate.name, message);
 }
+
+/**
+ * Certificates by which those of the other side are checked.
+ * @param authorities PEM
+ */
+export function translateAuthorities(name: string, authorities: string): Resource {
+  const message = create(SecretSchema, {
+    name,
+    type: { case: 'validationContext', value: { trustedCa: { specifier: { case: 'inlineString', value: authorities } } } },
+  });
+  return encodeResource(SecretSchema, name, message);
+}

@@ -20,7 +20,7 @@ import { ENDPOINTS } from './types.ts';
 const UNLIMITED = 0xffff_ffff;
 
 // Envoy's own limit of 1,024 connections and requests a cluster turns load into errors; who wants a limit sets one.
-const NO_CIRCUIT_BREAKING: Init<typeof CircuitBreakersSchema> = {
+export const NO_CIRCUIT_BREAKING: Init<typeof CircuitBreakersSchema> = {
   thresholds: [{ maxConnections: UNLIMITED, maxPendingRequests: UNLIMITED, maxRequests: UNLIMITED, maxRetries: UNLIMITED }],
 };
 

@@ -1,0 +1,137 @@
+import type { Collection, Graph } from '../../collection/index.ts';
+import { type ConfigResource, diagnoseEnvoyConfig, type EnvoyConfig, portsOf, type ServiceEndpoints } from '../../envoy-config/index.ts';
+import { type EndpointsResult, ingestEndpoints } from '../../ingress-controller/index.ts';
+import type { EndpointSlice, Service } from '../../kube/index.ts';
+import type { Diagnostic, Endpoint } from '../../model/index.ts';
+import type { Resource, ResourceName } from '../../xds-server/serve/resource.ts';
+import { translateEndpoints } from '../../xds-server/translate/endpoints.ts';
+import { buildConfigSecrets, type ConfigSecret } from './config-secrets.ts';
+import type { EnvoyConfigVerdict } from './envoy-configs-in-force.ts';
+import { type Inputs, inputKey } from './inputs.ts';
+
+/** What is served of CiliumEnvoyConfigs, and those of no namespace. */
+export interface EnvoyConfigStages {
+  /** By type and name, see {@link resourceKey}. */
+  readonly resources: Collection<ConfigResource>;
+  /** Secrets of Kubernetes that they name, by `namespace/name`. */
+  readonly secrets: Collection<Resource>;
+  /** Which these are, whether or not they are there. */
+  readonly secretReferences: Collection<readonly string[]>;
+  /** By the name that clusters ask for. */
+  readonly endpoints: Collection<Resource>;
+  /** What is wrong beside the objects themselves: names that another has, Services that are not there. */
+  readonly diagnostics: Collection<readonly Diagnostic[]>;
+}
+
+/** Where a resource of a config stands in its collection. */
+export function resourceKey({ typeUrl, name }: ResourceName): string {
+  return `${typeUrl} ${name}`;
+}
+
+interface Claim {
+  readonly config: string;
+  readonly created: string;
+}
+
+interface SetResult extends Pick<EndpointsResult, 'endpoints'> {
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** @param slicesOfServices by the `namespace/name` of their Services */
+export function buildEnvoyConfigs(
+  graph: Graph,
+  inputs: Pick<Inputs, 'envoyConfigs' | 'services' | 'secrets' | 'clock'>,
+  slicesOfServices: Collection<readonly EndpointSlice[]>,
+): EnvoyConfigStages {
+  const claims = graph.group('resource names of configs', inputs.envoyConfigs, (verdict, config) => {
+    const claim: Claim = { config, created: verdict.object.metadata.creationTimestamp ?? '' };
+    return (verdict.inForce?.resources ?? []).map(({ resource }): [string, Claim] => [resourceKey(resource), claim]);
+  });
+  const { references, secrets } = buildConfigSecrets(graph, inputs, inputs.envoyConfigs);
+  const standing = graph.derive('configs that stand', inputs.envoyConfigs, (verdict, key, read) =>
+    judgeSurroundings(verdict, key, { claimsOf: (name) => read(claims, name), secretOf: (name) => read(secrets, name) }),
+  );
+  const resources = graph.group('resources of configs', standing, ({ config }) =>
+    (config?.resources ?? []).map((resource): [string, ConfigResource] => [resourceKey(resource.resource), resource]),
+  );
+  const uses = graph.group('endpoint uses of configs', standing, ({ config }) =>
+    (config?.endpointSets ?? []).map((set): [string, ServiceEndpoints] => [set.name, set]),
+  );
+  const sets = graph.derive('endpoint sets of configs', uses, (users, _name, read) => {
+    const [first] = users;
+    if (!first) return undefined;
+    const key = inputKey({ namespace: first.namespace, name: first.service });
+    return gatherSet(users, read(inputs.services, key), read(slicesOfServices, key) ?? []);
+  });
+  const ofSets = graph.derive('diagnostics of endpoint sets', sets, ({ diagnostics }) => diagnostics);
+  const ofNames = graph.derive('diagnostics of names', standing, ({ diagnostics }) => diagnostics);
+  return {
+    resources: graph.derive('config resources', resources, ([resource]) => resource),
+    secrets: graph.derive('secret resources of configs', secrets, (secret) => ('resource' in secret ? secret.resource : undefined)),
+    secretReferences: references,
+    endpoints: graph.derive('endpoints of configs', sets, ({ endpoints }) => translateEndpoints(endpoints)),
+    diagnostics: graph.union('diagnostics of configs', ofNames, ofSets),
+  };
+}
+
+interface Standing {
+  readonly config?: EnvoyConfig;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+interface Surroundings {
+  readonly claimsOf: (name: string) => readonly Claim[] | undefined;
+  readonly secretOf: (name: string) => ConfigSecret | undefined;
+}
+
+/** A config stands where none older has one of its names, and all Secrets that it names are there. */
+function judgeSurroundings(verdict: EnvoyConfigVerdict, key: string, surroundings: Surroundings): Standing {
+  const { inForce } = verdict;
+  if (!inForce) return { diagnostics: [] };
+  const diagnostics = [...takenNames(inForce, key, surroundings), ...unusableSecrets(inForce, surroundings)];
+  return diagnostics.length > 0 ? { diagnostics } : { config: inForce, diagnostics };
+}
+
+/** Names that are made of its own nobody else has. */
+function takenNames({ resources }: EnvoyConfig, key: string, { claimsOf }: Surroundings): readonly Diagnostic[] {
+  return resources.flatMap(({ resource, source }) => {
+    const oldest = oldestOf(claimsOf(resourceKey(resource)) ?? []);
+    if (oldest === undefined || oldest === key) return [];
+    const message = `${JSON.stringify(resource.name)} is a resource of ${oldest}, which is older; none of this object is served`;
+    return [diagnoseEnvoyConfig(source.object, source.path, 'NameTaken', message)];
+  });
+}
+
+function unusableSecrets({ secrets }: EnvoyConfig, { secretOf }: Surroundings): readonly Diagnostic[] {
+  return secrets.flatMap(({ source, ...ref }) => {
+    const found = secretOf(inputKey(ref));
+    if (!found || 'resource' in found) return [];
+    const message = `Secret ${inputKey(ref)} ${found.problem}; none of this object is served`;
+    return [diagnoseEnvoyConfig(source.object, source.path, 'ConfigSecretUnusable', message)];
+  });
+}
+
+function oldestOf(claims: readonly Claim[]): string | undefined {
+  const sooner = (a: Claim, b: Claim) => (a.created === b.created ? a.config < b.config : a.created < b.created);
+  return claims.reduce<Claim | undefined>((oldest, claim) => (oldest && sooner(oldest, claim) ? oldest : claim), undefined)?.config;
+}
+
+/** A set that is empty is one, too: its cluster is then known to be empty, and answers at once. */
+function gatherSet(users: readonly ServiceEndpoints[], service: Service | undefined, slices: readonly EndpointSlice[]): SetResult {
+  const [{ name = '', port, namespace = '', service: wanted = '' } = {}] = users;
+  const ports = service ? portsOf(service.spec.ports, port) : [];
+  const found = service ? ports.map((number) => ingestEndpoints(service, number, slices)) : [];
+  const endpoints = distinct(found.flatMap((set) => set.endpoints.endpoints));
+  const sources = found[0]?.endpoints.sources ?? [];
+  const missing = service
+    ? `Service ${namespace}/${wanted} has no port ${port ?? 'of TCP'}`
+    : `Service ${namespace}/${wanted} is not there`;
+  const diagnostics =
+    ports.length > 0 ? [] : users.map(({ source }) => diagnoseEnvoyConfig(source.object, source.path, 'BackendServiceNotFound', missing));
+  return { endpoints: { name, endpoints, sources }, diagnostics };
+}
+
+function distinct(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  const byKey = new Map(endpoints.map((endpoint) => [`${endpoint.address} ${String(endpoint.port).padStart(5, '0')}`, endpoint]));
+  return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
+}

@@ -1,0 +1,54 @@
+import type { Diagnostic, DiagnosticCodeEntry, FieldPath, ObjectRef } from '../model/index.ts';
+
+/**
+ * Every diagnostic that comes from CiliumEnvoyConfigs, with what it means for traffic. docs/diagnostics.md repeats this table for users, and a
+ * test holds the two together.
+ */
+export const DIAGNOSTIC_CODES = {
+  InvalidEnvoyConfig: {
+    severity: 'error',
+    meaning: 'A field is wrong, or Envoy has no such message or field. None of the object is served; what it said when it was right stays.',
+  },
+  NotPermitted: {
+    severity: 'error',
+    meaning:
+      'A resource uses what reaches beyond what policies judge, and the setting envoyConfig.allow does not name it. None of the object is served; what it said when it was right stays.',
+  },
+  NotOfNamespace: {
+    severity: 'error',
+    meaning: 'The object names what is of another namespace. None of it is served; what it said when it was right stays.',
+  },
+  ReferenceNotFound: {
+    severity: 'error',
+    meaning: 'A resource names another that the object does not have. None of the object is served; what it said when it was right stays.',
+  },
+  ConfigSecretUnusable: {
+    severity: 'error',
+    meaning:
+      'A resource names a Secret that is not there, or has neither a certificate with its key nor authorities. None of the object is served.',
+  },
+  NameTaken: {
+    severity: 'error',
+    meaning: 'An older object has a resource of the same name. None of this one is served.',
+  },
+  ListenerWithoutAddress: {
+    severity: 'warning',
+    meaning:
+      'A listener has no address, and is reached by the Services whose traffic it takes, which are not led to it yet. It is left out.',
+  },
+  LastGoodEnvoyConfig: {
+    severity: 'warning',
+    meaning: 'The object is wrong, and what it said when it was right is served.',
+  },
+  BackendServiceNotFound: {
+    severity: 'warning',
+    meaning: 'A Service of backendServices, or a port of it, is not there. Clusters that use it have no endpoints of it.',
+  },
+} as const satisfies Record<string, DiagnosticCodeEntry>;
+
+export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES;
+
+/** Makes one finding; its severity is that of its code. */
+export function diagnose(object: ObjectRef, path: FieldPath, code: DiagnosticCode, message: string): Diagnostic {
+  return { severity: DIAGNOSTIC_CODES[code].severity, code, message, object, path };
+}

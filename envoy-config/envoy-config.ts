@@ -1,0 +1,54 @@
+import type { LabelSelectorSpec } from '../kube/index.ts';
+import type { FieldPath, FieldRef, ObjectRef } from '../model/index.ts';
+import type { Resource } from '../xds-server/serve/resource.ts';
+
+/** What a CiliumEnvoyConfig, or one of no namespace, comes to. */
+export interface EnvoyConfig {
+  readonly object: ObjectRef;
+  /** Sorted by type and name. */
+  readonly resources: readonly ConfigResource[];
+  /** Endpoints of Services that its clusters ask for, sorted by name. */
+  readonly endpointSets: readonly ServiceEndpoints[];
+  /** Secrets of Kubernetes that its resources name, sorted by name. */
+  readonly secrets: readonly KubernetesSecret[];
+  /** In the order of the object. */
+  readonly services: readonly TakenService[];
+  /** Which nodes it is for; absent for all. */
+  readonly nodeSelector?: LabelSelectorSpec;
+}
+
+/** One of the object's resources, named and encoded as Envoy gets it. */
+export interface ConfigResource {
+  readonly resource: Resource;
+  readonly source: FieldRef;
+}
+
+/** Endpoints of a Service under the name that a cluster asks for: `namespace/service`, `namespace/service:*`, `namespace/service:port`. */
+export interface ServiceEndpoints {
+  readonly name: string;
+  readonly namespace: string;
+  readonly service: string;
+  /** The number of a port or its name; absent for all ports. */
+  readonly port?: string;
+  /** Where the object says that it uses the Service. */
+  readonly source: FieldRef;
+}
+
+/** A Secret of Kubernetes that a resource names as `namespace/name`. */
+export interface KubernetesSecret {
+  readonly namespace: string;
+  readonly name: string;
+  /** Where it is named first. */
+  readonly source: FieldRef;
+}
+
+/** A Service whose traffic one of the listeners takes. */
+export interface TakenService {
+  readonly namespace: string;
+  readonly name: string;
+  /** Numbers; none for all of its ports. */
+  readonly ports: readonly number[];
+  /** As Envoy knows it. */
+  readonly listener: string;
+  readonly path: FieldPath;
+}

@@ -1,0 +1,50 @@
+import { create, isMessage, type Message } from '@bufbuild/protobuf';
+import { CircuitBreakersSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/circuit_breaker_pb.js';
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_EdsClusterConfigSchema,
+  ClusterSchema,
+} from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
+import { BindConfigSchema } from '@sluice/envoy-protos/envoy/config/core/v3/address_pb.js';
+import { type ConfigSource, ConfigSourceSchema } from '@sluice/envoy-protos/envoy/config/core/v3/config_source_pb.js';
+import { RdsSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { SdsSecretConfigSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import { NO_CIRCUIT_BREAKING } from '../xds-server/translate/clusters.ts';
+import { FROM_ADS } from '../xds-server/translate/messages.ts';
+import { markOption, transparentOption } from '../xds-server/translate/socket-options.ts';
+
+/**
+ * Has what names a resource, and does not say where that comes from, get it by the stream that it came by itself.
+ * @returns whether it changed the message
+ */
+export function fillInSource(message: Message): boolean {
+  if (isMessage(message, RdsSchema)) return fill(message, 'configSource');
+  if (isMessage(message, ClusterSchema)) return fillInEndpoints(message);
+  if (isMessage(message, Cluster_EdsClusterConfigSchema)) return fill(message, 'edsConfig');
+  if (isMessage(message, SdsSecretConfigSchema)) return fill(message, 'sdsConfig');
+  return false;
+}
+
+/** Of clusters that say no more than that theirs are discovered. */
+function fillInEndpoints(cluster: Cluster): boolean {
+  const { clusterDiscoveryType: discovery, edsClusterConfig } = cluster;
+  if (edsClusterConfig || discovery.case !== 'type' || discovery.value !== Cluster_DiscoveryType.EDS) return false;
+  cluster.edsClusterConfig = create(Cluster_EdsClusterConfigSchema, { edsConfig: FROM_ADS });
+  return true;
+}
+
+function fill<F extends string>(message: { [field in F]?: ConfigSource | undefined }, field: F): boolean {
+  if (message[field] !== undefined) return false;
+  message[field] = create(ConfigSourceSchema, FROM_ADS);
+  return true;
+}
+
+/**
+ * Gives a cluster what it does not say of itself.
+ * @param mark what its connections have in their mark, by which the kernel of a node that enforces policies knows and judges them
+ */
+export function completeCluster(cluster: Cluster, mark?: number): void {
+  cluster.circuitBreakers ??= create(CircuitBreakersSchema, NO_CIRCUIT_BREAKING);
+  if (mark !== undefined) cluster.upstreamBindConfig = create(BindConfigSchema, { socketOptions: [markOption(mark), transparentOption()] });
+}

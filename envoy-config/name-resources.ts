@@ -1,0 +1,122 @@
+import type { FileRegistry } from '@bufbuild/protobuf';
+import type { ObjectRef } from '../model/index.ts';
+import type { ResourceName } from '../xds-server/serve/resource.ts';
+import { mayRequire } from '../xds-server/serve/types.ts';
+import type { KubernetesSecret, ServiceEndpoints } from './envoy-config.ts';
+import { below } from './messages/path.ts';
+import type { ReadResource } from './read-resource.ts';
+import type { ResourceKind } from './references/meaning.ts';
+import { qualifyMessage } from './references/qualify-message.ts';
+import { type Reference, referencesIn } from './references/references.ts';
+import type { Report } from './report.ts';
+import { isResourceKind, NAMED_BY, nameOf, typeUrlOfKind } from './resource-kinds.ts';
+import { type Backend, serviceEndpoints } from './service-endpoints.ts';
+
+/** A resource under the name by which Envoy knows it, as are all that it names. */
+export interface NamedResource {
+  readonly read: ReadResource;
+  readonly name: string;
+  /** What Envoy has to have for it, each once. */
+  readonly requires: readonly ResourceName[];
+}
+
+export interface NamedResources {
+  readonly resources: readonly NamedResource[];
+  /** Endpoints of Services that clusters name, each once, sorted. */
+  readonly endpointSets: readonly ServiceEndpoints[];
+  /** Secrets of Kubernetes that are named, each once, sorted. */
+  readonly secrets: readonly KubernetesSecret[];
+}
+
+export interface NamingOptions {
+  readonly registry: FileRegistry;
+  /** The Services whose endpoints the config may use. */
+  readonly backends: readonly Backend[];
+  /** Whether these are all resources of the config. */
+  readonly isWhole: boolean;
+}
+
+/** Gives the resources of a config, and all names in them, the form that no other config's have; what names nothing is told. */
+export function nameResources(resources: readonly ReadResource[], options: NamingOptions, report: Report): NamedResources {
+  const naming = new Naming(options, report);
+  for (const resource of resources) naming.define(resource);
+  return {
+    resources: resources.map((read) => ({ read, name: nameOf(read.message.message), requires: naming.resolve(read) })),
+    endpointSets: sorted(naming.endpointSets),
+    secrets: sorted(naming.secrets),
+  };
+}
+
+/** The names of one config while its resources get theirs. */
+class Naming {
+  readonly #owner: ObjectRef;
+  readonly #options: NamingOptions;
+  readonly #report: Report;
+  readonly #defined = new Set<string>();
+  readonly endpointSets = new Map<string, ServiceEndpoints>();
+  readonly secrets = new Map<string, KubernetesSecret>();
+
+  constructor(options: NamingOptions, report: Report) {
+    this.#owner = report.object;
+    this.#options = options;
+    this.#report = report;
+  }
+
+  /** Renames it and all that it names. */
+  define({ kind, name, message, pathOf }: ReadResource): void {
+    const path = pathOf(below(undefined, NAMED_BY[kind].field));
+    if (name === '') this.#report.add(path, 'InvalidEnvoyConfig', 'is missing, and a resource needs a name');
+    for (const finding of qualifyMessage(message, this.#options.registry, this.#owner)) {
+      this.#report.add(pathOf(finding.path.reduce(below, undefined)), 'NotOfNamespace', finding.message);
+    }
+    const key = keyOf(kind, nameOf(message.message));
+    if (this.#defined.has(key))
+      this.#report.add(path, 'InvalidEnvoyConfig', `is ${JSON.stringify(name)}, as another ${kind} of the object is called`);
+    this.#defined.add(key);
+  }
+
+  /** @returns what Envoy has to have for it */
+  resolve(read: ReadResource): readonly ResourceName[] {
+    const required = new Map<string, ResourceName>();
+    for (const reference of referencesIn(read.message, this.#options.registry)) {
+      const { to, name } = reference;
+      if (!isResourceKind(to)) continue;
+      if (!this.#isThere(to, reference, read)) this.#tell(to, reference, read);
+      else if (mayRequire(typeUrlOfKind(read.kind), typeUrlOfKind(to))) required.set(keyOf(to, name), { typeUrl: typeUrlOfKind(to), name });
+    }
+    return sorted(required);
+  }
+
+  #isThere(to: ResourceKind, { name, path }: Reference, { pathOf }: ReadResource): boolean {
+    if (this.#defined.has(keyOf(to, name))) return true;
+    if (to === 'endpoints') {
+      const found = serviceEndpoints(name, this.#options.backends, this.#owner);
+      if (found) this.endpointSets.set(name, found);
+      return found !== undefined;
+    }
+    const [namespace = '', secret = '', ...rest] = name.split('/');
+    if (to !== 'secret' || namespace === '' || secret === '' || rest.length > 0) return false;
+    if (!this.secrets.has(name)) this.secrets.set(name, { namespace, name: secret, source: { object: this.#owner, path: pathOf(path) } });
+    return true;
+  }
+
+  #tell(to: ResourceKind, { name, path }: Reference, { pathOf }: ReadResource): void {
+    if (!this.#options.isWhole) return;
+    const own = `${this.#owner.namespace}/${this.#owner.name}/`;
+    const written = JSON.stringify(name.startsWith(own) ? name.slice(own.length) : name);
+    this.#report.add(pathOf(path), 'ReferenceNotFound', `names the ${to} ${written}, which the object does not have${HINTS[to] ?? ''}`);
+  }
+}
+
+const HINTS: Partial<Record<ResourceKind, string>> = {
+  endpoints: '; nor are they endpoints (namespace/service:port) of its services and backendServices',
+  secret: '; nor is it a Secret of Kubernetes (namespace/name)',
+};
+
+function keyOf(kind: ResourceKind, name: string): string {
+  return `${kind} ${name}`;
+}
+
+function sorted<T>(byName: ReadonlyMap<string, T>): readonly T[] {
+  return [...byName].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
+}

@@ -1,0 +1,58 @@
+import type { FileRegistry } from '@bufbuild/protobuf';
+import type { ReflectMessage } from '@bufbuild/protobuf/reflect';
+import type { FieldPath } from '../model/index.ts';
+import { fillInSource } from './fill-in.ts';
+import { asWritten } from './messages/as-written.ts';
+import { validateConstraints } from './messages/constraints/validate-constraints.ts';
+import { type Path, stepsOf } from './messages/path.ts';
+import { readAny } from './messages/read-message.ts';
+import { walkMessage } from './messages/walk-message.ts';
+import { findPrivileged } from './privileges/find-privileged.ts';
+import type { ResourceKind } from './references/meaning.ts';
+import type { Report } from './report.ts';
+import { NAMED_BY, nameOf, resourceKindOf } from './resource-kinds.ts';
+
+/** One of a config's resources, as it was written but for what is filled in. */
+export interface ReadResource {
+  readonly kind: ResourceKind;
+  /** As it was written. */
+  readonly name: string;
+  readonly message: ReflectMessage;
+  /** The path of a field of it in the object, with keys as the user wrote them. */
+  readonly pathOf: (path: Path) => FieldPath;
+}
+
+export interface ReadOptions {
+  readonly registry: FileRegistry;
+  /** What operators let configs use: names of messages and of their fields. */
+  readonly allow: ReadonlySet<string>;
+}
+
+/** Reads a resource and says all that is wrong with it by itself; undefined where it cannot be read at all. */
+export function readResource(json: unknown, at: FieldPath, { registry, allow }: ReadOptions, report: Report): ReadResource | undefined {
+  const reading = readAny(json, registry);
+  if (!reading.read) {
+    for (const { path, message } of reading.findings) report.add([...at, ...path], 'InvalidEnvoyConfig', message);
+    return undefined;
+  }
+  const { message } = reading;
+  const kind = resourceKindOf(message.message);
+  if (kind === undefined) {
+    report.add([...at, '@type'], 'InvalidEnvoyConfig', `is ${message.desc.typeName}, which is no resource: use ${resourceNames()}`);
+    return undefined;
+  }
+  const pathOf = (path: Path) => [...at, ...asWritten(json, stepsOf(path))];
+  for (const { path, what, why, never } of findPrivileged(message, registry, allow)) {
+    const hint = never ? 'which no config may have' : 'which the setting envoyConfig.allow does not name';
+    report.add(pathOf(path), 'NotPermitted', `uses ${what}, ${hint}: ${why}`);
+  }
+  walkMessage(message, registry, ({ message: inner }) => fillInSource(inner));
+  validateConstraints(message, registry, (path, problem) => report.add(pathOf(path), 'InvalidEnvoyConfig', problem));
+  return { kind, name: nameOf(message.message), message, pathOf };
+}
+
+function resourceNames(): string {
+  return Object.values(NAMED_BY)
+    .map(({ typeName }) => typeName.slice(typeName.lastIndexOf('.') + 1))
+    .join(', ');
+}
