@@ -12,7 +12,9 @@ describe('diagnostic codes of CiliumEnvoyConfigs', () => {
   });
 
   it('are all given somewhere', () => {
-    const files = ['envoy-config', 'controller/pipeline'].flatMap((folder) => globSync(`${folder}/*.ts`, { cwd: `${import.meta.dirname}/..` }));
+    const files = ['envoy-config', 'controller/pipeline'].flatMap((folder) =>
+      globSync(`${folder}/*.ts`, { cwd: `${import.meta.dirname}/..` }),
+    );
     const given = files.filter((file) => !file.endsWith('.test.ts') && !file.endsWith('/codes.ts'));
     const source = given.map((file) => readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')).join('\n');
     assert.deepEqual(

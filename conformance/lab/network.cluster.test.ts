@@ -156,7 +156,8 @@ describe('the network of a lab', needs('cluster', 'root'), () => {
 
   test('what a node does not translate of a load balancer is dropped, and goes round no more', async () => {
     const address = await field('service', 'echo', '.status.loadBalancer.ingress[0].ip');
-    for (const where of ['node-1', 'node-2']) assert.equal((await lab.run(['nft', 'delete', 'table', 'ip', 'kube-proxy'], { where })).code, 0);
+    for (const where of ['node-1', 'node-2'])
+      assert.equal((await lab.run(['nft', 'delete', 'table', 'ip', 'kube-proxy'], { where })).code, 0);
     const { code, stderr } = await lab.run(['curl', '-sS', '--max-time', '2', `http://${address}/`]);
     assert.equal(code, CURL_TIMED_OUT, stderr);
   });

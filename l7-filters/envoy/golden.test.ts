@@ -91,7 +91,10 @@ function outputsOf(slot: Slot): ReadonlyMap<string, string> {
 }
 
 function rendered(resources: readonly Resource[]): ReadonlyMap<string, string> {
-  const byType = Map.groupBy(resources.map((resource) => renderResource(resource)), ({ type }) => type);
+  const byType = Map.groupBy(
+    resources.map((resource) => renderResource(resource)),
+    ({ type }) => type,
+  );
   return new Map(
     [...byType].map(([type, all]) => [`${type}.yaml`, all.map(({ body }) => dump(body, { lineWidth: -1, noRefs: true })).join('---\n')]),
   );
