@@ -31,6 +31,7 @@ const CASES: Readonly<Record<string, readonly [unknown, string, string]>> = {
     'typedPerFilterConfig.a_b.statPrefix',
     'typed_per_filter_config.a_b.statPrefix',
   ],
+  'the key that is there, not one like it': [{ config: { a_b: {}, aB: {} } }, 'config.aB', 'config.aB'],
   'what is missing like what is around it': [{ stat_prefix: 'a' }, 'routeConfig.virtualHosts', 'route_config.virtual_hosts'],
   'what is missing like what is around what it is in': [{ http_filters: [{}] }, 'httpFilters.0.typedConfig', 'http_filters.0.typed_config'],
   'what is missing where nothing shows how': [{}, 'routeConfig', 'routeConfig'],

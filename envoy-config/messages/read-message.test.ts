@@ -33,6 +33,8 @@ const READ: Readonly<Record<string, readonly [string, unknown, JsonValue]>> = {
   'null, which is nothing': [CLUSTER, { name: null, connectTimeout: null, healthChecks: null, loadAssignment: null }, {}],
   'null in a oneof, which is not the one': [SOURCE, { filename: null, inlineString: 'a', inlineBytes: null }, { inlineString: 'a' }],
   'null where it is a value': ['google.protobuf.Value', null, null],
+  'null of a field where it is a value': ['envoy.config.core.v3.KeyValuePair', { key: 'a', value: null }, { key: 'a', value: null }],
+  'no zero that is negative': ['google.protobuf.Int32Value', -0, 0],
   'null in a Struct': [METADATA, { filterMetadata: { a: { b: null } } }, { filterMetadata: { a: { b: null } } }],
   'an enum by its number': [CLUSTER, { lbPolicy: 5 }, { lbPolicy: 'MAGLEV' }],
   'a wrapper': [BREAKERS, { maxConnections: 5 }, { maxConnections: 5 }],
@@ -143,6 +145,7 @@ const WRONG: Readonly<Record<string, readonly [string, unknown, readonly string[
     { value: Number.NaN },
     ['value: InvalidValue: must be a finite number, or "NaN", "Infinity" or "-Infinity" as text'],
   ],
+  'a number that 32 bits do not hold': ['google.protobuf.FloatValue', 1e39, [': InvalidValue: is too large for 32 bits']],
   'no base64': [SOURCE, { inlineBytes: 'a*b' }, ['inlineBytes: InvalidValue: must be base64']],
   'half a character': [CLUSTER, { name: '\ud800' }, ['name: InvalidValue: is no Unicode text: half of a surrogate pair is missing']],
   'durations that are none': [
@@ -183,6 +186,11 @@ const WRONG: Readonly<Record<string, readonly [string, unknown, readonly string[
     { dynamics: {}, gauges: { a: '1' }, counterDeltas: { b: -1 } },
     ['counterDeltas.b: InvalidValue: must be from 0 to 18446744073709551615'],
   ],
+  'keys of maps that are numbers': [
+    'cel.expr.SourceInfo',
+    { positions: { '1': 0, '01': 1, x: 2 } },
+    ['positions.01: DuplicateField: is the same key as another one', 'positions.x: WrongType: must be a whole number, not a text'],
+  ],
   'what is no JSON in a Struct': [
     METADATA,
     { filterMetadata: { a: { b: [1n, Number.POSITIVE_INFINITY, undefined, '\udc00'] } } },
@@ -192,6 +200,11 @@ const WRONG: Readonly<Record<string, readonly [string, unknown, readonly string[
       'filterMetadata.a.b.2: WrongType: must be JSON, not a value that JSON does not have',
       'filterMetadata.a.b.3: InvalidValue: is no Unicode text: half of a surrogate pair is missing',
     ],
+  ],
+  'half a character in a key': [
+    METADATA,
+    { filterMetadata: { a: { '\ud800': 1 } } },
+    ['filterMetadata.a.\ud800: InvalidValue: is no Unicode text: half of a surrogate pair is missing'],
   ],
   'a field that a message must have': [
     'google.protobuf.UninterpretedOption.NamePart',
@@ -249,6 +262,17 @@ describe('depth', () => {
     const struct = (depth: number): unknown => (depth === 0 ? 1 : { a: struct(depth - 1) });
     assert.deepEqual(read('google.protobuf.Struct', struct(33)), struct(33));
     assert.match(String(read('google.protobuf.Struct', struct(34))), /TooDeep/);
+  });
+
+  it('counts the entry that a value of a map is in', () => {
+    const nested = (levels: number): unknown => ({
+      matcher: levels === 0 ? {} : { matcherTree: { exactMatchMap: { map: { a: nested(levels - 1) } } } },
+    });
+    assert.deepEqual(read('xds.type.matcher.v3.Matcher.OnMatch', nested(19)), nested(19));
+    assert.match(
+      String(read('xds.type.matcher.v3.Matcher.OnMatch', nested(20))),
+      /^(matcher\.matcherTree\.exactMatchMap\.map\.a\.){19}.*: TooDeep/,
+    );
   });
 
   it('of what repeats itself ends', { timeout: 20_000 }, () => {

@@ -43,11 +43,9 @@ function listCheck(field: DescField & { fieldKind: 'list' }, rules: RuleSet | un
   const sizeChecks = sizeRules(rules, ['min_items', 'max_items'], 'item');
   const items = elementRules(field, rules, 'items');
   const unique = rules.isTrue('unique');
-  const ignoreEmpty = rules.isTrue('ignore_empty');
   rules.demandAllAsked();
   return (message, path, report) => {
     const list = message.get(field);
-    if (ignoreEmpty && list.size === 0) return;
     const at = below(path, field.jsonName);
     applyChecks(sizeChecks, list.size, at, report);
     const before = new Set<unknown>();
@@ -65,11 +63,9 @@ function mapCheck(field: DescField & { fieldKind: 'map' }, rules: RuleSet | unde
   const sizeChecks = sizeRules(rules, ['min_pairs', 'max_pairs'], 'entry');
   const keys = elementRules(field, rules, 'keys');
   const values = elementRules(field, rules, 'values');
-  const ignoreEmpty = rules.isTrue('ignore_empty');
   rules.demandAllAsked();
   return (message, path, report) => {
     const map = message.get(field);
-    if (ignoreEmpty && map.size === 0) return;
     const at = below(path, field.jsonName);
     applyChecks(sizeChecks, map.size, at, report);
     for (const [key, value] of map.entries()) {

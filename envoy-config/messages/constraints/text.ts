@@ -33,8 +33,7 @@ export function textChecks(rules: RuleSet): readonly Check[] {
 /** Lengths only: Envoy has no others, and its own checks know no patterns of bytes. */
 export function bytesChecks(rules: RuleSet): readonly Check[] {
   const size = (value: unknown) => (value instanceof Uint8Array ? value.length : 0);
-  const checks = lengthChecks(rules, { names: ['len', 'min_len', 'max_len'], unit: 'byte', measure: size });
-  return rules.isTrue('ignore_empty') ? checks.map((check) => (value) => (size(value) === 0 ? undefined : check(value))) : checks;
+  return lengthChecks(rules, { names: ['len', 'min_len', 'max_len'], unit: 'byte', measure: size });
 }
 
 /** Of an Any: which types it may hold. */

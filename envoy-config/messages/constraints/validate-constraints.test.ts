@@ -82,6 +82,10 @@ const CASES: Readonly<Record<string, readonly [unknown, readonly string[]]>> = {
     { ...CLUSTER, name: 'a', metadata: { filterMetadata: { '': {} } } },
     ['metadata.filterMetadata.: has a key that must not be empty'],
   ],
+  'values of maps': [
+    { ...type('xds.data.orca.v3.OrcaLoadReport'), utilization: { a: 1, b: 2 } },
+    ['utilization.b: must be at least 0 and at most 1'],
+  ],
   'how many a map has': [
     {
       ...type('xds.type.matcher.v3.Matcher'),
