@@ -60,7 +60,7 @@ function rangeCheck(rules: RuleSet, { read, show }: Scale): Check | undefined {
   const bounds = [...lower, ...upper];
   if (bounds.length === 0) return undefined;
   // A range whose ends are the wrong way round is what the value has to be outside of.
-  const inverted = lower.some(({ limit }) => upper.some((other) => limit > other.limit));
+  const inverted = lower.some(({ limit }) => upper.some((other) => limit >= other.limit));
   const isInside = (value: Ordered) => (inverted ? bounds.some(({ holds }) => holds(value)) : bounds.every(({ holds }) => holds(value)));
   return demand(
     (value) => {
