@@ -7,11 +7,12 @@ import { TypedExtensionConfigSchema } from '@sluice/envoy-protos/envoy/config/co
 import { FilterSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
+import { Random } from '../../kube/fuzz/random.ts';
 import { type Path, stepsOf } from '../messages/path.ts';
-import { definingField, referringFields } from './naming-fields.ts';
+import { RandomMessages } from '../messages/testing/random-message.ts';
+import { referringFields } from './naming-fields.ts';
 import { referencesIn, rewriteReferences } from './references.ts';
 import { MEANINGS } from './table.ts';
-import { type Randomness, randomMessage, seeded } from './testing/random-message.ts';
 import { renameJson, type Written } from './testing/rename-json.ts';
 
 const registry = envoyRegistry();
@@ -19,35 +20,24 @@ const messages = [...registry].filter((type): type is DescMessage => type.kind =
 const naming = messages.filter((message) => referringFields(message).length > 0);
 const seed = Number(process.env['SLUICE_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 
-const DEPTH = 4;
 const TRIES = 500;
-const STRINGS = ['web', 'default/web:80', '', 'type', 'x.y', '0'];
-
-function randomness(below: Randomness['below']): Randomness {
-  return { below, strings: STRINGS, packable: naming, always: ({ parent, name }) => isNaming(parent, name) && below(8) > 0 };
-}
-
-function isNaming(parent: DescMessage, name: string): boolean {
-  const { length } = referringFields(parent).filter(({ field, onlyWith }) => field.name === name || onlyWith?.name === name);
-  return length > 0 || definingField(parent)?.field.name === name;
-}
 
 const renamed = ({ to, name }: { readonly to: string; readonly name: string }) => `renamed ${to} ${name}`;
 
 test(`references of messages of every type become what they should, and nothing else does, seed ${seed}`, { timeout: 120_000 }, () => {
-  const below = seeded(seed);
-  for (const desc of messages) assertRewritten(randomMessage(desc, DEPTH, randomness(below)));
+  const random = randomMessages(seed);
+  for (const desc of messages) assertRewritten(random(desc));
 });
 
 test(`every reference is rewritten, by itself and in an Any within an Any, seed ${seed}`, { timeout: 120_000 }, () => {
-  const below = seeded(seed + 1);
+  const random = randomMessages(seed + 1);
   for (const [name, { kind }] of MEANINGS) {
     if (kind !== 'reference') continue;
     const desc = registry.getMessage(name.slice(0, name.lastIndexOf('.')));
     if (!desc) throw new Error(`no message has ${name}`);
     assert.ok(
       Array.from({ length: TRIES }).some(() => {
-        const message = randomMessage(desc, DEPTH, randomness(below));
+        const message = random(desc);
         const listener = inListener(message);
         return assertRewritten(listener).has(name) && assertRewritten(message).has(name);
       }),
@@ -57,9 +47,9 @@ test(`every reference is rewritten, by itself and in an Any within an Any, seed 
 });
 
 test(`references are found with the paths that JSON has them at, and looking changes nothing, seed ${seed}`, { timeout: 120_000 }, () => {
-  const below = seeded(seed + 2);
-  for (const desc of naming) {
-    const message = randomMessage(desc, DEPTH, randomness(below));
+  const random = randomMessages(seed + 2);
+  for (const desc of naming.flatMap((each) => [each, each, each, each])) {
+    const message = random(desc);
     const before = toBinary(desc, message.message);
     const written: Written[] = [];
     renameJson(desc, toJson(desc, message.message, { registry }), registry, (reference) => {
@@ -76,9 +66,9 @@ test(`references are found with the paths that JSON has them at, and looking cha
 });
 
 test('an unchanged name is no change, whatever message it stands in', { timeout: 120_000 }, () => {
-  const below = seeded(seed + 3);
+  const random = randomMessages(seed + 3);
   for (const desc of naming) {
-    const message = randomMessage(desc, DEPTH, randomness(below));
+    const message = random(desc);
     assert.equal(
       rewriteReferences(message, registry, ({ name }) => name),
       false,
@@ -86,6 +76,11 @@ test('an unchanged name is no change, whatever message it stands in', { timeout:
     );
   }
 });
+
+function randomMessages(seedOfThem: number): (desc: DescMessage) => ReflectMessage {
+  const random = new RandomMessages(registry, new Random(seedOfThem));
+  return (desc) => reflect(desc, random.of(desc));
+}
 
 /** @returns the fields that were renamed */
 function assertRewritten(message: ReflectMessage): ReadonlySet<string> {
