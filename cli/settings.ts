@@ -7,6 +7,31 @@ import { CliError } from './cli-error.ts';
  */
 export async function requireSettings(file: string | undefined): Promise<Settings> {
   const result = await loadSettings(file);
-  if ('settings' in result) return result.settings;
-  throw new CliError('usage', ['the settings file is not valid', ...result.problems.map(formatSettingsProblem)].join('\n  '));
+  if ('settings' in result) {
+    await requirePrivileges(result.settings.envoyConfig.allow, file ?? '');
+    return result.settings;
+  }
+  throw invalid(result.problems.map(formatSettingsProblem));
+}
+
+const USELESS = {
+  unknown: 'is no message of Envoy, nor a field of one',
+  never: 'is what no CiliumEnvoyConfig may use',
+} as const;
+
+/** What lets in nothing was meant to let in something else; but for what an older Envoy had no room for otherwise. */
+async function requirePrivileges(list: readonly string[], file: string): Promise<void> {
+  if (list.length === 0) return;
+  const [{ uselessPrivileges }, { envoyRegistry }] = await Promise.all([
+    import('../envoy-config/privileges/useless-privileges.ts'),
+    import('@sluice/envoy-protos/registry.js'),
+  ]);
+  const problems = uselessPrivileges(list, envoyRegistry()).flatMap(({ name, problem }) =>
+    problem === 'harmless' ? [] : [`${file} envoyConfig.allow: ${JSON.stringify(name)} ${USELESS[problem]}`],
+  );
+  if (problems.length > 0) throw invalid(problems);
+}
+
+function invalid(problems: readonly string[]): CliError {
+  return new CliError('usage', ['the settings file is not valid', ...problems].join('\n  '));
 }

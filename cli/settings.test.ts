@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { TemporaryFolder } from '../testkit/temporary-folder.ts';
+import { CliError } from './cli-error.ts';
+import { requireSettings } from './settings.ts';
+
+const LUA = 'envoy.extensions.filters.http.lua.v3.Lua';
+
+async function settingsOf(allow: readonly string[]) {
+  using folder = new TemporaryFolder();
+  const file = folder.join('sluice.yaml');
+  writeFileSync(file, JSON.stringify({ envoyConfig: { allow } }));
+  return await requireSettings(file);
+}
+
+test('what CiliumEnvoyConfigs may use are names that Envoy knows', async () => {
+  const allow = [LUA, 'envoy.config.listener.v3.Listener.address', 'envoy.extensions.filters.http.router.v3.Router'];
+  const settings = await settingsOf(allow);
+  assert.deepEqual(settings.envoyConfig.allow, allow);
+});
+
+for (const [name, message] of [
+  ['envoy.extensions.filters.http.lua.v3.Lau', /is no message of Envoy, nor a field of one/],
+  ['envoy.config.listener.v3.Listener.adress', /is no message of Envoy, nor a field of one/],
+  ['envoy.config.core.v3.SocketOption', /is what no CiliumEnvoyConfig may use/],
+] as const) {
+  test(`${name} is not`, async () => {
+    await assert.rejects(settingsOf([LUA, name]), (error) => error instanceof CliError && message.test(error.message));
+  });
+}
