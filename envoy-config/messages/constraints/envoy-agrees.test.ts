@@ -224,7 +224,21 @@ let files = 0;
 async function envoyObjection(bootstrap: Json): Promise<string> {
   const file = folder.join(`${files++}.json`);
   writeFileSync(file, JSON.stringify(bootstrap));
-  const args = ['--mode', 'validate', '-c', file, '-l', 'error', '--disable-hot-restart', '--concurrency', '1'];
+  const args = [
+    '--mode',
+    'validate',
+    '-c',
+    file,
+    '-l',
+    'error',
+    '--disable-hot-restart',
+    '--concurrency',
+    '1',
+    '--service-node',
+    'n',
+    '--service-cluster',
+    'c',
+  ];
   try {
     await promisify(execFile)(envoyBinary(), args);
     return '';
@@ -257,6 +271,19 @@ describe('Envoy agrees', { ...needs('envoy'), timeout: 300_000 }, () => {
         assert.notDeepEqual(ourObjections(bootstrap), [], shown(bootstrap));
         assert.match(await envoyObjection(bootstrap), /Proto constraint validation failed/, shown(bootstrap));
       }
+    });
+  }
+
+  const withdrawn = {
+    field: host({
+      rate_limits: [{ actions: [{ dynamic_metadata: { descriptor_key: 'a', metadata_key: { key: 'a', path: [{ key: 'b' }] } } }] }],
+    }),
+    value: http({ route_config: null, rds: { route_config_name: 'r', config_source: { api_config_source: {} } } }),
+  };
+  for (const [what, bootstrap] of Object.entries(withdrawn)) {
+    it(`that it no longer takes a ${what}`, async () => {
+      assert.match(ourObjections(bootstrap).join(), /no longer take/);
+      assert.match(await envoyObjection(bootstrap), /deprecated/);
     });
   }
 });

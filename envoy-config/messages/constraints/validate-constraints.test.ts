@@ -114,6 +114,18 @@ const CASES: Readonly<Record<string, readonly [unknown, readonly string[]]>> = {
       'filterChains.0.filters.0.typedConfig: must have one of rds, routeConfig, scopedRoutes',
     ],
   ],
+  'a field that Envoy no longer takes': [
+    {
+      ...type('envoy.config.route.v3.RateLimit'),
+      actions: [{ dynamicMetadata: { descriptorKey: 'a', metadataKey: { key: 'a', path: [{ key: 'b' }] } } }, { remoteAddress: {} }],
+    },
+    ['actions.0.dynamicMetadata: is no longer taken by Envoy'],
+  ],
+  'a value of an enum that Envoy no longer takes, which nobody wrote': [
+    { ...type('envoy.config.core.v3.ConfigSource'), apiConfigSource: {} },
+    ['apiConfigSource.apiType: must not be DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE, which Envoy no longer takes'],
+  ],
+  'another value of it': [{ ...type('envoy.config.core.v3.ConfigSource'), apiConfigSource: { apiType: 'GRPC' } }, []],
   'a message whose constraints are skipped': [{ ...type('envoy.config.core.v3.KeyValueAppend'), entry: { key: '' } }, []],
   'the same message elsewhere': [{ ...type('envoy.config.core.v3.KeyValue'), key: '' }, ['key: must not be empty']],
 };

@@ -12,9 +12,11 @@ import { disabled, ignored, required } from '@sluice/envoy-protos/validate/valid
 import { walkMessage } from '../walk-message.ts';
 import { ConstraintError } from './constraint-error.ts';
 import { fieldConstraints, type MessageCheck, type Report } from './field-checks.ts';
+import { withdrawnCheck } from './withdrawn.ts';
 
 /**
- * Checks a message, and all that is in it and in its Anys, against the constraints in Envoy's own descriptors, as Envoy does with what it gets.
+ * Checks a message, and all that is in it and in its Anys, against the constraints in Envoy's own descriptors, as Envoy does with what it gets;
+ * so are messages that Envoy happens not to check, as of some load balancing policies.
  * @param report is called for each constraint that does not hold, with the path of the field
  * @see https://github.com/bufbuild/protoc-gen-validate
  */
@@ -47,7 +49,8 @@ export function constraintsOf(schema: DescMessage): MessageConstraints {
     throw new ConstraintError(`${schema.typeName}: has no constraints on purpose`);
   }
   const fields = schema.fields.map((field) => ({ field, ...fieldConstraints(field) }));
-  const checks = [...fields.map(({ check }) => check), ...schema.oneofs.map(oneofCheck)].filter((check) => check !== undefined);
+  const all = [...fields.map(({ check }) => check), ...schema.fields.map(withdrawnCheck), ...schema.oneofs.map(oneofCheck)];
+  const checks = all.filter((check) => check !== undefined);
   const constraints = { checks, skippedFields: fields.filter(({ skipped }) => skipped).map(({ field }) => field) };
   constraintsByMessage.set(schema, constraints);
   return constraints;
