@@ -2,9 +2,14 @@ import { type DescField, ScalarType, toJson } from '@bufbuild/protobuf';
 import { isReflectMessage, type ReflectMessage } from '@bufbuild/protobuf/reflect';
 import { below, type Path } from '../../messages/path.ts';
 import { type PrivilegedUse, useOf } from '../privileged-use.ts';
-import { FIELDS } from '../tables.ts';
+import { EXTENSIONS, FIELDS } from '../tables.ts';
 
-const ENVIRONMENT = 'envoy.config.core.v3.DataSource.environment_variable';
+/** What a format may ask of Envoy that is the node's, and what lets in the same said otherwise. */
+const OPERATORS = {
+  '%ENVIRONMENT(': 'envoy.config.core.v3.DataSource.environment_variable',
+  '%FILE_CONTENT(': 'envoy.extensions.formatter.file_content.v3.FileContent',
+};
+
 /** Messages that JSON has as a value without fields: what is in them is looked at where they stand. */
 const PLAIN = new Set(['google.protobuf.Struct', 'google.protobuf.Value', 'google.protobuf.ListValue', 'google.protobuf.StringValue']);
 
@@ -23,8 +28,10 @@ export function usesOfText(message: ReflectMessage, field: DescField, path: Path
   const texts = textsOf(message, field);
   const at = below(path, field.jsonName);
   const uses: PrivilegedUse[] = [];
-  const environment = FIELDS.get(ENVIRONMENT);
-  if (environment && texts.some((text) => text.includes('%ENVIRONMENT('))) uses.push(useOf(ENVIRONMENT, environment, at));
+  for (const [operator, what] of Object.entries(OPERATORS)) {
+    const privilege = FIELDS.get(what) ?? EXTENSIONS.get(what);
+    if (privilege && texts.some((text) => text.includes(operator))) uses.push(useOf(what, privilege, at));
+  }
   if (texts.includes('sluice.slot')) uses.push(useOf(`${message.desc.typeName}.${field.name}`, OWN, at));
   return uses;
 }

@@ -173,6 +173,12 @@ export const TRIES: readonly (readonly [string, Kind, JsonObject, string])[] = [
     },
     'envoy.config.core.v3.DataSource.environment_variable @ accessLog.0.typedConfig.logFormat.jsonFormat',
   ],
+  [
+    'a file by a format',
+    'routes',
+    { requestHeadersToAdd: [{ header: { key: 'a', value: '%FILE_CONTENT(/etc/shadow)%' } }] },
+    'envoy.extensions.formatter.file_content.v3.FileContent @ requestHeadersToAdd.0.header.value',
+  ],
   // Other sources of configuration.
   [
     'a source that is a file',
