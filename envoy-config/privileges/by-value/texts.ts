@@ -1,13 +1,13 @@
-import { type DescField, ScalarType, toJson } from '@bufbuild/protobuf';
+import { type DescField, type JsonValue, ScalarType, toJson } from '@bufbuild/protobuf';
 import { isReflectMessage, type ReflectMessage } from '@bufbuild/protobuf/reflect';
 import { below, type Path } from '../../messages/path.ts';
 import { type PrivilegedUse, useOf } from '../privileged-use.ts';
 import { EXTENSIONS, FIELDS } from '../tables.ts';
 
-/** What a format may ask of Envoy that is the node's, and what lets in the same said otherwise. */
+/** Operators of formats by which Envoy tells what is the node's, and what lets in the same said otherwise. */
 const OPERATORS = {
-  '%ENVIRONMENT(': 'envoy.config.core.v3.DataSource.environment_variable',
-  '%FILE_CONTENT(': 'envoy.extensions.formatter.file_content.v3.FileContent',
+  ENVIRONMENT: 'envoy.config.core.v3.DataSource.environment_variable',
+  FILE_CONTENT: 'envoy.extensions.formatter.file_content.v3.FileContent',
 };
 
 /** Messages that JSON has as a value without fields: what is in them is looked at where they stand. */
@@ -30,23 +30,33 @@ export function usesOfText(message: ReflectMessage, field: DescField, path: Path
   const uses: PrivilegedUse[] = [];
   for (const [operator, what] of Object.entries(OPERATORS)) {
     const privilege = FIELDS.get(what) ?? EXTENSIONS.get(what);
-    if (privilege && texts.some((text) => text.includes(operator))) uses.push(useOf(what, privilege, at));
+    if (privilege && texts.some((text) => asksFor(text, operator))) uses.push(useOf(what, privilege, at));
   }
   if (texts.includes('sluice.slot')) uses.push(useOf(`${message.desc.typeName}.${field.name}`, OWN, at));
   return uses;
+}
+
+/** `%COALESCE(…)%` holds other operators in JSON, where letters may be written as their numbers. */
+function asksFor(text: string, operator: string): boolean {
+  return text.includes(`%${operator}(`) || (text.includes('%COALESCE(') && (text.includes(operator) || text.includes('\\u')));
 }
 
 /** The namespace by which filters of a slot tell each other what they found out about a request. */
 const OWN = { why: 'the filters by which policies are enforced tell each other by this name', never: true } as const;
 
 function textsOf(message: ReflectMessage, field: DescField): readonly string[] {
-  if (field.fieldKind === 'list') return [...message.get(field)].map(textOf);
-  if (field.fieldKind === 'map') return [...message.get(field).values()].map(textOf);
-  return [textOf(message.get(field))];
+  if (field.fieldKind === 'list') return [...message.get(field)].flatMap(textsIn);
+  if (field.fieldKind === 'map') return [...message.get(field).values()].flatMap(textsIn);
+  return textsIn(message.get(field));
 }
 
-function textOf(value: unknown): string {
-  if (isReflectMessage(value)) return JSON.stringify(toJson(value.desc, value.message));
-  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
-  return typeof value === 'string' ? value : '';
+function textsIn(value: unknown): readonly string[] {
+  if (typeof value === 'string') return [value];
+  if (value instanceof Uint8Array) return [Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1')];
+  return isReflectMessage(value) ? stringsIn(toJson(value.desc, value.message)) : [];
+}
+
+function stringsIn(json: JsonValue): readonly string[] {
+  if (typeof json === 'string') return [json];
+  return typeof json === 'object' && json !== null ? Object.values(json).flatMap(stringsIn) : [];
 }

@@ -5,8 +5,10 @@ import { type Listener, ListenerSchema } from '@sluice/envoy-protos/envoy/config
 import { RouteAction_UpgradeConfigSchema } from '@sluice/envoy-protos/envoy/config/route/v3/route_components_pb.js';
 import { FilterStateValueSchema } from '@sluice/envoy-protos/envoy/extensions/filters/common/set_filter_state/v3/value_pb.js';
 import { HttpConnectionManager_UpgradeConfigSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { CertificateValidationContextSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { below, type Path } from '../../messages/path.ts';
 import type { PrivilegedUse } from '../privileged-use.ts';
+import { usesOfValidation } from './certificate-validator.ts';
 import { usesOfCluster, usesOfClusterType } from './cluster-type.ts';
 import { usesOfEndpoint } from './endpoint-address.ts';
 import { usesOfFilterState } from './filter-state-key.ts';
@@ -16,6 +18,7 @@ import { usesOfUpgrade } from './upgrade-type.ts';
 type Look = (message: Message, path: Path) => readonly PrivilegedUse[];
 
 const LOOKS: ReadonlyMap<string, Look> = new Map([
+  look(CertificateValidationContextSchema, usesOfValidation),
   look(ClusterSchema, usesOfCluster),
   look(Cluster_CustomClusterTypeSchema, usesOfClusterType),
   look(EndpointSchema, usesOfEndpoint),

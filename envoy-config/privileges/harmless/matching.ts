@@ -64,10 +64,12 @@ export const HARMLESS_MATCHING: readonly HarmlessGroup[] = [
   {
     why: 'names or rewrites what a matcher or route decides',
     messages: [
+      'envoy.config.core.v3.SubstitutionFormatString',
       'envoy.config.rbac.v3.Action',
       'envoy.config.route.v3.RetryPolicy',
       'envoy.config.route.v3.Route',
       'envoy.config.route.v3.RouteList',
+      'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig',
       'envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig',
       'envoy.extensions.internal_redirect.filter_state.v3.FilterStateConfig',
       'envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig',
@@ -83,7 +85,6 @@ export const HARMLESS_MATCHING: readonly HarmlessGroup[] = [
       'google.protobuf.BytesValue',
       'google.protobuf.DoubleValue',
       'google.protobuf.Duration',
-      'google.protobuf.Empty',
       'google.protobuf.FloatValue',
       'google.protobuf.Int32Value',
       'google.protobuf.Int64Value',

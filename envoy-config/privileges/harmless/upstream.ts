@@ -55,7 +55,13 @@ export const HARMLESS_UPSTREAM: readonly HarmlessGroup[] = [
   },
   {
     why: 'asks a cluster’s own endpoints for their health, by connections of the cluster',
-    messages: ['envoy.extensions.health_checkers.redis.v3.Redis', 'envoy.extensions.health_checkers.thrift.v3.Thrift'],
+    messages: [
+      'envoy.config.core.v3.HealthCheck.GrpcHealthCheck',
+      'envoy.config.core.v3.HealthCheck.HttpHealthCheck',
+      'envoy.config.core.v3.HealthCheck.TcpHealthCheck',
+      'envoy.extensions.health_checkers.redis.v3.Redis',
+      'envoy.extensions.health_checkers.thrift.v3.Thrift',
+    ],
   },
   {
     why: 'is read by whoever chooses an endpoint, or sent to it',

@@ -121,6 +121,8 @@ export const PRIVILEGED_EXTENSIONS: readonly PrivilegedGroup[] = [
       'envoy.extensions.network.socket_interface.sockmap.v3.Sockmap',
       'envoy.extensions.network.socket_interface.v3.DefaultSocketInterface',
       'envoy.extensions.upstreams.http.reverse_tunnel.v3.ReverseTunnelUpstreamCodecOptions',
+      // What the filter of clusters for reverse tunnels has for its config.
+      'google.protobuf.Empty',
     ],
   },
   {

@@ -9,8 +9,11 @@ export const PRIVILEGED_VALUES: readonly PrivilegedGroup[] = [
   },
   { why: 'it is a port of every node', names: ['envoy.config.listener.v3.Listener.address'] },
   {
-    why: 'Envoy goes by this name where it does not know the type of the config, and it is not that of a harmless cluster',
-    names: ['envoy.config.cluster.v3.Cluster.CustomClusterType.name'],
+    why: 'Envoy goes by its name, without regard to the type of a config or where there is none, and the name is not that of a harmless one',
+    names: [
+      'envoy.config.cluster.v3.Cluster.CustomClusterType.name',
+      'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.custom_validator_config',
+    ],
   },
   {
     why: 'what goes through it is no longer HTTP, so that no rule sees it',

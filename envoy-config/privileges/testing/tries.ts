@@ -174,6 +174,28 @@ export const TRIES: readonly (readonly [string, Kind, JsonObject, string])[] = [
     'envoy.config.core.v3.DataSource.environment_variable @ accessLog.0.typedConfig.logFormat.jsonFormat',
   ],
   [
+    'the environment by a format in a format',
+    'routes',
+    { requestHeadersToAdd: [{ header: { key: 'a', value: '%COALESCE({"operators":[{"command":"ENVIRONMENT","param":"A"}]})%' } }] },
+    'envoy.config.core.v3.DataSource.environment_variable @ requestHeadersToAdd.0.header.value',
+  ],
+  [
+    'the filter of reverse tunnels',
+    'cluster',
+    { filters: [named('google.protobuf.Empty')] },
+    'google.protobuf.Empty @ filters.0.typedConfig',
+  ],
+  [
+    'a validator by name',
+    'secret',
+    {
+      validationContext: {
+        customValidatorConfig: { name: 'envoy.tls.cert_validator.dynamic_modules', typedConfig: any('e.filters.http.cors.v3.Cors') },
+      },
+    },
+    'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.custom_validator_config @ validationContext.customValidatorConfig',
+  ],
+  [
     'a file by a format',
     'routes',
     { requestHeadersToAdd: [{ header: { key: 'a', value: '%FILE_CONTENT(/etc/shadow)%' } }] },
@@ -264,7 +286,7 @@ export const TRIES: readonly (readonly [string, Kind, JsonObject, string])[] = [
   [
     'wherever the client wanted, behind another type',
     'cluster',
-    { clusterType: { name: 'envoy.cluster.original_dst', typedConfig: any('google.protobuf.Empty') } },
+    { clusterType: { name: 'envoy.cluster.original_dst', typedConfig: any('e.filters.http.cors.v3.Cors') } },
     'envoy.config.cluster.v3.Cluster.CustomClusterType.name @ clusterType.name',
   ],
   [
@@ -424,6 +446,23 @@ export const ORDINARY: readonly (readonly [string, Kind, JsonObject])[] = [
     withHttp({}, named('e.filters.http.set_filter_state.v3.Config', setting('envoy.network.upstream_server_name'))),
   ],
   ['the environment in other words', 'routes', { responseHeadersToAdd: [{ header: { key: 'a', value: 'ENVIRONMENT(A) %START_TIME%' } }] }],
+  [
+    'a choice of operators',
+    'routes',
+    { requestHeadersToAdd: [{ header: { key: 'a', value: '%COALESCE({"operators":["START_TIME"]})%' } }] },
+  ],
+  [
+    'SPIFFE',
+    'secret',
+    {
+      validationContext: {
+        customValidatorConfig: {
+          name: 'envoy.tls.cert_validator.spiffe',
+          typedConfig: any('e.transport_sockets.tls.v3.SPIFFECertValidatorConfig'),
+        },
+      },
+    },
+  ],
   ['metadata', 'routes', { metadata: { filterMetadata: { 'envoy.lb': { a: '1' } } } }],
   [
     'retries',
