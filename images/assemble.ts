@@ -12,6 +12,7 @@ const SOURCES = [
     'cli',
     'collection',
     'controller',
+    'envoy-config',
     'ingress-controller',
     'kube',
     'l7-filters',
