@@ -1,6 +1,7 @@
 import type { LabelSelectorSpec } from '../kube/index.ts';
 import type { FieldPath, FieldRef, ObjectRef } from '../model/index.ts';
 import type { Resource } from '../xds-server/serve/resource.ts';
+import type { SecretKind } from './secret-kind.ts';
 
 /** What a CiliumEnvoyConfig, or one of no namespace, comes to. */
 export interface EnvoyConfig {
@@ -9,7 +10,7 @@ export interface EnvoyConfig {
   readonly resources: readonly ConfigResource[];
   /** Endpoints of Services that its clusters ask for, sorted by name. */
   readonly endpointSets: readonly ServiceEndpoints[];
-  /** Secrets of Kubernetes that its resources name, sorted by name. */
+  /** Secrets of Kubernetes that its resources name, each once for what it is used for, sorted by name. */
   readonly secrets: readonly KubernetesSecret[];
   /** In the order of the object. */
   readonly services: readonly TakenService[];
@@ -38,7 +39,8 @@ export interface ServiceEndpoints {
 export interface KubernetesSecret {
   readonly namespace: string;
   readonly name: string;
-  /** Where it is named first. */
+  readonly kind: SecretKind;
+  /** Where it is named first for that. */
   readonly source: FieldRef;
 }
 

@@ -1,4 +1,5 @@
 export { DIAGNOSTIC_CODES as ENVOY_CONFIG_CODES, diagnose as diagnoseEnvoyConfig } from './codes.ts';
 export type { ConfigResource, EnvoyConfig, ServiceEndpoints, TakenService } from './envoy-config.ts';
 export { type EnvoyConfigOptions, type EnvoyConfigReading, readEnvoyConfig } from './read-envoy-config.ts';
+export { type SecretKind, TELL_SECRET } from './secret-kind.ts';
 export { portsOf } from './service-endpoints.ts';

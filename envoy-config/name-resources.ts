@@ -3,13 +3,15 @@ import type { ObjectRef } from '../model/index.ts';
 import type { ResourceName } from '../xds-server/serve/resource.ts';
 import { mayRequire } from '../xds-server/serve/types.ts';
 import type { KubernetesSecret, ServiceEndpoints } from './envoy-config.ts';
-import { below } from './messages/path.ts';
+import { below, type Path } from './messages/path.ts';
 import type { ReadResource } from './read-resource.ts';
 import type { ResourceKind } from './references/meaning.ts';
 import { qualifyMessage } from './references/qualify-message.ts';
-import { type Reference, referencesIn } from './references/references.ts';
+import { qualifyDefinition, qualifyReference } from './references/qualify-names.ts';
+import { referencesIn } from './references/references.ts';
 import type { Report } from './report.ts';
 import { isResourceKind, NAMED_BY, nameOf, typeUrlOfKind } from './resource-kinds.ts';
+import { secretKindOf, TELL_SECRET, wantedSecretKind } from './secret-kind.ts';
 import { type Backend, serviceEndpoints } from './service-endpoints.ts';
 
 /** A resource under the name by which Envoy knows it, as are all that it names. */
@@ -24,7 +26,7 @@ export interface NamedResources {
   readonly resources: readonly NamedResource[];
   /** Endpoints of Services that clusters name, each once, sorted. */
   readonly endpointSets: readonly ServiceEndpoints[];
-  /** Secrets of Kubernetes that are named, each once, sorted. */
+  /** Secrets of Kubernetes that are named, each once for what it is used for, sorted. */
   readonly secrets: readonly KubernetesSecret[];
 }
 
@@ -47,12 +49,20 @@ export function nameResources(resources: readonly ReadResource[], options: Namin
   };
 }
 
+interface ResourceReference {
+  readonly to: ResourceKind;
+  /** Full. */
+  readonly name: string;
+  readonly path: Path;
+}
+
 /** The names of one config while its resources get theirs. */
 class Naming {
   readonly #owner: ObjectRef;
   readonly #options: NamingOptions;
   readonly #report: Report;
-  readonly #defined = new Set<string>();
+  /** With what is known of it; a name that is not the config's to use stays as it was written. */
+  readonly #defined = new Map<string, ReadResource>();
   readonly endpointSets = new Map<string, ServiceEndpoints>();
   readonly secrets = new Map<string, KubernetesSecret>();
 
@@ -63,32 +73,41 @@ class Naming {
   }
 
   /** Renames it and all that it names. */
-  define({ kind, name, message, pathOf }: ReadResource): void {
+  define(resource: ReadResource): void {
+    const { kind, name, message, pathOf } = resource;
     const path = pathOf(below(undefined, NAMED_BY[kind].field));
     if (name === '') this.#report.add(path, 'InvalidEnvoyConfig', 'is missing, and a resource needs a name');
     for (const finding of qualifyMessage(message, this.#options.registry, this.#owner)) {
       this.#report.add(pathOf(finding.path.reduce(below, undefined)), 'NotOfNamespace', finding.message);
     }
-    const key = keyOf(kind, nameOf(message.message));
+    const qualified = qualifyDefinition(this.#owner, kind, name);
+    const key = keyOf(kind, qualified.kind === 'name' ? qualified.name : name);
     if (this.#defined.has(key))
       this.#report.add(path, 'InvalidEnvoyConfig', `is ${JSON.stringify(name)}, as another ${kind} of the object is called`);
-    this.#defined.add(key);
+    this.#defined.set(key, resource);
   }
 
   /** @returns what Envoy has to have for it */
   resolve(read: ReadResource): readonly ResourceName[] {
     const required = new Map<string, ResourceName>();
-    for (const reference of referencesIn(read.message, this.#options.registry)) {
-      const { to, name } = reference;
+    for (const { to, name: written, path } of referencesIn(read.message, this.#options.registry)) {
       if (!isResourceKind(to)) continue;
-      if (!this.#isThere(to, reference, read)) this.#tell(to, reference, read);
+      // Where one name of a message is not to be used, its others are not full yet.
+      const qualified = qualifyReference(this.#owner, to, written);
+      if (qualified.kind === 'refused') continue;
+      const { name } = qualified;
+      if (!this.#isThere({ to, name, path }, read)) this.#tell({ to, name, path }, read);
       else if (mayRequire(typeUrlOfKind(read.kind), typeUrlOfKind(to))) required.set(keyOf(to, name), { typeUrl: typeUrlOfKind(to), name });
     }
     return sorted(required);
   }
 
-  #isThere(to: ResourceKind, { name, path }: Reference, { pathOf }: ReadResource): boolean {
-    if (this.#defined.has(keyOf(to, name))) return true;
+  #isThere({ to, name, path }: ResourceReference, { pathOf }: ReadResource): boolean {
+    const own = this.#defined.get(keyOf(to, name));
+    if (own) {
+      if (to === 'secret') this.#checkSecret(own, path, pathOf);
+      return true;
+    }
     if (to === 'endpoints') {
       const found = serviceEndpoints(name, this.#options.backends, this.#owner);
       if (found) this.endpointSets.set(name, found);
@@ -96,11 +115,21 @@ class Naming {
     }
     const [namespace = '', secret = '', ...rest] = name.split('/');
     if (to !== 'secret' || namespace === '' || secret === '' || rest.length > 0) return false;
-    if (!this.secrets.has(name)) this.secrets.set(name, { namespace, name: secret, source: { object: this.#owner, path: pathOf(path) } });
+    const kind = wantedSecretKind(path);
+    const key = `${name} ${kind}`;
+    if (!this.secrets.has(key))
+      this.secrets.set(key, { namespace, name: secret, kind, source: { object: this.#owner, path: pathOf(path) } });
     return true;
   }
 
-  #tell(to: ResourceKind, { name, path }: Reference, { pathOf }: ReadResource): void {
+  #checkSecret({ name, message }: ReadResource, path: Path, pathOf: ReadResource['pathOf']): void {
+    const [wanted, found] = [wantedSecretKind(path), secretKindOf(message.message)];
+    if (found === undefined || found === wanted) return;
+    const problem = `names the secret ${JSON.stringify(name)}, which holds ${TELL_SECRET[found]}; here it has to hold ${TELL_SECRET[wanted]}`;
+    this.#report.add(pathOf(path), 'InvalidEnvoyConfig', problem);
+  }
+
+  #tell({ to, name, path }: ResourceReference, { pathOf }: ReadResource): void {
     if (!this.#options.isWhole) return;
     const own = `${this.#owner.namespace}/${this.#owner.name}/`;
     const written = JSON.stringify(name.startsWith(own) ? name.slice(own.length) : name);

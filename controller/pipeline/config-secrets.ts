@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { Collection, Graph } from '../../collection/index.ts';
+import type { SecretKind } from '../../envoy-config/index.ts';
 import { ingestCertificate } from '../../ingress-controller/index.ts';
 import type { Secret } from '../../kube/index.ts';
 import type { Resource } from '../../xds-server/serve/resource.ts';
@@ -8,7 +9,7 @@ import type { EnvoyConfigVerdict } from './envoy-configs-in-force.ts';
 import { type Inputs, inputKey, NOW } from './inputs.ts';
 
 /** What a Secret is worth to configs. */
-export type ConfigSecret = { readonly resource: Resource } | { readonly problem: string };
+export type ConfigSecret = { readonly resource: Resource; readonly kind: SecretKind } | { readonly problem: string };
 
 /** Secrets that configs name, by `namespace/name`, whether or not they are there. */
 export interface ConfigSecretStages {
@@ -38,7 +39,7 @@ function judgeSecret(secret: Secret, asOf: Date): ConfigSecret {
   const { data, metadata } = secret;
   if (data['tls.crt'] || data['tls.key']) {
     const state = ingestCertificate(secret, asOf);
-    if (state.state === 'usable') return { resource: translateCertificate(state.certificate) };
+    if (state.state === 'usable') return { resource: translateCertificate(state.certificate), kind: 'tlsCertificate' };
     return { problem: state.diagnostics.map(({ message }) => message).join('; ') };
   }
   const authorities = data['ca.crt'];
@@ -46,7 +47,7 @@ function judgeSecret(secret: Secret, asOf: Date): ConfigSecret {
   const pems = readAuthorities(authorities.reveal());
   return pems === undefined
     ? { problem: 'ca.crt has no certificate in PEM that can be read' }
-    : { resource: translateAuthorities(inputKey(metadata), pems) };
+    : { resource: translateAuthorities(inputKey(metadata), pems), kind: 'validationContext' };
 }
 
 /** Written anew, so that nothing else that stood there goes further. */

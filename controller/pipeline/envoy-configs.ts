@@ -1,5 +1,13 @@
 import type { Collection, Graph } from '../../collection/index.ts';
-import { type ConfigResource, diagnoseEnvoyConfig, type EnvoyConfig, portsOf, type ServiceEndpoints } from '../../envoy-config/index.ts';
+import {
+  type ConfigResource,
+  diagnoseEnvoyConfig,
+  type EnvoyConfig,
+  portsOf,
+  type SecretKind,
+  type ServiceEndpoints,
+  TELL_SECRET,
+} from '../../envoy-config/index.ts';
 import { type EndpointsResult, ingestEndpoints } from '../../ingress-controller/index.ts';
 import type { EndpointSlice, Service } from '../../kube/index.ts';
 import type { Diagnostic, Endpoint } from '../../model/index.ts';
@@ -63,11 +71,18 @@ export function buildEnvoyConfigs(
     const key = inputKey({ namespace: first.namespace, name: first.service });
     return gatherSet(users, read(inputs.services, key), read(slicesOfServices, key) ?? []);
   });
+  // Only what is served leaves the controller.
+  const secretUses = graph.group('secret uses of configs', standing, ({ config }) =>
+    (config?.secrets ?? []).map((secret): [string, true] => [inputKey(secret), true]),
+  );
   const ofSets = graph.derive('diagnostics of endpoint sets', sets, ({ diagnostics }) => diagnostics);
   const ofNames = graph.derive('diagnostics of names', standing, ({ diagnostics }) => diagnostics);
   return {
     resources: graph.derive('config resources', resources, ([resource]) => resource),
-    secrets: graph.derive('secret resources of configs', secrets, (secret) => ('resource' in secret ? secret.resource : undefined)),
+    secrets: graph.derive('secret resources of configs', secretUses, (_uses, name, read) => {
+      const secret = read(secrets, name);
+      return secret && 'resource' in secret ? secret.resource : undefined;
+    }),
     secretReferences: references,
     endpoints: graph.derive('endpoints of configs', sets, ({ endpoints }) => translateEndpoints(endpoints)),
     diagnostics: graph.union('diagnostics of configs', ofNames, ofSets),
@@ -103,12 +118,18 @@ function takenNames({ resources }: EnvoyConfig, key: string, { claimsOf }: Surro
 }
 
 function unusableSecrets({ secrets }: EnvoyConfig, { secretOf }: Surroundings): readonly Diagnostic[] {
-  return secrets.flatMap(({ source, ...ref }) => {
+  return secrets.flatMap(({ source, kind, ...ref }) => {
     const found = secretOf(inputKey(ref));
-    if (!found || 'resource' in found) return [];
-    const message = `Secret ${inputKey(ref)} ${found.problem}; none of this object is served`;
+    const problem = found && problemOf(found, kind);
+    if (problem === undefined) return [];
+    const message = `Secret ${inputKey(ref)} ${problem}; none of this object is served`;
     return [diagnoseEnvoyConfig(source.object, source.path, 'ConfigSecretUnusable', message)];
   });
+}
+
+function problemOf(found: ConfigSecret, wanted: SecretKind): string | undefined {
+  if ('problem' in found) return found.problem;
+  return found.kind === wanted ? undefined : `holds ${TELL_SECRET[found.kind]}; here it has to hold ${TELL_SECRET[wanted]}`;
 }
 
 function oldestOf(claims: readonly Claim[]): string | undefined {
