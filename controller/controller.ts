@@ -103,14 +103,16 @@ export class Controller {
 
   /** To be told of what clients make of each resource. */
   readonly onOutcome = (outcome: Outcome): void => {
-    if (outcome.typeUrl !== ROUTES) {
-      if (this.#rejections.note(outcome)) this.#options.onEvent({ kind: 'findings' });
-      return;
-    }
-    const changes = this.#quarantine.note(outcome);
+    const changes = outcome.typeUrl === ROUTES ? this.#quarantine.note(outcome) : [];
     for (const change of changes) this.#publish(change);
-    if (changes.length > 0) this.#options.onEvent({ kind: 'findings' });
+    if (this.#noteRejection(outcome) || changes.length > 0) this.#options.onEvent({ kind: 'findings' });
   };
+
+  /** What the quarantine takes apart it also tells; routes of configs are whole to it. */
+  #noteRejection(outcome: Outcome): boolean {
+    const isTakenApart = outcome.typeUrl === ROUTES && this.#options.pipeline.routeShard(outcome.name) !== undefined;
+    return !isTakenApart && this.#rejections.note(outcome);
+  }
 
   #take(batch: ObjectBatch): void {
     const { pipeline, source } = this.#options;
