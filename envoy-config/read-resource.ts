@@ -2,6 +2,7 @@ import type { FileRegistry } from '@bufbuild/protobuf';
 import type { ReflectMessage } from '@bufbuild/protobuf/reflect';
 import type { FieldPath } from '../model/index.ts';
 import { fillInSource } from './fill-in.ts';
+import { fillInHost } from './fill-in-host.ts';
 import { asWritten } from './messages/as-written.ts';
 import { validateConstraints } from './messages/constraints/validate-constraints.ts';
 import { type Path, stepsOf } from './messages/path.ts';
@@ -46,7 +47,7 @@ export function readResource(json: unknown, at: FieldPath, { registry, allow }: 
     const hint = never ? 'which no config may have' : 'which the setting envoyConfig.allow does not name';
     report.add(pathOf(path), 'NotPermitted', `uses ${what}, ${hint}: ${why}`);
   }
-  walkMessage(message, registry, ({ message: inner }) => fillInSource(inner));
+  walkMessage(message, registry, ({ message: inner }) => [fillInSource(inner), fillInHost(inner)].includes(true));
   validateConstraints(message, registry, (path, problem) => report.add(pathOf(path), 'InvalidEnvoyConfig', problem));
   return { kind, name: nameOf(message.message), message, pathOf };
 }
