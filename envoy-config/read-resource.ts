@@ -3,9 +3,10 @@ import type { ReflectMessage } from '@bufbuild/protobuf/reflect';
 import type { FieldPath } from '../model/index.ts';
 import { fillInSource } from './fill-in.ts';
 import { fillInHost } from './fill-in-host.ts';
+import { loadBalancingProblem } from './load-balancing.ts';
 import { asWritten } from './messages/as-written.ts';
 import { validateConstraints } from './messages/constraints/validate-constraints.ts';
-import { type Path, stepsOf } from './messages/path.ts';
+import { below, type Path, stepsOf } from './messages/path.ts';
 import { readAny } from './messages/read-message.ts';
 import { walkMessage } from './messages/walk-message.ts';
 import { findPrivileged } from './privileges/find-privileged.ts';
@@ -48,6 +49,11 @@ export function readResource(json: unknown, at: FieldPath, { registry, allow }: 
     report.add(pathOf(path), 'NotPermitted', `uses ${what}, ${hint}: ${why}`);
   }
   walkMessage(message, registry, ({ message: inner }) => [fillInSource(inner), fillInHost(inner)].includes(true));
+  walkMessage(message, registry, ({ message: inner }, path) => {
+    const found = loadBalancingProblem(inner);
+    if (found) report.add(pathOf(below(path, found.field)), 'InvalidEnvoyConfig', found.problem);
+    return false;
+  });
   validateConstraints(message, registry, (path, problem) => report.add(pathOf(path), 'InvalidEnvoyConfig', problem));
   return { kind, name: nameOf(message.message), message, pathOf };
 }
