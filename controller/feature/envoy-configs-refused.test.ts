@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { needs } from '../../testkit/capabilities.ts';
+import { ConfiguredSluice, whoAnswersAt } from '../../testkit/configured-sluice.ts';
+import { extension, type HttpConfig, httpConfigManifest } from '../../testkit/envoy-config-manifests.ts';
+import { eventually } from '../../testkit/eventually.ts';
+import { ingressManifest, type ManifestObject } from '../../testkit/manifest-objects.ts';
+import { freePort } from '../../testkit/ports.ts';
+
+const ROUTES = [{ match: { prefix: '/' }, route: { cluster: 'b' } }];
+const TO_A = [{ match: { prefix: '/' }, route: { cluster: 'a' } }];
+const STDOUT = 'access_loggers.stream.v3.StdoutAccessLog';
+const LOG = extension(STDOUT, { logFormat: { textFormatSource: { inlineString: '%NOTHING_THAT_ENVOY_KNOWS%' } } });
+
+interface Refused {
+  readonly says: RegExp;
+  /** The resource that it is about, as the object has them. */
+  readonly at: string;
+  /** Whether what is beside it in the config is new all the same, and leads to `b`. */
+  readonly isNew?: true;
+  readonly config: Partial<HttpConfig>;
+}
+
+/** What is right as far as Sluice can tell. */
+const REFUSED: Readonly<Record<string, Refused>> = {
+  'a route by an expression that is none': {
+    says: /missing \)/,
+    at: 'spec.resources.1',
+    config: { routes: [{ match: { safeRegex: { regex: '(' } }, route: { cluster: 'b' } }, ...ROUTES] },
+  },
+  'a header with an unknown command': {
+    says: /NOTHING_THAT_ENVOY_KNOWS/,
+    at: 'spec.resources.1',
+    config: { routes: [{ ...ROUTES[0], requestHeadersToAdd: [{ header: { key: 'x', value: '%NOTHING_THAT_ENVOY_KNOWS%' } }] }] },
+  },
+  'a log with an unknown command': {
+    says: /NOTHING_THAT_ENVOY_KNOWS/,
+    at: 'spec.resources.0',
+    isNew: true,
+    config: { routes: ROUTES, http: { accessLog: [LOG] } },
+  },
+  'a cluster whose balancing policy is not there': {
+    says: /load_balancing_policy/,
+    at: 'spec.resources.2',
+    config: { routes: TO_A, clusters: { a: { lbPolicy: 'LOAD_BALANCING_POLICY_CONFIG' } } },
+  },
+};
+
+describe('CiliumEnvoyConfigs that Envoy refuses', { ...needs('envoy'), timeout: 120_000 }, () => {
+  const sluice = new ConfiguredSluice();
+  let port = 0;
+  /** What Envoy has of one config it keeps for a moment when that is gone, so each test has its own. */
+  let name = '';
+  let tests = 0;
+
+  before(async () => {
+    await sluice.addBackends('a', 'b');
+    await sluice.start();
+  });
+  beforeEach(async () => {
+    port = await freePort();
+    tests += 1;
+    name = `web-${tests}`;
+  });
+  after(() => sluice.stop());
+
+  function leadingTo(service: string, config: Partial<HttpConfig> = {}): ManifestObject {
+    const routes = [{ match: { prefix: '/' }, route: { cluster: service } }];
+    return httpConfigManifest(name, { port, routes, clusters: { [service]: {} }, ...config });
+  }
+
+  async function write(...objects: readonly ManifestObject[]): Promise<void> {
+    sluice.write('web.yaml', ...objects);
+    await sluice.settled();
+  }
+
+  async function neighboursAre(service: string): Promise<void> {
+    sluice.write('ingress.yaml', ingressManifest('neighbour', { rules: { 'neighbour.test': service } }));
+    const routes = [{ match: { prefix: '/' }, route: { cluster: service } }];
+    const neighbour = await sluice.serve('neighbour', (own) =>
+      httpConfigManifest('neighbour', { port: own, routes, clusters: { [service]: {} } }),
+    );
+    assert.equal(await sluice.whoAnswers('neighbour.test'), service);
+    assert.equal(await whoAnswersAt(neighbour), service);
+  }
+
+  async function told(...expected: readonly string[]): Promise<void> {
+    await eventually(async () => assert.deepEqual(await sluice.findings(), expected));
+  }
+
+  for (const [what, { says, at, isNew, config }] of Object.entries(REFUSED)) {
+    test(`${what} is told in Envoy's words, and what was before serves on`, async () => {
+      await write(leadingTo('a'));
+      assert.equal(await whoAnswersAt(port), 'a');
+      await write(leadingTo('b', config));
+      await told(`CiliumEnvoyConfig/${name} RejectedByEnvoy`);
+      const [diagnostic] = await sluice.diagnostics();
+      assert.match(diagnostic?.message ?? '', says);
+      assert.equal(diagnostic?.path.join('.'), at);
+      await neighboursAre('b');
+      assert.equal(await whoAnswersAt(port), isNew ? 'b' : 'a');
+      await neighboursAre('a');
+      await write(leadingTo('b'));
+      await told();
+      assert.equal(await whoAnswersAt(port), 'b');
+      await write();
+    });
+
+    test(`${what} in a new config is told, and its neighbours are served`, async () => {
+      await write(leadingTo('b', config));
+      await told(`CiliumEnvoyConfig/${name} RejectedByEnvoy`);
+      await neighboursAre('b');
+      await write();
+      await told();
+    });
+  }
+
+  test('a port that another config has', async () => {
+    await write(leadingTo('a'));
+    sluice.write('second.yaml', { ...leadingTo('b'), metadata: { name: 'second' } });
+    await told('CiliumEnvoyConfig/second RejectedByEnvoy');
+    assert.equal(await whoAnswersAt(port), 'a');
+    await neighboursAre('a');
+    sluice.remove('second.yaml');
+    await write();
+    await told();
+  });
+
+  // An Envoy that refuses these waits for them all the same, and takes no other cluster: so they do not get as far.
+  for (const [what, fields] of Object.entries({
+    'a ring whose most is less than its least': { lbPolicy: 'RING_HASH', ringHashLbConfig: { minimumRingSize: 1024, maximumRingSize: 16 } },
+    'a table of no prime size': { lbPolicy: 'MAGLEV', maglevLbConfig: { tableSize: 1024 } },
+  })) {
+    test(`${what} is refused before`, async () => {
+      await write(leadingTo('b', { clusters: { b: fields } }));
+      await told(`CiliumEnvoyConfig/${name} InvalidEnvoyConfig`);
+      const routes = [{ match: { prefix: '/' }, route: { cluster: 'a' } }];
+      const fresh = await sluice.serve('fresh', (own) => httpConfigManifest(`fresh-${own}`, { port: own, routes, clusters: { a: {} } }));
+      assert.equal(await whoAnswersAt(fresh), 'a');
+      await write();
+    });
+  }
+});
