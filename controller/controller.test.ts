@@ -5,10 +5,10 @@ import type { KubeObject, ObjectBatch, ObjectSource } from '../kube/index.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../settings/index.ts';
 import { eventually } from '../testkit/eventually.ts';
 import { PORTS } from '../testkit/ingress-world.ts';
-import { endpointSliceObject, ingressObject, secretObject, serviceObject } from '../testkit/kube-objects.ts';
+import { endpointSliceObject, envoyConfigObject, ingressObject, secretObject, serviceObject } from '../testkit/kube-objects.ts';
 import { makeCertificate } from '../testkit/make-certificate.ts';
 import { SnapshotCache } from '../xds-server/serve/index.ts';
-import { LISTENER, SECRET } from '../xds-server/translate/types.ts';
+import { LISTENER, ROUTES, SECRET } from '../xds-server/translate/types.ts';
 import { type ChangedEvent, Controller } from './controller.ts';
 import { Pipeline, type PipelineOptions } from './pipeline/pipeline.ts';
 
@@ -59,18 +59,19 @@ class Scene implements AsyncDisposable {
   readonly source = new ScriptedSource();
   readonly cache = new SnapshotCache();
   readonly changes: ChangedEvent[] = [];
+  readonly controller: Controller;
   readonly #ended = new AbortController();
   readonly #running: Promise<void>;
 
   constructor(options: Partial<PipelineOptions> = {}) {
     const pipeline = new Pipeline({ settings: DEFAULT_SETTINGS, ports: PORTS, asOf: new Date(), ...options });
-    const controller = new Controller({
+    this.controller = new Controller({
       source: this.source,
       pipeline,
       cache: this.cache,
       onEvent: (event) => void (event.kind === 'changed' && this.changes.push(event)),
     });
-    this.#running = controller.run(this.#ended.signal);
+    this.#running = this.controller.run(this.#ended.signal);
   }
 
   get isServing(): boolean {
@@ -157,5 +158,51 @@ describe('a controller that is to serve some nodes only', () => {
     scene.source.give(ingress('b'));
     await eventually(() => assert.equal(scene.changes.length, 2));
     assert.equal(scene.cache.revision, 1);
+  });
+});
+
+describe('what clients refuse', () => {
+  const type = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
+  const config = envoyConfigObject({ resources: [{ '@type': type, name: 'routes' }] }, { name: 'config' });
+
+  for (const [whose, name, source] of [
+    ['a config', 'default/config/routes', 'CiliumEnvoyConfig spec.resources.0'],
+    ['Ingresses', 'listener-insecure', 'Ingress '],
+  ] as const) {
+    test(`of the routes of ${whose} is told once, of where they come from`, async () => {
+      await using scene = new Scene();
+      scene.source.give(...WEB, ingress('a'), config);
+      await eventually(() => assert.equal(scene.changes.length, 1));
+      const { controller, cache } = scene;
+      const told = () => controller.diagnostics().filter(({ code }) => code === 'RejectedByEnvoy');
+      const version = cache.get({ typeUrl: ROUTES, name })?.version ?? '';
+      const outcome = { nodeId: 'node', typeUrl: ROUTES, name, version, removed: false };
+      controller.onOutcome({ ...outcome, outcome: 'nack', message: 'no such thing' });
+      assert.deepEqual(
+        told().map(({ object, path }) => `${object?.kind} ${path.join('.')}`),
+        [source],
+      );
+      assert.match(told()[0]?.message ?? '', /no such thing/);
+    });
+  }
+
+  test('is told no more of a config once it is accepted, or gone', async () => {
+    await using scene = new Scene();
+    scene.source.give(config);
+    await eventually(() => assert.equal(scene.changes.length, 1));
+    const { controller, cache } = scene;
+    const name = 'default/config/routes';
+    const version = cache.get({ typeUrl: ROUTES, name })?.version ?? '';
+    const outcome = { nodeId: 'node', typeUrl: ROUTES, name, version, removed: false };
+    for (const [said, count] of [
+      ['nack', 1],
+      ['ack', 0],
+      ['nack', 1],
+    ] as const) {
+      controller.onOutcome({ ...outcome, outcome: said, message: '' });
+      assert.equal(controller.diagnostics().length, count);
+    }
+    cache.apply({ upserts: [], removals: [{ typeUrl: ROUTES, name }] });
+    assert.equal(controller.diagnostics().length, 0);
   });
 });

@@ -1,4 +1,4 @@
-import type { EndpointSlice, Ingress, IngressClass, Secret, Service } from '../kube/index.ts';
+import type { CiliumEnvoyConfig, EndpointSlice, Ingress, IngressClass, Secret, Service } from '../kube/index.ts';
 import { VIEWS } from '../kube/object.ts';
 
 /** Metadata as a manifest has it; the namespace is `default` unless it says otherwise. */
@@ -39,4 +39,17 @@ export function secretObject(
   metadata: MetadataInput = {},
 ): Secret {
   return VIEWS['v1/Secret'].parse({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'web-tls', ...metadata }, type, stringData });
+}
+
+/** @param namespaced otherwise it is one of no namespace */
+export function envoyConfigObject(spec: unknown, metadata: MetadataInput = {}, namespaced = true): CiliumEnvoyConfig {
+  const named = { name: 'web', ...metadata };
+  return namespaced
+    ? VIEWS['cilium.io/v2/CiliumEnvoyConfig'].parse({ apiVersion: 'cilium.io/v2', kind: 'CiliumEnvoyConfig', metadata: named, spec })
+    : VIEWS['cilium.io/v2/CiliumClusterwideEnvoyConfig'].parse({
+        apiVersion: 'cilium.io/v2',
+        kind: 'CiliumClusterwideEnvoyConfig',
+        metadata: named,
+        spec,
+      });
 }

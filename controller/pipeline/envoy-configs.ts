@@ -10,9 +10,10 @@ import {
 } from '../../envoy-config/index.ts';
 import { type EndpointsResult, ingestEndpoints } from '../../ingress-controller/index.ts';
 import type { EndpointSlice, Service } from '../../kube/index.ts';
-import type { Diagnostic, Endpoint } from '../../model/index.ts';
+import type { Diagnostic, Endpoint, FieldRef } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../../xds-server/serve/resource.ts';
 import { translateEndpoints } from '../../xds-server/translate/endpoints.ts';
+import { ENDPOINTS, SECRET } from '../../xds-server/translate/types.ts';
 import { buildConfigSecrets, type ConfigSecret } from './config-secrets.ts';
 import type { EnvoyConfigVerdict } from './envoy-configs-in-force.ts';
 import { type Inputs, inputKey } from './inputs.ts';
@@ -27,6 +28,8 @@ export interface EnvoyConfigStages {
   readonly secretReferences: Collection<readonly string[]>;
   /** By the name that clusters ask for. */
   readonly endpoints: Collection<Resource>;
+  /** The fields of configs that a resource was made of, or that use it. */
+  readonly sourcesOf: (resource: ResourceName) => readonly FieldRef[];
   /** What is wrong beside the objects themselves: names that another has, Services that are not there. */
   readonly diagnostics: Collection<readonly Diagnostic[]>;
 }
@@ -73,18 +76,25 @@ export function buildEnvoyConfigs(
   });
   // Only what is served leaves the controller.
   const secretUses = graph.group('secret uses of configs', standing, ({ config }) =>
-    (config?.secrets ?? []).map((secret): [string, true] => [inputKey(secret), true]),
+    (config?.secrets ?? []).map((secret): [string, FieldRef] => [inputKey(secret), secret.source]),
   );
   const ofSets = graph.derive('diagnostics of endpoint sets', sets, ({ diagnostics }) => diagnostics);
   const ofNames = graph.derive('diagnostics of names', standing, ({ diagnostics }) => diagnostics);
+  const configResources = graph.derive('config resources', resources, ([resource]) => resource);
   return {
-    resources: graph.derive('config resources', resources, ([resource]) => resource),
+    resources: configResources,
     secrets: graph.derive('secret resources of configs', secretUses, (_uses, name, read) => {
       const secret = read(secrets, name);
       return secret && 'resource' in secret ? secret.resource : undefined;
     }),
     secretReferences: references,
     endpoints: graph.derive('endpoints of configs', sets, ({ endpoints }) => translateEndpoints(endpoints)),
+    sourcesOf: ({ typeUrl, name }) => {
+      const own = configResources.get(resourceKey({ typeUrl, name }));
+      if (own) return [own.source];
+      if (typeUrl === ENDPOINTS) return (uses.get(name) ?? []).map(({ source }) => source);
+      return typeUrl === SECRET ? (secretUses.get(name) ?? []) : [];
+    },
     diagnostics: graph.union('diagnostics of configs', ofNames, ofSets),
   };
 }

@@ -10,7 +10,7 @@ import { CLUSTER, ENDPOINTS, LISTENER, SECRET } from '../../xds-server/translate
 import type { EncodedVirtualHost } from '../../xds-server/translate/virtual-hosts.ts';
 import type { QuarantinedRoutes } from '../route-quarantine.ts';
 import { type ActionStages, buildActions } from './actions.ts';
-import { buildEnvoyConfigs, type EnvoyConfigStages, resourceKey } from './envoy-configs.ts';
+import { buildEnvoyConfigs, type EnvoyConfigStages } from './envoy-configs.ts';
 import { EnvoyConfigsInForce } from './envoy-configs-in-force.ts';
 import { Findings } from './findings.ts';
 import { ALL } from './ingress-sites.ts';
@@ -216,9 +216,11 @@ export class Pipeline implements QuarantinedRoutes {
   }
 
   /** The fields that a resource was made of; of routes, see {@link virtualHostSources}. */
-  sourcesOf({ typeUrl, name }: ResourceName): readonly FieldRef[] {
-    const ofConfig = this.#configs.resources.get(resourceKey({ typeUrl, name }));
-    if (ofConfig) return [ofConfig.source];
+  sourcesOf(resource: ResourceName): readonly FieldRef[] {
+    return [...this.#configs.sourcesOf(resource), ...this.#sourcesInModel(resource)];
+  }
+
+  #sourcesInModel({ typeUrl, name }: ResourceName): readonly FieldRef[] {
     const { listeners, clusters, endpointSets, certificates } = this.model;
     switch (typeUrl) {
       case LISTENER: {

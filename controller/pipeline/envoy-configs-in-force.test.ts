@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Graph } from '../../collection/index.ts';
+import { readEnvoyConfig } from '../../envoy-config/index.ts';
+import { type KubeObject, type ObjectBatch, refOf } from '../../kube/index.ts';
+import { objectKey } from '../../model/index.ts';
+import { envoyConfigObject, serviceObject } from '../../testkit/kube-objects.ts';
+import { EnvoyConfigsInForce } from './envoy-configs-in-force.ts';
+import { createInputs } from './inputs.ts';
+
+const TYPE = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+
+/** A config with one cluster. */
+function config(cluster: string, uid?: string, more: object = {}, namespaced = true) {
+  const resources = [{ '@type': TYPE, name: cluster, type: 'STATIC', ...more }];
+  return envoyConfigObject({ resources }, { name: 'web', ...(uid !== undefined && { uid }) }, namespaced);
+}
+
+function wrong(uid?: string, namespaced = true) {
+  return config('wrong', uid, { lbPolicy: 'NONE' }, namespaced);
+}
+
+class Scene {
+  readonly #graph = new Graph();
+  readonly inputs = createInputs(this.#graph);
+  readonly #inForce = new EnvoyConfigsInForce((object) => readEnvoyConfig(object, { allow: [] }));
+
+  write(...upserts: readonly KubeObject[]): readonly string[] {
+    return this.take({ upserts, removals: [] });
+  }
+
+  remove(...objects: readonly KubeObject[]): readonly string[] {
+    return this.take({ upserts: [], removals: objects.map(refOf) });
+  }
+
+  take(batch: Pick<ObjectBatch, 'upserts' | 'removals'>): readonly string[] {
+    this.#inForce.take(this.inputs, batch);
+    return this.state();
+  }
+
+  /** The names of what is served, and the codes of what is told. */
+  state(): readonly string[] {
+    this.#graph.settle();
+    return [...this.inputs.envoyConfigs.values()].flatMap(({ inForce, diagnostics }) => [
+      ...(inForce?.resources ?? []).map(({ resource }) => resource.name),
+      ...diagnostics.map(({ code }) => code),
+    ]);
+  }
+}
+
+const KEPT = ['InvalidEnvoyConfig', 'LastGoodEnvoyConfig'];
+
+describe('a config', () => {
+  test('is what it says while it is right', () => {
+    const scene = new Scene();
+    assert.deepEqual(scene.write(config('one')), ['default/web/one']);
+    assert.deepEqual(scene.write(config('two')), ['default/web/two']);
+  });
+
+  test('is nothing while it was never right', () => {
+    const scene = new Scene();
+    assert.deepEqual(scene.write(wrong()), ['InvalidEnvoyConfig']);
+    assert.deepEqual(scene.write(wrong()), ['InvalidEnvoyConfig']);
+    assert.deepEqual(scene.write(config('one')), ['default/web/one']);
+  });
+
+  test('stays what it was last while it is wrong, however often', () => {
+    const scene = new Scene();
+    scene.write(config('one'));
+    scene.write(config('two'));
+    assert.deepEqual(scene.write(wrong()), ['default/web/two', ...KEPT]);
+    assert.deepEqual(scene.write(wrong()), ['default/web/two', ...KEPT]);
+    assert.deepEqual(scene.write(config('three')), ['default/web/three']);
+  });
+
+  for (const [what, first, second, expected] of [
+    ['the same to the API server', 'a', 'a', ['default/web/one', ...KEPT]],
+    ['another to the API server', 'a', 'b', ['InvalidEnvoyConfig']],
+    ['one of a file', undefined, undefined, ['default/web/one', ...KEPT]],
+    ['of a file after one of the API server', 'a', undefined, ['InvalidEnvoyConfig']],
+  ] as const) {
+    test(`${what} has what it was before: ${expected.length === 3}`, () => {
+      const scene = new Scene();
+      scene.write(config('one', first));
+      assert.deepEqual(scene.write(wrong(second)), expected);
+      assert.deepEqual(scene.write(wrong(first)), expected.length === 3 ? expected : ['InvalidEnvoyConfig']);
+    });
+  }
+
+  test('that was removed leaves nothing to one of its name', () => {
+    const scene = new Scene();
+    scene.write(config('one'));
+    assert.deepEqual(scene.remove(config('one')), []);
+    assert.deepEqual(scene.write(wrong()), ['InvalidEnvoyConfig']);
+  });
+
+  test('that is removed and made anew in one batch has nothing from before', () => {
+    const scene = new Scene();
+    scene.write(config('one'));
+    assert.deepEqual(scene.take({ upserts: [wrong()], removals: [refOf(config('one'))] }), ['InvalidEnvoyConfig']);
+  });
+
+  test('of a namespace and one of none do not meet, nor do other objects', () => {
+    const scene = new Scene();
+    scene.write(config('one'), config('one', undefined, {}, false), serviceObject({ ports: [{ port: 80 }] }));
+    assert.deepEqual([...scene.inputs.envoyConfigs.keys()].sort(), [
+      objectKey(refOf(config('one', undefined, {}, false))),
+      objectKey(refOf(config('one'))),
+    ]);
+    assert.deepEqual(scene.write(wrong(undefined, false)), ['default/web/one', '/web/one', ...KEPT]);
+    assert.deepEqual(scene.remove(wrong(undefined, false)), ['default/web/one']);
+  });
+});
