@@ -85,6 +85,7 @@ describe('wrong usage', { concurrency: 2 }, () => {
     [['render'], /missing required argument: manifests \(see: sluice render --help\)/],
     [['render', '--manifests', good, '--typ', 'cluster'], /unknown argument: typ/],
     [['render', '--manifests', good, '--type', 'clusters'], /invalid values: .*"clusters"/],
+    [['render', '--manifests', good, '--as', 'cec', '--type', 'cluster'], /with --as cec there are no types to choose from/],
     [['run', '--manifests', good, '--http-port', '80a'], /--http-port must be a port from 1 to 65535/],
     [['run', '--manifests', good, '--http-port', '9870'], /must differ/],
     [['run', '--manifests', good, '--address', 'localhost'], /--address must be an IP address/],
@@ -196,6 +197,32 @@ describe('render', { concurrency: 2 }, () => {
     const { stdout } = await runSluiceCommand(['render', '--manifests', 'good', '--type', 'cluster', '-o', 'json'], here);
     const names = JSON.parse(stdout).map((cluster: { name: string }) => cluster.name);
     assert.deepEqual(names, ['default:cart:80', 'default:web:80']);
+  });
+
+  test('prints Ingresses as CiliumEnvoyConfigs, which can be read again', async () => {
+    const [yaml, json] = await Promise.all([
+      runSluiceCommand(['render', '--manifests', 'good', '--as', 'cec'], here),
+      runSluiceCommand(['render', '--manifests', 'good', '--as', 'cec', '-o', 'json'], here),
+    ]);
+    const [config, ...others] = JSON.parse(json.stdout);
+    assert.deepEqual([loadAll(yaml.stdout), others], [[config], []]);
+    assert.deepEqual([config.kind, config.metadata], ['CiliumEnvoyConfig', { name: 'cilium-ingress-default-shop', namespace: 'default' }]);
+    const ports = [
+      { name: 'cilium-ingress-shop', namespace: 'default', ports: [80], listener: 'http' },
+      { name: 'cilium-ingress-shop', namespace: 'default', ports: [443], listener: 'https' },
+    ];
+    assert.deepEqual(config.spec.services, ports);
+    const again = folder.join('again');
+    mkdirSync(again, { recursive: true });
+    writeFileSync(`${again}/config.yaml`, documents(yaml.stdout, serviceYaml('web'), serviceYaml('cart'), SECRET));
+    const { stdout } = await runSluiceCommand(['validate', 'again', '-o', 'json'], here);
+    const codes = JSON.parse(stdout).findings.map(
+      ({ code, object }: { code: string; object: { kind: string } }) => `${object.kind} ${code}`,
+    );
+    assert.deepEqual(
+      codes.filter((found: string) => found.startsWith('CiliumEnvoyConfig')),
+      ['CiliumEnvoyConfig ListenerWithoutAddress', 'CiliumEnvoyConfig ListenerWithoutAddress'],
+    );
   });
 
   test('says that something is wrong without getting into the output', async () => {

@@ -15,6 +15,8 @@ import { renderResource, sortResources } from './render.ts';
 
 /** What of a config's resources stands in the object itself; endpoints and certificates are those of Services and Secrets. */
 const WRITTEN: ReadonlySet<string> = new Set([LISTENER, ROUTES, CLUSTER]);
+/** What resources come of: all but what an Ingress needs. */
+const COMPILED: ReadonlySet<string> = new Set(['Ingress', 'CiliumEnvoyConfig', 'CiliumClusterwideEnvoyConfig']);
 /** Of the Service that clients reach an Ingress by, and the listeners that take them. */
 const TAKEN = [
   { port: 80, listener: 'http' },
@@ -27,7 +29,7 @@ const TAKEN = [
  */
 export function* asEnvoyConfigs(pipeline: Pipeline, objects: readonly KubeObject[]): Iterable<Manifest> {
   const ingresses = objects.filter(({ kind }) => kind === 'Ingress');
-  pipeline.apply({ upserts: objects.filter(({ kind }) => kind !== 'Ingress'), removals: [] });
+  pipeline.apply({ upserts: objects.filter(({ kind }) => !COMPILED.has(kind)), removals: [] });
   for (const ingress of ingresses) {
     pipeline.apply({ upserts: [ingress], removals: [] });
     const ref = refOf(ingress);

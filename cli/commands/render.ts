@@ -3,6 +3,7 @@ import type { Argv } from 'yargs';
 import type { Pipeline } from '../../controller/pipeline/pipeline.ts';
 import type { ResourceType } from '../../controller/render.ts';
 import type { KubeObject } from '../../kube/index.ts';
+import { CliError } from '../cli-error.ts';
 import { configOption, httpPortOption, httpsPortOption, manifestsOption } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { countSeverities, formatCounts } from '../text/diagnostics.ts';
@@ -27,7 +28,10 @@ export function addRender(yargs: Argv): Argv {
         .option('http-port', httpPortOption)
         .option('https-port', httpsPortOption)
         .example('sluice render --manifests manifests/', 'every resource as a YAML document; private keys are left out')
-        .check(({ as, type }) => as === 'envoy' || type === undefined || 'with --as cec there are no types to choose from')
+        .check(({ as, type }) => {
+          if (as === 'envoy' || type === undefined) return true;
+          throw new CliError('usage', 'with --as cec there are no types to choose from (see: sluice render --help)');
+        })
         .example('sluice render --manifests manifests/ --type cluster -o json', 'clusters as one JSON array')
         .example('sluice render --manifests manifests/ --as cec', 'a CiliumEnvoyConfig for each Ingress, to go on from'),
     async ({ manifests, output, as, type, config, httpPort, httpsPort }) => {
