@@ -8,6 +8,7 @@ import {
 } from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
 import { BindConfigSchema } from '@sluice/envoy-protos/envoy/config/core/v3/address_pb.js';
 import { type ConfigSource, ConfigSourceSchema } from '@sluice/envoy-protos/envoy/config/core/v3/config_source_pb.js';
+import { RedisClusterConfigSchema } from '@sluice/envoy-protos/envoy/extensions/clusters/redis/v3/redis_cluster_pb.js';
 import { RdsSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { SdsSecretConfigSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { NO_CIRCUIT_BREAKING } from '../xds-server/translate/clusters.ts';
@@ -46,5 +47,13 @@ function fill<F extends string>(message: { [field in F]?: ConfigSource | undefin
  */
 export function completeCluster(cluster: Cluster, mark?: number): void {
   cluster.circuitBreakers ??= create(CircuitBreakersSchema, NO_CIRCUIT_BREAKING);
+  if (isOfRedis(cluster)) cluster.waitForWarmOnInit = false;
   if (mark !== undefined) cluster.upstreamBindConfig = create(BindConfigSchema, { socketOptions: [markOption(mark), transparentOption()] });
+}
+
+const REDIS_TYPE = `type.googleapis.com/${RedisClusterConfigSchema.typeName}`;
+
+/** Envoy takes no other cluster, of anybody, until it has found the servers of one of these, which may be never. */
+function isOfRedis({ clusterDiscoveryType: type }: Cluster): boolean {
+  return type.case === 'clusterType' && (type.value.name === 'envoy.clusters.redis' || type.value.typedConfig?.typeUrl === REDIS_TYPE);
 }

@@ -3,6 +3,7 @@ import type { ObjectRef } from '../model/index.ts';
 import type { ResourceName } from '../xds-server/serve/resource.ts';
 import { mayRequire } from '../xds-server/serve/types.ts';
 import type { KubernetesSecret, ServiceEndpoints } from './envoy-config.ts';
+import { type Edge, findLoops } from './loops.ts';
 import { below, type Path } from './messages/path.ts';
 import type { ReadResource } from './read-resource.ts';
 import type { ResourceKind } from './references/meaning.ts';
@@ -42,8 +43,10 @@ export interface NamingOptions {
 export function nameResources(resources: readonly ReadResource[], options: NamingOptions, report: Report): NamedResources {
   const naming = new Naming(options, report);
   for (const resource of resources) naming.define(resource);
+  const named = resources.map((read) => ({ read, name: nameOf(read.message.message), requires: naming.resolve(read) }));
+  naming.tellLoops();
   return {
-    resources: resources.map((read) => ({ read, name: nameOf(read.message.message), requires: naming.resolve(read) })),
+    resources: named,
     endpointSets: sorted(naming.endpointSets),
     secrets: sorted(naming.secrets),
   };
@@ -63,6 +66,8 @@ class Naming {
   readonly #report: Report;
   /** With what is known of it; a name that is not the config's to use stays as it was written. */
   readonly #defined = new Map<string, ReadResource>();
+  /** By resource: its own that it names. */
+  readonly #edges = new Map<string, Edge[]>();
   readonly endpointSets = new Map<string, ServiceEndpoints>();
   readonly secrets = new Map<string, KubernetesSecret>();
 
@@ -90,16 +95,26 @@ class Naming {
   /** @returns what Envoy has to have for it */
   resolve(read: ReadResource): readonly ResourceName[] {
     const required = new Map<string, ResourceName>();
+    const edges: Edge[] = [];
+    this.#edges.set(keyOf(read.kind, nameOf(read.message.message)), edges);
     for (const { to, name: written, path } of referencesIn(read.message, this.#options.registry)) {
       if (!isResourceKind(to)) continue;
       // Where one name of a message is not to be used, its others are not full yet.
       const qualified = qualifyReference(this.#owner, to, written);
       if (qualified.kind === 'refused') continue;
       const { name } = qualified;
+      edges.push({ to: keyOf(to, name), at: read.pathOf(path) });
       if (!this.#isThere({ to, name, path }, read)) this.#tell({ to, name, path }, read);
       else if (mayRequire(typeUrlOfKind(read.kind), typeUrlOfKind(to))) required.set(keyOf(to, name), { typeUrl: typeUrlOfKind(to), name });
     }
     return sorted(required);
+  }
+
+  /** To be called once all are resolved. */
+  tellLoops(): void {
+    for (const { at } of findLoops(this.#edges)) {
+      this.#report.add(at, 'InvalidEnvoyConfig', 'leads back to where it comes from: what is sent there would go round for ever');
+    }
   }
 
   #isThere({ to, name, path }: ResourceReference, { pathOf }: ReadResource): boolean {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
 import { ConfiguredSluice, whoAnswersAt } from '../../testkit/configured-sluice.ts';
-import { extension, type HttpConfig, httpConfigManifest } from '../../testkit/envoy-config-manifests.ts';
+import { extension, type HttpConfig, httpConfigManifest, type Json, resource } from '../../testkit/envoy-config-manifests.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { ingressManifest, type ManifestObject } from '../../testkit/manifest-objects.ts';
 import { freePort } from '../../testkit/ports.ts';
@@ -45,6 +45,15 @@ const REFUSED: Readonly<Record<string, Refused>> = {
     config: { routes: TO_A, clusters: { a: { lbPolicy: 'LOAD_BALANCING_POLICY_CONFIG' } } },
   },
 };
+
+/** @param type without `envoy.extensions.clusters.` */
+function clusterOf(type: string, fields: Json): Json {
+  const clusterType = {
+    name: `envoy.clusters.${type.slice(0, type.indexOf('.'))}`,
+    typedConfig: resource(`envoy.extensions.clusters.${type}`, fields),
+  };
+  return resource('envoy.config.cluster.v3.Cluster', { name: 'own', lbPolicy: 'CLUSTER_PROVIDED', clusterType });
+}
 
 describe('CiliumEnvoyConfigs that Envoy refuses', { ...needs('envoy'), timeout: 120_000 }, () => {
   const sluice = new ConfiguredSluice();
@@ -126,18 +135,36 @@ describe('CiliumEnvoyConfigs that Envoy refuses', { ...needs('envoy'), timeout: 
     await told();
   });
 
-  // An Envoy that refuses these waits for them all the same, and takes no other cluster: so they do not get as far.
-  for (const [what, fields] of Object.entries({
-    'a ring whose most is less than its least': { lbPolicy: 'RING_HASH', ringHashLbConfig: { minimumRingSize: 1024, maximumRingSize: 16 } },
-    'a table of no prime size': { lbPolicy: 'MAGLEV', maglevLbConfig: { tableSize: 1024 } },
+  /** A config that Envoy has never seen, as it takes them one after another. */
+  async function freshIsServed(): Promise<void> {
+    const fresh = await sluice.serve('fresh', (own) =>
+      httpConfigManifest(`fresh-${own}`, { port: own, routes: TO_A, clusters: { a: {} } }),
+    );
+    assert.equal(await whoAnswersAt(fresh), 'a');
+  }
+
+  // An Envoy that gets one of these takes no other cluster any more, or ends: so they do not get as far.
+  for (const [what, config] of Object.entries({
+    'a ring whose most is less than its least': {
+      clusters: { b: { lbPolicy: 'RING_HASH', ringHashLbConfig: { minimumRingSize: 1024, maximumRingSize: 16 } } },
+    },
+    'a table of no prime size': { clusters: { b: { lbPolicy: 'MAGLEV', maglevLbConfig: { tableSize: 1024 } } } },
+    'a cluster that is composed of itself': { more: [clusterOf('composite.v3.ClusterConfig', { clusters: [{ name: 'own' }] })] },
   })) {
     test(`${what} is refused before`, async () => {
-      await write(leadingTo('b', { clusters: { b: fields } }));
+      await write(leadingTo('b', config));
       await told(`CiliumEnvoyConfig/${name} InvalidEnvoyConfig`);
-      const routes = [{ match: { prefix: '/' }, route: { cluster: 'a' } }];
-      const fresh = await sluice.serve('fresh', (own) => httpConfigManifest(`fresh-${own}`, { port: own, routes, clusters: { a: {} } }));
-      assert.equal(await whoAnswersAt(fresh), 'a');
+      await freshIsServed();
       await write();
     });
   }
+
+  test('a cluster of Redis that is never found keeps nobody waiting', async () => {
+    const address = { socketAddress: { address: '192.0.2.1', portValue: 6379 } };
+    const loadAssignment = { clusterName: 'own', endpoints: [{ lbEndpoints: [{ endpoint: { address } }] }] };
+    await write(leadingTo('b', { more: [{ ...clusterOf('redis.v3.RedisClusterConfig', {}), loadAssignment }] }));
+    await freshIsServed();
+    assert.deepEqual(await sluice.findings(), []);
+    await write();
+  });
 });

@@ -6,6 +6,7 @@ import { needs } from '../../testkit/capabilities.ts';
 import { ask, ConfiguredSluice, sharesOf, whoAnswersAt } from '../../testkit/configured-sluice.ts';
 import {
   ALWAYS,
+  extension,
   httpConfigManifest,
   httpFilterName,
   type Json,
@@ -185,6 +186,22 @@ describe('CiliumEnvoyConfigs', { ...needs('envoy'), timeout: 120_000 }, () => {
     assert.deepEqual([status, headers.location], [308, 'http://new.test/moved/x']);
     assert.equal(await whoAnswersAt(port, '/', { headers: { 'x-canary': 'yes' } }), 'b');
     assert.equal(await whoAnswersAt(port), 'a');
+  });
+
+  test('lead through a listener inside of Envoy', async () => {
+    const address = { envoyInternalAddress: { serverListenerName: 'inner' } };
+    const endpoints = [{ lbEndpoints: [{ endpoint: { address } }] }];
+    const more = [
+      resource('envoy.config.cluster.v3.Cluster', { name: 'inner', type: 'STATIC', loadAssignment: { clusterName: 'inner', endpoints } }),
+      resource('envoy.config.listener.v3.Listener', {
+        name: 'inner',
+        internalListener: {},
+        filterChains: [{ filters: [extension('filters.network.tcp_proxy.v3.TcpProxy', { statPrefix: 'inner', cluster: 'b' })] }],
+      }),
+    ];
+    const routes = [{ match: ALL, route: { cluster: 'inner' } }];
+    const port = await sluice.serve('inner', (port) => httpConfigManifest('inner', { port, routes, clusters: { b: {} }, more }));
+    assert.equal(await whoAnswersAt(port), 'b');
   });
 
   test('are all right together', async () => {
