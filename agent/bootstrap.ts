@@ -10,6 +10,7 @@ import {
   type ConfigSourceSchema,
 } from '@sluice/envoy-protos/envoy/config/core/v3/config_source_pb.js';
 import type { OverloadManagerSchema } from '@sluice/envoy-protos/envoy/config/overload/v3/overload_pb.js';
+import { InternalListenerSchema } from '@sluice/envoy-protos/envoy/extensions/bootstrap/internal_listener/v3/internal_listener_pb.js';
 import { DownstreamConnectionsConfigSchema } from '@sluice/envoy-protos/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js';
 import { HttpProtocolOptionsSchema } from '@sluice/envoy-protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { Settings } from '../settings/index.ts';
@@ -50,6 +51,10 @@ export function buildBootstrap(options: BootstrapOptions): Bootstrap {
     staticResources: { clusters: [xdsCluster(xdsSocket)] },
     layeredRuntime: { layers: [{ name: 'sluice', layerSpecifier: { case: 'staticLayer', value: runtime(settings) } }] },
     overloadManager: overloadManager(),
+    // Without it no listener can be one that only other parts of the configuration reach.
+    bootstrapExtensions: [
+      { name: 'envoy.bootstrap.internal_listener', typedConfig: anyPack(InternalListenerSchema, create(InternalListenerSchema)) },
+    ],
     // Thousands of clusters, few of them busy: the statistics of a cluster are made with its first request …
     deferredStatOptions: { enableDeferredCreationStats: true },
     // … and are gathered when someone asks, since nothing is pushed anywhere.
@@ -58,7 +63,7 @@ export function buildBootstrap(options: BootstrapOptions): Bootstrap {
 }
 
 /** What a bootstrap packs; the registry of all messages of Envoy takes a quarter of a second and 30 MB to make. */
-const PACKED = createRegistry(HttpProtocolOptionsSchema, DownstreamConnectionsConfigSchema);
+const PACKED = createRegistry(HttpProtocolOptionsSchema, DownstreamConnectionsConfigSchema, InternalListenerSchema);
 
 /** The bootstrap as Envoy reads it from a file named `.json`. */
 export function encodeBootstrap(bootstrap: Bootstrap): string {
