@@ -61,7 +61,7 @@ export class NodeSysctls implements NetworkPart {
     return [
       // Envoy's socket would be found before the programs at a pod's door look, for packets that are another's.
       { path: EARLY_DEMUX, wanted: '0', found: this.#sysctls.read(EARLY_DEMUX), show: (value) => value },
-      // Of one client to one server Envoy has some 2000 ports, each of which would rest for a minute after a connection.
+      // Of one client to one server Envoy has some 1500 ports, each of which would rest for a minute after a connection.
       { path: TIME_WAIT_REUSE, wanted: '1', found: this.#sysctls.read(TIME_WAIT_REUSE), show: (value) => value },
       { path: PORT_RANGE, wanted: `${first} ${LAST_PORT}`, found: range, show: upTo },
       ...(Number(first) <= this.#proxyPorts.last ? [this.#reservation()] : []),

@@ -5,7 +5,7 @@ import { LOOPBACK, SMALL } from '../../bpf/datapath/testing/judged.ts';
 import { icmp, packet, TCP, tcp } from '../../bpf/datapath/testing/packets.ts';
 import { PodNetwork } from '../../bpf/datapath/testing/pod-network.ts';
 import { enterOwnNamespaces } from '../../bpf/libbpf-ts/testing/own-namespaces.ts';
-import { IP_PROTOCOLS } from '../../model/index.ts';
+import { IP_PROTOCOLS, UPSTREAM_PORTS } from '../../model/index.ts';
 import { distributionOf } from '../distribution.ts';
 import { progress, say } from '../figures.ts';
 import { CONDITIONS, type Condition, ECHO_PORT, MEASURES, type Measure, Pair, TIMESTAMP } from './pair.ts';
@@ -17,8 +17,7 @@ const WARM_UP_ROUNDS = 2;
 const PACKETS = 200_000;
 const PACKET_RUNS = 9;
 const SAID_EVERY = 10;
-/** From 61000 on. */
-const UPSTREAM_PORT = 61_500;
+const UPSTREAM_PORT = UPSTREAM_PORTS.egress.first + 500;
 
 const UNITS: Readonly<Record<Measure, string>> = { 'round-trips': 'µs', connections: 'µs', throughput: 'Gbit/s' };
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { UPSTREAM_PORTS } from '../../model/index.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
@@ -10,8 +11,11 @@ import { portsOf } from './testing/transparent-proxy.ts';
 
 enterOwnNamespaces();
 
-/** Envoy's own begin at 61000, those for ingress slots at 63268. */
-const PORTS = { ordinary: 40_000, egressUpstream: 61_234, ingressUpstream: 64_321 } as const;
+const PORTS = {
+  ordinary: 40_000,
+  ...{ egressUpstream: UPSTREAM_PORTS.egress.first + 234, ingressUpstream: UPSTREAM_PORTS.ingress.first + 234 },
+  serviceUpstream: UPSTREAM_PORTS.services.first + 234,
+} as const;
 const AGAIN = 5;
 
 describe('sockets of a proxy', needs('root', 'bpf', 'netns'), () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
+import { UPSTREAM_PORTS } from '../../model/index.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { PlaceChild } from '../datapath/place-child.ts';
@@ -27,7 +28,7 @@ const AT_ONCE = 25;
 const MAX_BYTES = 60_000;
 
 /** That Envoy has for connections of one client to one server: docs/decisions/layer7.md. */
-const UPSTREAM_PORTS = 65_535 - 63_268 + 1;
+const PORTS = UPSTREAM_PORTS.ingress.last - UPSTREAM_PORTS.ingress.first + 1;
 
 const BUSY = [PORT, NAMED_PORT].map((port) => `busy-${port}`);
 
@@ -133,13 +134,13 @@ describe('many connections through a slot', needs('root', 'netns', 'envoy', 'bpf
       await lab.set('web', [...policy(['/.*']), NAMED]);
       await isInForce('/one', '200');
       const [client, beyond] = [`busy-${port}`, 200];
-      const count = UPSTREAM_PORTS + beyond;
+      const count = PORTS + beyond;
       const held = ask(client, { kind: 'open', to, port, count, path: '/hold', atOnce: count });
-      await eventually(async () => assert.equal(await ask('web', { kind: 'held' }), UPSTREAM_PORTS), { withinMs: 60_000 });
+      await eventually(async () => assert.equal(await ask('web', { kind: 'held' }), PORTS), { withinMs: 60_000 });
       assert.deepEqual(outcomes(await ask(client, { kind: 'open', to, port, count: 10, path: '/one', atOnce: 10 })), { [failure]: 10 });
       assert.equal(wordOf(await lab.peer('probe').ask({ to, port, path: '/one' })), '200', 'others are not concerned');
       await ask('web', { kind: 'release' });
-      assert.deepEqual(outcomes(await held), { 200: UPSTREAM_PORTS, [failure]: beyond });
+      assert.deepEqual(outcomes(await held), { 200: PORTS, [failure]: beyond });
       await ask(client, { kind: 'close' });
       const another: CrowdRequest = { kind: 'open', to, port, count: 1, path: '/one', atOnce: 1 };
       await eventually(async () => assert.deepEqual(await ask(client, another), { 200: 1 }));

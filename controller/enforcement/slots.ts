@@ -18,7 +18,7 @@ export interface SlotResourcesOptions {
 const LINGER_MS = 15_000;
 /**
  * A client that is steered takes as long to connect as it does without that. Envoy keeps what it opened for a client after that client is gone,
- * until it has been idle for so long; of one client to one server there are some 2000 at most.
+ * until it has been idle for so long; of one client to one server there are some 1500 at most.
  */
 const STEERING = { connectTimeoutMs: 30_000, idleTimeoutMs: 1_000 };
 

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
 import type { SocketOptionSchema } from '@sluice/envoy-protos/envoy/config/core/v3/socket_option_pb.js';
 import { HttpProtocolOptionsSchema } from '@sluice/envoy-protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
-import type { Direction } from '../../model/index.ts';
+import { type Direction, UPSTREAM_PORTS } from '../../model/index.ts';
 import type { Resource } from '../../xds-server/serve/index.ts';
 import { anyOf, encodeResource } from '../../xds-server/translate/encode.ts';
 import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
@@ -11,12 +11,6 @@ import { NOTHING_WAITS } from './buffers.ts';
 import { HTTP1_OPTIONS, HTTP2_OPTIONS, MAX_HEADERS, MAX_HEADERS_KB } from './http-options.ts';
 import { KEEP_ALIVE } from './keep-alive.ts';
 import { originalDestinationCluster, type SlotKind } from './names.ts';
-
-/** Ports of the connections that Envoy opens, both included; no pod's, see docs/decisions/layer7.md. */
-export const UPSTREAM_PORTS = {
-  egress: { first: 61_000, last: 63_267 },
-  ingress: { first: 63_268, last: 65_535 },
-} as const satisfies Record<Direction, { readonly first: number; readonly last: number }>;
 
 export interface SteeringClusterOptions {
   readonly connectTimeoutMs: number;

@@ -1,5 +1,5 @@
-// What steering needs of Envoy and no more: `transparent-proxy egress|ingress PORT …` listens on each port with the slot's mark, and connects for
-// who comes to where he wanted to get, with his address and the mark of the other leg. Says `PORT CLIENT DESTINATION` of each, `ready` once,
+// What steering needs of Envoy and no more: `transparent-proxy egress|ingress PORT FIRST LAST …` listens on each port with the slot's mark, and connects for
+// who comes to where he wanted to get, with his address, the mark of the other leg and a port from FIRST to LAST. Says `PORT CLIENT DESTINATION` of each, `ready` once,
 // and `told` after all that for each line that it reads. Ends with its input.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -191,15 +191,15 @@ static void start(const struct slot *slot, int family)
 int main(int count, char **arguments)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (int i = 1; i + 1 < count; i += 2) {
+	for (int i = 1; i + 3 < count; i += 4) {
 		struct slot *slot = malloc(sizeof(*slot));
 		int is_egress = strcmp(arguments[i], "egress") == 0;
 
 		slot->port = atoi(arguments[i + 1]);
 		slot->listener_mark = is_egress ? 0x900 : 0xa00;
 		slot->upstream_mark = is_egress ? 0xb00 : 0xc00;
-		slot->first_port = is_egress ? 61000 : 63268;
-		slot->last_port = is_egress ? 63267 : 65535;
+		slot->first_port = atoi(arguments[i + 2]);
+		slot->last_port = atoi(arguments[i + 3]);
 		start(slot, AF_INET);
 		start(slot, AF_INET6);
 	}

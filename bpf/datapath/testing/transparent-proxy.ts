@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { UPSTREAM_PORTS } from '../../../model/index.ts';
 
 const SOURCE = fileURLToPath(new URL('transparent-proxy.c', import.meta.url));
 
@@ -35,7 +36,9 @@ export class TransparentProxy implements AsyncDisposable {
   }
 
   static async start(program: string, slots: readonly ProxySlot[]): Promise<TransparentProxy> {
-    const args = slots.flatMap(({ direction, port }) => [direction, String(port)]);
+    const args = slots.flatMap(({ direction, port }) =>
+      [direction, port, UPSTREAM_PORTS[direction].first, UPSTREAM_PORTS[direction].last].map(String),
+    );
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout });
     const proxy = new TransparentProxy(child, lines);
