@@ -2,6 +2,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { BpfError, type BpfMap, type LoadedObject, ObjectSpec, u32 } from 'libbpf-ts';
 import type { Identity } from '../../model/index.ts';
+import { AddressOwners } from './address-owners.ts';
 import { AddressTable } from './address-table.ts';
 import { AgentLock } from './agent-lock.ts';
 import { detachFromCgroups } from './cgroup-programs.ts';
@@ -15,8 +16,10 @@ import { maps as CODECS, flow_event } from './gen/policy.ts';
 import { detach, Hooks, listAttached, type ProgramName } from './hooks.ts';
 import { INGRESS_PROGRAMS, IngressSockets, ingressLookupPin } from './ingress-sockets.ts';
 import { askDoors, type PodPlace } from './kept-connections.ts';
+import { judgeOpenedForPods, type OpenedForPod } from './opened-for-pods.ts';
 import { configureMaps, type DatapathSizes, DEFAULT_SIZES, makePinFolder, removePins, trieFolder } from './pins.ts';
 import { RedirectTable } from './redirect-table.ts';
+import { TakenServices } from './taken-services.ts';
 import { VerdictTable } from './verdict-table.ts';
 import { VerdictTries } from './verdict-tries.ts';
 
@@ -61,6 +64,7 @@ export class Datapath implements Disposable {
   readonly verdicts: VerdictTable;
   readonly endpoints: EndpointTable;
   readonly redirects: RedirectTable;
+  readonly taken: TakenServices;
   readonly ingress: IngressSockets;
   readonly #loaded: LoadedObject;
   readonly #lock: AgentLock;
@@ -82,8 +86,10 @@ export class Datapath implements Disposable {
     );
     this.verdicts = new VerdictTable(loaded.map('subjects', ...CODECS.subjects), tries, (slot) => this.redirects.get(slot)?.port ?? 0);
     this.ingress = new IngressSockets(loaded, this.#configuration, pinFolder, this);
+    this.taken = new TakenServices(loaded.map('taken_services', ...CODECS.taken_services), this.#configuration);
     const endpointAddresses = loaded.map('endpoint_addresses', ...CODECS.endpoint_addresses);
-    this.endpoints = new EndpointTable(loaded.map('endpoints', ...CODECS.endpoints), endpointAddresses);
+    const owners = new AddressOwners(loaded.map('address_owners', ...CODECS.address_owners));
+    this.endpoints = new EndpointTable(loaded.map('endpoints', ...CODECS.endpoints), endpointAddresses, owners);
   }
 
   /**
@@ -172,6 +178,11 @@ export class Datapath implements Disposable {
     const run = this.#loaded.program(name).testRun(packet, { context, repeat });
     const left = new DataView(run.context.buffer, run.context.byteOffset);
     return { isPassed: run.returned !== TC_ACT_SHOT, mark: left.getUint32(MARK_AT, true), durationNs: run.durationNs };
+  }
+
+  /** As {@link judgeOpenedForPods} of `opened-for-pods.ts` says. */
+  judgeOpenedForPods(all: readonly OpenedForPod[]): readonly (number | undefined)[] {
+    return judgeOpenedForPods(this, all);
   }
 
   /** Since the tables were made. */

@@ -1,5 +1,6 @@
 import type { BpfMap, Codec } from 'libbpf-ts';
 import type { Identity } from '../../model/index.ts';
+import type { AddressOwners } from './address-owners.ts';
 import { now } from './clock.ts';
 import { fullWhere } from './full.ts';
 import type { endpoint, endpoint_address } from './gen/policy.ts';
@@ -21,13 +22,15 @@ export interface Endpoint {
 export class EndpointTable {
   readonly #endpoints: BpfMap<number, EndpointValue>;
   readonly #addresses: BpfMap<AddressKey, number>;
+  readonly #owners: AddressOwners;
   readonly #turns = new Turns();
   readonly #wanted: Map<number, Endpoint>;
 
   /** @internal */
-  constructor(endpoints: BpfMap<number, EndpointValue>, addresses: BpfMap<AddressKey, number>) {
+  constructor(endpoints: BpfMap<number, EndpointValue>, addresses: BpfMap<AddressKey, number>, owners: AddressOwners) {
     this.#endpoints = endpoints;
     this.#addresses = addresses;
+    this.#owners = owners;
     this.#wanted = this.#read();
   }
 
@@ -59,7 +62,7 @@ export class EndpointTable {
     return this.#turns.take(async () => {
       const before = this.#wanted.get(ifindex);
       this.#wanted.delete(ifindex);
-      this.#delete(ifindex, before?.addresses ?? []);
+      await this.#delete(ifindex, before?.addresses ?? []);
     });
   }
 
@@ -68,12 +71,16 @@ export class EndpointTable {
     return this.#turns.take(async () => {
       const present = this.#read();
       const foreign = [...present].filter(([ifindex]) => !this.#wanted.has(ifindex));
-      for (const [ifindex, { addresses }] of foreign) this.#delete(ifindex, addresses);
+      for (const [ifindex, { addresses }] of foreign) await this.#delete(ifindex, addresses);
       const missing: string[] = [];
       for (const [ifindex, wanted] of this.#wanted) {
         if (await this.#write(ifindex, present.get(ifindex), wanted)) missing.push(String(ifindex));
       }
-      return { foreign: foreign.map(([ifindex]) => String(ifindex)), missing };
+      const owners = await this.#owners.repair(this.#wanted);
+      return {
+        foreign: [...foreign.map(([ifindex]) => String(ifindex)), ...owners.foreign],
+        missing: [...new Set([...missing, ...owners.missing])],
+      };
     });
   }
 
@@ -92,11 +99,14 @@ export class EndpointTable {
         this.#endpoints.set(ifindex, { identity, ifindex, changed: now() });
       });
     }
+    await this.#owners.add(ifindex, added);
+    await this.#owners.remove(ifindex, removed, this.#wanted);
     for (const address of removed) this.#addresses.delete({ ifindex, address: encodeAddress(address) });
     return added.length > 0 || removed.length > 0 || !isSame;
   }
 
-  #delete(ifindex: number, addresses: readonly string[]): void {
+  async #delete(ifindex: number, addresses: readonly string[]): Promise<void> {
+    await this.#owners.remove(ifindex, addresses, this.#wanted);
     this.#endpoints.delete(ifindex);
     for (const address of addresses) this.#addresses.delete({ ifindex, address: encodeAddress(address) });
   }

@@ -56,7 +56,10 @@ const NONE = new Uint8Array(16);
 /** Routes lead nothing to a slot that goes to the node itself. */
 const HOST: Identity = RESERVED_IDENTITIES.host;
 
-/** Gives what Envoy opens for Ingresses the node's ingress address, and judges it. Sockets are known by their mark, see docs/decisions/layer7.md. */
+/**
+ * Gives what Envoy opens for Ingresses the node's ingress address, and judges it, as well as what Envoy opens for pods that asked a Service which a listener
+ * took. Sockets are known by their mark, see docs/decisions/layer7.md.
+ */
 export class IngressSockets {
   readonly #loaded: LoadedObject;
   readonly #configuration: Configuration;
@@ -137,6 +140,7 @@ export class IngressSockets {
       attachToCgroup(INGRESS_PROGRAMS, this.#loaded, this.#pinFolder, cgroup);
       this.#gatherListeners();
       attachToNetwork(this.#loaded, LOOKUP, ingressLookupPin(this.#pinFolder));
+      this.#configuration.set({ judges_sockets: 1 });
     } catch (cause) {
       if (!(cause instanceof BpfError)) throw cause;
       throw new DatapathError('refused', `the programs for Envoy's sockets of Ingresses were not attached to ${cgroup}`, { cause });

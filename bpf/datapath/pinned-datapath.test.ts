@@ -71,7 +71,7 @@ describe('the tables of a datapath', needs('root', 'bpf'), () => {
 
   test('are not there where nobody made them', () => {
     const pinned = new PinnedDatapath(PINS);
-    for (const read of ['addresses', 'endpoints', 'policies', 'counters'] as const)
+    for (const read of ['addresses', 'endpoints', 'policies', 'counters', 'taken'] as const)
       assert.throws(() => pinned[read](), codeOf('nothing-pinned'));
     assert.throws(() => pinned.connections().next(), codeOf('nothing-pinned'));
   });

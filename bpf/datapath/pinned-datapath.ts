@@ -9,6 +9,7 @@ import { DatapathError } from './error.ts';
 import { maps as CODECS, verdict, verdict_key } from './gen/policy.ts';
 import { trieFolder } from './pins.ts';
 import { type Redirect, readRedirects } from './redirect-table.ts';
+import { readTaken, type TakenAddress } from './taken-services.ts';
 import { decodeVerdict, type WrittenVerdict } from './verdict-entries.ts';
 
 import type { Trie } from './verdict-tries.ts';
@@ -72,6 +73,12 @@ export class PinnedDatapath {
   redirects(): readonly Redirect[] {
     using map = this.#open('redirects', ...CODECS.redirects);
     return [...readRedirects(map).values()].sort((a, b) => a.port - b.port);
+  }
+
+  /** Addresses of Services that listeners take, in no order. */
+  taken(): readonly TakenAddress[] {
+    using map = this.#open('taken_services', ...CODECS.taken_services);
+    return readTaken(map);
   }
 
   /** Those that are remembered, some of which may be over; in no order. */

@@ -33,15 +33,18 @@ export const DEFAULT_SIZES: DatapathSizes = {
 
 /**
  * Maps that outlive a process, in files of their names. `flow_events` does not: it is for whoever reads it now.
- * `service_addresses` is shared with what translates Services.
  */
 const PINNED = [
-  ...['addresses', 'subjects', 'verdicts', 'endpoints', 'endpoint_addresses', 'configuration'],
+  ...['addresses', 'subjects', 'verdicts', 'endpoints', 'endpoint_addresses', 'address_owners', 'configuration'],
   ...['connections', 'fragments', 'counters', 'redirects', 'ingress_listeners'],
 ];
-const SHARED = 'service_addresses';
+/** With what translates Services, which writes the first and reads the second. */
+const SHARED = ['service_addresses', 'taken_services'];
 /** Maps whose entries are as good in a larger or smaller one; others are written anew by whoever opens them. */
-const KEPT_ON_RESIZE = new Set(['addresses', 'subjects', 'endpoints', 'endpoint_addresses', 'connections', 'redirects', SHARED]);
+const KEPT_ON_RESIZE = new Set([
+  ...['addresses', 'subjects', 'endpoints', 'endpoint_addresses', 'address_owners', 'connections', 'redirects'],
+  ...SHARED,
+]);
 /** What later versions add is at the end of its value. */
 const GROWS = 'configuration';
 /** What `statfs` says of one. */
@@ -76,12 +79,13 @@ export function configureMaps(spec: ObjectSpec, folder: string, sizes: DatapathS
     verdicts: sizes.subjects,
     endpoints: sizes.endpoints,
     endpoint_addresses: sizes.endpointAddresses,
+    address_owners: sizes.endpointAddresses,
     connections: sizes.connections,
     fragments: sizes.fragments,
     flow_events: sizes.flowBytes,
   };
   for (const [name, maxEntries] of Object.entries(entries)) spec.map(name).maxEntries = maxEntries;
-  for (const name of [...PINNED, SHARED]) {
+  for (const name of [...PINNED, ...SHARED]) {
     const map = spec.map(name);
     map.pinPath = join(folder, name);
     if (name === GROWS) map.migrate = (key, value) => [key, resize(value, map.valueSize)];
@@ -91,7 +95,7 @@ export function configureMaps(spec: ObjectSpec, folder: string, sizes: DatapathS
 
 /** Removes what is pinned, and the folder if nothing else is in it. */
 export function removePins(folder: string): void {
-  for (const name of [...PINNED, SHARED]) rmSync(join(folder, name), { force: true });
+  for (const name of [...PINNED, ...SHARED]) rmSync(join(folder, name), { force: true });
   rmSync(join(folder, TRIES), { recursive: true, force: true });
   if (readdirSync(folder).length === 0) rmdirSync(folder);
 }

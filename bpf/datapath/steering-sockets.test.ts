@@ -106,7 +106,7 @@ describe('sockets of a proxy', needs('root', 'bpf', 'netns'), () => {
 
     test(`marks that a pod sets on its packets say nothing, ${version}`, async () => {
       await world.setPolicies({ web: steered(INGRESS_SLOT, CLIENT), client: steered(EGRESS_SLOT, WEB) });
-      for (const kind of [0x200, 0x300, 0x900, 0xa00, 0xb00, 0xc00]) {
+      for (const kind of [0x200, 0x300, 0x900, 0xa00, 0xb00, 0xc00, 0xd02, 0xd03]) {
         for (const { port } of [EGRESS_SLOT, INGRESS_SLOT]) {
           using _marks = world.markPackets(world.pods.client, (port * 0x10000 + kind) >>> 0);
           const { length } = await world.proxy.connections();

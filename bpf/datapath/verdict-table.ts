@@ -66,6 +66,11 @@ export class VerdictTable {
     return this.#subjects.get(subject)?.is_policed[DIRECTION_NUMBERS[direction]] === 1;
   }
 
+  /** Whether what it does not allow a subject passes and is told of. */
+  isAudited(subject: Identity): boolean {
+    return this.#subjects.get(subject)?.audits === 1;
+  }
+
   /**
    * What the kernel says of connections that a subject opens, or that are opened to it; but for those with the own node.
    * @returns for each the port of the slot that decides, 0 where none does, undefined where it may not be

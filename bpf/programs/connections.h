@@ -51,11 +51,12 @@ struct connection {
 	__u8 is_reset;
 	/* The peer was read from a mark, and is not to be known by the address. */
 	__u8 is_peer_marked;
-	/* The port of the slot that decides; 0: none does. */
+	/* The port of the slot that decides, or of the listener that takes it; 0: there is none. */
 	__u16 slot;
 	/* It was open between the two themselves when the slot became its. */
 	__u8 is_severed;
-	__u8 pad;
+	/* To a Service that a listener takes, whose port stands in the place of the slot's. */
+	__u8 is_taken;
 };
 
 struct {

@@ -47,6 +47,25 @@ static __always_inline bool is_own_address(__u32 ifindex, const __u8 *address)
 	return bpf_map_lookup_elem(&endpoint_addresses, &key) != 0;
 }
 
+/* Whose an address is, of pods of this node, by the device; the other way round than above. */
+struct address_owner {
+	/* As its key, as with endpoints. */
+	ADDRESS(address);
+	__u32 ifindex;
+};
+
+struct address_key {
+	ADDRESS(address);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, struct address_key);
+	__type(value, struct address_owner);
+} address_owners SEC(".maps");
+
 enum monitor_level {
 	MONITOR_NOTHING,
 	MONITOR_DROPS,
@@ -69,7 +88,9 @@ struct configuration {
 	ADDRESS(ingress_ipv6);
 	/* Whether it may go to nobody of the cluster without one. */
 	__u8 needs_ingress_address;
-	__u8 pad_at_end[3];
+	/* Whether what Envoy opens is judged at its sockets; else nothing goes to listeners that take Services. */
+	__u8 judges_sockets;
+	__u8 pad_at_end[2];
 	/* The device that leads to `steer_ifindex`, for what Envoy's own sockets send to slots; 0: there is none. */
 	__u32 steer_entry_ifindex;
 };

@@ -12,6 +12,7 @@
 #include "address.h"
 #include "endpoint.h"
 #include "identity.h"
+#include "opened.h"
 #include "outcome.h"
 #include "proxy.h"
 #include "proxy-sockets.h"
@@ -21,43 +22,6 @@
  * What Envoy opens for Ingresses is known by its socket's mark, gets the node's ingress address where it connects, and is judged as whoever has that
  * address: see docs/decisions/ingress-identity.md.
  */
-#define PROCEED 1
-/* The socket is told EPERM. */
-#define REFUSE 0
-
-#define AF_INET 2
-#define AF_INET6 10
-#define SOL_SOCKET 1
-#define SO_MARK 36
-
-/* Undefined for all other sockets. */
-static __always_inline const struct configuration *configuration_for(struct bpf_sock *sk, __u32 kind)
-{
-	__u32 only = 0;
-
-	return sk && sk->protocol == IPPROTO_TCP && kind_of_mark(sk->mark) == kind ? bpf_map_lookup_elem(&configuration, &only) : 0;
-}
-
-static __always_inline int answer(enum direction heading, enum outcome outcome, __u32 bytes)
-{
-	if (!is_drop(outcome))
-		return PROCEED;
-	count(heading, outcome, bytes);
-	return REFUSE;
-}
-
-/* Of a packet that begins with its IP header, as it does at a socket's cgroup; by where it stands in either. */
-static __always_inline bool read_address(struct __sk_buff *skb, __u32 at_ipv4, __u32 at_ipv6, __u8 *address)
-{
-	__be32 ipv4 = 0;
-
-	if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		return !bpf_skb_load_bytes(skb, at_ipv6, address, ADDRESS_BYTES);
-	if (bpf_skb_load_bytes(skb, at_ipv4, &ipv4, sizeof(ipv4)))
-		return false;
-	map_ipv4(address, ipv4);
-	return true;
-}
 
 /* Whoever policies are about, other than nodes. */
 static __always_inline bool is_policed_peer(__u32 identity)
@@ -69,42 +33,6 @@ static __always_inline bool is_policed_peer(__u32 identity)
 static __always_inline enum outcome judge_as_node(const struct configuration *configuration, const __u8 *wanted)
 {
 	return configuration->needs_ingress_address && is_policed_peer(identity_of(wanted)) ? DROPPED_NO_ENDPOINT : PASSED_UNJUDGED;
-}
-
-static __noinline int judge_ingress(const struct configuration *configuration, struct attempt *attempt)
-{
-	__u32 identity = configuration->ingress_identity;
-	struct subject *found, subject;
-
-	if (identity == 0)
-		return PASSED_UNJUDGED;
-	found = bpf_map_lookup_elem(&subjects, &identity);
-	if (!found)
-		return DROPPED_NO_POLICY;
-	subject = *found;
-	if (subject.identity != identity)
-		return DROPPED_NO_POLICY;
-	return judge_attempt(&subject, attempt);
-}
-
-/* To a backend. `slot`, 0 before: that whose rules decide. Routes cannot lead to it what goes to this node's own addresses. */
-static __always_inline enum outcome judge_opened(const struct configuration *configuration, const __u8 *wanted, __u16 port, __u16 *slot)
-{
-	struct attempt attempt = { .peer = identity_of(wanted), .protocol = IPPROTO_TCP, .port = port, .direction = EGRESS };
-	enum outcome outcome = judge_ingress(configuration, &attempt);
-
-	if (outcome == PASSED_STEERED && (attempt.peer == IDENTITY_HOST || configuration->steer_entry_ifindex == 0))
-		return DROPPED_SLOT;
-	*slot = attempt.slot;
-	return outcome;
-}
-
-/* Has all that the socket will send led to the slot's listener. */
-static __always_inline bool lead(struct bpf_sock_addr *ctx, __u16 slot)
-{
-	__u32 mark = MARK_INGRESS_LED | (__u32)slot << MARK_PORT_SHIFT;
-
-	return slot == 0 || !bpf_setsockopt(ctx, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
 }
 
 #define FIRST_OWN_PORT 32768
@@ -131,31 +59,6 @@ static __always_inline bool bind_own(struct bpf_sock_addr *ctx, struct sockaddr 
 	return !bpf_bind(ctx, own, size);
 }
 
-/* What was opened before something changed, by way of another slot, or of one or none while it is the other way round now. */
-static __always_inline enum outcome judge_way(const struct configuration *configuration, const struct __sk_buff *skb, __u32 mark, __u16 slot)
-{
-	if (slot == 0)
-		return is_led(mark) ? DROPPED_OTHER_SLOT : PASSED_UNJUDGED;
-	if (!is_led(mark) || slot_of_mark(mark) != slot)
-		return DROPPED_OTHER_SLOT;
-	/* Routes may have changed. */
-	return skb->ifindex == configuration->steer_entry_ifindex ? PASSED_STEERED : DROPPED_NO_PROXY;
-}
-
-/* Whether a packet at a socket's cgroup is a reset: who hears of the end by it learns nothing else. */
-static __always_inline bool is_reset(struct __sk_buff *skb)
-{
-	__u32 at = sizeof(struct ipv6hdr);
-	__u8 first = 0, flags = 0;
-
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (bpf_skb_load_bytes(skb, 0, &first, sizeof(first)))
-			return false;
-		at = (first & 0xf) * 4;
-	}
-	return !bpf_skb_load_bytes(skb, at + TCP_FLAGS_WORD_AT + 1, &flags, sizeof(flags)) && (flags & TCP_RST);
-}
-
 /*
  * What was opened before something changed: with the node's address before there was a policy, or with an ingress address whose pod is gone since. That
  * may be another pod's by now.
@@ -175,24 +78,10 @@ static __always_inline enum outcome judge_source(const struct configuration *con
  */
 static __always_inline bool read_wanted_port(struct __sk_buff *skb, const struct bpf_sock *sk, __u16 *port)
 {
-	__u32 at = sizeof(struct ipv6hdr);
-	__be16 wanted = 0;
-	__u8 byte = 0;
-
 	*port = sk->src_port;
 	if (sk->state != BPF_TCP_LISTEN || slot_of_mark(sk->mark) == 0)
 		return true;
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (bpf_skb_load_bytes(skb, 0, &byte, sizeof(byte)))
-			return false;
-		at = (byte & 0xf) * 4;
-	} else if (bpf_skb_load_bytes(skb, offsetof(struct ipv6hdr, nexthdr), &byte, sizeof(byte)) || byte != IPPROTO_TCP) {
-		return false;
-	}
-	if (bpf_skb_load_bytes(skb, at + sizeof(__be16), &wanted, sizeof(wanted)))
-		return false;
-	*port = bpf_ntohs(wanted);
-	return true;
+	return read_port(skb, TCP_DESTINATION_AT, port);
 }
 
 /* From a client. `mark`: a packet's, which tells who was masqueraded on the way. */
@@ -207,7 +96,7 @@ static __always_inline enum outcome judge_client(const struct configuration *con
 		attempt.peer = IDENTITY_HOST;
 	else if (attempt.peer == IDENTITY_HOST && is_identity_mark(mark))
 		attempt.peer = marked_identity(mark);
-	outcome = judge_ingress(configuration, &attempt);
+	outcome = judge_as(configuration->ingress_identity, &attempt);
 	*slot = attempt.slot;
 	return outcome;
 }

@@ -10,6 +10,7 @@
 #include "identity.h"
 #include "packet.h"
 #include "proxy-sockets.h"
+#include "taken-services.h"
 #include "verdict.h"
 
 /* Where a packet is seen, and by what it is judged. */
@@ -52,6 +53,10 @@ static __always_inline void find_peer(const struct door *door, const struct conn
 	} else if (may_be_marked && is_ingress(door->skb->mark)) {
 		connection->peer = IDENTITY_INGRESS;
 		connection->is_peer_marked = 1;
+	} else if (may_be_marked && is_for_client(door->skb->mark)) {
+		/* Somebody took the client's address away. It is not the node's own, which may do anything. */
+		connection->peer = IDENTITY_UNKNOWN;
+		connection->is_peer_marked = 1;
 	} else if (!connection->is_peer_marked) {
 		connection->peer = identity;
 	}
@@ -61,6 +66,34 @@ static __always_inline void find_peer(const struct door *door, const struct conn
 static __always_inline bool is_denial(enum outcome outcome)
 {
 	return outcome == DROPPED_DENIED || outcome == DROPPED_NOT_ALLOWED || outcome == DROPPED_SLOT || outcome == DROPPED_SERVICE;
+}
+
+/*
+ * Whether a listener takes it. Then no verdict is asked: the address is nobody's, and who may reach whom is asked of the connection that Envoy opens. It goes
+ * to the listener or nowhere, also where policy is only to be told of. Neither static nor inline, as parse_packet.
+ */
+__noinline int take(const struct connection_key *key, struct connection *connection)
+{
+	struct service_address wanted = {};
+	struct configuration *found;
+	__u32 only = 0;
+	int port;
+
+	if (!key || !connection)
+		return false;
+	copy_address(wanted.address, key->remote_address);
+	wanted.port = key->remote_port;
+	wanted.protocol = key->protocol;
+	if (connection->opened != EGRESS || wanted.protocol != IPPROTO_TCP)
+		return false;
+	port = taken_by(&wanted);
+	found = bpf_map_lookup_elem(&configuration, &only);
+	if (port == NOT_TAKEN)
+		return false;
+	connection->is_taken = 1;
+	connection->slot = port;
+	connection->outcome = port && found && found->judges_sockets ? PASSED_STEERED : DROPPED_LISTENER;
+	return true;
 }
 
 /* Asks the verdicts whether a connection may be. */
@@ -73,6 +106,8 @@ static __noinline int judge_connection(const struct door *door, const struct con
 	find_peer(door, key, may_be_marked, connection);
 	attempt.peer = connection->peer;
 	connection->judged = door->now;
+	if (door->has_subject && take(key, connection))
+		return 0;
 	if (!door->has_subject)
 		connection->outcome = DROPPED_NO_POLICY;
 	else if (attempt.direction == EGRESS && is_untranslated(subject, key->remote_address, key->remote_port, key->protocol))
@@ -97,6 +132,11 @@ static __always_inline bool stands(const struct door *door, const struct connect
 static __always_inline void judge_again(const struct door *door, const struct connection_key *key, bool may_be_marked,
 					struct connection *connection)
 {
+	/* Envoy has it, and ends it when the listener goes. */
+	if (connection->is_taken && connection->outcome == PASSED_STEERED && connection->is_answered && door->has_subject) {
+		connection->judged = door->now;
+		return;
+	}
 	/* One that others see at the same time is changed as a whole, as far as it matters. */
 	struct connection judged = {
 		.opened = connection->opened,
@@ -108,6 +148,7 @@ static __always_inline void judge_again(const struct door *door, const struct co
 	judge_connection(door, key, may_be_marked, &judged);
 	if (!is_drop(connection->outcome) && connection->outcome != PASSED_STEERED)
 		connection->is_severed = judged.outcome == PASSED_STEERED;
+	connection->is_taken = judged.is_taken;
 	connection->slot = judged.slot;
 	connection->peer = judged.peer;
 	connection->is_peer_marked = judged.is_peer_marked;
@@ -157,7 +198,7 @@ static __always_inline void judge_unknown(const struct door *door, const struct 
 					  struct connection *connection)
 {
 	__u32 kind = door->heading == INGRESS ? kind_of_mark(door->skb->mark) : 0;
-	bool is_tcp = packet->protocol == IPPROTO_TCP && !opens_tcp(packet) && !is_upstream(kind);
+	bool is_tcp = packet->protocol == IPPROTO_TCP && !opens_tcp(packet) && !is_opener(kind);
 	bool is_acceptance = is_tcp && ((packet->layer4.tcp_flags & TCP_SYN) || kind == MARK_EGRESS_LISTENER);
 	struct connection other = {};
 
@@ -165,7 +206,7 @@ static __always_inline void judge_unknown(const struct door *door, const struct 
 		connection->opened = door->heading;
 		connection->port = port_wanted(key, connection->opened, packet);
 		judge_connection(door, key, door->heading == INGRESS, connection);
-		if (!is_tcp || connection->outcome == PASSED_STEERED)
+		if (!is_tcp || connection->outcome == PASSED_STEERED || connection->is_taken)
 			return;
 	}
 	other.opened = opposite(door->heading);
@@ -181,6 +222,7 @@ static __always_inline void judge_unknown(const struct door *door, const struct 
 	connection->is_peer_marked = other.is_peer_marked;
 	connection->judged = other.judged;
 	connection->slot = other.slot;
+	connection->is_taken = other.is_taken;
 	connection->is_severed = !is_acceptance && other.outcome == PASSED_STEERED;
 }
 
@@ -201,6 +243,8 @@ static __always_inline enum outcome judge_steered(struct door *door, const struc
 		return otherwise;
 	door->slot = connection->slot;
 	if (door->heading == EGRESS) {
+		if (connection->is_taken && door->configuration->steer_ifindex == 0)
+			return DROPPED_LISTENER;
 		/* Who answers Envoy does so to a connection that Envoy opened. */
 		if (is_answer)
 			door->slot = 0;

@@ -73,6 +73,8 @@ enum outcome {
 	DROPPED_BESIDE_PROXY,
 	/* Policy does not allow it, and nothing but that is to be told of the pod. The first of a connection, or of one after verdicts changed. */
 	PASSED_AUDITED,
+	/* To a Service that a listener takes, which is not there. */
+	DROPPED_LISTENER,
 
 	OUTCOMES,
 } __attribute__((packed));

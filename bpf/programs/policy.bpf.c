@@ -13,9 +13,11 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "answers.h"
 #include "connections.h"
 #include "endpoint.h"
 #include "flow-events.h"
+#include "for-client.h"
 #include "fragments.h"
 #include "identity.h"
 #include "ingress.h"
@@ -136,30 +138,10 @@ static __always_inline enum outcome judge_from_pod(struct door *door, struct pac
 	if (!is_own_address(door->ifindex, packet->source))
 		return DROPPED_SPOOFED;
 	outcome = judge_flow(door, packet);
-	if (is_drop(outcome) || !may_be_for_upstream(packet) || !is_upstream(mark_of_receiver(door->skb, packet)))
+	if (is_drop(outcome) || !is_answer_to_opener(door, packet))
 		return outcome;
 	door->slot = 0;
 	return PASSED_STEERED;
-}
-
-/*
- * What answers Envoy where it has a pod's own address to an egress slot, or the ingress address: an upstream of an ingress slot is answered by a pod
- * of this node. What Ingresses send by way of a slot is answered by the slot's listener and nobody else.
- */
-static __always_inline bool is_for_opener(const struct door *door, const struct packet *packet)
-{
-	__u32 kind = kind_of_mark(door->skb->mark);
-	bool is_by_slot = kind == MARK_EGRESS_LISTENER;
-	bool may_be_for_ingress =
-		packet->protocol == IPPROTO_TCP && !opens_tcp(packet) && has_ingress_address(door->configuration, &door->endpoint);
-	__u32 mark;
-
-	if (!may_be_for_ingress && (is_by_slot || !may_be_for_upstream(packet)))
-		return false;
-	if (!door->has_subject || kind == MARK_INGRESS_UPSTREAM)
-		return false;
-	mark = mark_of_receiver(door->skb, packet);
-	return is_ingress(mark) ? is_led(mark) == is_by_slot : !is_by_slot && kind_of_mark(mark) == MARK_EGRESS_UPSTREAM;
 }
 
 static __always_inline enum outcome judge_to_pod(struct door *door, struct packet *packet)
@@ -351,7 +333,9 @@ int ingress_connect4(struct bpf_sock_addr *ctx)
 	if (!configuration)
 		return PROCEED;
 	map_ipv4(wanted, ctx->user_ip4);
-	if (is_drop(judge_opened(configuration, wanted, bpf_ntohs((__u16)ctx->user_port), &slot)))
+	if (is_for_client(ctx->sk->mark))
+		return connect_for_client(ctx, configuration, wanted, (struct sockaddr *)&own, sizeof(own));
+	if (is_drop(judge_opened(configuration, configuration->ingress_identity, wanted, bpf_ntohs((__u16)ctx->user_port), &slot)))
 		return REFUSE;
 	own.sin_addr.s_addr = words_of(configuration->ingress_ipv4)[3];
 	if (own.sin_addr.s_addr == 0)
@@ -374,7 +358,9 @@ int ingress_connect6(struct bpf_sock_addr *ctx)
 	words[1] = ctx->user_ip6[1];
 	words[2] = ctx->user_ip6[2];
 	words[3] = ctx->user_ip6[3];
-	if (is_drop(judge_opened(configuration, wanted, bpf_ntohs((__u16)ctx->user_port), &slot)))
+	if (is_for_client(ctx->sk->mark))
+		return connect_for_client(ctx, configuration, wanted, (struct sockaddr *)&own, sizeof(own));
+	if (is_drop(judge_opened(configuration, configuration->ingress_identity, wanted, bpf_ntohs((__u16)ctx->user_port), &slot)))
 		return REFUSE;
 	copy_address((__u8 *)&own.sin6_addr, is_ipv4(wanted) ? configuration->ingress_ipv4 : configuration->ingress_ipv6);
 	if (is_unspecified_ipv6((__u8 *)&own.sin6_addr))
@@ -399,13 +385,14 @@ int ingress_egress(struct __sk_buff *skb)
 	configuration = configuration_for(sk, MARK_INGRESS);
 	if (!configuration)
 		return PROCEED;
-	if (!read_address(skb, offsetof(struct iphdr, saddr), offsetof(struct ipv6hdr, saddr), source) ||
-	    !read_address(skb, offsetof(struct iphdr, daddr), offsetof(struct ipv6hdr, daddr), wanted))
+	if (is_for_client(sk->mark))
+		return judge_packet_for_client(skb, sk, configuration, EGRESS);
+	if (!read_source(skb, source) || !read_destination(skb, wanted))
 		return REFUSE;
 	by_source = judge_source(configuration, source, wanted);
 	if (is_drop(by_source))
 		return answer(EGRESS, by_source, skb->len);
-	outcome = judge_opened(configuration, wanted, bpf_ntohs(sk->dst_port), &slot);
+	outcome = judge_opened(configuration, configuration->ingress_identity, wanted, bpf_ntohs(sk->dst_port), &slot);
 	if (!is_drop(outcome))
 		outcome = judge_way(configuration, skb, sk->mark, slot);
 	/* So that the other side hears of it where the enforcer ends what may not be any more. */
@@ -424,10 +411,14 @@ int ingress_ingress(struct __sk_buff *skb)
 	sk = sk ? bpf_sk_fullsock(sk) : 0;
 	if (!sk)
 		return PROCEED;
+	if (is_for_client(sk->mark)) {
+		configuration = configuration_for(sk, MARK_INGRESS);
+		return configuration ? judge_packet_for_client(skb, sk, configuration, INGRESS) : PROCEED;
+	}
 	configuration = configuration_for(sk, MARK_INGRESS_SERVER);
 	if (!configuration)
 		return PROCEED;
-	if (!read_address(skb, offsetof(struct iphdr, saddr), offsetof(struct ipv6hdr, saddr), source) || !read_wanted_port(skb, sk, &port))
+	if (!read_source(skb, source) || !read_wanted_port(skb, sk, &port))
 		return REFUSE;
 	outcome = judge_accepted(configuration, skb, sk, source, port);
 	return answer(INGRESS, outcome, skb->len);

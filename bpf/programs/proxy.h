@@ -26,6 +26,9 @@
 /* It is led to the listener of an egress slot, the port of which it has: routes lead it to the device by which packets for Envoy come in again. */
 #define MARK_INGRESS_LED 0x00000d01
 #define MARK_LED_BITS 0x00000f01
+/* Beside one of these two: for who asked a Service that a listener took, with his own address; of such a listener, the port of which it has before it is led. */
+#define MARK_FOR_CLIENT 0x00000d02
+#define MARK_FOR_CLIENT_BITS 0x00000f02
 /* Listeners of Ingresses, and what they accepted. */
 #define MARK_INGRESS_SERVER 0x00000e00
 #define MARK_PORT_SHIFT 16
@@ -75,9 +78,20 @@ static __always_inline bool is_upstream(__u32 mark)
 	return kind_of_mark(mark) == MARK_EGRESS_UPSTREAM || kind_of_mark(mark) == MARK_INGRESS_UPSTREAM;
 }
 
-static __always_inline bool is_ingress(__u32 mark)
+/* Whether Envoy opened it for a client of its own, and it is judged at its socket: for Ingresses, or for who asked a Service. */
+static __always_inline bool is_judged_at_socket(__u32 mark)
 {
 	return kind_of_mark(mark) == MARK_INGRESS;
+}
+
+static __always_inline bool is_for_client(__u32 mark)
+{
+	return (mark & MARK_FOR_CLIENT_BITS) == MARK_FOR_CLIENT;
+}
+
+static __always_inline bool is_ingress(__u32 mark)
+{
+	return is_judged_at_socket(mark) && !is_for_client(mark);
 }
 
 static __always_inline bool is_led(__u32 mark)
@@ -88,7 +102,7 @@ static __always_inline bool is_led(__u32 mark)
 /* Whether Envoy opened a connection. */
 static __always_inline bool is_opener(__u32 mark)
 {
-	return is_upstream(mark) || is_ingress(mark);
+	return is_upstream(mark) || is_judged_at_socket(mark);
 }
 
 static __always_inline bool is_downstream(__u32 mark)

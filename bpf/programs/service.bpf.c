@@ -4,6 +4,7 @@
 #include <linux/errno.h>
 
 #include "service-choice.h"
+#include "taken-services.h"
 
 #define PROCEED 1
 #define REFUSE 0
@@ -93,6 +94,12 @@ static __always_inline int refuse(void)
 	return REFUSE;
 }
 
+/* Pods' packets get to the listener by the address that was asked for; what the node itself asks for is translated, since none of its packets is led there. */
+static __always_inline int is_left_to_listener(const struct service_address *wanted)
+{
+	return is_taken(wanted) && !is_on_node();
+}
+
 static __always_inline void remember_peer(struct bpf_sock_addr *ctx, const struct service_address *frontend,
 					  const struct service_backend *backend)
 {
@@ -113,7 +120,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, int is_ipv6)
 
 	is_ipv6 ? read6(ctx, &wanted) : read4(ctx, &wanted);
 	outcome = choose(ctx, CONNECT, &wanted, &chosen);
-	if (outcome == NO_SERVICE) {
+	if (outcome == NO_SERVICE || is_left_to_listener(&wanted)) {
 		/* A socket of UDP may be connected several times. */
 		bpf_sk_storage_delete(&service_peers, ctx->sk);
 		return PROCEED;

@@ -23,7 +23,10 @@ const KEPT = [
   'service_counts',
 ] as const satisfies readonly (keyof typeof CODECS)[];
 
-export const PINNED_MAPS: readonly string[] = [...FILLED, ...KEPT];
+/** Which whoever judges packets fills. */
+const READ = ['taken_services'] as const satisfies readonly (keyof typeof CODECS)[];
+
+export const PINNED_MAPS: readonly string[] = [...FILLED, ...KEPT, ...READ];
 
 type Filled = (typeof FILLED)[number];
 type Coded<C> = C extends Codec<infer T> ? T : never;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// marked-talker MARK ADDRESS PORT: connects by a socket with a mark, as Envoy does for Ingresses, and prints its own address or why not. Then sends
+// marked-talker MARK ADDRESS PORT [SOURCE]: connects by a socket with a mark, as Envoy does for Ingresses, and prints its own address or why not. Then sends
 // each line that it reads, and prints the line that comes back, or why none does. Waits for as long as WAIT says.
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,15 +33,15 @@ static const char *why(void)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in ipv4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 ipv6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in ipv4 = { .sin_family = AF_INET }, from4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 ipv6 = { .sin6_family = AF_INET6 }, from6 = { .sin6_family = AF_INET6 };
 	struct sockaddr_storage own = { 0 };
 	char text[INET6_ADDRSTRLEN], line[256];
 	socklen_t size = sizeof(own);
 	int connection, mark, on = 1, is_ipv6;
 	FILE *answers;
 
-	if (argc != 4)
+	if (argc != 4 && argc != 5)
 		return 2;
 	mark = strtol(argv[1], NULL, 16);
 	is_ipv6 = strchr(argv[2], ':') != NULL;
@@ -54,6 +54,12 @@ int main(int argc, char **argv)
 	    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &WAIT, sizeof(WAIT))) {
 		perror("marked-talker");
 		return 1;
+	}
+	if (argc == 5) {
+		inet_pton(is_ipv6 ? AF_INET6 : AF_INET, argv[4], is_ipv6 ? (void *)&from6.sin6_addr : (void *)&from4.sin_addr);
+		if (setsockopt(connection, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) ||
+		    bind(connection, is_ipv6 ? (struct sockaddr *)&from6 : (struct sockaddr *)&from4, is_ipv6 ? sizeof(from6) : sizeof(from4)))
+			return say(why());
 	}
 	if (connect(connection, is_ipv6 ? (struct sockaddr *)&ipv6 : (struct sockaddr *)&ipv4, is_ipv6 ? sizeof(ipv6) : sizeof(ipv4)))
 		return say(why());

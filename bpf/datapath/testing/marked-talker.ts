@@ -15,6 +15,8 @@ export interface TalkerPlace {
   readonly enter?: readonly string[];
   /** Of its socket, in hexadecimal digits. Default: as Envoy's have it for Ingresses. */
   readonly mark?: string;
+  /** An address that its socket is bound to, anybody's. Default: the kernel finds one. */
+  readonly source?: string;
 }
 
 /** @param path where the program is to be, for {@link MarkedTalker.open} */
@@ -36,8 +38,8 @@ export class MarkedTalker implements AsyncDisposable {
 
   /** @returns it with its own address, or the name of an error, such as `EPERM` and `timeout` */
   static async open(program: string, place: TalkerPlace, to: string, port: number): Promise<{ talker: MarkedTalker; said: string }> {
-    const { cgroup, enter = [], mark = MARK } = place;
-    const command = `exec setpriv --pdeathsig KILL ${[...enter, program].join(' ')} ${mark} ${to} ${port}`;
+    const { cgroup, enter = [], mark = MARK, source = '' } = place;
+    const command = `exec setpriv --pdeathsig KILL ${[...enter, program].join(' ')} ${mark} ${to} ${port} ${source}`;
     const script = cgroup?.within(command) ?? command;
     const child = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] });
     const talker = new MarkedTalker(child, createInterface({ input: child.stdout }));

@@ -1,12 +1,13 @@
 import { SteeringNetwork } from '../../../agent/network/index.ts';
 import { type DirectionPolicy, type Identity, IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../../model/index.ts';
 import { TemporaryFolder } from '../../../testkit/temporary-folder.ts';
+import type { Cgroup } from '../../libbpf-ts/testing/cgroup.ts';
 import { Datapath } from '../index.ts';
 import { BRIDGE_ADDRESSES, joinByBridge } from './bridge.ts';
 import { CLIENT, OPEN, OTHER, SMALL, verdict, WEB } from './judged.ts';
 import { NODE_ADDRESSES, PodNetwork, sh, type TestPod } from './pod-network.ts';
 import { StreamPeer } from './stream-peer.ts';
-import { compileProxy, type ProxySlot, TransparentProxy } from './transparent-proxy.ts';
+import { compileProxy, type ProxyService, type ProxySlot, TransparentProxy } from './transparent-proxy.ts';
 
 export const WEB_PORT = 8080;
 export const EGRESS_SLOT = { direction: 'egress', port: 10_001 } as const;
@@ -120,6 +121,11 @@ export class SteeredWorld implements AsyncDisposable {
     await this.datapath.redirects.set(
       slots.map(({ direction, port, ready = true }) => ({ slot: slotName({ direction, port }), port, ready })),
     );
+  }
+
+  /** One more proxy, whose sockets are in a cgroup; to be ended by whoever asked for it. */
+  async startServices(services: readonly ProxyService[], cgroup: Cgroup): Promise<TransparentProxy> {
+    return await TransparentProxy.start(this.#folder.join('proxy'), services, cgroup);
   }
 
   /** In place of the one before. */

@@ -1,6 +1,7 @@
 // What steering needs of Envoy and no more: `transparent-proxy egress|ingress PORT FIRST LAST …` listens on each port with the slot's mark, and connects for
-// who comes to where he wanted to get, with his address, the mark of the other leg and a port from FIRST to LAST. Says `PORT CLIENT DESTINATION` of each, `ready` once,
-// and `told` after all that for each line that it reads. Ends with its input.
+// who comes to where he wanted to get, with his address, the mark of the other leg and a port from FIRST to LAST. `to/IPV4/IPV6/PORT` in the place of a
+// direction: it takes a Service, and connects to there. Says `PORT CLIENT DESTINATION` of each, `ready` once, and `told` after all that for each line that
+// it reads. Ends with its input.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,6 +22,9 @@
 struct slot {
 	int port;
 	unsigned listener_mark, upstream_mark, first_port, last_port;
+	/* Of a Service; port 0: it goes to where the client wanted to get. */
+	struct sockaddr_in ipv4;
+	struct sockaddr_in6 ipv6;
 };
 
 struct accepted {
@@ -140,6 +144,10 @@ static void *serve(void *argument)
 	set(upstream, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 	set(upstream, IPPROTO_IP, IP_LOCAL_PORT_RANGE, accepted.slot->last_port << 16 | accepted.slot->first_port);
 	((struct sockaddr_in *)&client)->sin_port = 0;
+	if (accepted.slot->ipv4.sin_port && client.ss_family == AF_INET)
+		memcpy(&destination, &accepted.slot->ipv4, size_of_destination);
+	else if (accepted.slot->ipv4.sin_port)
+		memcpy(&destination, &accepted.slot->ipv6, size_of_destination);
 	if (bind(upstream, (void *)&client, size) || connect(upstream, (void *)&destination, size_of_destination)) {
 		fprintf(stderr, "%s to %s by %d: %s\n", from, to, accepted.slot->port, strerror(errno));
 		reset(accepted.fd);
@@ -188,16 +196,31 @@ static void start(const struct slot *slot, int family)
 		fail("pthread_create");
 }
 
+/* Whether it takes a Service. */
+static int read_backend(const char *text, struct slot *slot)
+{
+	char ipv4[INET6_ADDRSTRLEN], ipv6[INET6_ADDRSTRLEN];
+	int port;
+
+	if (sscanf(text, "to/%45[^/]/%45[^/]/%d", ipv4, ipv6, &port) != 3)
+		return 0;
+	slot->ipv4.sin_family = AF_INET;
+	slot->ipv6.sin6_family = AF_INET6;
+	slot->ipv4.sin_port = slot->ipv6.sin6_port = htons(port);
+	return inet_pton(AF_INET, ipv4, &slot->ipv4.sin_addr) == 1 && inet_pton(AF_INET6, ipv6, &slot->ipv6.sin6_addr) == 1;
+}
+
 int main(int count, char **arguments)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (int i = 1; i + 3 < count; i += 4) {
-		struct slot *slot = malloc(sizeof(*slot));
-		int is_egress = strcmp(arguments[i], "egress") == 0;
+		struct slot *slot = calloc(1, sizeof(*slot));
+		int is_service = read_backend(arguments[i], slot);
+		int is_egress = is_service || strcmp(arguments[i], "egress") == 0;
 
 		slot->port = atoi(arguments[i + 1]);
 		slot->listener_mark = is_egress ? 0x900 : 0xa00;
-		slot->upstream_mark = is_egress ? 0xb00 : 0xc00;
+		slot->upstream_mark = is_service ? 0xd02 : is_egress ? 0xb00 : 0xc00;
 		slot->first_port = atoi(arguments[i + 2]);
 		slot->last_port = atoi(arguments[i + 3]);
 		start(slot, AF_INET);

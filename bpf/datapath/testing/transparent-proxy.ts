@@ -3,12 +3,19 @@ import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UPSTREAM_PORTS } from '../../../model/index.ts';
+import type { Cgroup } from '../../libbpf-ts/testing/cgroup.ts';
 
 const SOURCE = fileURLToPath(new URL('transparent-proxy.c', import.meta.url));
 
 export interface ProxySlot {
   readonly direction: 'ingress' | 'egress';
   readonly port: number;
+}
+
+/** A listener that takes a Service, and has one backend for it. */
+export interface ProxyService {
+  readonly port: number;
+  readonly backend: { readonly addresses: readonly [ipv4: string, ipv6: string]; readonly port: number };
 }
 
 /** @param path where the program is to be, for `TransparentProxy.start` */
@@ -19,6 +26,13 @@ export function compileProxy(path: string): void {
 /** The ports of listeners, of connections as {@link TransparentProxy.connections} lists them. */
 export function portsOf(connections: readonly string[]): readonly number[] {
   return connections.map((connection) => Number(connection.split(' ')[0]));
+}
+
+function argumentsOf(listener: ProxySlot | ProxyService): readonly string[] {
+  const isSlot = 'direction' in listener;
+  const { first, last } = UPSTREAM_PORTS[isSlot ? listener.direction : 'services'];
+  const what = isSlot ? listener.direction : ['to', ...listener.backend.addresses, listener.backend.port].join('/');
+  return [what, listener.port, first, last].map(String);
 }
 
 /** Stands for Envoy on the node: it lets everything through and tells of each connection. */
@@ -35,11 +49,11 @@ export class TransparentProxy implements AsyncDisposable {
     });
   }
 
-  static async start(program: string, slots: readonly ProxySlot[]): Promise<TransparentProxy> {
-    const args = slots.flatMap(({ direction, port }) =>
-      [direction, port, UPSTREAM_PORTS[direction].first, UPSTREAM_PORTS[direction].last].map(String),
-    );
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  /** @param cgroup where its sockets are to be. Default: where this process is */
+  static async start(program: string, listeners: readonly (ProxySlot | ProxyService)[], cgroup?: Cgroup): Promise<TransparentProxy> {
+    const command = 'exec setpriv --pdeathsig KILL "$@"';
+    const script = cgroup?.within(command) ?? command;
+    const child = spawn('sh', ['-c', script, 'sh', program, ...listeners.flatMap(argumentsOf)], { stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout });
     const proxy = new TransparentProxy(child, lines);
     const ready = Promise.race([once(lines, 'line'), once(child, 'exit').then(() => Promise.reject(new Error('the proxy has ended')))]);
