@@ -26,6 +26,7 @@ import { KeptConnections } from './kept-connections.ts';
 import { Newcomers } from './newcomers.ts';
 import type { NodeIngress } from './node-ingress.ts';
 import type { NodeClients, NodeServices } from './node-services.ts';
+import { OpeningsForPods } from './openings-for-pods.ts';
 import type { Steering } from './steering.ts';
 
 export interface NodeEnforcementOptions {
@@ -72,6 +73,7 @@ export class NodeEnforcement implements AsyncDisposable {
   readonly #departed = new DepartedPods();
   readonly #kept: KeptConnections;
   readonly #formerSlots: FormerSlots | undefined;
+  readonly #openings: OpeningsForPods | undefined;
   #cameLast: readonly PodDoor[] = [];
   #newcomersTimer: NodeJS.Timeout | undefined;
   /** Prefixes of this node's own addresses. */
@@ -96,6 +98,7 @@ export class NodeEnforcement implements AsyncDisposable {
     });
     const policyOf = (identity: Identity) => this.#policies.get(identity);
     this.#formerSlots = connections && new FormerSlots({ datapath, connections, policyOf, onFailure });
+    this.#openings = connections && new OpeningsForPods({ datapath, connections, onFailure });
     this.#devices = new PodDevices({ onChange: () => this.#onDevices(), onFailure });
   }
 
@@ -145,7 +148,10 @@ export class NodeEnforcement implements AsyncDisposable {
     // Who newcomers may be depends on the policies of those who are awaited.
     else if (policies.length > 0) await this.#doors.set(this.#wanted());
     this.#setIngress();
-    if (policies.length + addresses.length + goneAddresses.length > 0) this.#options.ingress?.review();
+    if (policies.length + addresses.length + goneAddresses.length > 0) {
+      this.#options.ingress?.review();
+      this.#openings?.review();
+    }
     if (policies.length > 0) this.#options.ingress?.reviewAccepted();
     // Without slots there are no connections of any, but for those that pass until their listener is gone.
     if (this.#redirects.size > 0) this.#formerSlots?.end(this.#devices.state.pods);
@@ -162,12 +168,13 @@ export class NodeEnforcement implements AsyncDisposable {
    */
   async reconcile(): Promise<void> {
     try {
-      const { addresses, verdicts, endpoints, redirects } = this.#datapath;
+      const { addresses, verdicts, endpoints, redirects, taken } = this.#datapath;
       await redirects.retain((slot) => this.#redirects.has(slot));
       await addresses.retain((prefix) => this.#told.has(prefix) || this.#own.has(prefix));
       if (this.#redirects.size > 0) this.#options.steering?.ensure();
       const repairs = {
         redirects: await redirects.repair(),
+        'taken addresses': await taken.repair(),
         addresses: await addresses.repair(),
         verdicts: await verdicts.repair(),
         endpoints: await endpoints.repair(),

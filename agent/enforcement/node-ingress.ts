@@ -4,7 +4,7 @@ import type { IngressClient, IngressSockets } from '../../bpf/datapath/index.ts'
 import { type Direction, type Identity, type ObjectRef, objectKey, type PodEndpoint } from '../../model/index.ts';
 import { errorOf } from '../error-of.ts';
 import type { TcpSocket, TcpSockets } from '../netlink/index.ts';
-import { INGRESS_MARKS, LED_MARK, LEG_MARKS, slotPortOf } from '../network/index.ts';
+import { INGRESS_MARKS, LEG_MARKS, ledSlotOf, OPENED_FOR_INGRESSES, slotPortOf } from '../network/index.ts';
 import type { Steering } from './steering.ts';
 
 export interface NodeIngressOptions {
@@ -121,10 +121,10 @@ export class NodeIngress {
   #endStale(): void {
     const { connections, sockets } = this.#options;
     this.#ending(() => {
-      const all = connections.list({ mark: INGRESS_MARKS.client, mask: LEG_MARKS.mask });
+      const all = connections.list(OPENED_FOR_INGRESSES);
       const slots = sockets.judge(all.map(({ destination, destinationPort }) => ({ address: destination, port: destinationPort })));
       for (const [index, socket] of all.entries()) {
-        if (this.#isSourceStale(socket) || slots[index] !== slotOf(socket)) connections.destroy(socket);
+        if (this.#isSourceStale(socket) || slots[index] !== ledSlotOf(socket.mark)) connections.destroy(socket);
       }
     });
   }
@@ -174,11 +174,6 @@ export class NodeIngress {
     }
     this.#endStale();
   }
-}
-
-/** The port of the slot that a connection is led to; 0: to none. */
-function slotOf({ mark }: TcpSocket): number {
-  return (mark & LED_MARK.mask) === LED_MARK.mark ? slotPortOf(mark) : 0;
 }
 
 function keyOf({ pod, uid }: PodEndpoint): string {

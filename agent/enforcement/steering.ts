@@ -1,7 +1,7 @@
 import type { Datapath } from '../../bpf/datapath/index.ts';
 import { errorOf } from '../error-of.ts';
 import { TcpSockets } from '../netlink/index.ts';
-import { LEG_MARKS, SteeringNetwork, type SteeringNetworkEvent, type SteeringNetworkState } from '../network/index.ts';
+import { LEG_MARKS, OPENED_FOR_PODS, SteeringNetwork, type SteeringNetworkEvent, type SteeringNetworkState } from '../network/index.ts';
 import { PROXY_PORTS } from '../slots/proxy-ports.ts';
 
 export interface SteeringOptions {
@@ -13,11 +13,16 @@ export interface SteeringOptions {
   readonly onFailure: (error: Error) => void;
 }
 
-/** Envoy's sockets towards who opened a connection: of which of their sides the address is a pod's of this node. */
+/**
+ * Envoy's sockets towards who opened a connection, and those for Services that listeners take, which it keeps without anybody: of which of their sides the
+ * address is a pod's of this node.
+ */
 const ENDS_OF_PODS = [
-  { side: 'local', mark: LEG_MARKS.ingressListener },
-  { side: 'remote', mark: LEG_MARKS.ingressListener },
-  { side: 'remote', mark: LEG_MARKS.egressListener },
+  { side: 'local', mark: LEG_MARKS.ingressListener, mask: LEG_MARKS.mask },
+  { side: 'remote', mark: LEG_MARKS.ingressListener, mask: LEG_MARKS.mask },
+  { side: 'remote', mark: LEG_MARKS.egressListener, mask: LEG_MARKS.mask },
+  { side: 'local', ...OPENED_FOR_PODS },
+  { side: 'remote', ...OPENED_FOR_PODS },
 ] as const;
 
 /** As the status of a node shows it. */
@@ -61,7 +66,7 @@ export class Steering implements Disposable {
     try {
       using sockets = TcpSockets.open();
       for (const address of addresses) {
-        for (const { side, mark } of ENDS_OF_PODS) sockets.destroyAll({ mark, mask: LEG_MARKS.mask, end: { side, address } });
+        for (const { side, mark, mask } of ENDS_OF_PODS) sockets.destroyAll({ mark, mask, end: { side, address } });
       }
       this.#endingFailure = undefined;
     } catch (cause) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { LEG_MARKS } from './index.ts';
+import { INGRESS_MARKS, LEG_MARKS, OPENED_FOR_PODS } from './index.ts';
 import { OUR_MARK_BITS } from './mark-bits.ts';
 
 const PROGRAMS = readFileSync(new URL('../../bpf/programs/proxy.h', import.meta.url), 'utf8');
@@ -13,6 +13,10 @@ const NAMES = [
   ['MARK_INGRESS_LISTENER', LEG_MARKS.ingressListener],
   ['MARK_EGRESS_UPSTREAM', LEG_MARKS.egressUpstream],
   ['MARK_INGRESS_UPSTREAM', LEG_MARKS.ingressUpstream],
+  ['MARK_INGRESS', INGRESS_MARKS.client],
+  ['MARK_INGRESS_SERVER', INGRESS_MARKS.server],
+  ['MARK_FOR_CLIENT', OPENED_FOR_PODS.mark],
+  ['MARK_FOR_CLIENT_BITS', OPENED_FOR_PODS.mask],
 ] as const;
 
 test('marks of legs are those that the kernel’s programs know', () => {

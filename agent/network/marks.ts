@@ -22,10 +22,21 @@ export const INGRESS_MARKS = {
   server: 0xe00,
 } as const;
 
+/** By these bits, which are those of {@link LEG_MARKS} and one more, what Envoy opens for Ingresses. */
+export const OPENED_FOR_INGRESSES = { mark: INGRESS_MARKS.client, mask: 0xf02 } as const;
+
+/** By the same, what it opens for pods that asked a Service which a listener took, with their addresses: docs/decisions/envoy-config.md. */
+export const OPENED_FOR_PODS = { mark: 0xd02, mask: 0xf02 } as const;
+
 /** The port of the slot that a mark is of; 0: of none. */
 export function slotPortOf(mark: number): number {
   return mark >>> 16;
 }
 
-/** By these bits, which are those of {@link LEG_MARKS} and one more, what Envoy opened for Ingresses and is led to a slot. */
+/** By these bits, which are those of {@link LEG_MARKS} and one more, which of these two is led to a slot. */
 export const LED_MARK = { mark: 0xd01, mask: 0xf01 } as const;
+
+/** The port of the slot that such a connection is led to; 0: to none. */
+export function ledSlotOf(mark: number): number {
+  return (mark & LED_MARK.mask) === LED_MARK.mark ? slotPortOf(mark) : 0;
+}

@@ -1,0 +1,47 @@
+import type { Datapath } from '../../bpf/datapath/index.ts';
+import { errorOf } from '../error-of.ts';
+import type { TcpSockets } from '../netlink/index.ts';
+import { ledSlotOf, OPENED_FOR_PODS } from '../network/index.ts';
+
+export interface OpeningsForPodsOptions {
+  readonly datapath: Pick<Datapath, 'judgeOpenedForPods'> & { readonly taken: Pick<Datapath['taken'], 'entries'> };
+  /** Of the node. */
+  readonly connections: Pick<TcpSockets, 'list' | 'destroy'>;
+  /** Told what could not be done, and is tried again when this is asked next. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/**
+ * What Envoy opened for pods that asked Services which listeners take, and keeps for more of their requests. The kernel drops what goes by a connection that
+ * would be opened in another way by now; Envoy is to hear of it before it sends the next request.
+ */
+export class OpeningsForPods {
+  readonly #options: OpeningsForPodsOptions;
+  /** Whether there may be any: they outlive what is taken. */
+  #mayBeOpen = true;
+  #failure: string | undefined;
+
+  constructor(options: OpeningsForPodsOptions) {
+    this.#options = options;
+  }
+
+  /** To be called after what changes policies, or who is who. */
+  review(): void {
+    const { datapath, connections, onFailure } = this.#options;
+    if (!this.#mayBeOpen && datapath.taken.entries().next().done) return;
+    try {
+      const all = connections.list(OPENED_FOR_PODS);
+      const slots = datapath.judgeOpenedForPods(
+        all.map(({ source, destination, destinationPort: port }) => ({ source, destination, port })),
+      );
+      for (const [index, socket] of all.entries()) if (slots[index] !== ledSlotOf(socket.mark)) connections.destroy(socket);
+      this.#mayBeOpen = all.length > 0;
+      this.#failure = undefined;
+    } catch (cause) {
+      this.#mayBeOpen = true;
+      const error = errorOf(cause);
+      if (error.message !== this.#failure) onFailure(error);
+      this.#failure = error.message;
+    }
+  }
+}
