@@ -119,7 +119,6 @@ static __always_inline bool is_for_itself(struct bpf_sock_addr *ctx, struct sock
 	return !bpf_bind(ctx, anywhere, size) && !bpf_setsockopt(ctx, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
 }
 
-/* `anywhere`: the unspecified address of the family. */
 static __always_inline void read_own_address(const struct bpf_sock *sk, __u8 *address)
 {
 	__u32 *words = (__u32 *)address;
@@ -132,6 +131,17 @@ static __always_inline void read_own_address(const struct bpf_sock *sk, __u8 *ad
 	words[1] = sk->src_ip6[1];
 	words[2] = sk->src_ip6[2];
 	words[3] = sk->src_ip6[3];
+}
+
+/*
+ * Before it connects. One cluster's connections may be for Ingresses and the like, or for clients, and its mark is the same for both: Envoy sets the cluster's
+ * after the listener's. It binds those for clients alone.
+ */
+static __always_inline bool will_be_for_client(struct bpf_sock *sk)
+{
+	if (is_for_client(sk->mark))
+		return true;
+	return sk->family == AF_INET ? sk->src_ip4 : sk->src_ip6[0] | sk->src_ip6[1] | sk->src_ip6[2] | sk->src_ip6[3];
 }
 
 /* `anywhere`: the unspecified address of the family. */
@@ -152,7 +162,7 @@ static __always_inline int connect_for_client(struct bpf_sock_addr *ctx, const s
 		tell_opened(configuration, &opened, EGRESS, outcome, 0);
 	if (is_drop(outcome))
 		return answer(EGRESS, outcome, 0);
-	return lead(ctx, opened.slot) ? PROCEED : REFUSE;
+	return lead(ctx, MARK_FOR_CLIENT, opened.slot) ? PROCEED : REFUSE;
 }
 
 /* Fills in a zero one. A packet may have another source by now than its socket: what goes to the outside is masqueraded before it is seen. */

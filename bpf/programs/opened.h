@@ -134,13 +134,14 @@ static __always_inline enum outcome judge_opened(const struct configuration *con
 	return outcome;
 }
 
-/* Has all that the socket will send led to the slot's listener. */
-static __always_inline bool lead(struct bpf_sock_addr *ctx, __u16 slot)
+/* Has all that the socket will send known as of this kind, and led to the slot's listener, if there is one. */
+static __always_inline bool lead(struct bpf_sock_addr *ctx, __u32 kind, __u16 slot)
 {
-	__u32 kind = ctx->sk ? ctx->sk->mark & MARK_FOR_CLIENT_BITS : 0;
-	__u32 mark = MARK_INGRESS_LED | kind | (__u32)slot << MARK_PORT_SHIFT;
+	__u32 mark = slot == 0 ? kind : MARK_INGRESS_LED | kind | (__u32)slot << MARK_PORT_SHIFT;
 
-	return slot == 0 || !bpf_setsockopt(ctx, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
+	if (slot == 0 && ctx->sk && (ctx->sk->mark & MARK_FOR_CLIENT_BITS) == kind)
+		return true;
+	return !bpf_setsockopt(ctx, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
 }
 
 /* What was opened before something changed may go by way of another slot, or of one or none while it is the other way round now. */

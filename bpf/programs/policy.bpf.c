@@ -333,14 +333,14 @@ int ingress_connect4(struct bpf_sock_addr *ctx)
 	if (!configuration)
 		return PROCEED;
 	map_ipv4(wanted, ctx->user_ip4);
-	if (is_for_client(ctx->sk->mark))
+	if (will_be_for_client(ctx->sk))
 		return connect_for_client(ctx, configuration, wanted, (struct sockaddr *)&own, sizeof(own));
 	if (is_drop(judge_opened(configuration, configuration->ingress_identity, wanted, bpf_ntohs((__u16)ctx->user_port), &slot)))
 		return REFUSE;
 	own.sin_addr.s_addr = words_of(configuration->ingress_ipv4)[3];
 	if (own.sin_addr.s_addr == 0)
 		return answer(EGRESS, slot ? DROPPED_SLOT : judge_as_node(configuration, wanted), 0);
-	return lead(ctx, slot) && bind_own(ctx, (struct sockaddr *)&own, sizeof(own), &own.sin_port) ? PROCEED : REFUSE;
+	return lead(ctx, MARK_INGRESS, slot) && bind_own(ctx, (struct sockaddr *)&own, sizeof(own), &own.sin_port) ? PROCEED : REFUSE;
 }
 
 SEC("cgroup/connect6")
@@ -358,14 +358,14 @@ int ingress_connect6(struct bpf_sock_addr *ctx)
 	words[1] = ctx->user_ip6[1];
 	words[2] = ctx->user_ip6[2];
 	words[3] = ctx->user_ip6[3];
-	if (is_for_client(ctx->sk->mark))
+	if (will_be_for_client(ctx->sk))
 		return connect_for_client(ctx, configuration, wanted, (struct sockaddr *)&own, sizeof(own));
 	if (is_drop(judge_opened(configuration, configuration->ingress_identity, wanted, bpf_ntohs((__u16)ctx->user_port), &slot)))
 		return REFUSE;
 	copy_address((__u8 *)&own.sin6_addr, is_ipv4(wanted) ? configuration->ingress_ipv4 : configuration->ingress_ipv6);
 	if (is_unspecified_ipv6((__u8 *)&own.sin6_addr))
 		return answer(EGRESS, slot ? DROPPED_SLOT : judge_as_node(configuration, wanted), 0);
-	return lead(ctx, slot) && bind_own(ctx, (struct sockaddr *)&own, sizeof(own), &own.sin6_port) ? PROCEED : REFUSE;
+	return lead(ctx, MARK_INGRESS, slot) && bind_own(ctx, (struct sockaddr *)&own, sizeof(own), &own.sin6_port) ? PROCEED : REFUSE;
 }
 
 /* Each packet is judged, so that what is not allowed any more ends. */

@@ -26,7 +26,7 @@
 /* It is led to the listener of an egress slot, the port of which it has: routes lead it to the device by which packets for Envoy come in again. */
 #define MARK_INGRESS_LED 0x00000d01
 #define MARK_LED_BITS 0x00000f01
-/* Beside one of these two: for who asked a Service that a listener took, with his own address; of such a listener, the port of which it has before it is led. */
+/* Beside one of these two: for who asked a Service that a listener took, with his own address. Before it connects it may lack this. */
 #define MARK_FOR_CLIENT 0x00000d02
 #define MARK_FOR_CLIENT_BITS 0x00000f02
 /* Listeners of Ingresses, and what they accepted. */
