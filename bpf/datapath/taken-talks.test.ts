@@ -341,6 +341,20 @@ describe('a Service that a listener takes', needs('root', 'bpf', 'netns', 'ipv6'
       assert.equal(world.counted('dropped-martian'), counted + BigInt(own.length));
     });
 
+    test(`opens as the client what has his address, where only its cluster has marked it, ${version}`, async () => {
+      const mark = MARK.replace(/2$/, '0');
+      const open = async (source: string) => await MarkedTalker.open(program, { cgroup, mark, source }, webOf(), WEB_PORT);
+      const allowed = await open(clientOf());
+      await allowed.talker[Symbol.asyncDispose]();
+      assert.notEqual(allowed.said, 'EPERM');
+      await world.setPolicies({ client: CLOSED });
+      for (const source of [clientOf(), NODE_ADDRESSES[family]]) {
+        const refused = await open(source);
+        await refused.talker[Symbol.asyncDispose]();
+        assert.equal(refused.said, 'EPERM', source);
+      }
+    });
+
     test(`gives a pod nothing by its own marks, ${version}`, async () => {
       const { enter } = world.pods.client;
       await world.setPolicies({ client: CLOSED });
