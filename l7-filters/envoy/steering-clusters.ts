@@ -1,12 +1,11 @@
 import { create } from '@bufbuild/protobuf';
 import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
-import type { SocketOptionSchema } from '@sluice/envoy-protos/envoy/config/core/v3/socket_option_pb.js';
 import { HttpProtocolOptionsSchema } from '@sluice/envoy-protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import { type Direction, UPSTREAM_PORTS } from '../../model/index.ts';
 import type { Resource } from '../../xds-server/serve/index.ts';
 import { anyOf, encodeResource } from '../../xds-server/translate/encode.ts';
 import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
-import { ipOption } from '../../xds-server/translate/socket-options.ts';
+import { portRangeOptions } from '../../xds-server/translate/socket-options.ts';
 import { NOTHING_WAITS } from './buffers.ts';
 import { HTTP1_OPTIONS, HTTP2_OPTIONS, MAX_HEADERS, MAX_HEADERS_KB } from './http-options.ts';
 import { KEEP_ALIVE } from './keep-alive.ts';
@@ -57,7 +56,7 @@ function steeringCluster(
         keepaliveProbes: KEEP_ALIVE.probes,
       },
     },
-    upstreamBindConfig: { socketOptions: portsOf(direction) },
+    upstreamBindConfig: { socketOptions: portRangeOptions(UPSTREAM_PORTS[direction]) },
     // What one client opened is not another's, who may have another identity: verdicts are on connections.
     connectionPoolPerDownstreamConnection: true,
     ...ofKind,
@@ -81,18 +80,4 @@ function requestsOf({ idleTimeoutMs }: SteeringClusterOptions): Init<typeof Clus
       }),
     },
   };
-}
-
-/** ip(7) */
-const IP_BIND_ADDRESS_NO_PORT = 24n;
-const IP_LOCAL_PORT_RANGE = 51n;
-
-function portsOf(direction: Direction): Init<typeof SocketOptionSchema>[] {
-  const { first, last } = UPSTREAM_PORTS[direction];
-  return [
-    // As the kernel reads it: an int, whose upper half is the last port.
-    ipOption('IP_LOCAL_PORT_RANGE', IP_LOCAL_PORT_RANGE, BigInt((last << 16) | first)),
-    // With a source address that is not bound to a port the kernel finds one by the whole connection, not by the address alone.
-    ipOption('IP_BIND_ADDRESS_NO_PORT', IP_BIND_ADDRESS_NO_PORT, 1n),
-  ];
 }

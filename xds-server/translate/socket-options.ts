@@ -18,12 +18,20 @@ export interface KeepAlive {
   readonly probes: number;
 }
 
+/** Ports, both included. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** socket(7), ip(7), tcp(7) */
 const SOL_SOCKET = 1n;
 const SO_KEEPALIVE = 9n;
 const SO_MARK = 36n;
 const IPPROTO_IP = 0n;
 const IP_TRANSPARENT = 19n;
+const IP_BIND_ADDRESS_NO_PORT = 24n;
+const IP_LOCAL_PORT_RANGE = 51n;
 const IPPROTO_TCP = 6n;
 const TCP_KEEPIDLE = 4n;
 const TCP_KEEPINTVL = 5n;
@@ -37,6 +45,16 @@ export function markOption(mark: number): SocketOption {
 /** Lets a socket have an address that is not the machine's; of either family, for which the kernel has one setting. Needs CAP_NET_RAW. */
 export function transparentOption(): SocketOption {
   return ipOption('IP_TRANSPARENT', IP_TRANSPARENT, 1n);
+}
+
+/** Has the kernel choose a socket's own port among these, where nobody else does. */
+export function portRangeOptions({ first, last }: PortRange): SocketOption[] {
+  return [
+    // As the kernel reads it: an int, whose upper half is the last port.
+    ipOption('IP_LOCAL_PORT_RANGE', IP_LOCAL_PORT_RANGE, BigInt((last << 16) | first)),
+    // With a source address that is not bound to a port the kernel finds one by the whole connection, not by the address alone.
+    ipOption('IP_BIND_ADDRESS_NO_PORT', IP_BIND_ADDRESS_NO_PORT, 1n),
+  ];
 }
 
 /** For a listener, from which connections that it accepts have them. */
