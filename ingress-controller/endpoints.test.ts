@@ -230,3 +230,34 @@ describe('a Service port without a name', () => {
     assert.deepEqual(ingestEndpoints(SERVICE, 80, [misnamed]).diagnostics, []);
   });
 });
+
+describe('endpoints with both families', () => {
+  const of = (name: string, address: string) => ({ ...at(address), targetRef: { kind: 'Pod', name } });
+  const paired = (slices: readonly ReturnType<typeof slice>[], ipFamilies: readonly string[] = []) => {
+    const service = serviceObject({ ports: [{ name: 'http', port: 80 }], ipFamilies });
+    return ingestEndpoints(service, 80, slices, { withBothFamilies: true }).endpoints.endpoints.map(
+      ({ address, otherAddress, port }) => `${address} ${otherAddress} ${port}`,
+    );
+  };
+  const IPV4 = slice([of('a', '10.0.0.1'), of('b', '10.0.0.2')]);
+  const IPV6 = slice([of('a', 'fd00::1'), of('c', 'fd00::3')], { name: 'web-2', addressType: 'IPv6' });
+
+  it('are each a server once, by its name', () => {
+    const wanted = ['10.0.0.1 fd00::1 8080', '10.0.0.2 undefined 8080', 'fd00::3 undefined 8080'];
+    assert.deepEqual(paired([IPV4, IPV6]), wanted);
+    assert.deepEqual(paired([IPV6, IPV4]), wanted);
+  });
+
+  it('begin with the first family of the Service', () => {
+    assert.deepEqual(paired([IPV4, IPV6], ['IPv6', 'IPv4']), [
+      '10.0.0.2 undefined 8080',
+      'fd00::1 10.0.0.1 8080',
+      'fd00::3 undefined 8080',
+    ]);
+  });
+
+  it('are those of one family where nobody says whose they are', () => {
+    const slices = [slice([at('10.0.0.1')]), slice([at('fd00::1')], { name: 'web-2', addressType: 'IPv6' })];
+    assert.deepEqual(paired(slices, ['IPv4', 'IPv6']), ['10.0.0.1 undefined 8080']);
+  });
+});

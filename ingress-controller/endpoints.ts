@@ -16,6 +16,13 @@ interface Candidate extends Endpoint {
   readonly family: 'IPv4' | 'IPv6';
   /** Still answers while it goes away. */
   readonly draining: boolean;
+  /** Whose it is; undefined where nobody says. */
+  readonly target: string | undefined;
+}
+
+export interface EndpointOptions {
+  /** Whether endpoints have their address of the other family, too. Default: false. */
+  readonly withBothFamilies?: boolean;
 }
 
 /**
@@ -26,7 +33,12 @@ interface Candidate extends Endpoint {
  * @param slices all EndpointSlices of the Service, in any order
  * @see https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/
  */
-export function ingestEndpoints(service: Service, number: number, slices: readonly EndpointSlice[]): EndpointsResult {
+export function ingestEndpoints(
+  service: Service,
+  number: number,
+  slices: readonly EndpointSlice[],
+  { withBothFamilies = false }: EndpointOptions = {},
+): EndpointsResult {
   const port = findServicePort(service, { number, name: undefined });
   const portName = typeof port === 'string' ? undefined : (port.name ?? '');
   const diagnostics: Diagnostic[] = [];
@@ -37,10 +49,11 @@ export function ingestEndpoints(service: Service, number: number, slices: readon
     diagnostics.push(diagnose(refOf(misnamed), ['ports'], 'PortNameMismatch', message));
   }
   const ready = candidates.filter(({ draining }) => !draining);
+  const usable = ready.length > 0 ? ready : candidates;
   return {
     endpoints: {
       name: endpointSetName(service, number),
-      endpoints: distinct(chooseFamily(ready.length > 0 ? ready : candidates, service)),
+      endpoints: distinct(withBothFamilies ? pairFamilies(usable, service) : chooseFamily(usable, service)),
       sources: slices.map((slice) => ({ object: refOf(slice), path: [] })).toSorted((a, b) => compareText(a.object.name, b.object.name)),
     },
     diagnostics: diagnostics.toSorted((a, b) => compareText(a.object?.name ?? '', b.object?.name ?? '')),
@@ -59,7 +72,7 @@ function readSlice(slice: EndpointSlice, portName: string | undefined, diagnosti
   }
   const ports = slice.ports.filter(({ name, protocol }) => protocol === 'TCP' && (name ?? '') === portName);
   const candidates: Candidate[] = [];
-  for (const [index, { addresses, conditions }] of slice.endpoints.entries()) {
+  for (const [index, { addresses, conditions, targetRef }] of slice.endpoints.entries()) {
     const ready = conditions.ready ?? true;
     const draining = !ready && conditions.terminating === true && conditions.serving !== false;
     if (!ready && !draining) continue;
@@ -68,7 +81,8 @@ function readSlice(slice: EndpointSlice, portName: string | undefined, diagnosti
     const address = canonicalAddress(text, family);
     if (address === undefined)
       refuse(['endpoints', index, 'addresses', 0], `${quote(text)} is no ${family} address that can be an endpoint`);
-    else for (const { port } of ports) if (port !== undefined) candidates.push({ address, port, family, draining });
+    else
+      for (const { port } of ports) if (port !== undefined) candidates.push({ address, port, family, draining, target: targetRef?.name });
   }
   return candidates;
 
@@ -93,7 +107,25 @@ function chooseFamily(candidates: readonly Candidate[], service: Service): reado
   return candidates.filter((candidate) => candidate.family === family);
 }
 
-function distinct(candidates: readonly Candidate[]): readonly Endpoint[] {
-  const byKey = new Map(candidates.map(({ address, port }) => [`${address} ${port}`, { address, port }]));
+/** Each server once, with both of its addresses; of servers that nobody names those of the first family, as above. */
+function pairFamilies(candidates: readonly Candidate[], service: Service): readonly Endpoint[] {
+  const [preferred = 'IPv4'] = service.spec.ipFamilies;
+  const known = candidates.filter(({ target }) => target !== undefined);
+  const servers = [...Map.groupBy(known, ({ target, port }) => `${target} ${port}`).values()].flatMap((all): Endpoint[] => {
+    const first = all.find(({ family }) => family === preferred) ?? all[0];
+    const other = all.find(({ family }) => family !== first?.family);
+    return first ? [{ address: first.address, port: first.port, ...(other && { otherAddress: other.address }) }] : [];
+  });
+  const unknown = candidates.filter(({ target }) => target === undefined);
+  return [...servers, ...chooseFamily(unknown, service)];
+}
+
+function distinct(candidates: readonly Endpoint[]): readonly Endpoint[] {
+  const byKey = new Map(
+    candidates.map(({ address, otherAddress, port }) => [
+      `${address} ${port}`,
+      { address, port, ...(otherAddress !== undefined && { otherAddress }) },
+    ]),
+  );
   return Array.from(byKey.values()).toSorted((a, b) => compareText(a.address, b.address) || a.port - b.port);
 }

@@ -55,6 +55,8 @@ export interface EndpointSet {
 
 export interface Endpoint {
   readonly address: string;
+  /** The same server's address of the other family, where both are asked for and it has one. */
+  readonly otherAddress?: string;
   readonly port: number;
 }
 

@@ -56,6 +56,8 @@ const hints = z.object({ forZones: names, forNodes: names });
 
 const endpoint = z.object({
   addresses: z.array(z.string()).min(1),
+  /** Whose they are: a Pod's, by which those of both families are told to be one. */
+  targetRef: z.object({ kind: text, name: text }).optional(),
   /** A condition that is absent is unknown, which counts as ready, serving and not terminating. */
   conditions: z.object({ ready: z.boolean().optional(), serving: z.boolean().optional(), terminating: z.boolean().optional() }).default({}),
   nodeName: z.string().optional(),

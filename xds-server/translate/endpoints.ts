@@ -11,9 +11,11 @@ import { socketAddress } from './messages.ts';
  * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/endpoint/v3/endpoint.proto
  */
 export function translateEndpoints(set: EndpointSet): Resource {
-  const lbEndpoints = set.endpoints.map(({ address, port }) => ({
-    hostIdentifier: { case: 'endpoint' as const, value: { address: socketAddress(address, port) } },
-  }));
+  const lbEndpoints = set.endpoints.map(({ address, otherAddress, port }) => {
+    // Envoy tries one after the other, and the first that can be had with the source address that the connection is to have.
+    const additionalAddresses = otherAddress === undefined ? [] : [{ address: socketAddress(otherAddress, port) }];
+    return { hostIdentifier: { case: 'endpoint' as const, value: { address: socketAddress(address, port), additionalAddresses } } };
+  });
   const message = create(ClusterLoadAssignmentSchema, {
     clusterName: set.name,
     endpoints: lbEndpoints.length > 0 ? [{ lbEndpoints }] : [],

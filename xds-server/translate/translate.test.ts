@@ -217,6 +217,16 @@ test('endpoints keep their order, and none is an answer too', () => {
   });
 });
 
+test('an endpoint has its address of the other family, where both are told', () => {
+  const endpoints = [{ address: '10.0.0.1', otherAddress: 'fd00::1', port: 8080 }];
+  const { body } = translateEndpoints({ name: 'default/web', endpoints, sources: [] });
+  const addresses = ['10.0.0.1', 'fd00::1'].map((address) => ({ address: { socketAddress: { address, portValue: 8080 } } }));
+  assert.deepEqual(json(ClusterLoadAssignmentSchema, body), {
+    clusterName: 'default/web',
+    endpoints: [{ lbEndpoints: [{ endpoint: { ...addresses[0], additionalAddresses: addresses.slice(1) } }] }],
+  });
+});
+
 test('a certificate carries its key to Envoy', () => {
   const resource = translateCertificate({ name: 'default/tls', chain: 'CHAIN', privateKey: new Redacted('KEY'), sources: [] });
   assert.deepEqual(json(SecretSchema, resource.body), {
