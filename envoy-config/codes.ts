@@ -34,7 +34,16 @@ export const DIAGNOSTIC_CODES = {
   ListenerWithoutAddress: {
     severity: 'warning',
     meaning:
-      'A listener has no address, and is reached by the Services whose traffic it takes, which are not led to it yet. It is left out.',
+      'A listener has no address, and no Service is led to it: services names none, or policies are not enforced or Services not translated. It is left out.',
+  },
+  ServiceNotLed: {
+    severity: 'warning',
+    meaning:
+      'A Service of services, or a port of it, is not there or not of TCP, or its listener has an address. Nothing is led to the listener by it.',
+  },
+  ServiceTaken: {
+    severity: 'warning',
+    meaning: 'A listener of an older object has the port of the Service. Nothing is led to this one by it.',
   },
   LastGoodEnvoyConfig: {
     severity: 'warning',

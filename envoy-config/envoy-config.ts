@@ -1,6 +1,6 @@
 import type { LabelSelectorSpec } from '../kube/index.ts';
 import type { FieldPath, FieldRef, ObjectRef } from '../model/index.ts';
-import type { Resource } from '../xds-server/serve/resource.ts';
+import type { Resource, ResourceName } from '../xds-server/serve/resource.ts';
 import type { SecretKind } from './secret-kind.ts';
 
 /** What a CiliumEnvoyConfig, or one of no namespace, comes to. */
@@ -8,6 +8,8 @@ export interface EnvoyConfig {
   readonly object: ObjectRef;
   /** Sorted by type and name. */
   readonly resources: readonly ConfigResource[];
+  /** Those of its listeners that Services are led to; nodes add where they listen. */
+  readonly listeners: readonly ServiceListener[];
   /** Endpoints of Services that its clusters ask for, sorted by name. */
   readonly endpointSets: readonly ServiceEndpoints[];
   /** Secrets of Kubernetes that its resources name, each once for what it is used for, sorted by name. */
@@ -21,6 +23,17 @@ export interface EnvoyConfig {
 /** One of the object's resources, named and encoded as Envoy gets it. */
 export interface ConfigResource {
   readonly resource: Resource;
+  readonly source: FieldRef;
+}
+
+/** A listener without an address. */
+export interface ServiceListener {
+  /** As other resources of Envoy are called, though nodes call it otherwise. */
+  readonly name: string;
+  /** An encoded Listener that lacks name, address and what else is a node's. */
+  readonly body: Uint8Array;
+  /** What Envoy has to have for it. */
+  readonly requires: readonly ResourceName[];
   readonly source: FieldRef;
 }
 
@@ -50,7 +63,7 @@ export interface TakenService {
   readonly name: string;
   /** Numbers; none for all of its ports. */
   readonly ports: readonly number[];
-  /** As Envoy knows it. */
+  /** One of {@link EnvoyConfig.listeners}, by its name. */
   readonly listener: string;
   readonly path: FieldPath;
 }

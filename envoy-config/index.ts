@@ -1,5 +1,6 @@
 export { DIAGNOSTIC_CODES as ENVOY_CONFIG_CODES, diagnose as diagnoseEnvoyConfig } from './codes.ts';
-export type { ConfigResource, EnvoyConfig, ServiceEndpoints, TakenService } from './envoy-config.ts';
+export type { ConfigResource, EnvoyConfig, ServiceEndpoints, ServiceListener, TakenService } from './envoy-config.ts';
 export { type EnvoyConfigOptions, type EnvoyConfigReading, readEnvoyConfig } from './read-envoy-config.ts';
 export { type SecretKind, TELL_SECRET } from './secret-kind.ts';
 export { portsOf } from './service-endpoints.ts';
+export { slotOfListener } from './service-listeners.ts';

@@ -1,22 +1,25 @@
 import { type FileRegistry, isMessage, toBinary } from '@bufbuild/protobuf';
 import { ClusterSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
-import { type Listener, ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
+import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
 import { type CiliumEnvoyConfig, type CiliumEnvoyConfigSpec, ciliumEnvoyConfigSpec, readSpec, refOf } from '../kube/index.ts';
 import type { Diagnostic } from '../model/index.ts';
 import { resourceOf } from '../xds-server/translate/encode.ts';
-import type { ConfigResource, EnvoyConfig, TakenService } from './envoy-config.ts';
+import type { ConfigResource, EnvoyConfig } from './envoy-config.ts';
 import { completeCluster } from './fill-in.ts';
 import { type NamedResource, nameResources } from './name-resources.ts';
 import { readResource } from './read-resource.ts';
 import { Report } from './report.ts';
-import { backendsOf } from './service-endpoints.ts';
+import { backendsOf, DEFAULT_NAMESPACE } from './service-endpoints.ts';
+import { isUnaddressed, serviceListeners } from './service-listeners.ts';
 
 export interface EnvoyConfigOptions {
   /** What operators let configs use beyond what policies judge: names of Envoy's messages and of their fields. */
   readonly allow: readonly string[];
   /** What connections to backends have in their mark where policies are enforced. */
   readonly mark?: number;
+  /** The same of those for clients, with whose address they are opened. Absent: no Services are led to listeners. */
+  readonly clientMark?: number;
 }
 
 export interface EnvoyConfigReading {
@@ -25,8 +28,12 @@ export interface EnvoyConfigReading {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Where a config of no namespace names none. */
-const DEFAULT_NAMESPACE = 'default';
+/** What is opened for a client has his address, unless this says "false". */
+const ORIGINAL_SOURCE = 'cec.cilium.io/use-original-source-address';
+
+interface Assembling extends EnvoyConfigOptions {
+  readonly keepsSource: boolean;
+}
 
 /** Reads a config by itself, without what is around it. One that is wrong in anything comes to nothing, and all that is wrong is told. */
 export function readEnvoyConfig(object: CiliumEnvoyConfig, options: EnvoyConfigOptions): EnvoyConfigReading {
@@ -36,27 +43,29 @@ export function readEnvoyConfig(object: CiliumEnvoyConfig, options: EnvoyConfigO
     for (const { path, message } of reading.problems) report.add(['spec', ...path], 'InvalidEnvoyConfig', message);
     return { diagnostics: report.diagnostics };
   }
-  const config = assemble(reading.spec, options, report);
+  const keepsSource = object.metadata.annotations[ORIGINAL_SOURCE] !== 'false';
+  const config = assemble(reading.spec, { ...options, keepsSource }, report);
   const { diagnostics } = report;
   return diagnostics.some(({ severity }) => severity === 'error') ? { diagnostics } : { config, diagnostics };
 }
 
-function assemble(spec: CiliumEnvoyConfigSpec, { allow, mark }: EnvoyConfigOptions, report: Report): EnvoyConfig {
+function assemble(spec: CiliumEnvoyConfigSpec, options: Assembling, report: Report): EnvoyConfig {
   const registry: FileRegistry = envoyRegistry();
   const { namespace } = report.object;
   const backends = backendsOf(spec, namespace || DEFAULT_NAMESPACE);
   for (const backend of backends) checkNamespace(backend.namespace, backend.path, report);
-  const reading = { registry, allow: new Set(allow) };
+  const reading = { registry, allow: new Set(options.allow) };
   const read = spec.resources.flatMap((json, index) => readResource(json, ['spec', 'resources', index], reading, report) ?? []);
   // Where one cannot be read, nobody knows what it is that others name.
   const isWhole = read.length === spec.resources.length;
   const { resources, endpointSets, secrets } = nameResources(read, { registry, backends, isWhole }, report);
+  const led = serviceListeners({ resources, isWhole, services: spec.services, marks: options }, report);
   return {
     object: report.object,
-    resources: resources.flatMap((resource) => encodeNamed(resource, mark, report)).sort(bySort),
+    resources: resources.flatMap((resource) => encodeNamed(resource, options.mark, report)).sort(bySort),
+    ...led,
     endpointSets,
     secrets,
-    services: takenServices(spec, { resources, isWhole }, report),
     ...(spec.nodeSelector && { nodeSelector: spec.nodeSelector }),
   };
 }
@@ -72,45 +81,15 @@ function checkNamespace(wanted: string, path: readonly (string | number)[], repo
   );
 }
 
+/** Nothing of a listener without an address, which is a node's to make. */
 function encodeNamed({ read, name, requires }: NamedResource, mark: number | undefined, report: Report): ConfigResource[] {
   const { message, desc } = read.message;
-  const path = read.pathOf(undefined);
   if (isMessage(message, ClusterSchema)) completeCluster(message, mark);
-  if (isMessage(message, ListenerSchema) && isUnaddressed(message)) {
-    report.add(path, 'ListenerWithoutAddress', 'has no address, and no Service is led to it yet; it is left out');
-    return [];
-  }
-  return [{ resource: resourceOf(desc, name, toBinary(desc, message), requires), source: { object: report.object, path } }];
-}
-
-function isUnaddressed({ address, listenerSpecifier }: Listener): boolean {
-  return address === undefined && listenerSpecifier.case !== 'internalListener';
+  if (isMessage(message, ListenerSchema) && isUnaddressed(message)) return [];
+  const source = { object: report.object, path: read.pathOf(undefined) };
+  return [{ resource: resourceOf(desc, name, toBinary(desc, message), requires), source }];
 }
 
 function bySort({ resource: a }: ConfigResource, { resource: b }: ConfigResource): number {
   return `${a.typeUrl} ${a.name}` < `${b.typeUrl} ${b.name}` ? -1 : 1;
-}
-
-/** Where no listener is named, the first is meant. */
-function takenServices(
-  { services }: CiliumEnvoyConfigSpec,
-  { resources, isWhole }: { readonly resources: readonly NamedResource[]; readonly isWhole: boolean },
-  report: Report,
-): readonly TakenService[] {
-  const listeners = resources.filter(({ read }) => read.kind === 'listener');
-  return services.flatMap(({ name, namespace, ports, listener }, index) => {
-    const path = ['spec', 'services', index];
-    const found = listener === undefined ? listeners[0] : listeners.find(({ read }) => read.name === listener);
-    const taken = { namespace: namespace ?? (report.object.namespace || DEFAULT_NAMESPACE), name, ports, path };
-    if (found) return [{ ...taken, listener: found.name }];
-    if (!isWhole) return [];
-    if (listener === undefined) report.add(path, 'ReferenceNotFound', 'needs a listener, and the object has none');
-    else
-      report.add(
-        [...path, 'listener'],
-        'ReferenceNotFound',
-        `names the listener ${JSON.stringify(listener)}, which the object does not have`,
-      );
-    return [];
-  });
 }

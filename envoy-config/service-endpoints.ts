@@ -11,6 +11,9 @@ export interface Backend {
   readonly path: readonly (string | number)[];
 }
 
+/** Where a config of no namespace names none. */
+export const DEFAULT_NAMESPACE = 'default';
+
 const ALL_PORTS = '*';
 
 /**
