@@ -1,11 +1,13 @@
 import type { ObjectBatch, ObjectSource } from '../kube/index.ts';
 import { compareDiagnostics, type Diagnostic } from '../model/index.ts';
 import type { SnapshotCache } from '../xds-server/serve/cache.ts';
+import { XdsError } from '../xds-server/serve/error.ts';
 import type { NodeViews } from '../xds-server/serve/node-views.ts';
 import type { Outcome } from '../xds-server/serve/outcome.ts';
-import type { ResourceChange } from '../xds-server/serve/resource.ts';
+import type { ResourceChange, ResourceName } from '../xds-server/serve/resource.ts';
 import { ROUTES } from '../xds-server/translate/types.ts';
 import { HeldChanges } from './held-changes.ts';
+import { LateRemovals } from './late-removals.ts';
 import { locateDiagnostic } from './locate.ts';
 import { NodeGrants } from './node-grants.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
@@ -58,6 +60,7 @@ export class Controller {
   readonly #grants: NodeGrants | undefined;
   /** What is not published yet, since it needs Secrets that nobody has looked for. */
   readonly #held = new HeldChanges();
+  readonly #late = new LateRemovals({ remove: (names) => this.#remove(names) });
   #taken: TakenBatch[] = [];
   #overdue: NodeJS.Timeout | undefined;
   #sourceDiagnostics: readonly Diagnostic[] = [];
@@ -82,6 +85,7 @@ export class Controller {
     } finally {
       clearInterval(clock);
       clearTimeout(this.#overdue);
+      this.#late[Symbol.dispose]();
       this.#grants?.close();
     }
   }
@@ -140,7 +144,7 @@ export class Controller {
     const taken = this.#taken;
     this.#taken = [];
     const startedAt = performance.now();
-    cache.apply(this.#held.take());
+    cache.apply(this.#late.take(this.#held.take()));
     // Nothing is sent before the event loop turns.
     this.#grants?.update();
     const publishMs = performance.now() - startedAt;
@@ -150,8 +154,19 @@ export class Controller {
 
   /** Publishes a change that no batch brought, unless some wait: the state that it belongs to is theirs. */
   #publish(change: ResourceChange): void {
-    if (this.#taken.length === 0) this.#options.cache.apply(change);
+    if (this.#taken.length === 0) this.#options.cache.apply(this.#late.take(change));
     else this.#held.add(change);
+  }
+
+  /** @returns false where something that is published needs them yet */
+  #remove(removals: readonly ResourceName[]): boolean {
+    try {
+      this.#options.cache.apply({ upserts: [], removals });
+      return true;
+    } catch (error) {
+      if (error instanceof XdsError && error.code === 'inconsistent') return false;
+      throw error;
+    }
   }
 
   #onNodes(change: ResourceChange): void {

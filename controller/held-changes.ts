@@ -1,8 +1,8 @@
-import type { Resource, ResourceChange, ResourceName } from '../xds-server/serve/resource.ts';
+import type { Removal, Resource, ResourceChange } from '../xds-server/serve/resource.ts';
 
 /** Changes that wait to be published together; of what changed several times, the last counts. */
 export class HeldChanges {
-  readonly #held = new Map<string, Resource | ResourceName>();
+  readonly #held = new Map<string, Resource | Removal>();
 
   add({ upserts, removals }: ResourceChange): void {
     for (const resource of upserts) this.#put(resource);
@@ -12,7 +12,7 @@ export class HeldChanges {
   /** All of them, as one change; nothing is held afterwards. */
   take(): ResourceChange {
     const upserts: Resource[] = [];
-    const removals: ResourceName[] = [];
+    const removals: Removal[] = [];
     for (const entry of this.#held.values()) {
       if ('body' in entry) upserts.push(entry);
       else removals.push(entry);
@@ -21,7 +21,7 @@ export class HeldChanges {
     return { upserts, removals };
   }
 
-  #put(entry: Resource | ResourceName): void {
+  #put(entry: Resource | Removal): void {
     this.#held.set(`${entry.typeUrl} ${entry.name}`, entry);
   }
 }

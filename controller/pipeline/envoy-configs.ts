@@ -32,6 +32,14 @@ export interface EnvoyConfigStages {
   readonly sourcesOf: (resource: ResourceName) => readonly FieldRef[];
   /** What is wrong beside the objects themselves: names that another has, Services that are not there. */
   readonly diagnostics: Collection<readonly Diagnostic[]>;
+  /** Those whose surroundings are right, by the keys of their objects. */
+  readonly standing: Collection<ConfigInForce>;
+}
+
+export interface ConfigInForce {
+  readonly config: EnvoyConfig;
+  /** As RFC 3339 writes it; empty where nobody says. */
+  readonly created: string;
 }
 
 /** Where a resource of a config stands in its collection. */
@@ -96,6 +104,12 @@ export function buildEnvoyConfigs(
       return typeUrl === SECRET ? (secretUses.get(name) ?? []) : [];
     },
     diagnostics: graph.union('diagnostics of configs', ofNames, ofSets),
+    standing: graph.derive(
+      'configs in force',
+      standing,
+      ({ config }, key, read): ConfigInForce | undefined =>
+        config && { config, created: read(inputs.envoyConfigs, key)?.object.metadata.creationTimestamp ?? '' },
+    ),
   };
 }
 
@@ -151,7 +165,7 @@ function oldestOf(claims: readonly Claim[]): string | undefined {
 function gatherSet(users: readonly ServiceEndpoints[], service: Service | undefined, slices: readonly EndpointSlice[]): SetResult {
   const [{ name = '', port, namespace = '', service: wanted = '' } = {}] = users;
   const ports = service ? portsOf(service.spec.ports, port) : [];
-  const found = service ? ports.map((number) => ingestEndpoints(service, number, slices)) : [];
+  const found = service ? ports.map((number) => ingestEndpoints(service, number, slices, { withBothFamilies: true })) : [];
   const endpoints = distinct(found.flatMap((set) => set.endpoints.endpoints));
   const sources = found[0]?.endpoints.sources ?? [];
   const missing = service

@@ -4,7 +4,7 @@ import { type ListenPorts, type Placement, STANDALONE } from '../../ingress-cont
 import type { Action, ObjectBatch } from '../../kube/index.ts';
 import type { Certificate, Cluster, Diagnostic, EndpointSet, FieldRef, Listener, ObjectRef, VirtualHost } from '../../model/index.ts';
 import type { NodeSelector, Settings } from '../../settings/index.ts';
-import type { Resource, ResourceChange, ResourceName } from '../../xds-server/serve/resource.ts';
+import type { Removal, Resource, ResourceChange, ResourceName } from '../../xds-server/serve/resource.ts';
 import type { IngressMarks } from '../../xds-server/translate/socket-options.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, SECRET } from '../../xds-server/translate/types.ts';
 import type { EncodedVirtualHost } from '../../xds-server/translate/virtual-hosts.ts';
@@ -21,6 +21,7 @@ import { buildResources, type ResourceStage } from './resources.ts';
 import { buildRouteResources, type QuarantinedHost, type RouteStages } from './route-resources.ts';
 import { SettingsInForce, takeSettings } from './settings-in-force.ts';
 import { diagnoseSettings } from './settings-status.ts';
+import { buildTakenServices, type ListenerChange, ListenerChanges, type TakenServiceStages } from './taken-services.ts';
 
 export interface PipelineOptions {
   /** Those of the file; an object may say otherwise. */
@@ -30,6 +31,8 @@ export interface PipelineOptions {
   readonly placement?: Placement | ((ingress: Settings['ingress']) => Placement);
   /** Of Envoys whose nodes enforce policies. Default: their sockets are those of any process. */
   readonly ingressMarks?: IngressMarks;
+  /** What such Envoys' connections for pods have in their mark, where pods' Services are led to listeners. Default: they are not. */
+  readonly clientMark?: number;
   /** The time that certificates are judged by; see {@link Pipeline.advance}. */
   readonly asOf: Date;
   /** Told when a computation throws, which is a mistake in the program; without it the exception leaves `apply`. */
@@ -80,6 +83,7 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #envoyConfigs: EnvoyConfigsInForce;
   readonly #routes: RouteStages;
   readonly #configs: EnvoyConfigStages;
+  readonly #taken: TakenServiceStages;
   readonly #secretReferences: Collection<readonly string[]>;
   readonly #nodes: ActionStages['nodes'];
   readonly #nodeScope: NodeScopeStages;
@@ -89,9 +93,10 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #stages: readonly ResourceStage[];
   readonly #findings = new Findings();
   readonly #changedActions = new Set<string>();
+  readonly #listenerChanges = new ListenerChanges();
   #timing: PipelineTiming = { ingestMs: 0, translateMs: 0 };
 
-  constructor({ settings, ports, placement = STANDALONE, ingressMarks, asOf, onFailure }: PipelineOptions) {
+  constructor({ settings, ports, placement = STANDALONE, ingressMarks, clientMark, asOf, onFailure }: PipelineOptions) {
     this.#graph = new Graph(onFailure);
     this.#inputs = createInputs(this.#graph);
     this.#inputs.clock.set(NOW, asOf);
@@ -100,15 +105,15 @@ export class Pipeline implements QuarantinedRoutes {
     const placementOf = typeof placement === 'function' ? placement : () => placement;
     this.#placementOf = placementOf;
     this.#scope.take(this.#inputs, this.#selector, false);
-    this.#envoyConfigs = new EnvoyConfigsInForce((object) =>
-      readEnvoyConfig(object, { allow: settings.envoyConfig.allow, ...(ingressMarks && { mark: ingressMarks.client }) }),
-    );
+    const marks = { ...(ingressMarks && { mark: ingressMarks.client }), ...(clientMark !== undefined && { clientMark }) };
+    this.#envoyConfigs = new EnvoyConfigsInForce((object) => readEnvoyConfig(object, { allow: settings.envoyConfig.allow, ...marks }));
     this.#graph.beginStage('ingest');
     const stages = buildModel(this.#graph, this.#inputs, { placementOf, ports });
     this.#nodeScope = buildNodeScope(this.#graph, this.#inputs);
     const { isServing } = this.#nodeScope;
     const actions = buildActions(this.#graph, this.#inputs, stages, { first: placementOf(settings.ingress), isServing });
     this.#configs = buildEnvoyConfigs(this.#graph, this.#inputs, stages.slicesOfServices);
+    this.#taken = buildTakenServices(this.#graph, this.#inputs, this.#configs.standing);
     this.#secretReferences = this.#graph.union('secrets that are needed', stages.secretReferences, this.#configs.secretReferences);
     this.#nodes = actions.nodes;
     this.#graph.beginStage('translate');
@@ -137,6 +142,11 @@ export class Pipeline implements QuarantinedRoutes {
     const changed = [...this.#changedActions].map((key) => [key, this.model.actions.get(key)] as const);
     this.#changedActions.clear();
     return changed;
+  }
+
+  /** What has changed of the listeners that Services are led to, and of which these are, since this was asked last. */
+  takeListeners(): ListenerChange {
+    return this.#listenerChanges.take(this.#taken, this.#inputs.services);
   }
 
   /** The nodes whose Envoy serves, by name; none where this runs by itself. */
@@ -270,15 +280,16 @@ export class Pipeline implements QuarantinedRoutes {
     this.#timing = { ingestMs: stopwatch.total('ingest'), translateMs: stopwatch.total('translate') };
     this.#findings.refresh();
     for (const key of this.model.actions.changed) this.#changedActions.add(key);
+    this.#listenerChanges.note(this.#taken);
     const { selected } = this.#nodeScope;
     if (selected.changed.size + this.#inputs.nodeScope.changed.size + this.#inputs.nodes.changed.size > 0) this.#haveNodesChanged = true;
     const upserts: Resource[] = [];
-    const removals: ResourceName[] = [];
-    for (const { typeUrl, resources } of this.#stages) {
+    const removals: Removal[] = [];
+    for (const { typeUrl, resources, ofConfigs } of this.#stages) {
       for (const name of resources.changed) {
         const resource = resources.get(name);
         if (resource) upserts.push(resource);
-        else removals.push({ typeUrl, name });
+        else removals.push({ typeUrl, name, ...(ofConfigs?.changed.has(name) && { isLate: true }) });
       }
     }
     return { upserts, removals };
@@ -289,6 +300,7 @@ export class Pipeline implements QuarantinedRoutes {
     this.#findings.add(outcomes, ({ diagnostics }) => diagnostics);
     this.#findings.add(this.#inputs.envoyConfigs, ({ diagnostics }) => diagnostics);
     this.#findings.add(this.#configs.diagnostics, (diagnostics) => diagnostics);
+    this.#findings.add(this.#taken.diagnostics, (diagnostics) => diagnostics);
     this.#findings.add(stages.ingresses, ({ diagnostics }) => diagnostics);
     this.#findings.add(stages.virtualHosts, ({ diagnostics }) => diagnostics);
     this.#findings.add(stages.tls, ({ diagnostics }) => diagnostics);

@@ -15,6 +15,8 @@ import type { RouteStages } from './route-resources.ts';
 export interface ResourceStage {
   readonly typeUrl: string;
   readonly resources: Collection<Resource>;
+  /** Those of configs, which listeners that nodes make may need a little longer; absent: none. */
+  readonly ofConfigs?: Collection<unknown>;
 }
 
 export function buildResources(
@@ -38,13 +40,21 @@ export function buildResources(
   const shards = graph.derive('route resources', routes.shards, ({ resource }) => resource);
   return [
     { typeUrl: CLUSTER, resources: clusters },
-    { typeUrl: ENDPOINTS, resources: endpoints },
-    { typeUrl: SECRET, resources: graph.union('all secret resources', buildSecrets(graph, model), configs.secrets) },
+    { typeUrl: ENDPOINTS, resources: endpoints, ofConfigs: configs.endpoints },
+    {
+      typeUrl: SECRET,
+      resources: graph.union('all secret resources', buildSecrets(graph, model), configs.secrets),
+      ofConfigs: configs.secrets,
+    },
     { typeUrl: ROUTES, resources: shards },
     { typeUrl: SCOPED_ROUTES, resources: routes.scopes },
     { typeUrl: LISTENER, resources: routes.scopeKeepers },
     { typeUrl: LISTENER, resources: listeners },
-    ...[CLUSTER, ENDPOINTS, SECRET, ROUTES, LISTENER].map((typeUrl) => ({ typeUrl, resources: configResources(graph, configs, typeUrl) })),
+    { typeUrl: LISTENER, resources: configResources(graph, configs, LISTENER) },
+    ...[CLUSTER, ENDPOINTS, SECRET, ROUTES].map((typeUrl) => {
+      const resources = configResources(graph, configs, typeUrl);
+      return { typeUrl, resources, ofConfigs: resources };
+    }),
   ];
 }
 

@@ -21,10 +21,15 @@ export interface ResourceName {
   readonly name: string;
 }
 
+export interface Removal extends ResourceName {
+  /** Whether something may need it for a while yet that nobody else makes but who hears of this later. */
+  readonly isLate?: true;
+}
+
 /** A set of changes that clients must see in make-before-break order. Removing a name that is not there is no error. */
 export interface ResourceChange {
   readonly upserts: readonly Resource[];
-  readonly removals: readonly ResourceName[];
+  readonly removals: readonly Removal[];
 }
 
 /** A version for content that is its bytes: 96 bits of SHA-256, short on the wire, and no two contents of one resource will ever share it. */

@@ -1,0 +1,151 @@
+import type { Collection, Graph } from '../../collection/index.ts';
+import {
+  diagnoseEnvoyConfig,
+  type EnvoyConfig,
+  type ServiceListener,
+  slotOfListener,
+  type TakenService,
+} from '../../envoy-config/index.ts';
+import type { Service, ServicePort } from '../../kube/index.ts';
+import type { Diagnostic } from '../../model/index.ts';
+import type { ConfigInForce } from './envoy-configs.ts';
+import { type Inputs, inputKey } from './inputs.ts';
+
+/** Listeners that Services are led to, and which Services those are. */
+export interface TakenServiceStages {
+  /** By the names of their slots. */
+  readonly listeners: Collection<ServiceListener>;
+  /** By the `namespace/name` of a Service that is there: which slots have which of its ports of TCP. */
+  readonly takers: Collection<Takers>;
+  /** Services that are not there, or that others have, by the Service. */
+  readonly diagnostics: Collection<readonly Diagnostic[]>;
+}
+
+/** Numbers of ports, sorted, with the names of their slots. (Collections compare no maps.) */
+export type Takers = readonly (readonly [port: number, slot: string])[];
+
+/** What has changed of these. */
+export interface ListenerChange {
+  readonly listeners: readonly NamedListener[];
+  readonly gone: readonly string[];
+  readonly services: readonly ServiceTakers[];
+}
+
+export interface NamedListener {
+  readonly slot: string;
+  readonly listener: ServiceListener;
+}
+
+export interface ServiceTakers {
+  /** `namespace/name` */
+  readonly name: string;
+  /** Absent where it is gone. */
+  readonly service?: Service;
+  readonly takers: Takers;
+}
+
+interface Claim {
+  readonly config: EnvoyConfig;
+  readonly key: string;
+  readonly created: string;
+  readonly service: TakenService;
+}
+
+const NOBODY: Takers = [];
+
+export function buildTakenServices(
+  graph: Graph,
+  inputs: Pick<Inputs, 'services'>,
+  standing: Collection<ConfigInForce>,
+): TakenServiceStages {
+  const listeners = graph.group('listeners of configs', standing, ({ config }) =>
+    config.listeners.map((listener): [string, ServiceListener] => [slotOfListener(listener.name), listener]),
+  );
+  const claims = graph.group('services of configs', standing, ({ config, created }, key) =>
+    config.services.map((service): [string, Claim] => [inputKey(service), { config, key, created, service }]),
+  );
+  const judged = graph.derive('taken services', claims, (all, key, read) => judge(all, read(inputs.services, key), key));
+  return {
+    listeners: graph.derive('listeners for services', listeners, ([listener]) => listener),
+    takers: graph.derive('takers of services', judged, ({ takers }) => (takers.length > 0 ? takers : undefined)),
+    diagnostics: graph.derive('diagnostics of taken services', judged, ({ diagnostics }) => diagnostics),
+  };
+}
+
+interface Judgement {
+  readonly takers: Takers;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** The oldest has what several want. */
+function judge(claims: readonly Claim[], service: Service | undefined, name: string): Judgement {
+  const takers = new Map<number, { readonly slot: string; readonly config: string }>();
+  const diagnostics: Diagnostic[] = [];
+  const tell = (
+    { config, service: { path } }: Claim,
+    part: readonly (string | number)[],
+    code: 'ServiceNotLed' | 'ServiceTaken',
+    message: string,
+  ) => diagnostics.push(diagnoseEnvoyConfig(config.object, [...path, ...part], code, message));
+  const ports = service?.spec.ports.filter(({ protocol }) => protocol === 'TCP') ?? [];
+  for (const claim of claims.toSorted(byAge)) {
+    const { wanted, missing } = portsWanted(claim.service, ports);
+    if (!service) tell(claim, [], 'ServiceNotLed', `Service ${name} is not there`);
+    else if (claim.service.ports.length === 0 && ports.length === 0) tell(claim, [], 'ServiceNotLed', `Service ${name} has no port of TCP`);
+    else for (const index of missing) tell(claim, ['ports', index], 'ServiceNotLed', `Service ${name} has no such port of TCP`);
+    for (const port of wanted) {
+      const slot = slotOfListener(claim.service.listener);
+      const other = takers.get(port);
+      if (!other) takers.set(port, { slot, config: claim.key });
+      else if (other.slot !== slot)
+        tell(claim, [], 'ServiceTaken', `port ${port} of Service ${name} is led to a listener of ${other.config}`);
+    }
+  }
+  const byPort = [...takers].sort(([a], [b]) => a - b);
+  return { takers: byPort.map(([port, { slot }]) => [port, slot] as const), diagnostics };
+}
+
+function portsWanted({ ports: wanted }: TakenService, ports: readonly ServicePort[]) {
+  const numbers = new Set(ports.map(({ port }) => port));
+  if (wanted.length === 0) return { wanted: [...numbers], missing: [] };
+  return {
+    wanted: wanted.filter((port) => numbers.has(port)),
+    missing: [...wanted.keys()].filter((index) => !numbers.has(wanted[index] ?? 0)),
+  };
+}
+
+/** Of one config in the order of its services, which is theirs here. */
+function byAge(a: Claim, b: Claim): number {
+  if (a.created !== b.created) return a.created < b.created ? -1 : 1;
+  return a.key === b.key ? 0 : a.key < b.key ? -1 : 1;
+}
+
+/** Which of them changed, until somebody asks. */
+export class ListenerChanges {
+  readonly #slots = new Set<string>();
+  readonly #services = new Set<string>();
+
+  /** To be called after each settling. */
+  note({ listeners, takers }: TakenServiceStages): void {
+    for (const slot of listeners.changed) this.#slots.add(slot);
+    for (const name of takers.changed) this.#services.add(name);
+  }
+
+  take({ listeners, takers }: TakenServiceStages, services: Collection<Service>): ListenerChange {
+    const slots = [...this.#slots];
+    const names = [...this.#services];
+    this.#slots.clear();
+    this.#services.clear();
+    return {
+      listeners: slots.flatMap((slot) => {
+        const listener = listeners.get(slot);
+        return listener ? [{ slot, listener }] : [];
+      }),
+      gone: slots.filter((slot) => !listeners.get(slot)),
+      services: names.map((name) => {
+        const service = services.get(name);
+        return { name, takers: takers.get(name) ?? NOBODY, ...(service && { service }) };
+      }),
+    };
+  }
+}
