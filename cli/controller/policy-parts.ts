@@ -2,6 +2,7 @@ import type { ServedSide } from '../../agent/index.ts';
 import { Enforcement } from '../../controller/enforcement/enforcement.ts';
 import { requirementsOfSlot } from '../../controller/enforcement/slots.ts';
 import { IdentityRegistry } from '../../controller/identities/identity-registry.ts';
+import type { ListenerChange } from '../../controller/pipeline/taken-services.ts';
 import type { Action, ObjectBatch, ObjectSource, SluiceIdentity } from '../../kube/index.ts';
 import { isSecretOfSlot, type SlotOptions } from '../../l7-filters/envoy/index.ts';
 import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts';
@@ -127,6 +128,11 @@ export class PolicyParts {
   take(batch: Pick<ObjectBatch, 'upserts' | 'removals'>): void {
     this.#enforcement.take(batch);
     this.#options.onChange();
+  }
+
+  /** Takes in what has changed of listeners that Services are led to. */
+  takeListeners(change: ListenerChange): void {
+    this.#enforcement.takeListeners(change);
   }
 
   /** What enforcers are served, where the node is this one. */

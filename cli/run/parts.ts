@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { EnvoyEvent, EnvoyProcess, StateFolder } from '../../agent/index.ts';
-import { INGRESS_MARKS } from '../../agent/network/index.ts';
+import { INGRESS_MARKS, OPENED_FOR_PODS } from '../../agent/network/index.ts';
 import { FolderSource } from '../../kube/index.ts';
 import { type ClientStatus, RpcServer } from '../../xds-server/serve/index.ts';
 import { describeSlots } from '../agent/agent-view.ts';
@@ -42,10 +42,14 @@ export class RunParts {
       pipeline: {
         settings,
         ...(enforce && { ingressMarks: INGRESS_MARKS }),
+        ...(enforce && settings.policy.services && { clientMark: OPENED_FOR_PODS.mark }),
         ports: { address, http: httpPort, https: httpsPort, reserved: [adminPort] },
       },
       log,
       describeRole: (clients) => this.#describeRole(clients),
+      onEvent: ({ kind }) => {
+        if (kind === 'changed') this.policy?.parts.takeListeners(this.control.pipeline.takeListeners());
+      },
     });
     this.envoyState = new EnvoyState(readVersions().envoy);
     this.envoy = createChildEnvoy({

@@ -22,7 +22,9 @@ import {
 } from '../../xds-server/translate/node/identities.ts';
 import { translateSubjectPolicy } from '../../xds-server/translate/node/policy.ts';
 import type { IdentityRegistry } from '../identities/identity-registry.ts';
+import type { ListenerChange } from '../pipeline/taken-services.ts';
 import { PolicyStatuses } from './policy-statuses.ts';
+import { ServiceSlots } from './service-slots.ts';
 import { type NamedObject, ServiceChanges } from './services.ts';
 import { SlotRefusals } from './slot-refusals.ts';
 import type { SecretNeeds } from './slot-secrets.ts';
@@ -71,6 +73,7 @@ export class Enforcement {
   readonly #touched = new Set<string>();
   readonly #services: ServiceChanges;
   readonly #slots: SlotResources;
+  readonly #serviceSlots = new ServiceSlots();
   readonly #refusals: SlotRefusals;
   /** Of policies, by the object's key. */
   readonly #uids = new Map<string, string>();
@@ -101,7 +104,7 @@ export class Enforcement {
 
   /** What is wrong with policies at present, and what Envoys refuse of what was made of them. */
   diagnostics(): readonly Diagnostic[] {
-    return [...this.#diagnostics, ...this.#refusals.diagnostics(this.#slots.slot)];
+    return [...this.#diagnostics, ...this.#refusals.diagnostics(this.#slots.slot, this.#serviceSlots.sourceOf)];
   }
 
   /**
@@ -153,6 +156,19 @@ export class Enforcement {
       engine.retryIdentities();
     }
     this.#publish(engine.flush());
+  }
+
+  /** Takes in what has changed of listeners that Services are led to, and publishes what it comes to, as one revision. */
+  takeListeners(change: ListenerChange): void {
+    if (!this.#options.services || change.listeners.length + change.gone.length + change.services.length === 0) return;
+    const slots = this.#serviceSlots.take(change);
+    for (const takers of change.services) this.#services.setTakers(takers);
+    const services = this.#services.take();
+    this.#options.cache.apply({
+      upserts: [...slots.upserts, ...services.upserts],
+      removals: [...slots.removals, ...services.removals],
+    });
+    if (this.hasRefusals) this.#tellStatuses();
   }
 
   #put(object: KubeObject): void {

@@ -1,12 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decodeNodeEndpoints } from '../../agent/enforcement/decode.ts';
-import { type KubeObject, refOf } from '../../kube/index.ts';
+import { decodeTakers } from '../../agent/enforcement/decode-services.ts';
+import { decodeSlot } from '../../agent/slots/decode-slot.ts';
+import { type KubeObject, refOf, type Service } from '../../kube/index.ts';
 import { VIEWS } from '../../kube/object.ts';
 import { PolicyEngine } from '../../policy/index.ts';
 import { endpointSliceObject, serviceObject } from '../../testkit/kube-objects.ts';
 import { withoutEnvoys } from '../../testkit/without-envoys.ts';
-import { ENDPOINT_SLICE_TYPE, NODE_ENDPOINTS_TYPE, SERVICE_TYPE, SnapshotCache } from '../../xds-server/serve/index.ts';
+import {
+  CLUSTER_TYPE,
+  ENDPOINT_SLICE_TYPE,
+  NODE_ENDPOINTS_TYPE,
+  SERVICE_TYPE,
+  SLOT_TYPE,
+  SnapshotCache,
+} from '../../xds-server/serve/index.ts';
 import { IdentityRegistry } from '../identities/identity-registry.ts';
 import { Enforcement } from './enforcement.ts';
 
@@ -23,6 +32,10 @@ const slice = (of: string, name: string, ...addresses: readonly string[]) =>
     { ports: [{ port: 8080 }], endpoints: addresses.map((address) => ({ addresses: [address] })) },
     { name, labels: { 'kubernetes.io/service-name': of } },
   );
+
+const SLOT = 'service/a';
+const CLUSTER = { typeUrl: CLUSTER_TYPE, name: 'default/shop/web' };
+const SOURCE = { object: { kind: 'CiliumEnvoyConfig', namespace: 'default', name: 'shop' }, path: ['spec', 'resources', 0] };
 
 class Scene {
   readonly cache = new SnapshotCache();
@@ -47,6 +60,27 @@ class Scene {
     this.#changed.length = 0;
     this.#enforcement.take({ upserts, removals: removals.map(refOf) });
     return this.#changed.toSorted();
+  }
+
+  /** Has ports of `web` led to a slot, or to none. @returns what nodes are told of */
+  lead(
+    ports: readonly number[],
+    object: Service | undefined,
+    slots: { readonly come?: true; readonly gone?: true } = {},
+  ): readonly string[] {
+    this.#changed.length = 0;
+    const listener = { name: 'default/shop/front', body: new Uint8Array([1]), requires: [CLUSTER], source: SOURCE };
+    this.#enforcement.takeListeners({
+      listeners: slots.come ? [{ slot: SLOT, listener }] : [],
+      gone: slots.gone ? [SLOT] : [],
+      services: [{ name: 'default/web', takers: ports.map((port) => [port, SLOT] as const), ...(object && { service: object }) }],
+    });
+    return this.#changed.toSorted();
+  }
+
+  takers(): readonly (readonly [number, string])[] {
+    const found = this.cache.get({ typeUrl: SERVICE_TYPE, name: 'default/web' });
+    return found ? [...decodeTakers('default/web', found.body)] : [];
   }
 
   clients() {
@@ -101,5 +135,38 @@ describe('Services that nodes are told of', () => {
       [0, 0],
     );
     assert.equal(scene.clients(), undefined);
+  });
+});
+
+describe('Services that are led to listeners', () => {
+  const web = service('web', '10.96.0.10');
+
+  test('are told of with the slots that have their ports, whenever they change', () => {
+    const scene = new Scene(true);
+    scene.take([web]);
+    assert.deepEqual(scene.lead([80], web, { come: true }), ['Service default/web', `Slot ${SLOT}`]);
+    assert.deepEqual(scene.takers(), [[80, SLOT]]);
+    const slot = scene.cache.get({ typeUrl: SLOT_TYPE, name: SLOT });
+    const { direction, requires, listener } = (slot && decodeSlot(slot)) ?? {};
+    assert.deepEqual([direction, requires?.map(({ name }) => name), listener], ['service', [CLUSTER.name], new Uint8Array([1])]);
+    assert.deepEqual(scene.take([service('web', '10.96.0.11')]), ['Service default/web']);
+    assert.deepEqual(scene.takers(), [[80, SLOT]]);
+    assert.deepEqual(scene.lead([], web, { gone: true }), ['Service default/web', `Slot ${SLOT}`]);
+    assert.deepEqual(scene.takers(), []);
+    assert.equal(scene.cache.get({ typeUrl: SLOT_TYPE, name: SLOT }), undefined);
+  });
+
+  test('may be gone', () => {
+    const scene = new Scene(true);
+    scene.take([web]);
+    scene.lead([80], web, { come: true });
+    scene.take([], [web]);
+    assert.deepEqual(scene.lead([], undefined), []);
+    assert.deepEqual(scene.take([web]), ['Service default/web']);
+    assert.deepEqual(scene.takers(), []);
+  });
+
+  test('are none where nodes are told of no Services', () => {
+    assert.deepEqual(new Scene(false).lead([80], web, { come: true }), []);
   });
 });

@@ -2,8 +2,16 @@ import { create } from '@bufbuild/protobuf';
 import { EndpointSliceSchema, ServiceSchema } from '@sluice/envoy-protos/sluice/node/v1/services_pb.js';
 import type { EndpointSlice, KubeObject, Service } from '../../kube/index.ts';
 import type { ObjectRef } from '../../model/index.ts';
-import { ENDPOINT_SLICE_TYPE, type Resource, type ResourceChange, type ResourceName, SERVICE_TYPE } from '../../xds-server/serve/index.ts';
+import {
+  ENDPOINT_SLICE_TYPE,
+  type Resource,
+  type ResourceChange,
+  type ResourceName,
+  SERVICE_TYPE,
+  SLOT_TYPE,
+} from '../../xds-server/serve/index.ts';
 import { encodeResource } from '../../xds-server/translate/encode.ts';
+import type { ServiceTakers, Takers } from '../pipeline/taken-services.ts';
 
 /** As IP numbers them. */
 const PROTOCOLS = { TCP: 6, UDP: 17, SCTP: 132 } as const;
@@ -22,6 +30,8 @@ export class ServiceChanges {
   /** Null for what nodes are not, or no longer, told of. */
   readonly #pending = new Map<string, { readonly name: ResourceName; readonly resource: Resource | null }>();
   readonly #ofControllers: NamedObject | undefined;
+  /** By the `namespace/name` of Services, the slots that have ports of theirs. */
+  readonly #takers = new Map<string, Takers>();
 
   /**
    * @param ofControllers the Service by which nodes reach who tells them of Services. Nodes that translated it could not, once all whom it had led to
@@ -34,8 +44,16 @@ export class ServiceChanges {
   /** Objects of other kinds are let pass. */
   put(object: KubeObject): void {
     if (this.#isOfControllers(object)) return;
-    if (object.kind === 'Service') this.#set(SERVICE_TYPE, object.metadata, translateService(object));
+    if (object.kind === 'Service')
+      this.#set(SERVICE_TYPE, object.metadata, translateService(object, this.#takers.get(nameOf(object.metadata))));
     if (object.kind === 'EndpointSlice') this.#set(ENDPOINT_SLICE_TYPE, object.metadata, translateSlice(object));
+  }
+
+  /** Says which slots have which ports of a Service from now on. */
+  setTakers({ name, service, takers }: ServiceTakers): void {
+    if (takers.length === 0) this.#takers.delete(name);
+    else this.#takers.set(name, takers);
+    if (service) this.put(service);
   }
 
   delete(ref: ObjectRef): void {
@@ -64,9 +82,13 @@ export class ServiceChanges {
   }
 }
 
-/** What nodes are told of a Service; undefined for one that they have nothing to translate of. Named `namespace/name`. */
-export function translateService(service: Service): Resource | undefined {
+/**
+ * What nodes are told of a Service; undefined for one that they have nothing to translate of. Named `namespace/name`.
+ * @param takers slots that have ports of it
+ */
+export function translateService(service: Service, takers: Takers = []): Resource | undefined {
   const { metadata, spec, status } = service;
+  const slots = new Map(takers);
   const clusterIps = clusterIpsOf(spec);
   const isTranslated = spec.type !== 'ExternalName' && clusterIps.some((address) => address !== '' && address !== 'None');
   if (!isTranslated || Object.hasOwn(metadata.labels, OTHER_PROXY)) return undefined;
@@ -81,6 +103,7 @@ export function translateService(service: Service): Resource | undefined {
       protocol: PROTOCOLS[protocol],
       port,
       nodePort: nodePort !== undefined && nodePort > 0 && nodePort <= MAX_PORT ? nodePort : 0,
+      listener: protocol === 'TCP' ? (slots.get(port) ?? '') : '',
     })),
     onNodes: spec.type === 'NodePort' || spec.type === 'LoadBalancer',
     clientAffinity: spec.sessionAffinity === 'ClientIP',
@@ -88,7 +111,12 @@ export function translateService(service: Service): Resource | undefined {
     localTrafficOnly: spec.internalTrafficPolicy === 'Local',
     loadBalancerSourceRanges: [...spec.loadBalancerSourceRanges],
   });
-  return encodeResource(ServiceSchema, nameOf(metadata), message);
+  return encodeResource(
+    ServiceSchema,
+    nameOf(metadata),
+    message,
+    [...new Set(slots.values())].sort().map((slot) => ({ typeUrl: SLOT_TYPE, name: slot })),
+  );
 }
 
 /** What nodes are told of endpoints; undefined for a slice that leads to nothing that they translate. Named `namespace/name`. */

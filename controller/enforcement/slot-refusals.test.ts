@@ -107,3 +107,18 @@ test('a listener of this process is one of a slot, others are none, and slots th
   assert.ok(world.refusals.note(outcome({ typeUrl: LISTENER_TYPE, name: LISTENER })));
   assert.equal(world.told[0], `api spec.ingress[0].http: Envoy of node n1 refuses ${DROPPED}: no`);
 });
+
+test('a listener of a config that is refused is told of where it stands', () => {
+  const world = new World();
+  const name = 'service/a';
+  const source = { object: { kind: 'CiliumEnvoyConfig', namespace: 'shop', name: 'web' }, path: ['spec', 'resources', 1] };
+  assert.ok(world.refusals.note(outcome({ typeUrl: LISTENER_TYPE, name: `${OWN_LISTENER_PREFIX}${name}` })));
+  const told = world.refusals.diagnostics(
+    () => undefined,
+    (slot) => (slot === name ? source : undefined),
+  );
+  assert.deepEqual(
+    told.map(({ object, path, message }) => [object?.name, formatPath(path), message]),
+    [['web', 'spec.resources[1]', 'Envoy of node n1 refuses the listener, so Services are not led to it: no']],
+  );
+});

@@ -71,13 +71,24 @@ export class SlotRefusals {
     for (const [key, refused] of this.#refused) if (refused.node === node) this.#refused.delete(key);
   }
 
-  /** One for each object that has rules in what is refused, and each part of a slot. */
-  diagnostics(slotOf: (name: string) => Slot | undefined): readonly Diagnostic[] {
+  /**
+   * One for each object that has rules in what is refused, and each part of a slot.
+   * @param listenerOf where the listener stands that Services are led to, if the slot is one of such
+   */
+  diagnostics(
+    slotOf: (name: string) => Slot | undefined,
+    listenerOf: (name: string) => FieldRef | undefined = () => undefined,
+  ): readonly Diagnostic[] {
     const parts = Map.groupBy(this.#all(), ({ part, slot }) => `${slot} ${part}`);
     return [...parts.values()].flatMap((refused) => {
       const [first] = refused.toSorted((a, b) => (a.node < b.node ? -1 : 1));
-      const slot = first && slotOf(first.slot);
-      return slot ? diagnose(slot, first, new Set(refused.map(({ node }) => node)).size) : [];
+      if (!first) return [];
+      const nodes = new Set(refused.map(({ node }) => node)).size;
+      const slot = slotOf(first.slot);
+      const listener = listenerOf(first.slot);
+      if (listener)
+        return rejectedByEnvoy(`${whoRefuses(first, nodes)} the listener, so Services are not led to it: ${wordsOf(first)}`, [listener]);
+      return slot ? diagnose(slot, first, nodes) : [];
     });
   }
 
@@ -103,9 +114,17 @@ function partCalled(name: string): Pick<Refused, 'part' | 'slot'> {
 }
 
 function diagnose(slot: Slot, { part, node, message }: Pick<Refused, 'part' | 'node' | 'message'>, nodes: number): Diagnostic[] {
-  const who = nodes === 1 ? `Envoy of node ${node} refuses` : `Envoys of ${nodes} nodes, ${node} among them, refuse`;
-  const text = `${who} the ${part} of slot ${slot.name}, so ${CONSEQUENCES[part]}: ${message.trim().slice(0, MAX_MESSAGE)}`;
+  const who = whoRefuses({ node }, nodes);
+  const text = `${who} the ${part} of slot ${slot.name}, so ${CONSEQUENCES[part]}: ${wordsOf({ message })}`;
   return rejectedByEnvoy(text, quotedFields(slot, message) ?? fieldsOf(slot)).filter(({ object }) => object !== undefined);
+}
+
+function whoRefuses({ node }: Pick<Refused, 'node'>, nodes: number): string {
+  return nodes === 1 ? `Envoy of node ${node} refuses` : `Envoys of ${nodes} nodes, ${node} among them, refuse`;
+}
+
+function wordsOf({ message }: Pick<Refused, 'message'>): string {
+  return message.trim().slice(0, MAX_MESSAGE);
 }
 
 /** Envoy names a regular expression that it does not take. */
