@@ -3,10 +3,13 @@ import { Slot_Direction, SlotSchema } from '@sluice/envoy-protos/sluice/node/v1/
 import type { Direction } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../../xds-server/serve/index.ts';
 
+/** What a slot has: what pods send, what comes to them, or what they ask of a Service. */
+export type SlotDirection = Direction | 'service';
+
 /** A slot as this node is told of it. */
 export interface NodeSlot {
   readonly name: string;
-  readonly direction: Direction;
+  readonly direction: SlotDirection;
   /** A part of an encoded listener of Envoy; of what comes to Ingresses, what {@link ingressListener} takes. */
   readonly listener: Uint8Array;
   readonly requires: readonly ResourceName[];
@@ -41,7 +44,8 @@ function decode({ name, body }: Resource): NodeSlot | undefined {
   }
 }
 
-const DIRECTIONS: ReadonlyMap<Slot_Direction, Direction> = new Map([
+const DIRECTIONS: ReadonlyMap<Slot_Direction, SlotDirection> = new Map([
   [Slot_Direction.INGRESS, 'ingress'],
   [Slot_Direction.EGRESS, 'egress'],
+  [Slot_Direction.SERVICE, 'service'],
 ]);

@@ -4,7 +4,6 @@ import { anyPack } from '@bufbuild/protobuf/wkt';
 import { SocketOption_SocketState, type SocketOptionSchema } from '@sluice/envoy-protos/envoy/config/core/v3/socket_option_pb.js';
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import { OriginalSrcSchema } from '@sluice/envoy-protos/envoy/extensions/filters/listener/original_src/v3/original_src_pb.js';
-import type { Direction } from '../../model/index.ts';
 import {
   CLUSTER_TYPE,
   contentVersion,
@@ -14,14 +13,18 @@ import {
   type ResourceName,
 } from '../../xds-server/serve/index.ts';
 import { INGRESS_MARKS, LEG_MARKS } from '../network/index.ts';
-import type { NodeSlot } from './decode-slot.ts';
+import type { NodeSlot, SlotDirection } from './decode-slot.ts';
 import { ingressListener } from './ingress-listener.ts';
 
-/** Which leg a packet is of: see docs/decisions/layer7.md. The slot's port stands in the upper 16 bits. */
+/**
+ * Which leg a packet is of: see docs/decisions/layer7.md. The slot's port stands in the upper 16 bits. What is opened for a Service has a mark of its clusters,
+ * which is the same on all nodes.
+ */
 const MARKS = {
   egress: { accepted: LEG_MARKS.egressListener, opened: LEG_MARKS.egressUpstream },
   ingress: { accepted: LEG_MARKS.ingressListener, opened: LEG_MARKS.ingressUpstream },
-} as const satisfies Record<Direction, Record<'accepted' | 'opened', number>>;
+  service: { accepted: LEG_MARKS.egressListener },
+} as const satisfies Record<SlotDirection, { readonly accepted: number; readonly opened?: number }>;
 
 type OwnPart = Pick<Exclude<MessageInitShape<typeof ListenerSchema>, { $typeName: string }>, 'socketOptions' | 'listenerFilters'>;
 
@@ -66,9 +69,11 @@ function makeListener(slot: NodeSlot, port: number, listeners: readonly Resource
 }
 
 function steeredTo({ direction }: NodeSlot, port: number): OwnPart {
-  const marks = MARKS[direction];
+  const marks: { readonly accepted: number; readonly opened?: number } = MARKS[direction];
+  const socketOptions = [markedWith(marks.accepted, port)];
+  if (marks.opened === undefined) return { socketOptions };
   return {
-    socketOptions: [markedWith(marks.accepted, port)],
+    socketOptions,
     listenerFilters: [
       {
         name: 'envoy.filters.listener.original_src',

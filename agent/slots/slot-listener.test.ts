@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
+import { CLUSTER_TYPE, ROUTES_TYPE } from '../../xds-server/serve/index.ts';
+import type { SlotDirection } from './decode-slot.ts';
+import { slotListener } from './slot-listener.ts';
+
+function listenerOf(direction: SlotDirection) {
+  const listener = toBinary(
+    ListenerSchema,
+    create(ListenerSchema, { listenerFilters: [{ name: 'own' }], filterChains: [{ name: 'chain' }] }),
+  );
+  const requires = [
+    { typeUrl: CLUSTER_TYPE, name: 'c' },
+    { typeUrl: ROUTES_TYPE, name: 'r' },
+  ];
+  const resource = slotListener({ name: 'service/a', direction, listener, requires, ofIngresses: false }, 10_000, []);
+  return { resource, message: fromBinary(ListenerSchema, resource.body) };
+}
+
+for (const [direction, mark, filters] of [
+  ['egress', 0x900, ['own', 'envoy.filters.listener.original_src']],
+  ['ingress', 0xa00, ['own', 'envoy.filters.listener.original_src']],
+  // What keeps the client's address is in what controllers say of it.
+  ['service', 0x900, ['own']],
+] as const) {
+  test(`a listener of what is ${direction} listens everywhere at its port, with the mark of its kind`, () => {
+    const { resource, message } = listenerOf(direction);
+    assert.equal(message.name, 'sluice.slot/service/a');
+    assert.deepEqual(
+      [message.address, ...message.additionalAddresses.map(({ address }) => address)].map((address) =>
+        address?.address.case === 'socketAddress' ? [address.address.value.address, address.address.value.portSpecifier.value] : undefined,
+      ),
+      [
+        ['0.0.0.0', 10_000],
+        ['::', 10_000],
+      ],
+    );
+    const values = message.socketOptions.map(({ value }) => (value.case === 'intValue' ? Number(value.value) : undefined));
+    assert.deepEqual(values, [mark | (10_000 << 16)]);
+    assert.deepEqual(
+      message.listenerFilters.map(({ name }) => name),
+      filters,
+    );
+    assert.deepEqual(
+      resource.requires.map(({ name }) => name),
+      ['c'],
+      'routes it asks for by itself',
+    );
+  });
+}
