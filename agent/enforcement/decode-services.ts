@@ -74,6 +74,14 @@ export function decodeSlice(name: string, body: Uint8Array): EndpointSlice {
   });
 }
 
+/** The slots that have ports of a Service, by the numbers of these. @param name `namespace/name` @throws EnforcementError `malformed` */
+export function decodeTakers(name: string, body: Uint8Array): ReadonlyMap<number, string> {
+  return decoded(name, () => {
+    const { ports } = fromBinary(ServiceSchema, body);
+    return new Map(ports.filter(({ listener }) => listener !== '').map(({ port, listener }) => [port, listener]));
+  });
+}
+
 function portOf({ name, protocol, port, nodePort }: PortMessage): Service['spec']['ports'][number] {
   return {
     name: name || undefined,

@@ -17,7 +17,7 @@ import type { TcpSockets } from '../netlink/index.ts';
 import { type DevicesState, PodDevices } from '../pods/index.ts';
 import { changesPeers } from './changed-peers.ts';
 import { decodeAddress, decodeIdentity, decodeNodeEndpoints, decodeRedirect, decodeSubjectPolicy, type OwnEndpoints } from './decode.ts';
-import { decodeService, decodeSlice } from './decode-services.ts';
+import { decodeService, decodeSlice, decodeTakers } from './decode-services.ts';
 import { DepartedPods } from './departed-pods.ts';
 import { Doors, type PodDoor, type WantedDoors } from './doors.ts';
 import { EnforcementError } from './enforcement-error.ts';
@@ -28,6 +28,7 @@ import type { NodeIngress } from './node-ingress.ts';
 import type { NodeClients, NodeServices } from './node-services.ts';
 import { OpeningsForPods } from './openings-for-pods.ts';
 import type { Steering } from './steering.ts';
+import { TakenPorts } from './taken-ports.ts';
 
 export interface NodeEnforcementOptions {
   readonly datapath: Datapath;
@@ -52,6 +53,7 @@ export interface EnforcementState {
 }
 
 const NOTHING = { endpoints: [], nodeAddresses: [], guardedNetworks: [], needsIngressAddress: false };
+const NO_TAKERS: ReadonlyMap<number, string> = new Map();
 const SHOWN_KEYS = 5;
 const HOST: Identity = RESERVED_IDENTITIES.host;
 
@@ -82,6 +84,7 @@ export class NodeEnforcement implements AsyncDisposable {
   readonly #policies = new Map<Identity, SubjectPolicy>();
   /** Slots that have one. */
   readonly #redirects = new Set<string>();
+  readonly #taken: TakenPorts;
 
   /** @throws NetlinkError */
   constructor(options: NodeEnforcementOptions) {
@@ -89,6 +92,7 @@ export class NodeEnforcement implements AsyncDisposable {
     this.#options = options;
     this.#datapath = datapath;
     this.#doors = new Doors(datapath, onFailure);
+    this.#taken = new TakenPorts({ table: datapath.taken, frontendsOf: (port) => options.services?.frontendsOf(port) ?? [] });
     this.#newcomers = new Newcomers({ isKnown: (ifindex) => datapath.endpoints.get(ifindex) !== undefined });
     this.#kept = new KeptConnections({
       datapath,
@@ -138,11 +142,15 @@ export class NodeEnforcement implements AsyncDisposable {
       removedServices: removed(SERVICE_TYPE),
       removedSlices: removed(ENDPOINT_SLICE_TYPE),
     });
+    for (const { service, takers } of read(SERVICE_TYPE, (service, body) => ({ service, takers: decodeTakers(service, body) })))
+      this.#taken.setTakers(service, takers);
+    for (const service of removed(SERVICE_TYPE)) this.#taken.setTakers(service, NO_TAKERS);
     for (const own of read(NODE_ENDPOINTS_TYPE, decodeNodeEndpoints)) {
       await this.#setEndpoints(own);
       await this.#kept.see(this.#devices.state.pods);
       await this.#options.services?.setClients(clientsOf(own));
     }
+    await this.#taken.settle();
     // Clients of Services stay what they were: there are some as long as there is a node.
     if (removed(NODE_ENDPOINTS_TYPE).length > 0) await this.#setEndpoints(NOTHING);
     // Who newcomers may be depends on the policies of those who are awaited.
@@ -172,6 +180,7 @@ export class NodeEnforcement implements AsyncDisposable {
       await redirects.retain((slot) => this.#redirects.has(slot));
       await addresses.retain((prefix) => this.#told.has(prefix) || this.#own.has(prefix));
       if (this.#redirects.size > 0) this.#options.steering?.ensure();
+      await this.#taken.retainTold();
       const repairs = {
         redirects: await redirects.repair(),
         'taken addresses': await taken.repair(),
@@ -201,6 +210,7 @@ export class NodeEnforcement implements AsyncDisposable {
   async #setRedirects(redirects: readonly Redirect[]): Promise<void> {
     if (redirects.length === 0) return;
     for (const { slot } of redirects) this.#redirects.add(slot);
+    this.#taken.setRedirects(redirects);
     this.#options.steering?.ensure();
     await this.#datapath.redirects.set(redirects);
     this.#kept.forget();
@@ -208,6 +218,8 @@ export class NodeEnforcement implements AsyncDisposable {
 
   async #removeRedirects(slots: readonly string[]): Promise<void> {
     for (const slot of slots) this.#redirects.delete(slot);
+    this.#taken.removeRedirects(slots);
+    await this.#taken.settle();
     await this.#datapath.redirects.remove(slots);
   }
 

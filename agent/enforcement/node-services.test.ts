@@ -88,6 +88,29 @@ describe('Services on a node', needs('root', 'bpf'), () => {
     assert.deepEqual(scene.failures, []);
   });
 
+  test('a port of a Service is reached at its own addresses, but for those of nodes, while Services are translated', async () => {
+    await using scene = await Scene.start();
+    const { services } = scene;
+    const object = serviceObject(
+      {
+        type: 'NodePort',
+        clusterIPs: ['10.96.0.10', 'fd00:96::10'],
+        externalIPs: ['192.0.2.1'],
+        internalTrafficPolicy: 'Local',
+        ports: [{ port: 80, nodePort: 30_080 }],
+      },
+      {},
+    );
+    await services.take({ services: [object] });
+    assert.deepEqual(services.frontendsOf('default/web:80/TCP'), []);
+    await services.setClients(HERE);
+    assert.deepEqual(
+      services.frontendsOf('default/web:80/TCP').map(({ address, port }) => `${address} ${port}`),
+      ['10.96.0.10 80', '192.0.2.1 80', 'fd00:96::10 80'],
+    );
+    assert.deepEqual(services.frontendsOf('default/web:81/TCP'), []);
+  });
+
   test('what was left is translated until the next process knows everything', async () => {
     await using scene = await Scene.start();
     await scene.tell('10.1.0.1');

@@ -1,10 +1,16 @@
 import { areServicesAttached, Pace, type ServiceDatapath, translationProblem } from '../../bpf/datapath/index.ts';
 import { Graph } from '../../collection/index.ts';
 import type { EndpointSlice, Service } from '../../kube/index.ts';
-import type { Diagnostic, ServicePortTranslation } from '../../model/index.ts';
+import type { Diagnostic, ServiceFrontend, ServicePortTranslation } from '../../model/index.ts';
 import { type ClientNode, deriveTranslations, ONLY } from '../../service-translation/index.ts';
 import { errorOf } from '../error-of.ts';
 import { EnforcementError } from './enforcement-error.ts';
+
+const FAMILIES = ['IPv4', 'IPv6'] as const;
+/** Ends of the names of translations: not of those that clients are refused, or that are not translated. */
+const LED = ['', '/external'] as const;
+/** Frontends of node ports. */
+const ANYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
 export interface NodeServicesOptions {
   /** Where maps and links are kept. */
@@ -83,6 +89,12 @@ export class NodeServices implements AsyncDisposable {
   /** What is wrong with Services, as this node sees them. */
   diagnostics(): readonly Diagnostic[] {
     return [...this.#derived.diagnostics.values()].flat();
+  }
+
+  /** Where a port of a Service is reached, but for node ports, by `namespace/name:port/TCP`; nowhere where Services are left to others. */
+  frontendsOf(port: string): readonly ServiceFrontend[] {
+    const names = FAMILIES.flatMap((family) => LED.map((suffix) => `${port}/${family}${suffix}`));
+    return names.flatMap((name) => this.#derived.translations.get(name)?.frontends ?? []).filter(({ address }) => !ANYWHERE.has(address));
   }
 
   /** Resolves when the kernel has it, or what cannot be was told of. One call after the other, as those below. */
