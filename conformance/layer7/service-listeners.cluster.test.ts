@@ -137,5 +137,20 @@ describe('a Service that a listener of a config takes', needs('root', 'netns', '
       await isLed('client', family);
       assert.deepEqual(Object.keys((await client.end('load')).outcomes), ['200']);
     });
+
+    test(`is asked as the node's Ingresses ask, where its config says so, ${family}`, async () => {
+      const annotations = { 'cec.cilium.io/use-original-source-address': 'false' };
+      await lab.set('config', [shopConfig({ ...EVEN, annotations })]);
+      // Of a server's addresses the first will do, since there is none to come from.
+      const node = lab.lab.node('node-1').plan.addresses.ipv4;
+      await eventually(async () => {
+        const { from, headers } = seenBy(await ask('client', family, { path: '/one' }));
+        assert.notEqual(from, clientAddress());
+        assert.equal(headers[BY_LISTENER], 'led');
+      });
+      assert.equal(seenBy(await ask('client', family, { path: '/two' })).from, node);
+      await lab.set('config', [shopConfig(EVEN)]);
+      await eventually(async () => assert.equal(seenBy(await ask('client', family, { path: '/two' })).from, clientAddress()));
+    });
   }
 });
