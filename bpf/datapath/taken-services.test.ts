@@ -94,6 +94,14 @@ describe('Services that listeners take', needs('root', 'bpf'), () => {
     assert.deepEqual(new Set(missing), new Set(['10.96.0.7:443', '[fd00:96::7]:80']));
     assertTaken(...WEB_ADDRESSES, SHOP_ADDRESS);
     assert.deepEqual(await datapath.taken.repair(), { foreign: [], missing: [] });
+    using configuration = openMap(`${PINS}/configuration`, ...maps.configuration);
+    const said = configuration.get(0);
+    assert.ok(said);
+    configuration.set(0, { ...said, takes_services: 0 });
+    await datapath.taken.repair();
+    assert.equal(configuration.get(0)?.takes_services, 1);
+    await datapath.taken.set([]);
+    assert.equal(configuration.get(0)?.takes_services, 0, 'nobody needs to look');
   });
 
   test('are no more than the kernel has room for', async () => {

@@ -55,6 +55,7 @@ export class TakenServices {
     this.#map = map;
     this.#configuration = configuration;
     this.#wanted = readEntries(map);
+    this.#say(this.#wanted.size > 0);
   }
 
   /** What was written last, and before that what was found. */
@@ -93,6 +94,8 @@ export class TakenServices {
 
   /** Removes first: there may be no room for more before. */
   async #write({ write, remove }: Difference): Promise<void> {
+    const isAny = this.#wanted.size > 0;
+    if (isAny) this.#say(true);
     if (write.size === 0 && remove.length === 0) return;
     try {
       await fullWhere('taken_services', () => {
@@ -103,6 +106,12 @@ export class TakenServices {
       // Some may have been written.
       this.#configuration.set({ changed: now() });
     }
+    if (!isAny) this.#say(false);
+  }
+
+  /** Nobody looks before. */
+  #say(isAny: boolean): void {
+    this.#configuration.set({ takes_services: Number(isAny) });
   }
 }
 

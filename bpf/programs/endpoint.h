@@ -90,7 +90,9 @@ struct configuration {
 	__u8 needs_ingress_address;
 	/* Whether what Envoy opens is judged at its sockets; else nothing goes to listeners that take Services. */
 	__u8 judges_sockets;
-	__u8 pad_at_end[2];
+	/* Whether listeners take any Services: where they do not, nobody pays for a look. */
+	__u8 takes_services;
+	__u8 pad_at_end;
 	/* The device that leads to `steer_ifindex`, for what Envoy's own sockets send to slots; 0: there is none. */
 	__u32 steer_entry_ifindex;
 };

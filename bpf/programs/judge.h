@@ -106,7 +106,7 @@ static __noinline int judge_connection(const struct door *door, const struct con
 	find_peer(door, key, may_be_marked, connection);
 	attempt.peer = connection->peer;
 	connection->judged = door->now;
-	if (door->has_subject && take(key, connection))
+	if (door->has_subject && door->configuration->takes_services && take(key, connection))
 		return 0;
 	if (!door->has_subject)
 		connection->outcome = DROPPED_NO_POLICY;
