@@ -7,8 +7,9 @@ import { eventually } from '../testkit/eventually.ts';
 import { PORTS } from '../testkit/ingress-world.ts';
 import { endpointSliceObject, envoyConfigObject, ingressObject, secretObject, serviceObject } from '../testkit/kube-objects.ts';
 import { makeCertificate } from '../testkit/make-certificate.ts';
+import { modelResource } from '../testkit/xds/model-resources.ts';
 import { SnapshotCache } from '../xds-server/serve/index.ts';
-import { LISTENER, ROUTES, SECRET } from '../xds-server/translate/types.ts';
+import { CLUSTER, LISTENER, ROUTES, SECRET } from '../xds-server/translate/types.ts';
 import { type ChangedEvent, Controller } from './controller.ts';
 import { Pipeline, type PipelineOptions } from './pipeline/pipeline.ts';
 
@@ -205,4 +206,23 @@ describe('what clients refuse', () => {
     cache.apply({ upserts: [], removals: [{ typeUrl: ROUTES, name }] });
     assert.equal(controller.diagnostics().length, 0);
   });
+});
+
+test('what is removed late stays while something needs it, and goes then', async (t) => {
+  await using scene = new Scene();
+  scene.source.give();
+  await eventually(() => assert.ok(scene.cache.isReady));
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const cluster = modelResource(CLUSTER, 'default/shop/web', '1');
+  const own = modelResource(LISTENER, 'sluice.slot/service/a', '1', [{ typeUrl: CLUSTER, name: cluster.name }]);
+  const { controller, cache } = scene;
+  controller.publish({ upserts: [cluster, own], removals: [] });
+  controller.publish({ upserts: [], removals: [{ typeUrl: CLUSTER, name: cluster.name, isLate: true }] });
+  assert.ok(cache.get(cluster));
+  t.mock.timers.tick(15_000);
+  assert.ok(cache.get(cluster), 'a node has a listener for it yet');
+  controller.publish({ upserts: [], removals: [{ typeUrl: LISTENER, name: own.name }] });
+  assert.ok(cache.get(cluster));
+  t.mock.timers.tick(15_000);
+  assert.equal(cache.get(cluster), undefined);
 });

@@ -22,7 +22,10 @@ describe('a Service that a listener of a config takes', needs('root', 'netns', '
   let lab: SteeredLab;
   before(async () => {
     lab = cleanUp.use(await SteeredLab.start({ network: 'routed', pods: PODS }));
-    for (const name of ['one', 'two']) await lab.peer(name).serve();
+    for (const name of ['one', 'two']) {
+      await lab.peer(name).serve();
+      await lab.lab.pod(name).prober.serve('UDP', 80);
+    }
     lab.write('services', shopServices(lab));
     await lab.set('config', [shopConfig(EVEN)]);
     for (const family of FAMILIES) for (const from of ['client', 'other']) await isLed(from, family);
@@ -87,6 +90,11 @@ describe('a Service that a listener of a config takes', needs('root', 'netns', '
     test(`is translated for processes of the node, ${family}`, async () => {
       const seen = seenBy(await ask('node-1', family, { path: '/one' }));
       assert.equal(seen.headers[BY_LISTENER], undefined);
+    });
+
+    test(`leaves datagrams to pods, ${family}`, async () => {
+      const probe = { to: SHOP[family], port: 80, protocol: 'UDP' } as const;
+      assert.equal(await lab.lab.pod('client').prober.probe(probe), 'answered');
     });
 
     test(`has its routes changed without a failed request, ${family}`, async () => {
