@@ -36,6 +36,7 @@ export const PRIVILEGED_FIELDS: readonly PrivilegedGroup[] = [
       'envoy.config.route.v3.RouteAction.cluster_header',
       'envoy.config.route.v3.WeightedCluster.ClusterWeight.cluster_header',
       'envoy.extensions.filters.network.thrift_proxy.v3.RouteAction.cluster_header',
+      'envoy.extensions.router.cluster_specifiers.priority_group.v3.PriorityGroupClusterSpecifier.override_metadata_namespace',
     ],
   },
   {
