@@ -2,6 +2,7 @@ import { type DescField, type FileRegistry, getOption, isMessage, ScalarType } f
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { AnySchema, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { sensitive } from '@sluice/envoy-protos/udpa/annotations/sensitive_pb.js';
+import { isReflected } from '../envoy-config/messages/walk-message.ts';
 
 export const REDACTED = '[redacted]';
 
@@ -59,10 +60,6 @@ function redactMap(message: ReflectMessage, field: DescField & { fieldKind: 'map
     if (isReflected(value)) redact(value, registry, all);
     else if (all && field.mapKind === 'scalar') map.set(key, placeholder(field.scalar, value));
   }
-}
-
-function isReflected(value: unknown): value is ReflectMessage {
-  return typeof value === 'object' && value !== null && 'desc' in value && 'message' in value;
 }
 
 /** Numbers and flags stay: Envoy does the same, and no secret is one. */

@@ -66,6 +66,7 @@ function unpack(any: Parameters<typeof anyUnpack>[0], schema: Parameters<typeof 
   }
 }
 
-function isReflected(value: unknown): value is ReflectMessage {
+/** Tells messages from scalars among what stands in lists and maps. */
+export function isReflected(value: unknown): value is ReflectMessage {
   return typeof value === 'object' && value !== null && 'desc' in value && 'message' in value;
 }

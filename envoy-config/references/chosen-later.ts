@@ -32,6 +32,3 @@ export const CHOSEN_LATER: Readonly<Record<string, string>> = {
   'envoy.extensions.transport_sockets.tls.cert_mappers.sni.v3.SNI': 'the client names the secret, as the server that it asks for',
   'xds.core.v3.CollectionEntry.locator': 'the entry stands elsewhere',
 };
-
-/** Keys of filter state (`FilterStateValue.object_key`) whose value names a cluster. */
-export const CLUSTER_STATE_KEYS: readonly string[] = ['envoy.tcp_proxy.cluster', 'envoy.udp_proxy.cluster'];
