@@ -55,13 +55,14 @@ describe('connections on which nothing is said', needs('envoy', 'root'), () => {
 
   /** Has a client say something, which the server does not answer. */
   async function talk(port: number, text: string): Promise<{ readonly client: Socket; readonly served: Socket }> {
+    // Before there is a client: an open slot connects to the server as soon as it has one.
+    const accepted = once(server, 'connection');
     const client = await eventually(async () => {
       const socket = connect({ host: '127.0.0.1', port, localAddress: CLIENT });
       await once(socket, 'connect');
       return socket;
     });
     client.on('error', () => {});
-    const accepted = once(server, 'connection');
     client.write(text);
     const [served]: Socket[] = await accepted;
     assert.ok(served);
