@@ -9,7 +9,7 @@ const PROBES = {
   envoy: () => (existsSync(envoyBinary()) ? undefined : `no Envoy at ${envoyBinary()}`),
   root: () => (process.getuid?.() === 0 ? undefined : 'not root'),
   ipv6: () => (hasIpv6Loopback() ? undefined : 'no IPv6 loopback address'),
-  /** Kubernetes, see conformance/lab. Tests that need it are `*.cluster.test.ts`, as are long ones of namespaces. */
+  /** Kubernetes, see conformance/lab. Tests that need it are `*.cluster.test.ts`. */
   cluster: whyNoLabBinary,
   /** eBPF programs: the compiler, and a kernel with their file system. */
   bpf: () => whyNotThere('clang', '/usr/include/bpf/bpf_helpers.h', '/sys/fs/bpf'),

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const RUN = fileURLToPath(new URL('run.ts', import.meta.url));
 const PASSES = "import { test } from 'node:test';\ntest('apple', () => {});\ntest('pear', () => {});\n";
+const OF_ITS_KIND = "import { test } from 'node:test';\ntest('quince', () => {});\n";
 const FAILS = "import { test } from 'node:test';\ntest('plum', () => { throw new Error('rotten'); });\n";
 const SKIPS = "import { test } from 'node:test';\ntest('fig', { skip: 'no figs' }, () => {});\n";
 
@@ -16,6 +17,8 @@ describe('npm test', () => {
   before(() => {
     root = mkdtempSync(join(tmpdir(), 'sluice-run-'));
     const files = { 'good/a.test.ts': PASSES, 'bad/b.test.ts': FAILS, 'bad/testdata/c.test.ts': FAILS, 'some/d.test.ts': SKIPS };
+    for (const kind of ['usual.test.ts', 'of-a.cluster.test.ts', 'that-is.long.test.ts'])
+      Object.assign(files, { [`kinds/${kind}`]: OF_ITS_KIND });
     for (const [path, source] of Object.entries(files)) {
       mkdirSync(dirname(join(root, path)), { recursive: true });
       writeFileSync(join(root, path), source);
@@ -43,6 +46,19 @@ describe('npm test', () => {
     test(`${name}, and closes with the counts`, () => {
       const result = run(args);
       assert.deepEqual([result.last, result.status], [last, status], result.stdout + result.stderr);
+    });
+  }
+
+  for (const { args, files } of [
+    { args: ['kinds'], files: ['usual.test.ts'] },
+    { args: ['--cluster', 'kinds'], files: ['of-a.cluster.test.ts', 'that-is.long.test.ts'] },
+  ]) {
+    test(`runs ${files.join(' and ')} where asked for ${args.join(' ')}`, () => {
+      const ran = run(args).stdout.matchAll(/^ok +kinds\/(\S+)/gm);
+      assert.deepEqual(
+        [...ran].map(([, file]) => file),
+        files,
+      );
     });
   }
 

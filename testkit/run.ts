@@ -10,25 +10,33 @@ import { runFile } from './run-file.ts';
 const USAGE = `usage: npm test [-- [PART-OF-A-PATH…] [--grep REGEXP]]
        npm run test:cluster [-- [PART-OF-A-PATH…] [--grep REGEXP]]
 
-Runs every check and test; with arguments, only the tests that they choose. Those of whole clusters, *.cluster.test.ts, are a run of their own.
+Runs every check and test; with arguments, only the tests that they choose. Those of whole clusters, *.cluster.test.ts, and those that
+take minutes, *.long.test.ts, are a run of their own.
 SLUICE_REQUIRE=NAME,… makes tests fail, not skip, where the machine lacks what they need.`;
 
-/** Files at once, each a process of its own. */
-const CONCURRENCY = 2;
-/** A cluster and load on it keep two cores busy by themselves. */
-const CLUSTER_CONCURRENCY = 1;
+/** Files at once, each a process of its own. A cluster and load on it keep two cores busy by themselves. */
+const CONCURRENCY = { usual: 2, cluster: 1, long: 2 };
 const TEST_TIMEOUT_MS = 5 * 60_000;
 const FILE_TIMEOUT_MS = 15 * 60_000;
 const EXCLUDED = new Set(['node_modules', '.build', '.setup', '.state', '.git', 'testdata', 'gen']);
 
-/** Tests of clusters are run by themselves: those of Kubernetes, which takes many minutes to build, and those of nodes and pods that take minutes themselves. */
+/** Tests of Kubernetes, which takes many minutes to build. */
 const NEEDS_CLUSTER = '.cluster.test.ts';
+/** Tests that take minutes themselves: of nodes and pods in network namespaces, and of load. */
+const TAKES_LONG = '.long.test.ts';
+
+type Run = keyof typeof CONCURRENCY;
+
+interface Batch {
+  readonly files: readonly string[];
+  readonly concurrency: number;
+}
 
 interface Options {
   /** Parts of paths; a file with any of them is chosen. Empty chooses every file. */
   readonly paths: readonly string[];
   readonly grep: RegExp | undefined;
-  /** Whether the tests that need Kubernetes are run, and no others. */
+  /** Whether the tests that need Kubernetes or take long are run, and no others. */
   readonly isCluster: boolean;
 }
 
@@ -43,11 +51,13 @@ async function main(args: readonly string[], root: string): Promise<number> {
   const colours = process.stdout.isTTY ? TERMINAL : PLAIN;
   const results: FileResult[] = [];
   if (options.paths.length === 0 && !options.grep && !options.isCluster) results.push(await runAllChecks(root));
-  await runFiles(findFiles(root, options), root, options, (result) => {
-    results.push(result);
-    const ran = result.passed + result.failures.length + result.skips.length > 0;
-    if (ran) process.stdout.write(formatFile(result, colours));
-  });
+  for (const batch of findFiles(root, options)) {
+    await runFiles(batch, root, options, (result) => {
+      results.push(result);
+      const ran = result.passed + result.failures.length + result.skips.length > 0;
+      if (ran) process.stdout.write(formatFile(result, colours));
+    });
+  }
   if (!results.some((result) => result.passed > 0)) results.push(failure('(the run)', 'no test has passed'));
   process.stdout.write(formatSummary(results, colours));
   return results.every((result) => result.failures.length === 0) ? 0 : 1;
@@ -80,17 +90,24 @@ function failure(place: string, details: string): FileResult {
   return { file: place, milliseconds: 0, passed: 0, failures: [{ path: [details], place, details }], skips: [], notes: [], output: '' };
 }
 
-function findFiles(root: string, { paths: parts, isCluster }: Options): string[] {
+/** One after the other. */
+function findFiles(root: string, { paths: parts, isCluster }: Options): readonly Batch[] {
   const all = globSync('**/*.test.ts', { cwd: root, exclude: (path) => EXCLUDED.has(basename(path)) });
-  const found = all.filter((path) => path.endsWith(NEEDS_CLUSTER) === isCluster);
-  const chosen = parts.length === 0 ? found : found.filter((file) => parts.some((part) => file.includes(part)));
-  return chosen.sort().map((file) => join(root, file));
+  const chosen = parts.length === 0 ? all : all.filter((file) => parts.some((part) => file.includes(part)));
+  const files = Object.groupBy(chosen.sort(), runOf);
+  const batch = (run: Run): Batch => ({ files: (files[run] ?? []).map((file) => join(root, file)), concurrency: CONCURRENCY[run] });
+  return isCluster ? [batch('cluster'), batch('long')] : [batch('usual')];
 }
 
-async function runFiles(files: readonly string[], root: string, { grep, isCluster }: Options, onResult: (result: FileResult) => void) {
+function runOf(file: string): Run {
+  if (file.endsWith(NEEDS_CLUSTER)) return 'cluster';
+  return file.endsWith(TAKES_LONG) ? 'long' : 'usual';
+}
+
+async function runFiles({ files, concurrency }: Batch, root: string, { grep }: Options, onResult: (result: FileResult) => void) {
   const queue = files.values();
   const work = async () => {
     for (const file of queue) onResult(await runFile(file, { root, grep, testTimeout: TEST_TIMEOUT_MS, fileTimeout: FILE_TIMEOUT_MS }));
   };
-  await Promise.all(Array.from({ length: isCluster ? CLUSTER_CONCURRENCY : CONCURRENCY }, work));
+  await Promise.all(Array.from({ length: concurrency }, work));
 }
