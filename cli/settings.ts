@@ -1,4 +1,4 @@
-import { formatSettingsProblem, loadSettings, type Settings } from '../settings/index.ts';
+import type { Settings } from '../settings/index.ts';
 import { CliError } from './cli-error.ts';
 
 /**
@@ -6,6 +6,7 @@ import { CliError } from './cli-error.ts';
  * @throws CliError `usage` that names all that is wrong
  */
 export async function requireSettings(file: string | undefined): Promise<Settings> {
+  const { formatSettingsProblem, loadSettings } = await import('../settings/index.ts');
   const result = await loadSettings(file);
   if ('settings' in result) {
     await requirePrivileges(result.settings.envoyConfig.allow, file ?? '');

@@ -1,5 +1,4 @@
 import type { Argv } from 'yargs';
-import { settingsDefaults, settingsJsonSchema } from '../../settings/index.ts';
 import { print, printJson } from '../output.ts';
 
 export function addConfig(yargs: Argv): Argv {
@@ -9,13 +8,13 @@ export function addConfig(yargs: Argv): Argv {
         'defaults',
         'Every setting with its default and meaning, as YAML',
         (sub) => sub.example('sluice config defaults > sluice.yaml', 'begin a settings file'),
-        () => print(settingsDefaults()),
+        async () => await print((await import('../../settings/index.ts')).settingsDefaults()),
       )
       .command(
         'schema',
         'The JSON Schema of a settings file, for editors',
         (sub) => sub.example('sluice config schema > sluice.schema.json', 'for the YAML support of an editor'),
-        () => printJson(settingsJsonSchema()),
+        async () => await printJson((await import('../../settings/index.ts')).settingsJsonSchema()),
       )
       .demandCommand(1, 'say which: sluice config defaults, or sluice config schema'),
   );

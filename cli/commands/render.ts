@@ -1,4 +1,3 @@
-import { dump } from 'js-yaml';
 import type { Argv } from 'yargs';
 import type { Pipeline } from '../../controller/pipeline/pipeline.ts';
 import type { ResourceType } from '../../controller/render.ts';
@@ -42,11 +41,16 @@ export function addRender(yargs: Argv): Argv {
           ? await renderAsConfigs(emptyPipeline(settings, { httpPort, httpsPort }), objects)
           : await renderAsResources(pipeline, type);
       if (output === 'json') await printJson(bodies);
-      else for (const body of bodies) await print(`---\n${dump(body, { lineWidth: -1, noRefs: true })}`);
+      else await printAsYaml(bodies);
       const counts = countSeverities(diagnostics);
       if (counts.error + counts.warning > 0) process.stderr.write(`sluice: ${formatCounts(counts)}; see: sluice validate ${manifests}\n`);
     },
   );
+}
+
+async function printAsYaml(bodies: readonly unknown[]): Promise<void> {
+  const { dump } = await import('js-yaml');
+  for (const body of bodies) await print(`---\n${dump(body, { lineWidth: -1, noRefs: true })}`);
 }
 
 async function renderAsResources(pipeline: Pipeline, type: ResourceType | undefined): Promise<readonly unknown[]> {

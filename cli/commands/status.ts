@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import { type Status, statusSchema } from '../../controller/admin/status.ts';
+import type { Status } from '../../controller/admin/status.ts';
 import { CliError } from '../cli-error.ts';
 import { adminPortOption, kubeconfigOption, namespaceOption } from '../options.ts';
 import { print, printJson } from '../output.ts';
@@ -54,6 +54,7 @@ async function askStatus(port: number): Promise<Status> {
   } catch (cause) {
     throw new CliError('failed', `no Sluice answers on 127.0.0.1:${port}; does \`sluice run\` run, and with this --admin-port?`, { cause });
   }
+  const { statusSchema } = await import('../../controller/admin/status.ts');
   const parsed = statusSchema.safeParse(await response.json().catch(() => undefined));
   if (!parsed.success) throw new CliError('failed', `what answers on 127.0.0.1:${port} is not this version of Sluice`);
   return parsed.data;
