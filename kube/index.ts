@@ -7,7 +7,7 @@ export { CredentialsError, type CredentialsErrorCode } from './api-server/creden
 export { type ExecOptions, type ExecResult, execInPod } from './api-server/exec-in-pod.ts';
 export { type OpenApiClientOptions, openApiClient } from './api-server/open-api-client.ts';
 export type { ReflectorEvent } from './api-server/reflector.ts';
-export { POLICY_RESOURCES, WATCHED_RESOURCES, type WatchedResource } from './api-server/resources.ts';
+export { ENVOY_CONFIG_RESOURCES, POLICY_RESOURCES, WATCHED_RESOURCES, type WatchedResource } from './api-server/resources.ts';
 export { type Clock, MONOTONIC_CLOCK } from './clock.ts';
 export { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.ts';
 export * from './folder/index.ts';

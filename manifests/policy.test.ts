@@ -5,7 +5,7 @@ import { loadAll } from 'js-yaml';
 import { z } from 'zod';
 import { describePermission, POLICY_PERMISSIONS } from '../cli/doctor/permissions.ts';
 import { CILIUM_DEFINITIONS } from '../controller/definitions/cilium-definitions.ts';
-import { POLICY_RESOURCES } from '../kube/index.ts';
+import { ENVOY_CONFIG_RESOURCES, POLICY_RESOURCES } from '../kube/index.ts';
 import { DEFAULT_NAMESPACE, INGRESS_ADDRESS_LABEL } from '../policy/index.ts';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
@@ -75,7 +75,7 @@ test('controllers may do what the doctor asks for, everywhere', () => {
 
 test('they may read what policy is made of, and of definitions of kinds make some and change none', () => {
   const groupOf = (apiVersion: string) => (apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '');
-  const reading = POLICY_RESOURCES.flatMap(({ apiVersion, plural }) =>
+  const reading = [...POLICY_RESOURCES, ...ENVOY_CONFIG_RESOURCES].flatMap(({ apiVersion, plural }) =>
     ['list', 'watch'].map((verb) => `${verb} ${groupOf(apiVersion)}/${plural}`),
   );
   const granted = POLICY_PERMISSIONS.map(

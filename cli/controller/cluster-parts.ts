@@ -1,8 +1,15 @@
 import { once } from 'node:events';
-import { INGRESS_MARKS } from '../../agent/network/index.ts';
+import { INGRESS_MARKS, OPENED_FOR_PODS } from '../../agent/network/index.ts';
 import type { ClusterStatus } from '../../controller/admin/status.ts';
 import { clusterPlacement, SHARED_NODE_PORTS } from '../../ingress-controller/index.ts';
-import { ApiServerSource, MONOTONIC_CLOCK, POLICY_RESOURCES, type ReflectorEvent, WATCHED_RESOURCES } from '../../kube/index.ts';
+import {
+  ApiServerSource,
+  ENVOY_CONFIG_RESOURCES,
+  MONOTONIC_CLOCK,
+  POLICY_RESOURCES,
+  type ReflectorEvent,
+  WATCHED_RESOURCES,
+} from '../../kube/index.ts';
 import { objectKey } from '../../model/index.ts';
 import type { Authority } from '../../pki/index.ts';
 import { type ClientStatus, RpcServer } from '../../xds-server/serve/index.ts';
@@ -36,7 +43,7 @@ export class ClusterParts {
     this.#options = options;
     const { client, namespace, podName, settings, log } = options;
     const isPoliced = settings.policy.enabled;
-    const resources = [...WATCHED_RESOURCES, ...(isPoliced ? POLICY_RESOURCES : [])];
+    const resources = [...WATCHED_RESOURCES, ...(isPoliced ? [...POLICY_RESOURCES, ...ENVOY_CONFIG_RESOURCES] : [])];
     this.#source = new ApiServerSource(client, { resources, onEvent: (event) => this.#tellReading(event) });
     const rpc = new RpcServer();
     this.policy = isPoliced
@@ -57,6 +64,7 @@ export class ClusterParts {
         settings,
         placement: (ingress) => clusterPlacement(ingress, namespace),
         ...(isPoliced && { ingressMarks: INGRESS_MARKS }),
+        ...(isPoliced && settings.policy.services && { clientMark: OPENED_FOR_PODS.mark }),
         ports: { address: ANY_ADDRESS, ...SHARED_NODE_PORTS, reserved: [] },
       },
       servesNodes: true,
@@ -66,7 +74,8 @@ export class ClusterParts {
       takesOutcome: (outcome) => this.policy?.noteOutcome(outcome) ?? false,
       otherDiagnostics: () => [...this.duties.diagnostics(), ...(this.policy?.diagnostics() ?? [])],
       holdsBack: (diagnostic) => this.#grace.holdsBack(diagnostic),
-      onEvent: () => {
+      onEvent: ({ kind }) => {
+        if (kind === 'changed') this.policy?.takeListeners(this.control.pipeline.takeListeners());
         if (this.control.pipeline.servingNodes().size > 0) this.#grace.end();
         this.duties.takeActions();
       },

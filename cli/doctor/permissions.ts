@@ -11,7 +11,7 @@ export interface Permission {
 }
 
 const CERTIFICATES = 'certificates.k8s.io';
-const CILIUM_POLICIES = ['ciliumnetworkpolicies', 'ciliumclusterwidenetworkpolicies'];
+const CILIUM_KINDS = ['ciliumnetworkpolicies', 'ciliumclusterwidenetworkpolicies', 'ciliumenvoyconfigs', 'ciliumclusterwideenvoyconfigs'];
 
 export const CONTROLLER_PERMISSIONS: readonly Permission[] = [
   ...anywhere('networking.k8s.io', ['ingresses', 'ingressclasses'], ['list', 'watch']),
@@ -37,14 +37,14 @@ export const CONTROLLER_PERMISSIONS: readonly Permission[] = [
 export const POLICY_PERMISSIONS: readonly Permission[] = [
   ...anywhere('', ['pods', 'namespaces', 'nodes'], ['list', 'watch']),
   ...anywhere('networking.k8s.io', ['networkpolicies'], ['list', 'watch']),
-  ...anywhere('cilium.io', CILIUM_POLICIES, ['list', 'watch']),
+  ...anywhere('cilium.io', CILIUM_KINDS, ['list', 'watch']),
   ...anywhere(
     'cilium.io',
-    CILIUM_POLICIES.map((resource) => `${resource}/status`),
+    CILIUM_KINDS.map((resource) => `${resource}/status`),
     ['patch'],
   ),
   ...anywhere('apiextensions.k8s.io', ['customresourcedefinitions'], ['create']),
-  ...CILIUM_POLICIES.flatMap((plural) => anywhere('apiextensions.k8s.io', ['customresourcedefinitions'], ['get'], `${plural}.cilium.io`)),
+  ...CILIUM_KINDS.flatMap((plural) => anywhere('apiextensions.k8s.io', ['customresourcedefinitions'], ['get'], `${plural}.cilium.io`)),
   ...anywhere('sluice.io', ['sluiceidentities'], ['list', 'watch', 'create', 'patch', 'delete']),
 ];
 

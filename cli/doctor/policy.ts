@@ -117,9 +117,10 @@ export async function checkPolicyKinds(question: PolicyQuestion): Promise<CheckR
   if (absent.length === 0)
     return ok(
       'policy-kinds',
-      `schemas of Cilium's policies: ${[...new Set(versions.values())].map((version) => version ?? 'without a version').join(', ')}`,
+      `schemas of Cilium's kinds: ${[...new Set(versions.values())].map((version) => version ?? 'without a version').join(', ')}`,
     );
-  if (!(await question.isPolicyEnabled())) return ok('policy-kinds', "Cilium's policies are not known, and none are to be enforced");
+  if (!(await question.isPolicyEnabled()))
+    return ok('policy-kinds', "not all of Cilium's kinds are known, and no policies are to be enforced");
   const todo =
     'the leading controller makes them once an enforcer is ready: see what it logs, and whether manifests/policy.yaml is applied as it is now';
   return warning('policy-kinds', `there is no CustomResourceDefinition ${absent.join(', ')}`, todo);

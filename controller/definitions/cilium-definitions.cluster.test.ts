@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { loadAll } from 'js-yaml';
 import { z } from 'zod';
 import { ControlPlane } from '../../conformance/lab/control-plane.ts';
+import { ciliumEnvoyConfigSpec, readSpec } from '../../kube/index.ts';
 import { compileAll } from '../../policy/testing/compile.ts';
 import { ciliumPolicy } from '../../policy/testing/random-cilium-policy.ts';
 import { needs } from '../../testkit/capabilities.ts';
@@ -71,6 +72,46 @@ const REFUSED: readonly (readonly [what: string, spec: object, message: RegExp])
   ['TLS without a Secret', { egress: [{ toPorts: [{ terminatingTLS: {} }] }] }, /terminatingTLS\.secret: Required value/],
 ];
 
+const envoyConfigView = z.looseObject({
+  kind: z.enum(['CiliumEnvoyConfig', 'CiliumClusterwideEnvoyConfig']),
+  metadata: z.looseObject({ name: z.string() }),
+  spec: z.unknown(),
+});
+type Config = z.output<typeof envoyConfigView>;
+
+const GOLDENS = new URL('../golden/testdata/', import.meta.url);
+/** Whether nothing is wrong with it that is not wrong with a message of Envoy's. */
+function isReadable(spec: unknown): boolean {
+  const reading = readSpec(ciliumEnvoyConfigSpec, spec);
+  return reading.result === 'valid' && reading.spec.resources.every((resource) => typeof resource === 'object' && resource !== null);
+}
+
+/** Of the golden cases, those of which no more is wrong than what a schema does not know. */
+const CONFIGS: readonly (readonly [golden: string, config: Config])[] = globSync('cec-*/input.yaml', { cwd: GOLDENS })
+  .sort()
+  .flatMap((file) =>
+    loadAll(readFileSync(new URL(file, GOLDENS), 'utf8')).map((each) => [file, envoyConfigView.safeParse(each).data] as const),
+  )
+  .flatMap(([file, config]) => (config && isReadable(config.spec ?? {}) ? [[file, config]] : []));
+
+const SERVICE = (fields: object) => ({ services: [fields] });
+const BACKEND = (fields: object) => ({ backendServices: [fields] });
+
+/** What the spec of a config has wrong, and what is said of it. */
+const REFUSED_CONFIGS: readonly (readonly [what: string, spec: unknown, message: RegExp])[] = [
+  ['services that are no list', { services: {} }, /spec\.services.*must be of type array/],
+  ['a Service without a name', SERVICE({ namespace: 'default' }), /services\[0\]\.name: Required value/],
+  ['a Service with an empty name', SERVICE({ name: '' }), /services\[0\]\.name.*at least 1 chars/],
+  ['a port that is a text', SERVICE({ name: 'web', ports: ['80'] }), /services\[0\]\.ports\[0\].*must be of type integer/],
+  ['a port beyond all', SERVICE({ name: 'web', ports: [65_536] }), /ports\[0\].*less than or equal to 65535/],
+  ['port 0', SERVICE({ name: 'web', ports: [0] }), /ports\[0\].*greater than or equal to 1/],
+  ['a listener that is a number', SERVICE({ name: 'web', listener: 1 }), /services\[0\]\.listener.*must be of type string/],
+  ['a backend without a name', BACKEND({}), /backendServices\[0\]\.name: Required value/],
+  ['a number that is one', BACKEND({ name: 'web', number: [80] }), /backendServices\[0\]\.number\[0\].*must be of type string/],
+  ['a resource that is a text', { resources: ['web'] }, /resources\[0\].*must be of type object/],
+  ['an unknown operator', { nodeSelector: { matchExpressions: [{ key: 'a', operator: 'Gt' }] } }, /operator.*Unsupported value: "Gt"/],
+];
+
 describe("the definitions of Cilium's kinds", needs('cluster'), () => {
   let plane: ControlPlane;
   before(async () => {
@@ -89,6 +130,11 @@ describe("the definitions of Cilium's kinds", needs('cluster'), () => {
     const isClusterwide = policy.kind === 'CiliumClusterwideNetworkPolicy';
     const path = isClusterwide ? 'ciliumclusterwidenetworkpolicies' : 'namespaces/default/ciliumnetworkpolicies';
     return await plane.request(`/apis/cilium.io/v2/${path}${query}`, { method: 'POST', body: policy });
+  };
+  const createConfig = async (config: object, query: string, kind: Config['kind'] = 'CiliumEnvoyConfig') => {
+    const path = kind === 'CiliumEnvoyConfig' ? 'namespaces/default/ciliumenvoyconfigs' : 'ciliumclusterwideenvoyconfigs';
+    const body = { apiVersion: 'cilium.io/v2', kind, metadata: { name: 'config' }, ...config };
+    return await plane.request(`/apis/cilium.io/v2/${path}${query}`, { method: 'POST', body });
   };
   const policyOf = (content: object): Policy => ({
     apiVersion: 'cilium.io/v2',
@@ -141,6 +187,47 @@ describe("the definitions of Cilium's kinds", needs('cluster'), () => {
       const { status, body } = await create({ ...policyOf({ spec, specs }), kind }, '?dryRun=All');
       assert.equal(status, 201, `${JSON.stringify(random)}\n${body}`);
     }
+  });
+
+  test('Envoy configs that can be read are accepted, and kept as they are', async () => {
+    assert.ok(CONFIGS.length > 60, `${CONFIGS.length} configs`);
+    for (const [file, { kind, spec }] of CONFIGS) {
+      const { status, body } = await createConfig({ spec }, '?dryRun=All&fieldValidation=Strict', kind);
+      assert.equal(status, 201, `${file}: ${body}`);
+      assert.deepEqual(readSpec(ciliumEnvoyConfigSpec, JSON.parse(body).spec), readSpec(ciliumEnvoyConfigSpec, spec), file);
+    }
+  });
+
+  for (const [what, spec, message] of REFUSED_CONFIGS) {
+    test(`of an Envoy config is refused: ${what}`, async () => {
+      assert.equal(isReadable(spec), false);
+      for (const kind of ['CiliumEnvoyConfig', 'CiliumClusterwideEnvoyConfig'] as const) {
+        const { status, body } = await createConfig({ spec }, '?dryRun=All', kind);
+        assert.equal(status, 422, body);
+        assert.match(JSON.parse(body).message, message);
+      }
+    });
+  }
+
+  test('an Envoy config keeps what is misspelt, so that it can be told, and has a status of its own', async () => {
+    const spec = { nodeselector: {}, resources: [{ '@type': 'unknown', deep: { list: [1, null, { a: 'b' }] } }] };
+    const made = await createConfig({ metadata: { name: 'shop' }, spec, status: { nodes: { total: 1 } } }, '?fieldValidation=Strict');
+    assert.equal(made.status, 201, made.body);
+    assert.deepEqual([JSON.parse(made.body).spec, JSON.parse(made.body).status], [spec, undefined]);
+    const told = { lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1, message: '' };
+    const conditions = [
+      { type: 'Accepted', status: 'False', reason: 'InvalidEnvoyConfig', ...told },
+      { type: 'Programmed', status: 'True', reason: 'Programmed', ...told },
+    ];
+    const status = { conditions, nodes: { programmed: 2, total: 3 }, lastAccepted: { generation: 1, spec } };
+    const path = '/apis/cilium.io/v2/namespaces/default/ciliumenvoyconfigs/shop/status';
+    const { body } = await plane.request(path, { method: 'PATCH', contentType: 'application/merge-patch+json', body: { status } });
+    assert.deepEqual(JSON.parse(body).status, status, body);
+    assert.equal(JSON.parse(body).metadata.generation, 1);
+    const wrong = { status: { nodes: { total: 'all' } } };
+    assert.equal((await plane.request(path, { method: 'PATCH', contentType: 'application/merge-patch+json', body: wrong })).status, 422);
+    assert.match(await plane.kubectl('get', 'cec'), /^NAME +ACCEPTED +PROGRAMMED +NODES +AGE\nshop +False +True +2 +\S+\n$/);
+    assert.match(await plane.kubectl('get', 'ccec'), /^$/);
   });
 
   test('short names and columns are those that users know', async () => {

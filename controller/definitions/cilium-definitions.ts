@@ -1,4 +1,5 @@
 import type { Manifest } from '../../kube/index.ts';
+import { ENVOY_CONFIG, ENVOY_CONFIG_STATUS } from './envoy-config-schema.ts';
 import { RULE_SET } from './policy-schema.ts';
 import { listOf, mapping, type Structural } from './structural-schema.ts';
 
@@ -16,11 +17,11 @@ const LABELS = {
   [SCHEMA_VERSION_LABEL]: SCHEMA_VERSION,
 } as const;
 
-const VALID = { name: 'Valid', type: 'string', jsonPath: `.status.conditions[?(@.type=='Valid')].status` };
-const AGE = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
+const VALID = column('Valid', 'string', conditionPath('Valid'));
+const AGE = column('Age', 'date', '.metadata.creationTimestamp');
 
 /** As Cilium's operator writes it: a condition has no `observedGeneration` there. */
-const STATUS = mapping({
+const POLICY_STATUS = mapping({
   conditions: listOf(
     {
       type: 'object',
@@ -44,32 +45,72 @@ interface Names {
   readonly shortNames: readonly string[];
 }
 
+/** What a definition says of its objects. */
+interface Contents {
+  readonly columns: readonly object[];
+  readonly schema: Structural;
+  /** Beside `cilium`. */
+  readonly categories: readonly string[];
+}
+
+const POLICIES: Contents = {
+  columns: [AGE, VALID],
+  schema: objectOf(
+    { spec: RULE_SET, specs: listOf(RULE_SET), status: POLICY_STATUS },
+    { 'x-kubernetes-validations': [{ rule: 'has(self.spec) || has(self.specs)', message: 'spec or specs must be provided' }] },
+  ),
+  categories: ['ciliumpolicy'],
+};
+
+const ENVOY_CONFIGS: Contents = {
+  columns: [
+    column('Accepted', 'string', conditionPath('Accepted')),
+    column('Programmed', 'string', conditionPath('Programmed')),
+    column('Nodes', 'integer', '.status.nodes.programmed'),
+    AGE,
+  ],
+  schema: objectOf({ spec: ENVOY_CONFIG, status: ENVOY_CONFIG_STATUS }),
+  categories: [],
+};
+
 /**
- * The kinds of Cilium by which policies are written, to be made where they are absent: docs/decisions/crds.md. They take what Cilium's take and
- * refuse what no rule can mean. Fields that nothing here enforces yet are kept, so that who reads them can tell of them.
+ * The kinds of Cilium by which policies are written, and Envoy's own resources, to be made where they are absent: docs/decisions/crds.md. They
+ * take what Cilium's take and refuse what nothing can mean. Fields that nothing here enforces yet are kept, so that who reads them can tell of them.
  */
 export const CILIUM_DEFINITIONS: readonly Manifest[] = [
-  definition('Namespaced', {
+  definition('Namespaced', POLICIES, {
     kind: 'CiliumNetworkPolicy',
     plural: 'ciliumnetworkpolicies',
     singular: 'ciliumnetworkpolicy',
     shortNames: ['cnp', 'ciliumnp'],
   }),
-  definition('Cluster', {
+  definition('Cluster', POLICIES, {
     kind: 'CiliumClusterwideNetworkPolicy',
     plural: 'ciliumclusterwidenetworkpolicies',
     singular: 'ciliumclusterwidenetworkpolicy',
     shortNames: ['ccnp'],
   }),
+  definition('Namespaced', ENVOY_CONFIGS, {
+    kind: 'CiliumEnvoyConfig',
+    plural: 'ciliumenvoyconfigs',
+    singular: 'ciliumenvoyconfig',
+    shortNames: ['cec'],
+  }),
+  definition('Cluster', ENVOY_CONFIGS, {
+    kind: 'CiliumClusterwideEnvoyConfig',
+    plural: 'ciliumclusterwideenvoyconfigs',
+    singular: 'ciliumclusterwideenvoyconfig',
+    shortNames: ['ccec'],
+  }),
 ];
 
-function definition(scope: 'Namespaced' | 'Cluster', names: Names): Manifest {
+function definition(scope: 'Namespaced' | 'Cluster', { columns, schema, categories }: Contents, names: Names): Manifest {
   const version = {
     name: 'v2',
     served: true,
     storage: true,
-    additionalPrinterColumns: [AGE, VALID],
-    schema: { openAPIV3Schema: schema() },
+    additionalPrinterColumns: columns,
+    schema: { openAPIV3Schema: schema },
     subresources: { status: {} },
   };
   return {
@@ -78,25 +119,26 @@ function definition(scope: 'Namespaced' | 'Cluster', names: Names): Manifest {
     metadata: { name: `${names.plural}.${GROUP}`, labels: LABELS },
     spec: {
       group: GROUP,
-      names: { ...names, listKind: `${names.kind}List`, categories: ['cilium', 'ciliumpolicy'] },
+      names: { ...names, listKind: `${names.kind}List`, categories: ['cilium', ...categories] },
       scope,
       versions: [version],
     },
   };
 }
 
-function schema(): Structural {
+function objectOf(fields: Structural, more: Structural = {}): Structural {
   return {
     type: 'object',
     required: ['metadata'],
-    properties: {
-      apiVersion: { type: 'string' },
-      kind: { type: 'string' },
-      metadata: { type: 'object' },
-      spec: RULE_SET,
-      specs: listOf(RULE_SET),
-      status: STATUS,
-    },
-    'x-kubernetes-validations': [{ rule: 'has(self.spec) || has(self.specs)', message: 'spec or specs must be provided' }],
+    properties: { apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata: { type: 'object' }, ...fields },
+    ...more,
   };
+}
+
+function column(name: string, type: string, jsonPath: string): object {
+  return { name, type, jsonPath };
+}
+
+function conditionPath(type: string): string {
+  return `.status.conditions[?(@.type=='${type}')].status`;
 }

@@ -8,7 +8,8 @@ import { DefinitionKeeper } from './definition-keeper.ts';
 
 const PATH = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const NAMES = CILIUM_DEFINITIONS.map(({ metadata }) => metadata.name);
-const [NAMESPACED = '', CLUSTERWIDE = ''] = NAMES;
+const KINDS = ['CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy', 'CiliumEnvoyConfig', 'CiliumClusterwideEnvoyConfig'];
+const [NAMESPACED = '', ...OTHERS] = NAMES;
 const READY = { metadata: {}, status: { conditions: [{ type: 'Ready', status: 'True' }] } };
 const NOT_READY = { metadata: {}, status: { conditions: [{ type: 'Ready', status: 'False' }] } };
 const GOING = { ...READY, metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } };
@@ -66,11 +67,16 @@ async function withKeeper(
 const writes = ({ requests }: ScriptedApiServer) =>
   requests.filter(({ method }) => method !== 'GET').map(({ method, path }) => `${method} ${path}`);
 
-/** As an old version of Cilium has it, without conditions. */
-const OLD = {
+/** As Cilium has some of them, without conditions, and as anybody might, without a status. */
+const CONDITIONS = { properties: { status: { properties: { conditions: {} } } } };
+const UNTOLD = [
+  { schema: { openAPIV3Schema: { properties: {} } }, subresources: { status: {} } },
+  { schema: { openAPIV3Schema: CONDITIONS }, subresources: {} },
+  { schema: { openAPIV3Schema: CONDITIONS } },
+].map((version) => ({
   metadata: { name: NAMESPACED, labels: { [SCHEMA_VERSION_LABEL]: '1.20.0' } },
-  spec: { names: { kind: 'CiliumNetworkPolicy' }, versions: [{ name: 'v2', schema: { openAPIV3Schema: { properties: {} } } }] },
-};
+  spec: { names: { kind: 'CiliumNetworkPolicy' }, versions: [{ name: 'v2', ...version }] },
+}));
 
 describe("the keeper of definitions of Cilium's kinds", () => {
   for (const [what, pods] of [
@@ -91,26 +97,31 @@ describe("the keeper of definitions of Cilium's kinds", () => {
   test('makes those that are absent once an enforcer is ready, and then knows of their conditions', async () => {
     await withKeeper(cluster({}, [NOT_READY, READY]), async (keeper, server, told) => {
       assert.equal(await keeper.tend(), false);
-      assert.deepEqual(writes(server), [`POST ${PATH}`, `POST ${PATH}`]);
+      assert.deepEqual(
+        writes(server),
+        NAMES.map(() => `POST ${PATH}`),
+      );
       assert.deepEqual(told, { kinds: [], created: NAMES });
       assert.equal(await keeper.tend(), true);
-      assert.equal(writes(server).length, 2);
-      assert.deepEqual(told.kinds, ['CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy']);
+      assert.equal(writes(server).length, NAMES.length);
+      assert.deepEqual(told.kinds, KINDS);
     });
   });
 
-  test('leaves what is there as it is', async () => {
-    await withKeeper(cluster({ [NAMESPACED]: OLD }, [READY]), async (keeper, server, told) => {
-      await keeper.tend();
-      assert.deepEqual(told.created, [CLUSTERWIDE]);
-      assert.deepEqual(
-        server.requests.filter(({ method }) => method !== 'GET').map(({ body }) => JSON.parse(body).metadata.name),
-        [CLUSTERWIDE],
-      );
-      assert.equal(await keeper.tend(), true);
-      assert.deepEqual(told.kinds, ['CiliumClusterwideNetworkPolicy']);
+  for (const [index, theirs] of UNTOLD.entries()) {
+    test(`leaves what is there as it is, ${index}`, async () => {
+      await withKeeper(cluster({ [NAMESPACED]: theirs }, [READY]), async (keeper, server, told) => {
+        await keeper.tend();
+        assert.deepEqual(told.created, OTHERS);
+        assert.deepEqual(
+          server.requests.filter(({ method }) => method !== 'GET').map(({ body }) => JSON.parse(body).metadata.name),
+          OTHERS,
+        );
+        assert.equal(await keeper.tend(), true);
+        assert.deepEqual(told.kinds, KINDS.slice(1));
+      });
     });
-  });
+  }
 
   test('is content where somebody else was faster', async () => {
     const state = cluster({}, [READY]);
@@ -146,7 +157,7 @@ describe("the keeper of definitions of Cilium's kinds", () => {
     await withKeeper(cluster(), async (keeper, server) => {
       const stop = new AbortController();
       const running = keeper.run(stop.signal);
-      await eventually(() => assert.ok(server.requests.length > 6));
+      await eventually(() => assert.ok(server.requests.length > 2 * (NAMES.length + 1)));
       stop.abort();
       await running;
     });

@@ -12,7 +12,7 @@ export interface DefinitionKeeperOptions {
   /** The same, while all are there, as somebody may remove them, or while it is not allowed. Default 60 s. */
   readonly restMs?: number;
   readonly onCreated: (name: string) => void;
-  /** Told the kinds that are there and have conditions in their status, which those of old versions of Cilium lack; whenever it was looked. */
+  /** Told the kinds that are there and have a status with conditions, which some of Cilium's lack; whenever it was looked. */
   readonly onKinds: (kinds: ReadonlySet<string>) => void;
   /** Something failed; it is tried again. */
   readonly onError: (error: unknown) => void;
@@ -25,7 +25,13 @@ const ENFORCERS = 'app.kubernetes.io/name=sluice,app.kubernetes.io/component=enf
 const definitionView = z.object({
   spec: z.object({
     names: z.object({ kind: z.string() }),
-    versions: z.array(z.object({ name: z.string(), schema: z.object({ openAPIV3Schema: z.unknown() }).optional() })),
+    versions: z.array(
+      z.object({
+        name: z.string(),
+        schema: z.object({ openAPIV3Schema: z.unknown() }).optional(),
+        subresources: z.object({ status: z.unknown().optional() }).optional(),
+      }),
+    ),
   }),
 });
 const statusView = z.object({
@@ -47,7 +53,7 @@ type Definition = z.output<typeof definitionView>;
 const VERSION = 'v2';
 
 /**
- * What the leader does for the kinds of Cilium that policies are written in, where these are enforced: makes those that are absent, once an
+ * What the leader does for the kinds of Cilium that are read where policies are enforced: makes those that are absent, once an
  * enforcer is ready. What is there is left as it is, of whatever version: nothing here updates or removes. See docs/decisions/crds.md.
  */
 export class DefinitionKeeper {
@@ -122,8 +128,8 @@ export class DefinitionKeeper {
   }
 }
 
-/** A field that the schema does not know cannot be applied. */
+/** A field that the schema does not know cannot be applied, nor can a status without a path of its own. */
 function hasConditions({ spec }: Definition): boolean {
   const version = spec.versions.find(({ name }) => name === VERSION);
-  return statusView.safeParse(version?.schema?.openAPIV3Schema).success;
+  return version?.subresources?.status !== undefined && statusView.safeParse(version.schema?.openAPIV3Schema).success;
 }

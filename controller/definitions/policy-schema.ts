@@ -1,32 +1,17 @@
 import { ENTITIES, ICMP_TYPES, ICMPV6_TYPES } from '../../policy/index.ts';
+import { SELECTOR } from './selector-schema.ts';
 import { ANYTHING, listOf, mapping, oneOf, type Structural } from './structural-schema.ts';
 
 const TEXT: Structural = { type: 'string' };
 const MAX_PORTS = 40;
 const MAX_NAME = 253;
 const MAX_DNS_NAME = 255;
-const MAX_LABEL = 63;
 
-const LABEL_VALUE: Structural = { type: 'string', maxLength: MAX_LABEL, pattern: '^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$' };
 const SUBDOMAIN: Structural = {
   type: 'string',
   maxLength: MAX_NAME,
   pattern: String.raw`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`,
 };
-/** What an API server cannot check without an expression that costs it too much, such as values beside an operator, is told in the status. */
-const SELECTOR = mapping(
-  {
-    matchLabels: { type: 'object', additionalProperties: LABEL_VALUE },
-    matchExpressions: listOf(
-      mapping(
-        { key: TEXT, operator: { type: 'string', enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'] }, values: listOf(TEXT) },
-        { required: ['key', 'operator'] },
-      ),
-    ),
-  },
-  { 'x-kubernetes-map-type': 'atomic' },
-);
-
 /** A number from 0 to 65535, or the name of a port. */
 const PORT_PATTERN = `^(${[
   '6553[0-5]',

@@ -44,6 +44,12 @@ export const POLICY_RESOURCES: readonly WatchedResource[] = [
   { kind: 'SluiceIdentity', apiVersion: 'sluice.io/v1alpha1', plural: 'sluiceidentities', optional: true },
 ];
 
+/** Read where policies are enforced, which bind what these do. */
+export const ENVOY_CONFIG_RESOURCES: readonly WatchedResource[] = [
+  { kind: 'CiliumEnvoyConfig', apiVersion: 'cilium.io/v2', plural: 'ciliumenvoyconfigs', optional: true },
+  { kind: 'CiliumClusterwideEnvoyConfig', apiVersion: 'cilium.io/v2', plural: 'ciliumclusterwideenvoyconfigs', optional: true },
+];
+
 /** Read while they are wanted, where they are not read anyway. */
 export const NODES: WatchedResource = { kind: 'Node', apiVersion: 'v1', plural: 'nodes', metadataOnly: true };
 
