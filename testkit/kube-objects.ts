@@ -6,6 +6,7 @@ export interface MetadataInput {
   readonly name?: string;
   readonly namespace?: string;
   readonly uid?: string;
+  readonly generation?: number;
   readonly creationTimestamp?: string;
   readonly deletionTimestamp?: string;
   readonly ownerReferences?: readonly object[];
@@ -42,14 +43,9 @@ export function secretObject(
 }
 
 /** @param namespaced otherwise it is one of no namespace */
-export function envoyConfigObject(spec: unknown, metadata: MetadataInput = {}, namespaced = true): CiliumEnvoyConfig {
-  const named = { name: 'web', ...metadata };
+export function envoyConfigObject(spec: unknown, metadata: MetadataInput = {}, namespaced = true, status?: unknown): CiliumEnvoyConfig {
+  const content = { apiVersion: 'cilium.io/v2', metadata: { name: 'web', ...metadata }, spec, status };
   return namespaced
-    ? VIEWS['cilium.io/v2/CiliumEnvoyConfig'].parse({ apiVersion: 'cilium.io/v2', kind: 'CiliumEnvoyConfig', metadata: named, spec })
-    : VIEWS['cilium.io/v2/CiliumClusterwideEnvoyConfig'].parse({
-        apiVersion: 'cilium.io/v2',
-        kind: 'CiliumClusterwideEnvoyConfig',
-        metadata: named,
-        spec,
-      });
+    ? VIEWS['cilium.io/v2/CiliumEnvoyConfig'].parse({ ...content, kind: 'CiliumEnvoyConfig' })
+    : VIEWS['cilium.io/v2/CiliumClusterwideEnvoyConfig'].parse({ ...content, kind: 'CiliumClusterwideEnvoyConfig' });
 }

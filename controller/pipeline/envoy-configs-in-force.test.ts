@@ -111,3 +111,60 @@ describe('a config', () => {
     assert.deepEqual(scene.remove(wrong(undefined, false)), ['default/web/one']);
   });
 });
+
+/** As after a restart of whoever knew what was right before. */
+describe('a config that is wrong when it is first seen', () => {
+  const good = config('one').spec;
+  const other = config('two').spec;
+  const seen = (uid: string | undefined, lastAccepted: unknown, generation = 3) => {
+    const { spec } = wrong();
+    return envoyConfigObject(spec, { name: 'web', generation, ...(uid !== undefined && { uid }) }, true, { lastAccepted });
+  };
+  const told = ['InvalidEnvoyConfig'];
+
+  for (const [what, object, expected] of [
+    ['has what its status remembers', seen('a', { generation: 2, spec: good }), ['default/web/one', ...KEPT]],
+    ['has nothing where that is wrong, too', seen('a', { generation: 2, spec: wrong().spec }), told],
+    ['has nothing that may not be served', seen('a', { generation: 2, spec: { resources: [{ '@type': TYPE, name: '/other/a' }] } }), told],
+    ['has nothing where nothing is remembered', seen('a', undefined), told],
+    ['has nothing where that cannot be read', seen('a', { generation: 'two', spec: good }), told],
+    ['has nothing where that is no spec', seen('a', { generation: 2, spec: 7 }), told],
+    ['has nothing where it is of a file, whatever stands there', seen(undefined, { generation: 2, spec: good }), told],
+  ] as const) {
+    test(what, () => {
+      assert.deepEqual(new Scene().write(object), expected);
+    });
+  }
+
+  test('keeps that while it is wrong, whatever its status says then', () => {
+    const scene = new Scene();
+    scene.write(seen('a', { generation: 2, spec: good }));
+    const expected = ['default/web/one', ...KEPT];
+    assert.deepEqual(scene.write(seen('a', { generation: 2, spec: other }, 4)), expected);
+    assert.deepEqual(scene.write(seen('a', undefined, 5)), expected);
+    assert.deepEqual(scene.write(seen('b', { generation: 2, spec: other }, 6)), ['default/web/two', ...KEPT]);
+  });
+
+  test('says which version that is', () => {
+    const scene = new Scene();
+    scene.write(seen('a', { generation: 2, spec: good }));
+    const [verdict] = scene.inputs.envoyConfigs.values();
+    assert.deepEqual(verdict?.good, { generation: 2, spec: good });
+  });
+});
+
+describe('a change of a status alone', () => {
+  test('has nothing judged again, and one of anything else has', () => {
+    const scene = new Scene();
+    const at = (cluster: string, generation: number, more: object = {}, status?: unknown) =>
+      envoyConfigObject(config(cluster).spec, { name: 'web', uid: 'a', generation, ...more }, true, status);
+    const verdictOn = (object: ReturnType<typeof at>) => {
+      scene.write(object);
+      return scene.inputs.envoyConfigs.values().next().value;
+    };
+    const first = verdictOn(at('one', 1));
+    assert.equal(verdictOn(at('one', 1, {}, { conditions: [] })), first);
+    assert.notEqual(verdictOn(at('one', 1, { annotations: { a: 'b' } })), first);
+    assert.notEqual(verdictOn(at('two', 2)), first);
+  });
+});

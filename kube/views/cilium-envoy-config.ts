@@ -33,9 +33,17 @@ export const ciliumEnvoyConfigSpec = z.strictObject({
   nodeSelector: labelSelector.optional(),
 });
 
-/** A status that cannot be read is none: it must not keep the object from being seen. */
+const count = z.int().min(0);
+
+/** What of a status cannot be read is not there: it must not keep the object from being seen. */
 const status = z
-  .object({ conditions: list(condition) })
+  .object({
+    conditions: list(condition).catch([]),
+    /** How many nodes have what is in force of it, of those that are to. */
+    nodes: z.object({ programmed: count, total: count }).optional().catch(undefined),
+    /** What `spec` was when it was right; to be judged like that. */
+    lastAccepted: z.object({ generation: z.int(), spec: z.unknown() }).optional().catch(undefined),
+  })
   .optional()
   .catch(undefined);
 
@@ -59,4 +67,5 @@ export const ciliumClusterwideEnvoyConfigView = z.object({
 });
 
 export type CiliumEnvoyConfig = z.output<typeof ciliumEnvoyConfigView> | z.output<typeof ciliumClusterwideEnvoyConfigView>;
+export type CiliumEnvoyConfigStatus = NonNullable<CiliumEnvoyConfig['status']>;
 export type CiliumEnvoyConfigSpec = z.output<typeof ciliumEnvoyConfigSpec>;
