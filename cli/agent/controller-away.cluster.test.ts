@@ -16,7 +16,7 @@ const HOUR_MS = 3_600_000;
 /** Two thirds of the life of a certificate of a day, which began an hour before it was given. */
 const DUE_AFTER_MS = 17 * HOUR_MS;
 /** Less than what it waits for a type that nobody tells it of, 15 s. */
-const ENVOY_IS_BACK_MS = 3_000;
+const ENVOY_IS_BACK_MS = 10_000;
 const MAX_CHANGES = 20;
 
 describe('a node whose controllers are away', needs('cluster', 'envoy', 'root'), () => {

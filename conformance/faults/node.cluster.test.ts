@@ -10,7 +10,8 @@ import { FaultScene } from './scene.ts';
 const NODE = 'node-1';
 const STATE = '/var/lib/sluice';
 const BALLAST = `${STATE}/ballast`;
-const DIALS_WITHIN_MS = 1_000;
+/** Envoy waits 400 ms at most between two attempts; by its own default it waits up to thirty. */
+const DIALS_WITHIN_MS = 5_000;
 const MAX_CHANGES = 20;
 const MIN_SENT = 500;
 const WITHIN = { withinMs: 60_000 };
