@@ -3,16 +3,18 @@ import { Enforcement } from '../../controller/enforcement/enforcement.ts';
 import { requirementsOfSlot } from '../../controller/enforcement/slots.ts';
 import { IdentityRegistry } from '../../controller/identities/identity-registry.ts';
 import type { ListenerChange } from '../../controller/pipeline/taken-services.ts';
+import { isSlotOfListener } from '../../envoy-config/index.ts';
 import type { Action, ObjectBatch, ObjectSource, SluiceIdentity } from '../../kube/index.ts';
 import { isSecretOfSlot, type SlotOptions } from '../../l7-filters/envoy/index.ts';
 import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts';
 import { PolicyEngine } from '../../policy/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import {
+  CONFIG_SCOPE_TYPE,
   EXTENSION_CONFIG_TYPE,
   enforcementViews,
+  type Lead,
   LedViews,
-  NODE_ENDPOINTS_TYPE,
   NODE_METHODS,
   NodeReports,
   type Outcome,
@@ -22,6 +24,7 @@ import {
   type ResourceName,
   RootsView,
   type RpcServer,
+  rootsOfNode,
   SECRET_TYPE,
   SLOT_TYPE,
   SnapshotCache,
@@ -140,15 +143,17 @@ export class PolicyParts {
     return { cache: this.#cache, server: this.server, setOwn: (change) => this.#cache.apply(change) };
   }
 
-  /** What nodes' Envoys see: beside what they serve, what they need for the slots of the policies of their nodes. */
+  /** What nodes' Envoys see: beside what they serve, what they need for the slots of the policies of their nodes, and CiliumEnvoyConfigs. */
   extendViews(base: Views, cache: SnapshotCache): Views {
     return new LedViews({
       cache,
       base,
       apart: OF_SLOTS,
-      leadOf: (name) => new RootsView(this.#cache, [{ typeUrl: NODE_ENDPOINTS_TYPE, name }]),
-      typeUrl: SLOT_TYPE,
-      leadsTo: ({ resource }) => requirementsOfSlot(resource),
+      leadOf: (name) => new RootsView(this.#cache, rootsOfNode(name)),
+      leads: new Map<string, Lead>([
+        [SLOT_TYPE, ({ resource }) => (isSlotOfListener(resource.name) ? [] : requirementsOfSlot(resource))],
+        [CONFIG_SCOPE_TYPE, this.#enforcement.configResources],
+      ]),
     });
   }
 

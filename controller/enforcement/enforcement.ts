@@ -23,6 +23,7 @@ import {
 import { translateSubjectPolicy } from '../../xds-server/translate/node/policy.ts';
 import type { IdentityRegistry } from '../identities/identity-registry.ts';
 import type { ListenerChange } from '../pipeline/taken-services.ts';
+import { ConfigScopes } from './config-scopes.ts';
 import { PolicyStatuses } from './policy-statuses.ts';
 import { ServiceSlots } from './service-slots.ts';
 import { type NamedObject, ServiceChanges } from './services.ts';
@@ -52,6 +53,9 @@ export interface EnforcementOptions {
 /** Kinds that people are told about. */
 const POLICIES = new Set<KubeObject['kind']>(['NetworkPolicy', 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy']);
 
+/** Where nodes translate no Services, controllers make no listeners that these are led to. */
+const NOTHING_LED: Omit<ListenerChange, 'scopes'> = { listeners: [], gone: [], services: [] };
+
 const ZONE = 'topology.kubernetes.io/zone';
 
 /** A node as agents on it are told of it. */
@@ -74,6 +78,7 @@ export class Enforcement {
   readonly #services: ServiceChanges;
   readonly #slots: SlotResources;
   readonly #serviceSlots = new ServiceSlots();
+  readonly #scopes = new ConfigScopes({ publish: (change) => this.#options.cache.apply(change) });
   readonly #refusals: SlotRefusals;
   /** Of policies, by the object's key. */
   readonly #uids = new Map<string, string>();
@@ -100,7 +105,11 @@ export class Enforcement {
 
   close(): void {
     this.#slots.close();
+    this.#scopes.close();
   }
+
+  /** What Envoys of nodes have of CiliumEnvoyConfigs, with all that this requires. */
+  readonly configResources = (): readonly ResourceName[] => this.#scopes.leadsTo;
 
   /** What is wrong with policies at present, and what Envoys refuse of what was made of them. */
   diagnostics(): readonly Diagnostic[] {
@@ -160,13 +169,15 @@ export class Enforcement {
 
   /** Takes in what has changed of listeners that Services are led to, and publishes what it comes to, as one revision. */
   takeListeners(change: ListenerChange): void {
-    if (!this.#options.services || change.listeners.length + change.gone.length + change.services.length === 0) return;
-    const slots = this.#serviceSlots.take(change);
-    for (const takers of change.services) this.#services.setTakers(takers);
+    const led = this.#options.services ? change : NOTHING_LED;
+    if (led.listeners.length + led.gone.length + led.services.length + change.scopes.length === 0) return;
+    const told = this.#scopes.take(change.scopes);
+    const slots = this.#serviceSlots.take(led);
+    for (const takers of led.services) this.#services.setTakers(takers);
     const services = this.#services.take();
     this.#options.cache.apply({
-      upserts: [...slots.upserts, ...services.upserts],
-      removals: [...slots.removals, ...services.removals],
+      upserts: [...slots.upserts, ...services.upserts, ...told.upserts],
+      removals: [...slots.removals, ...services.removals, ...told.removals],
     });
     if (this.hasRefusals) this.#tellStatuses();
   }

@@ -74,6 +74,7 @@ class Scene {
       listeners: slots.come ? [{ slot: SLOT, listener }] : [],
       gone: slots.gone ? [SLOT] : [],
       services: [{ name: 'default/web', takers: ports.map((port) => [port, SLOT] as const), ...(object && { service: object }) }],
+      scopes: [],
     });
     return this.#changed.toSorted();
   }

@@ -53,8 +53,9 @@ class Scene {
   /** @returns what came, what went, and which slots have which ports */
   take(upserts: readonly KubeObject[], removals: readonly KubeObject[] = []) {
     this.pipeline.apply({ upserts, removals: removals.map(refOf) });
-    const { listeners, gone, services } = this.pipeline.takeListeners();
+    const { listeners, gone, services, scopes } = this.pipeline.takeListeners();
     return {
+      scopes: scopes.map(({ config, scope }) => [config, scope?.resources.map(({ name }) => name), scope?.slots] as const),
       came: listeners.map(({ slot }) => slot),
       gone,
       services: services.map(({ name, service, takers }) => [name, service !== undefined, takers] as const),
@@ -79,18 +80,25 @@ describe('ports of Services that listeners take', () => {
       [80, slot],
       [81, slot],
     ];
+    const key = 'CiliumEnvoyConfig/default/a';
     assert.deepEqual(scene.take([WEB, config('a', [{ name: 'web' }])]), {
       came: [slot],
       gone: [],
       services: [['default/web', true, both]],
+      scopes: [[key, ['default/a/web'], [slot]]],
     });
-    assert.deepEqual(scene.take([]), { came: [], gone: [], services: [] });
+    assert.deepEqual(scene.take([]), { came: [], gone: [], services: [], scopes: [] });
     const smaller = serviceObject({ clusterIPs: ['10.96.0.1'], ports: [{ name: 'http', port: 80 }] });
-    assert.deepEqual(scene.take([smaller]), { came: [], gone: [], services: [['default/web', true, [[80, slot]]]] });
+    assert.deepEqual(scene.take([smaller]), { came: [], gone: [], services: [['default/web', true, [[80, slot]]]], scopes: [] });
     assert.deepEqual(scene.take([], [WEB]).services, [['default/web', false, []]]);
     assert.deepEqual(scene.told, ['ServiceNotLed a spec.services[0]: Service default/web is not there']);
     assert.deepEqual(scene.take([WEB]).services, [['default/web', true, both]]);
-    assert.deepEqual(scene.take([], [config('a', [])]), { came: [], gone: [slot], services: [['default/web', true, []]] });
+    assert.deepEqual(scene.take([], [config('a', [])]), {
+      came: [],
+      gone: [slot],
+      services: [['default/web', true, []]],
+      scopes: [[key, undefined, undefined]],
+    });
     assert.deepEqual(scene.told, []);
   });
 

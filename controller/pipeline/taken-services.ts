@@ -8,7 +8,8 @@ import {
 } from '../../envoy-config/index.ts';
 import type { Service, ServicePort } from '../../kube/index.ts';
 import type { Diagnostic } from '../../model/index.ts';
-import type { ConfigInForce } from './envoy-configs.ts';
+import type { ResourceName } from '../../xds-server/serve/resource.ts';
+import { type ConfigInForce, resourceKey } from './envoy-configs.ts';
 import { type Inputs, inputKey } from './inputs.ts';
 
 /** Listeners that Services are led to, and which Services those are. */
@@ -17,8 +18,18 @@ export interface TakenServiceStages {
   readonly listeners: Collection<ServiceListener>;
   /** By the `namespace/name` of a Service that is there: which slots have which of its ports of TCP. */
   readonly takers: Collection<Takers>;
+  /** What Envoys have of each config, by the keys of their objects. */
+  readonly scopes: Collection<ConfigScope>;
   /** Services that are not there, or that others have, by the Service. */
   readonly diagnostics: Collection<readonly Diagnostic[]>;
+}
+
+/** What a node has of a config, if any. */
+export interface ConfigScope {
+  /** With all that these require. */
+  readonly resources: readonly ResourceName[];
+  /** Of its listeners that Services are led to. */
+  readonly slots: readonly string[];
 }
 
 /** Numbers of ports, sorted, with the names of their slots. (Collections compare no maps.) */
@@ -29,6 +40,13 @@ export interface ListenerChange {
   readonly listeners: readonly NamedListener[];
   readonly gone: readonly string[];
   readonly services: readonly ServiceTakers[];
+  readonly scopes: readonly NamedScope[];
+}
+
+export interface NamedScope {
+  readonly config: string;
+  /** Absent where it is in force no longer. */
+  readonly scope?: ConfigScope;
 }
 
 export interface NamedListener {
@@ -68,7 +86,17 @@ export function buildTakenServices(
   return {
     listeners: graph.derive('listeners for services', listeners, ([listener]) => listener),
     takers: graph.derive('takers of services', judged, ({ takers }) => (takers.length > 0 ? takers : undefined)),
+    scopes: graph.derive('scopes of configs', standing, ({ config }) => scopeOf(config)),
     diagnostics: graph.derive('diagnostics of taken services', judged, ({ diagnostics }) => diagnostics),
+  };
+}
+
+function scopeOf({ resources, listeners }: EnvoyConfig): ConfigScope {
+  const own = resources.map(({ resource: { typeUrl, name } }) => ({ typeUrl, name }));
+  const all = [...own, ...listeners.flatMap(({ requires }) => requires)];
+  return {
+    resources: [...new Map(all.map((name) => [resourceKey(name), name])).values()],
+    slots: listeners.map(({ name }) => slotOfListener(name)),
   };
 }
 
@@ -124,18 +152,20 @@ function byAge(a: Claim, b: Claim): number {
 export class ListenerChanges {
   readonly #slots = new Set<string>();
   readonly #services = new Set<string>();
+  readonly #configs = new Set<string>();
 
   /** To be called after each settling. */
-  note({ listeners, takers }: TakenServiceStages): void {
+  note({ listeners, takers, scopes }: TakenServiceStages): void {
     for (const slot of listeners.changed) this.#slots.add(slot);
     for (const name of takers.changed) this.#services.add(name);
+    for (const config of scopes.changed) this.#configs.add(config);
   }
 
-  take({ listeners, takers }: TakenServiceStages, services: Collection<Service>): ListenerChange {
+  take({ listeners, takers, scopes }: TakenServiceStages, services: Collection<Service>): ListenerChange {
     const slots = [...this.#slots];
     const names = [...this.#services];
-    this.#slots.clear();
-    this.#services.clear();
+    const configs = [...this.#configs];
+    for (const taken of [this.#slots, this.#services, this.#configs]) taken.clear();
     return {
       listeners: slots.flatMap((slot) => {
         const listener = listeners.get(slot);
@@ -145,6 +175,10 @@ export class ListenerChanges {
       services: names.map((name) => {
         const service = services.get(name);
         return { name, takers: takers.get(name) ?? NOBODY, ...(service && { service }) };
+      }),
+      scopes: configs.map((config) => {
+        const scope = scopes.get(config);
+        return { config, ...(scope && { scope }) };
       }),
     };
   }

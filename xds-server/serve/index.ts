@@ -2,7 +2,7 @@ export { type Published, type PublishedChange, SnapshotCache, type SnapshotCache
 export type { ClientStatus, TypeStatus } from './client-status.ts';
 export type { Call } from './client-stream.ts';
 export { XdsError, type XdsErrorCode } from './error.ts';
-export { LedViews, type LedViewsOptions } from './led-views.ts';
+export { type Lead, LedViews, type LedViewsOptions } from './led-views.ts';
 export type { ListenAddress } from './listen.ts';
 export { MutualTlsCredentials, type ServerIdentity } from './mutual-tls.ts';
 export { NodeReports, type NodeReportsOptions, REPORT_METHODS, REPORT_PATH } from './node-reports.ts';
@@ -13,7 +13,7 @@ export { type Refusal, readRefusal, writeRefusal } from './refusal.ts';
 export { contentVersion, type Resource, type ResourceChange, type ResourceName } from './resource.ts';
 export { featuresOf, type Role, readRequires } from './role.ts';
 export { RpcServer, type RpcServerOptions, type StreamHandler } from './rpc-server.ts';
-export { enforcementViews, ScopedViews, type ScopedViewsOptions } from './scoped-views.ts';
+export { ALL_NODES, enforcementViews, rootsOfNode, ScopedViews, type ScopedViewsOptions } from './scoped-views.ts';
 export { XdsServer, type XdsServerOptions } from './server.ts';
 export { NODE_METHODS, NODE_PATH, type RpcMethod, STREAM_METHODS, type StreamMethod } from './services.ts';
 export { type Interest, NO_INTEREST, type Standing } from './standing.ts';
@@ -21,6 +21,7 @@ export type { SyncedCondition } from './synced.ts';
 export {
   ADDRESS_TYPE,
   CLUSTER_TYPE,
+  CONFIG_SCOPE_TYPE,
   ENDPOINT_SLICE_TYPE,
   ENDPOINTS_TYPE,
   EXTENSION_CONFIG_TYPE,

@@ -19,8 +19,7 @@ class Scene {
     base: this.base,
     apart: new Map([[EXTENSION_CONFIG_TYPE, () => true]]),
     leadOf: (node) => new RootsView(this.policies, [name(NODE_ENDPOINTS_TYPE, node)]),
-    typeUrl: SLOT_TYPE,
-    leadsTo: ({ resource }) => readModelBody(resource.body).requires,
+    leads: new Map([[SLOT_TYPE, ({ resource }) => readModelBody(resource.body).requires]]),
   });
 
   constructor() {

@@ -1,3 +1,4 @@
+import { ByType } from './by-type.ts';
 import type { Published, PublishedChange, SnapshotCache } from './cache.ts';
 import type { ResourceName } from './resource.ts';
 import { RootsView, type View, type Views } from './view.ts';
@@ -10,26 +11,29 @@ export interface LedViewsOptions {
   readonly apart: ReadonlyMap<string, (name: string) => boolean>;
   /** What a node sees of another cache; for this alone, and to be closed by it. */
   readonly leadOf: (nodeId: string) => RootsView;
-  /** Of that, the type whose resources lead to resources of the cache … */
-  readonly typeUrl: string;
-  /** … and to which. */
-  readonly leadsTo: (published: Published) => readonly ResourceName[];
+  /** Of that, by type, which resources lead to resources of the cache, and to which. */
+  readonly leads: ReadonlyMap<string, Lead>;
 }
+
+export type Lead = (published: Published) => readonly ResourceName[];
 
 /** Views of nodes that also hold what resources of another cache lead to which the node sees there, with all that these require. */
 export class LedViews implements Views {
   readonly #options: LedViewsOptions;
   readonly #views = new Map<string, LedView>();
+  readonly #led: SharedLeads;
 
   constructor(options: LedViewsOptions) {
     this.#options = options;
+    this.#led = new SharedLeads(options.cache, options.leads);
   }
 
   of(nodeId: string): View {
     const base = this.#options.base.of(nodeId);
     const known = this.#views.get(nodeId);
     if (known?.base === base) return known;
-    const view = new LedView({ ...this.#options, base, lead: this.#options.leadOf(nodeId) });
+    const { apart, leadOf, leads } = this.#options;
+    const view = new LedView({ base, apart, lead: leadOf(nodeId), types: [...leads.keys()], led: this.#led });
     this.#views.set(nodeId, view);
     return view;
   }
@@ -46,9 +50,56 @@ export class LedViews implements Views {
   }
 }
 
-interface LedViewParts extends Pick<LedViewsOptions, 'cache' | 'apart' | 'typeUrl' | 'leadsTo'> {
+/** What a version of a resource leads to; nodes that see it share one view of that. */
+interface Led {
+  readonly view: RootsView;
+  readonly published: Published;
+  users: number;
+}
+
+class SharedLeads {
+  readonly #cache: SnapshotCache;
+  readonly #leads: ReadonlyMap<string, Lead>;
+  readonly #shared = new Map<Published, Led>();
+
+  constructor(cache: SnapshotCache, leads: ReadonlyMap<string, Lead>) {
+    this.#cache = cache;
+    this.#leads = leads;
+  }
+
+  /** @returns undefined for what leads nowhere; else to be released */
+  take(published: Published | undefined): Led | undefined {
+    if (!published) return undefined;
+    const known = this.#shared.get(published);
+    if (known) {
+      known.users++;
+      return known;
+    }
+    const names = this.#leads.get(published.resource.typeUrl)?.(published) ?? [];
+    if (names.length === 0) return undefined;
+    const led: Led = { view: new RootsView(this.#cache, names), published, users: 1 };
+    this.#shared.set(published, led);
+    return led;
+  }
+
+  release(led: Led | undefined): void {
+    if (!led || --led.users > 0) return;
+    this.#shared.delete(led.published);
+    led.view.close();
+  }
+}
+
+interface Following {
+  readonly led: Led;
+  readonly unwatch: () => void;
+}
+
+interface LedViewParts extends Pick<LedViewsOptions, 'apart'> {
   readonly base: View;
   readonly lead: RootsView;
+  /** Of resources that may lead somewhere. */
+  readonly types: readonly string[];
+  readonly led: SharedLeads;
 }
 
 class LedView implements View {
@@ -57,15 +108,14 @@ class LedView implements View {
   readonly #watchers = new Set<(change: PublishedChange) => void>();
   readonly #cleanUp = new DisposableStack();
   /** By what leads to it. */
-  readonly #led = new Map<string, RootsView>();
+  readonly #following = new ByType<Following>();
 
   constructor(parts: LedViewParts) {
     this.#parts = parts;
     this.base = parts.base;
-    const { lead, typeUrl } = parts;
-    for (const name of lead.ofType(typeUrl).keys()) this.#follow(name);
+    const { base, apart, lead, types } = parts;
+    for (const typeUrl of types) for (const name of lead.ofType(typeUrl).keys()) this.#follow({ typeUrl, name });
     this.#cleanUp.defer(lead.watch(({ names }) => this.#onLead(names)));
-    const { base, apart } = parts;
     this.#cleanUp.defer(
       base.watch(({ revision, names }) =>
         this.#tell({ revision, names: names.filter(({ typeUrl, name }) => !apart.get(typeUrl)?.(name)) }),
@@ -87,7 +137,7 @@ class LedView implements View {
   }
 
   ofType(typeUrl: string): ReadonlyMap<string, Published> {
-    const led = [...this.#led.values()].map((view) => view.ofType(typeUrl)).filter(({ size }) => size > 0);
+    const led = Array.from(this.#led(), (view) => view.ofType(typeUrl)).filter(({ size }) => size > 0);
     const base = this.#shown(typeUrl);
     return led.length === 0 ? base : new Map([base, ...led].flatMap((all) => [...all]));
   }
@@ -111,7 +161,14 @@ class LedView implements View {
 
   close(): void {
     this.#cleanUp.dispose();
-    for (const view of this.#led.values()) view.close();
+    for (const [, , { led, unwatch }] of this.#following.entries()) {
+      unwatch();
+      this.#parts.led.release(led);
+    }
+  }
+
+  *#led(): Iterable<RootsView> {
+    for (const [, , { led }] of this.#following.entries()) yield led.view;
   }
 
   #shown(typeUrl: string): ReadonlyMap<string, Published> {
@@ -123,7 +180,7 @@ class LedView implements View {
   #find<T>(typeUrl: string, name: string, ask: (view: View) => T | undefined): T | undefined {
     const found = this.#parts.apart.get(typeUrl)?.(name) ? undefined : ask(this.base);
     if (found !== undefined) return found;
-    for (const view of this.#led.values()) {
+    for (const view of this.#led()) {
       const answer = ask(view);
       if (answer !== undefined) return answer;
     }
@@ -135,25 +192,31 @@ class LedView implements View {
   }
 
   #onLead(names: readonly ResourceName[]): void {
-    const touched = names.filter(({ typeUrl }) => typeUrl === this.#parts.typeUrl).flatMap(({ name }) => this.#follow(name));
+    const leading = names.filter(({ typeUrl }) => this.#parts.types.includes(typeUrl));
+    const touched = leading.flatMap((name) => this.#follow(name));
     if (touched.length > 0) this.#tell({ revision: this.revision, names: touched });
   }
 
   /** @returns what may be seen now and could not be before, or the other way round */
-  #follow(name: string): readonly ResourceName[] {
-    const { cache, lead, typeUrl, leadsTo } = this.#parts;
-    const before = this.#led.get(name);
-    const published = lead.published(typeUrl, name);
-    before?.close();
-    this.#led.delete(name);
-    if (!published) return namesIn(before);
-    const view = new RootsView(cache, leadsTo(published));
-    view.watch((change) => this.#tell(change));
-    this.#led.set(name, view);
-    return [...namesIn(before), ...namesIn(view)];
+  #follow({ typeUrl, name }: ResourceName): readonly ResourceName[] {
+    const { lead, led: shared } = this.#parts;
+    const before = this.#following.get(typeUrl, name);
+    const led = shared.take(lead.published(typeUrl, name));
+    if (led) {
+      // The base tells of each revision.
+      const unwatch = led.view.watch((change) => {
+        if (change.names.length > 0) this.#tell(change);
+      });
+      this.#following.set(typeUrl, name, { led, unwatch });
+    } else this.#following.delete(typeUrl, name);
+    const touched = [...missingIn(led?.view, before?.led.view), ...missingIn(before?.led.view, led?.view)];
+    before?.unwatch();
+    shared.release(before?.led);
+    return touched;
   }
 }
 
-function namesIn(view: RootsView | undefined): readonly ResourceName[] {
-  return view?.names() ?? [];
+/** What of a view another one has not. */
+function missingIn(view: RootsView | undefined, other: RootsView | undefined): readonly ResourceName[] {
+  return view?.names().filter(({ typeUrl, name }) => !other?.published(typeUrl, name)) ?? [];
 }

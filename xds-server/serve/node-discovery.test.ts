@@ -39,7 +39,7 @@ const endpoints = (node: string, version: string, ...policies: readonly string[]
 /** What nodes are told is served beside what their Envoys are, at one address. */
 async function openScene(options: Partial<XdsServerOptions> = {}) {
   const cache = new SnapshotCache();
-  const views = new ScopedViews({ cache, shared: SHARED, rootOf: (name) => ({ typeUrl: NODE_ENDPOINTS_TYPE, name }) });
+  const views = new ScopedViews({ cache, shared: SHARED, rootsOf: (name) => [{ typeUrl: NODE_ENDPOINTS_TYPE, name }] });
   const scene = await XdsScene.open({ cache, views, methods: NODE_METHODS, settleMs: 50, ...options });
   return {
     cache,

@@ -1,6 +1,14 @@
 import type { Published, PublishedChange, SnapshotCache } from './cache.ts';
 import type { ResourceName } from './resource.ts';
-import { ADDRESS_TYPE, ENDPOINT_SLICE_TYPE, IDENTITY_TYPE, NODE_ENDPOINTS_TYPE, REDIRECT_TYPE, SERVICE_TYPE } from './types.ts';
+import {
+  ADDRESS_TYPE,
+  CONFIG_SCOPE_TYPE,
+  ENDPOINT_SLICE_TYPE,
+  IDENTITY_TYPE,
+  NODE_ENDPOINTS_TYPE,
+  REDIRECT_TYPE,
+  SERVICE_TYPE,
+} from './types.ts';
 import { RootsView, type View, type Views } from './view.ts';
 
 export interface ScopedViewsOptions {
@@ -8,13 +16,27 @@ export interface ScopedViewsOptions {
   /** Type URLs of which every node sees everything. */
   readonly shared: ReadonlySet<string>;
   /** What of the other types a node sees, with all that it requires. */
-  readonly rootOf: (nodeId: string) => ResourceName;
+  readonly rootsOf: (nodeId: string) => readonly ResourceName[];
 }
 
-/** Of whoever enforces policy on a node: all identities, addresses and Services, its own endpoints, and what these require. */
+/** The scope of what all nodes have of CiliumEnvoyConfigs. */
+export const ALL_NODES = 'all';
+
+/** What of policies, and of CiliumEnvoyConfigs, is a node's own. */
+export function rootsOfNode(name: string): readonly ResourceName[] {
+  return [
+    { typeUrl: NODE_ENDPOINTS_TYPE, name },
+    { typeUrl: CONFIG_SCOPE_TYPE, name: ALL_NODES },
+  ];
+}
+
+/**
+ * Of whoever enforces policy on a node: all identities, addresses and Services, its own endpoints and listeners that Services are led to, and what
+ * these require.
+ */
 export function enforcementViews(cache: SnapshotCache): ScopedViews {
   const shared = new Set([ADDRESS_TYPE, IDENTITY_TYPE, SERVICE_TYPE, ENDPOINT_SLICE_TYPE, REDIRECT_TYPE]);
-  return new ScopedViews({ cache, shared, rootOf: (name) => ({ typeUrl: NODE_ENDPOINTS_TYPE, name }) });
+  return new ScopedViews({ cache, shared, rootsOf: rootsOfNode });
 }
 
 /** Views of nodes that have most in common, and each something of its own. A view lasts while there are clients that have it. */
@@ -29,8 +51,8 @@ export class ScopedViews implements Views {
   of(nodeId: string): View {
     const known = this.#views.get(nodeId);
     if (known) return known;
-    const { cache, shared, rootOf } = this.#options;
-    const view = new ScopedView(cache, shared, new RootsView(cache, [rootOf(nodeId)]), () => this.#views.delete(nodeId));
+    const { cache, shared, rootsOf } = this.#options;
+    const view = new ScopedView(cache, shared, new RootsView(cache, rootsOf(nodeId)), () => this.#views.delete(nodeId));
     this.#views.set(nodeId, view);
     return view;
   }

@@ -16,6 +16,8 @@ export const SLOT_TYPE = 'type.googleapis.com/sluice.node.v1.Slot';
 export const REDIRECT_TYPE = 'type.googleapis.com/sluice.node.v1.Redirect';
 export const SERVICE_TYPE = 'type.googleapis.com/sluice.node.v1.Service';
 export const ENDPOINT_SLICE_TYPE = 'type.googleapis.com/sluice.node.v1.EndpointSlice';
+/** What nodes have of CiliumEnvoyConfigs. It is told to nobody; views are made of it. */
+export const CONFIG_SCOPE_TYPE = 'type.googleapis.com/sluice.node.v1.ConfigScope';
 
 /** How Envoys name the cluster of whoever serves them configuration: the one that is not delivered. */
 export const XDS_CLUSTER = 'sluice-xds';
@@ -48,6 +50,7 @@ const TRAITS: ReadonlyMap<string, TypeTraits> = new Map([
   [SUBJECT_POLICY_TYPE, { rank: 1, depth: 2, collection: true }],
   [IDENTITY_TYPE, { rank: 0, depth: 2, collection: true }],
   [ENDPOINT_SLICE_TYPE, { rank: 0, depth: 3, collection: true }],
+  [CONFIG_SCOPE_TYPE, { rank: 1, depth: 2, collection: true }],
   [ADDRESS_TYPE, { rank: 2, depth: 2, collection: true }],
   [SERVICE_TYPE, { rank: 1, depth: 2, collection: true }],
   [NODE_ENDPOINTS_TYPE, { rank: 3, depth: 1, collection: true }],
