@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { RESERVED_IDENTITIES } from '../../model/index.ts';
 import { needs } from '../../testkit/capabilities.ts';
+import { eventually } from '../../testkit/eventually.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { Cgroup } from '../libbpf-ts/testing/cgroup.ts';
 import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
 import { Datapath } from './index.ts';
 import { allow, CLOSED, closedBut, OPEN, SMALL, verdict, WEB } from './testing/judged.ts';
+import { compileTalker, MarkedTalker } from './testing/marked-talker.ts';
 import { NODE_ADDRESSES, PodNetwork, type TestPod } from './testing/pod-network.ts';
 
 enterOwnNamespaces();
@@ -19,19 +23,28 @@ const PINS = '/sys/fs/bpf/sluice';
 const FAMILIES = [0, 1] as const;
 const INGRESS = RESERVED_IDENTITIES.ingress;
 const MARK = 'd00';
+const PORT = 8080;
 const OUTSIDE = ['192.0.2.1', '2001:db8::1'] as const;
+const LOOPBACK = [
+  ['127.0.0.1', '127.1.2.3'],
+  ['::1', '::ffff:127.0.0.1'],
+] as const;
+const UNSPECIFIED = [['0.0.0.0'], ['::', '::ffff:0.0.0.0']] as const;
 
 describe('what Envoy opens for Ingresses', needs('root', 'bpf', 'netns', 'ipv6'), () => {
   const cleanUp = new DisposableStack();
   let datapath: Datapath;
   let cgroup: Cgroup;
   let client: string;
+  let talkerProgram: string;
   let web: TestPod;
   let holder: TestPod;
   before(async () => {
     const network = cleanUp.use(new PodNetwork());
     cgroup = cleanUp.use(new Cgroup());
-    client = cleanUp.use(new TemporaryFolder()).join('marked-client');
+    const folder = cleanUp.use(new TemporaryFolder());
+    [client, talkerProgram] = [folder.join('marked-client'), folder.join('marked-talker')];
+    compileTalker(talkerProgram);
     execFileSync('clang', ['-o', client, fileURLToPath(new URL('testing/marked-client.c', import.meta.url))]);
     [web, holder] = [await network.addPod('web', 1), await network.addPod('holder', 9)];
     execFileSync('ip', ['route', 'add', `${OUTSIDE[0]}/32`, 'dev', web.name]);
@@ -60,6 +73,9 @@ describe('what Envoy opens for Ingresses', needs('root', 'bpf', 'netns', 'ipv6')
     const { stdout } = await promisify(execFile)('sh', ['-c', cgroup.within(`exec ${client} ${mark} ${to} ${port}`)]);
     return stdout.trim();
   };
+
+  const martians = () =>
+    datapath.counters().find(({ outcome, direction }) => outcome === 'dropped-martian' && direction === 'egress')?.packets ?? 0n;
 
   for (const family of FAMILIES) {
     const version = family === 0 ? 'IPv4' : 'IPv6';
@@ -93,6 +109,27 @@ describe('what Envoy opens for Ingresses', needs('root', 'bpf', 'netns', 'ipv6')
       await datapath.verdicts.set([{ subject: INGRESS, ingress: CLOSED, egress: OPEN }]);
       assert.deepEqual(await ask(), Array(3).fill(holder.addresses[family]));
     });
+
+    test(`goes nowhere that is the node's own loopback, whatever policy says, ${version}`, async () => {
+      const judge = () => datapath.ingress.judge(LOOPBACK[family].map((address) => ({ address, port: 80 })));
+      for (const client of [
+        { identity: INGRESS, addresses: holder.addresses, needsAddress: true },
+        { addresses: holder.addresses, needsAddress: true },
+        { addresses: [], needsAddress: false },
+      ]) {
+        datapath.ingress.setClient(client);
+        for (const to of [...LOOPBACK[family], ...UNSPECIFIED[family]]) {
+          const counted = martians();
+          assert.equal(await open(to), 'EPERM', to);
+          assert.equal(martians(), counted + 1n);
+          assert.notEqual(await open(to, { mark: '0' }), 'EPERM', to);
+        }
+        assert.deepEqual(
+          judge(),
+          LOOPBACK[family].map(() => undefined),
+        );
+      }
+    });
   }
 
   test('is told of as it was written', () => {
@@ -112,8 +149,21 @@ describe('what Envoy opens for Ingresses', needs('root', 'bpf', 'netns', 'ipv6')
     assert.equal(readdirSync(PINS).filter((name) => name.startsWith('ingress_links_')).length, 1);
     datapath.cleanUp();
     assert.equal(existsSync(PINS), false);
-    assert.notEqual(await open(web.addresses[0]), holder.addresses[0]);
+    // The kernel lets go of a program some time after its last pin.
+    await eventually(async () => assert.notEqual(await open(web.addresses[0]), holder.addresses[0]));
     datapath = await Datapath.open({ pinFolder: PINS, sizes: SMALL });
+  });
+
+  test('says nothing more to loopback by what was open before anything was judged', async () => {
+    const server = createServer((socket) => socket.pipe(socket).on('error', () => {})).listen(PORT, '127.0.0.1');
+    using _closing = { [Symbol.dispose]: () => void server.close() };
+    await once(server, 'listening');
+    const { talker, said } = await MarkedTalker.open(talkerProgram, { cgroup }, '127.0.0.1', PORT);
+    await using _ended = talker;
+    assert.equal(said, '127.0.0.1');
+    assert.equal(await talker.ask('hello'), 'hello');
+    datapath.ingress.attach(cgroup.folder);
+    assert.equal(await talker.ask('hello'), 'timeout');
   });
 });
 

@@ -105,11 +105,12 @@ export class IngressSockets {
    */
   judge(backends: readonly Backend[]): readonly (number | undefined)[] {
     const { identity } = this.client();
-    if (identity === undefined) return backends.map(() => 0);
     const connections = backends.map((backend) => this.#connectionOf(backend));
-    return this.#tables.verdicts
-      .judge(identity, 'egress', connections)
-      .map((slot, index) => (slot && connections[index]?.peer === HOST ? undefined : slot));
+    const slots = identity === undefined ? backends.map(() => 0) : this.#tables.verdicts.judge(identity, 'egress', connections);
+    return backends.map(({ address }, index) => {
+      const slot = slots[index];
+      return isLoopback(address) || (slot && connections[index]?.peer === HOST) ? undefined : slot;
+    });
   }
 
   /**

@@ -67,9 +67,6 @@ static __noinline int judge_for_client(const struct configuration *configuration
 
 	if (!find_client(opened))
 		return DROPPED_SPOOFED;
-	/* To a pod these are its own; here they would be the node's. */
-	if (is_martian_source(opened->wanted))
-		return DROPPED_MARTIAN;
 	outcome = judge_opened(configuration, opened->identity, opened->wanted, opened->wanted_port, &opened->slot);
 	return is_denial(outcome) && is_audited(opened->identity) ? PASSED_AUDITED : outcome;
 }

@@ -121,13 +121,19 @@ static __noinline int judge_as(__u32 identity, struct attempt *attempt)
 	return judge_attempt(&subject, attempt);
 }
 
-/* To a backend. `slot`, 0 before: that whose rules decide. Routes cannot lead to it what goes to this node's own addresses. */
+/*
+ * To a backend. `slot`, 0 before: that whose rules decide. Routes cannot lead to it what goes to this node's own addresses. Loopback and the unspecified
+ * address are no backend of anybody's, whatever policy says: here they are the node's, and Envoy's admin interface is there.
+ */
 static __always_inline enum outcome judge_opened(const struct configuration *configuration, __u32 identity, const __u8 *wanted, __u16 port,
 						 __u16 *slot)
 {
 	struct attempt attempt = { .peer = identity_of(wanted), .protocol = IPPROTO_TCP, .port = port, .direction = EGRESS };
-	enum outcome outcome = judge_as(identity, &attempt);
+	enum outcome outcome;
 
+	if (is_martian_source(wanted))
+		return DROPPED_MARTIAN;
+	outcome = judge_as(identity, &attempt);
 	if (outcome == PASSED_STEERED && (attempt.peer == IDENTITY_HOST || configuration->steer_entry_ifindex == 0))
 		return DROPPED_SLOT;
 	*slot = attempt.slot;

@@ -328,6 +328,7 @@ int ingress_connect4(struct bpf_sock_addr *ctx)
 	struct sockaddr_in own = { .sin_family = AF_INET };
 	__u8 wanted[ADDRESS_BYTES] __attribute__((aligned(4)));
 	const struct configuration *configuration = configuration_for(ctx->sk, MARK_INGRESS);
+	enum outcome outcome;
 	__u16 slot = 0;
 
 	if (!configuration)
@@ -335,8 +336,9 @@ int ingress_connect4(struct bpf_sock_addr *ctx)
 	map_ipv4(wanted, ctx->user_ip4);
 	if (will_be_for_client(ctx->sk))
 		return connect_for_client(ctx, configuration, wanted, (struct sockaddr *)&own, sizeof(own));
-	if (is_drop(judge_opened(configuration, configuration->ingress_identity, wanted, bpf_ntohs((__u16)ctx->user_port), &slot)))
-		return REFUSE;
+	outcome = judge_opened(configuration, configuration->ingress_identity, wanted, bpf_ntohs((__u16)ctx->user_port), &slot);
+	if (is_drop(outcome))
+		return answer(EGRESS, outcome, 0);
 	own.sin_addr.s_addr = words_of(configuration->ingress_ipv4)[3];
 	if (own.sin_addr.s_addr == 0)
 		return answer(EGRESS, slot ? DROPPED_SLOT : judge_as_node(configuration, wanted), 0);
@@ -350,6 +352,7 @@ int ingress_connect6(struct bpf_sock_addr *ctx)
 	__u8 wanted[ADDRESS_BYTES] __attribute__((aligned(4)));
 	const struct configuration *configuration = configuration_for(ctx->sk, MARK_INGRESS);
 	__u32 *words = (__u32 *)wanted;
+	enum outcome outcome;
 	__u16 slot = 0;
 
 	if (!configuration)
@@ -360,8 +363,9 @@ int ingress_connect6(struct bpf_sock_addr *ctx)
 	words[3] = ctx->user_ip6[3];
 	if (will_be_for_client(ctx->sk))
 		return connect_for_client(ctx, configuration, wanted, (struct sockaddr *)&own, sizeof(own));
-	if (is_drop(judge_opened(configuration, configuration->ingress_identity, wanted, bpf_ntohs((__u16)ctx->user_port), &slot)))
-		return REFUSE;
+	outcome = judge_opened(configuration, configuration->ingress_identity, wanted, bpf_ntohs((__u16)ctx->user_port), &slot);
+	if (is_drop(outcome))
+		return answer(EGRESS, outcome, 0);
 	copy_address((__u8 *)&own.sin6_addr, is_ipv4(wanted) ? configuration->ingress_ipv4 : configuration->ingress_ipv6);
 	if (is_unspecified_ipv6((__u8 *)&own.sin6_addr))
 		return answer(EGRESS, slot ? DROPPED_SLOT : judge_as_node(configuration, wanted), 0);
