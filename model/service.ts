@@ -15,10 +15,10 @@ export interface ServiceBackend {
 }
 
 /**
- * Why addresses of a Service are left to others: a `listener` takes them; sockets of this `protocol` cannot be translated; or which
+ * Why addresses of a Service are left to others: sockets of this `protocol` cannot be translated; or which
  * of the node's clients may use them depends on the address that they will have (`source-ranges`).
  */
-export type UntranslatedReason = 'listener' | 'protocol' | 'source-ranges';
+export type UntranslatedReason = 'protocol' | 'source-ranges';
 
 /** One port of a Service, of one address family, as one node serves it: policies for traffic and topology are already applied. */
 export interface ServicePortTranslation {

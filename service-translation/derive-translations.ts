@@ -3,7 +3,7 @@ import { type EndpointSlice, refOf, type Service } from '../kube/index.ts';
 import type { Diagnostic, ServicePortTranslation } from '../model/index.ts';
 import type { ClientNode } from './choose-endpoints.ts';
 import { claimsOf, firstClaim, keepOwn } from './claims.ts';
-import { portName, translateService } from './translate-service.ts';
+import { translateService } from './translate-service.ts';
 
 /** The key of what there is one of. */
 export const ONLY = 'only';
@@ -16,8 +16,6 @@ export interface TranslationInputs {
   readonly node: Collection<ClientNode>;
   /** Prefixes that clients on the node have their addresses of, at {@link ONLY}. Only Services with source ranges ask for them. */
   readonly clients: Collection<readonly string[]>;
-  /** Ports that listeners take, by `namespace/name:port/TCP`. */
-  readonly taken: Collection<true>;
 }
 
 export interface DerivedTranslations {
@@ -44,9 +42,7 @@ export function deriveTranslations(graph: Graph, inputs: TranslationInputs): Der
     const node = read(inputs.node, ONLY);
     if (!node) return undefined;
     const clients = service.spec.loadBalancerSourceRanges.length > 0 ? read(inputs.clients, ONLY) : undefined;
-    const ports = service.spec.ports.map((port) => portName(service, port));
-    const taken = new Set(ports.filter((name) => read(inputs.taken, name) !== undefined));
-    const result = translateService(service, read(slices, key) ?? [], { ...node, ...(clients && { clients }) }, { taken });
+    const result = translateService(service, read(slices, key) ?? [], { ...node, ...(clients && { clients }) });
     return { ...result, ref: refOf(service), claims: claimsOf(service, result.translations) };
   });
   const claims = graph.group('claims of addresses', wanted, ({ claims: own }) => own.map((claim) => [claim.frontend, claim] as const));

@@ -1,5 +1,5 @@
 export type { ClientNode } from './choose-endpoints.ts';
 export { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.ts';
 export { type DerivedTranslations, deriveTranslations, ONLY, type TranslationInputs } from './derive-translations.ts';
-export { type ServiceTranslation, type TranslationNode, type TranslationOptions, translateService } from './translate-service.ts';
+export { type ServiceTranslation, type TranslationNode, translateService } from './translate-service.ts';
 export { translateServices } from './translate-services.ts';

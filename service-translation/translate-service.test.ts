@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { endpointSliceObject, serviceObject } from '../testkit/kube-objects.ts';
-import { type TranslationNode, type TranslationOptions, translateService, translateServices } from './index.ts';
+import { type TranslationNode, translateService, translateServices } from './index.ts';
 
 const NODE: TranslationNode = { name: 'node-1', zone: 'north', clients: ['10.0.1.0/24', '192.0.2.1/32', 'fd00:1::/64'] };
 const PORTS = [{ name: 'http', port: 80, nodePort: 30_080 }];
@@ -28,7 +28,7 @@ function sliceOf(endpoints: readonly EndpointInput[], content: object = {}) {
   });
 }
 
-interface Case extends TranslationOptions {
+interface Case {
   readonly spec?: object;
   readonly endpoints?: readonly EndpointInput[];
   readonly node?: TranslationNode;
@@ -36,9 +36,9 @@ interface Case extends TranslationOptions {
 }
 
 /** Each translation as a line, as one reads it. */
-function lines({ spec, endpoints = [{}], node = NODE, ingress = [], ...options }: Case) {
+function lines({ spec, endpoints = [{}], node = NODE, ingress = [] }: Case) {
   const service = serviceObject({ clusterIP: '198.51.100.1', ports: PORTS, ...spec }, {}, { loadBalancer: { ingress } });
-  const { translations, diagnostics } = translateService(service, [sliceOf(endpoints)], node, options);
+  const { translations, diagnostics } = translateService(service, [sliceOf(endpoints)], node);
   const found = translations.map(({ name, frontends, backends, draining, affinitySeconds, untranslated }) => {
     const from = frontends.map(({ address, port }) => `${address} ${port}`).join(', ');
     const to = backends.map(({ address, port }) => `${address} ${port}`).join(', ');
@@ -92,16 +92,6 @@ describe('frontends', () => {
       of: { spec: { externalIPs: ['127.0.0.1', 'nonsense', '203.0.113.1'] } },
       expected: [`${NAME}: ${CLUSTER_IP}, 203.0.113.1 80 to 10.0.0.1 8080`],
       codes: ['InvalidServiceAddress', 'InvalidServiceAddress'],
-    },
-    {
-      name: 'ports that listeners take are left',
-      of: { taken: new Set(['default/web:80/TCP']), spec: { type: 'NodePort' } },
-      expected: [`${NAME}: 0.0.0.0 30080, ${CLUSTER_IP} to nobody; listener`],
-    },
-    {
-      name: 'the same port of another protocol is not taken',
-      of: { taken: new Set(['default/web:80/UDP']) },
-      expected: [`${NAME}: ${CLUSTER_IP} to 10.0.0.1 8080`],
     },
     {
       name: 'SCTP is left',

@@ -13,11 +13,6 @@ export interface TranslationNode extends ClientNode {
   readonly clients?: readonly string[];
 }
 
-export interface TranslationOptions {
-  /** Ports that listeners take, which are not translated: `namespace/name:port/TCP`. */
-  readonly taken?: ReadonlySet<string>;
-}
-
 export interface ServiceTranslation {
   readonly translations: readonly ServicePortTranslation[];
   readonly diagnostics: readonly Diagnostic[];
@@ -34,17 +29,12 @@ const DEFAULT_AFFINITY_SECONDS = 10_800;
  * @param slices of this Service: those of its namespace with its name as their label `kubernetes.io/service-name`
  * @see https://kubernetes.io/docs/reference/networking/virtual-ips/
  */
-export function translateService(
-  service: Service,
-  slices: readonly EndpointSlice[],
-  node: TranslationNode,
-  { taken = new Set() }: TranslationOptions = {},
-): ServiceTranslation {
+export function translateService(service: Service, slices: readonly EndpointSlice[], node: TranslationNode): ServiceTranslation {
   if (Object.hasOwn(service.metadata.labels, OTHER_PROXY)) return { translations: [], diagnostics: [] };
   const diagnostics: Diagnostic[] = [];
   const translations = familiesOf(service).flatMap((family) =>
     service.spec.ports.flatMap((port) => {
-      const groups = groupFrontends({ service, slices, node, port, family, isTaken: taken.has(portName(service, port)) }, diagnostics);
+      const groups = groupFrontends({ service, slices, node, port, family }, diagnostics);
       return nameGroups(service, port, family, groups);
     }),
   );
@@ -57,7 +47,6 @@ interface PortOfFamily {
   readonly node: TranslationNode;
   readonly port: ServicePort;
   readonly family: Family;
-  readonly isTaken: boolean;
 }
 
 /** Frontends that are served alike. */
@@ -72,10 +61,9 @@ interface Group {
 const NOWHERE = { backends: [], draining: [] } as const;
 
 function groupFrontends(of: PortOfFamily, diagnostics: Diagnostic[]): readonly Group[] {
-  const { service, slices, node, port, family, isTaken } = of;
+  const { service, slices, node, port, family } = of;
   const { cluster, external, loadBalancer, node: nodes } = readFrontends(service, port, family, diagnostics);
   const all = [...cluster, ...external, ...loadBalancer, ...nodes];
-  if (isTaken) return [{ suffix: '', frontends: all, ...NOWHERE, untranslated: 'listener' }];
   if (port.protocol === 'SCTP') {
     const message = `port ${port.port} of SCTP is not translated at the socket`;
     diagnostics.push(diagnose(refOf(service), ['spec', 'ports', service.spec.ports.indexOf(port)], 'ProtocolNotTranslated', message));
@@ -113,7 +101,8 @@ function splitServing(candidates: readonly Candidate[], chosen: readonly Candida
 function nameGroups(service: Service, port: ServicePort, family: Family, groups: readonly Group[]): readonly ServicePortTranslation[] {
   const { sessionAffinity, sessionAffinityConfig } = service.spec;
   const timeout = sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS;
-  const name = `${portName(service, port)}/${family}`;
+  const { namespace, name: own } = service.metadata;
+  const name = `${namespace}/${own}:${port.port}/${port.protocol}/${family}`;
   return groups
     .filter(({ frontends }) => frontends.length > 0)
     .map(({ suffix, frontends, ...rest }) => ({
@@ -123,9 +112,4 @@ function nameGroups(service: Service, port: ServicePort, family: Family, groups:
       affinitySeconds: sessionAffinity === 'ClientIP' ? timeout : 0,
       ...rest,
     }));
-}
-
-/** As listeners name what they take: `namespace/name:port/TCP`. */
-export function portName({ metadata }: Service, { port, protocol }: ServicePort): string {
-  return `${metadata.namespace}/${metadata.name}:${port}/${protocol}`;
 }

@@ -3,7 +3,7 @@ import type { EndpointSlice, Service } from '../kube/index.ts';
 import { compareDiagnostics } from '../model/index.ts';
 import { deriveTranslations, ONLY } from './derive-translations.ts';
 import { compareText } from './endpoints.ts';
-import type { ServiceTranslation, TranslationNode, TranslationOptions } from './translate-service.ts';
+import type { ServiceTranslation, TranslationNode } from './translate-service.ts';
 
 /**
  * The translations of all Services for a node, sorted by name, once.
@@ -13,7 +13,6 @@ export function translateServices(
   services: Iterable<Service>,
   slices: Iterable<EndpointSlice>,
   { clients, ...node }: TranslationNode,
-  { taken = new Set() }: TranslationOptions = {},
 ): ServiceTranslation {
   const graph = new Graph();
   const inputs = {
@@ -21,11 +20,9 @@ export function translateServices(
     slices: fill(graph.input<EndpointSlice>('slices'), slices),
     node: graph.input<typeof node>('node'),
     clients: graph.input<readonly string[]>('clients'),
-    taken: graph.input<true>('taken'),
   };
   inputs.node.set(ONLY, node);
   if (clients) inputs.clients.set(ONLY, clients);
-  for (const name of taken) inputs.taken.set(name, true);
   const { translations, diagnostics } = deriveTranslations(graph, inputs);
   graph.settle();
   return {

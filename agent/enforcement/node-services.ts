@@ -58,7 +58,6 @@ export class NodeServices implements AsyncDisposable {
     slices: this.#graph.input<EndpointSlice>('slices'),
     node: this.#graph.input<ClientNode>('node'),
     clients: this.#graph.input<readonly string[]>('clients'),
-    taken: this.#graph.input<true>('taken'),
   };
   readonly #derived = deriveTranslations(this.#graph, this.#inputs);
   /** Names of translations that may be otherwise in the kernel. */

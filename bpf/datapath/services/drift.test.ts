@@ -29,7 +29,7 @@ const SERVICES = [
   }),
   translation('six', { frontends: [['2001:db8::1', 80]], backends: [['fd01::1', 8080]] }),
   translation('none', { frontends: [['192.0.2.3', 80]] }),
-  translation('taken', { frontends: [['192.0.2.4', 80]], untranslated: 'listener' }),
+  translation('left', { frontends: [['192.0.2.4', 80]], untranslated: 'source-ranges' }),
 ];
 const MAPS = [
   'service_addresses',

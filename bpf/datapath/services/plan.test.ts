@@ -26,7 +26,7 @@ const services = fc
           backends: fc.subarray(BACKENDS),
           draining: fc.subarray(BACKENDS),
           affinitySeconds: fc.constantFrom(0, 0, 60),
-          isTaken: fc.integer({ min: 0, max: 5 }).map((number) => number === 0),
+          isLeft: fc.integer({ min: 0, max: 5 }).map((number) => number === 0),
         }),
       ),
     ),
@@ -34,11 +34,11 @@ const services = fc
   .map(({ owners, served }) =>
     NAMES.flatMap((name, index): ServicePortTranslation[] => {
       const frontends = FRONTENDS.filter((_, place) => owners[place] === name);
-      const { isTaken = false, backends = [], draining = [], affinitySeconds = 0 } = served[index] ?? {};
+      const { isLeft = false, backends = [], draining = [], affinitySeconds = 0 } = served[index] ?? {};
       if (frontends.length === 0) return [];
       const service = { kind: 'Service', namespace: 'default', name };
       const leaving = draining.filter((backend) => !backends.includes(backend));
-      if (isTaken) return [{ name, service, frontends, backends: [], draining: [], affinitySeconds, untranslated: 'listener' }];
+      if (isLeft) return [{ name, service, frontends, backends: [], draining: [], affinitySeconds, untranslated: 'source-ranges' }];
       return [{ name, service, frontends, backends, draining: leaving, affinitySeconds }];
     }),
   );

@@ -25,7 +25,7 @@ describe('a Service is translated at the socket', needs('root', 'bpf'), () => {
       translation('node6', { frontends: [['::', 30_080]], backends: [BACKENDS.IPv6] }),
       translation('none', { frontends: [['192.0.2.2', 80]] }),
       translation('none-udp', { frontends: [['192.0.2.2', 53]], protocol: 'UDP' }),
-      translation('taken', { frontends: [['10.1.0.4', 8080]], untranslated: 'listener' }),
+      translation('left', { frontends: [['10.1.0.4', 8080]], untranslated: 'source-ranges' }),
     ]);
     await world.datapath.setNodeAddresses(['10.1.0.2', 'fd01::2']);
   });
@@ -92,7 +92,7 @@ describe('a Service is translated at the socket', needs('root', 'bpf'), () => {
 
   for (const { what, address, port, backend, peer } of [
     { what: 'is no Service', address: '10.1.0.3', port: 8080, backend: '10.1.0.3 8080', peer: '10.1.0.3 8080' },
-    { what: 'a listener takes', address: '10.1.0.4', port: 8080, backend: '10.1.0.4 8080', peer: '10.1.0.4 8080' },
+    { what: 'is left to others', address: '10.1.0.4', port: 8080, backend: '10.1.0.4 8080', peer: '10.1.0.4 8080' },
     { what: 'is a backend itself', address: '10.1.0.1', port: 8080, backend: '10.1.0.1 8080', peer: '10.1.0.1 8080' },
   ]) {
     test(`what ${what} is left as it is`, async () => {
