@@ -126,10 +126,11 @@ describe('a controller whose source brings Secrets when they are needed', () => 
     await eventually(() => assert.equal(scene.changes.length, 1));
     scene.source.give(WITH_TLS);
     await eventually(() => assert.equal(scene.source.needed.size, 1));
-    assert.equal(scene.isServing, false);
+    assert.deepEqual([scene.isServing, scene.controller.isUpToDate], [false, false]);
     scene.source.knows = true;
     scene.source.give(SECRET_OBJECT);
     await eventually(() => assert.equal(scene.isServing, true));
+    assert.equal(scene.controller.isUpToDate, true);
     assert.equal(scene.changes.length, 3);
     assert.equal(scene.cache.revision, 2);
   });

@@ -99,6 +99,11 @@ export class Controller {
     return [...this.#sourceDiagnostics, ...located].sort(compareDiagnostics);
   }
 
+  /** Whether all that the pipeline made is published; else an event follows when it is. */
+  get isUpToDate(): boolean {
+    return this.#taken.length === 0;
+  }
+
   /** Publishes a change that comes from elsewhere, with what is published first or now. */
   readonly publish = (change: ResourceChange): void => {
     if (this.#options.cache.isReady) this.#publish(change);

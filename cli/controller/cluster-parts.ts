@@ -74,9 +74,10 @@ export class ClusterParts {
       takesOutcome: (outcome) => this.policy?.noteOutcome(outcome) ?? false,
       otherDiagnostics: () => [...this.duties.diagnostics(), ...(this.policy?.diagnostics() ?? [])],
       holdsBack: (diagnostic) => this.#grace.holdsBack(diagnostic),
-      onEvent: ({ kind }) => {
-        if (kind === 'changed') this.policy?.takeListeners(this.control.pipeline.takeListeners());
-        if (this.control.pipeline.servingNodes().size > 0) this.#grace.end();
+      onEvent: () => {
+        const { controller, pipeline } = this.control;
+        if (controller.isUpToDate) this.policy?.takeListeners(pipeline.takeListeners());
+        if (pipeline.servingNodes().size > 0) this.#grace.end();
         this.duties.takeActions();
       },
       onFindings: (diagnostics) => this.duties.takeFindings(diagnostics),

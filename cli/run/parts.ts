@@ -47,8 +47,9 @@ export class RunParts {
       },
       log,
       describeRole: (clients) => this.#describeRole(clients),
-      onEvent: ({ kind }) => {
-        if (kind === 'changed') this.policy?.parts.takeListeners(this.control.pipeline.takeListeners());
+      onEvent: () => {
+        const { controller, pipeline } = this.control;
+        if (controller.isUpToDate) this.policy?.parts.takeListeners(pipeline.takeListeners());
       },
     });
     this.envoyState = new EnvoyState(readVersions().envoy);
