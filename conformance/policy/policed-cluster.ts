@@ -30,6 +30,8 @@ function withLines(text: string, before: string, lines: readonly string[]): stri
 export interface PolicedClusterOptions extends Omit<LabWithSluiceOptions, 'nodes'> {
   /** Whether Envoy has what rules of layer 7 and Ingresses take. Without it there is no Ingress, so nobody waits for that. Default: true. */
   readonly hasCapability?: boolean;
+  /** Of kinds, such as are there before Sluice is. Default: none. */
+  readonly definitions?: readonly object[];
 }
 
 /** Gives Envoy what rules of layer 7 take, as users do it. */
@@ -42,6 +44,7 @@ export async function giveCapability(lab: RunningLab): Promise<void> {
 export async function startPolicedCluster(nodes: number, options: PolicedClusterOptions = {}): Promise<RunningLab> {
   const lab = await startLabWithImages({ ...options, nodes });
   try {
+    if (options.definitions) await lab.apply(options.definitions);
     await lab.apply(installWithPolicies());
     await lab.apply(enforcerManifest());
     if (options.hasCapability !== false) {
