@@ -9,18 +9,22 @@ import { DEFAULT_SETTINGS, formatSettingsProblem, parseSettings, type Settings }
 import type { Resource } from '../../xds-server/serve/resource.ts';
 import { locateDiagnostic } from '../locate.ts';
 import { Pipeline } from '../pipeline/pipeline.ts';
+import type { ListenerChange, NamedListener } from '../pipeline/taken-services.ts';
 
 const ROOT = fileURLToPath(new URL('testdata', import.meta.url));
 const INPUT = 'input.yaml';
 const SETTINGS = 'settings.yaml';
 /** Where Sluice runs in a cluster: `namespace: NAME`. */
 const CLUSTER = 'cluster.yaml';
+/** Where policies are enforced, so that Services are led to listeners: whatever is in it. */
+const ENFORCED = 'enforced.yaml';
+const MARKS = { ingressMarks: { client: 0xd00, server: 0xe00 }, clientMark: 0xd02 };
 const PORTS = { address: '0.0.0.0', http: 80, https: 443, reserved: [9870] };
 /** All certificates of the corpus are judged at this time. */
 const AS_OF = new Date('2026-01-01T00:00:00Z');
 
 /** The files of a case that people write; all others in its folder are made from them. */
-export const INPUTS: ReadonlySet<string> = new Set([INPUT, SETTINGS, CLUSTER]);
+export const INPUTS: ReadonlySet<string> = new Set([INPUT, SETTINGS, CLUSTER, ENFORCED]);
 
 /** One folder of the corpus. */
 export interface GoldenCase {
@@ -29,11 +33,20 @@ export interface GoldenCase {
   readonly input: string;
   readonly settings: Settings;
   readonly placement: Placement;
+  readonly isEnforced: boolean;
+}
+
+/** A listener as nodes are told of it. */
+export interface LedListener extends NamedListener {
+  /** `namespace/name:port` */
+  readonly takes: readonly string[];
 }
 
 /** What comes of manifests, wherever they stand. */
 export interface Outcome {
   readonly resources: readonly Resource[];
+  /** That Services are led to, by their slots, with the ports that they have. */
+  readonly listeners: readonly LedListener[];
   readonly diagnostics: readonly Diagnostic[];
   /** By key. */
   readonly actions: readonly (readonly [string, Action])[];
@@ -51,7 +64,8 @@ export function readCases(root = ROOT): readonly GoldenCase[] {
 function readCase(name: string, folder: string): GoldenCase {
   const settings = readSettings(join(folder, SETTINGS));
   const placement = readPlacement(join(folder, CLUSTER), settings);
-  return { name, folder, input: readFileSync(join(folder, INPUT), 'utf8'), settings, placement };
+  const isEnforced = existsSync(join(folder, ENFORCED));
+  return { name, folder, input: readFileSync(join(folder, INPUT), 'utf8'), settings, placement, isEnforced };
 }
 
 function readPlacement(file: string, { ingress }: Settings): Placement {
@@ -77,12 +91,25 @@ export function compileCase({ folder, ...golden }: GoldenCase): Promise<Outcome>
 /** @param paths files and folders of manifests */
 export async function compilePaths(
   paths: readonly string[],
-  { settings, placement }: Pick<GoldenCase, 'settings' | 'placement'>,
+  { settings, placement, isEnforced }: Pick<GoldenCase, 'settings' | 'placement' | 'isEnforced'>,
 ): Promise<Outcome> {
   const read = await readManifests(paths);
-  const pipeline = new Pipeline({ settings, ports: PORTS, placement, asOf: AS_OF });
+  const pipeline = new Pipeline({ settings, ports: PORTS, placement, asOf: AS_OF, ...(isEnforced && MARKS) });
   pipeline.apply({ upserts: read.objects, removals: [] });
   const diagnostics = [...read.diagnostics, ...pipeline.diagnostics()].map((diagnostic) => locateDiagnostic(diagnostic, read));
   const actions = [...pipeline.model.actions.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
-  return { resources: pipeline.resources(), diagnostics: diagnostics.sort(compareDiagnostics), actions };
+  return {
+    resources: pipeline.resources(),
+    listeners: ledListeners(pipeline.takeListeners()),
+    diagnostics: diagnostics.sort(compareDiagnostics),
+    actions,
+  };
+}
+
+function ledListeners({ listeners, services }: ListenerChange): readonly LedListener[] {
+  const takenBy = (slot: string) =>
+    services.flatMap(({ name, takers }) => takers.flatMap(([port, taker]) => (taker === slot ? [`${name}:${port}`] : [])));
+  return listeners
+    .map((named) => ({ ...named, takes: takenBy(named.slot).sort() }))
+    .sort((a, b) => (a.listener.name < b.listener.name ? -1 : 1));
 }

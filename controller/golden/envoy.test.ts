@@ -2,10 +2,14 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import { needs } from '../../testkit/capabilities.ts';
 import { envoyBinary } from '../../testkit/envoy-binary.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
-import { compileCase, readCases } from './case.ts';
+import type { Resource } from '../../xds-server/serve/resource.ts';
+import { LISTENER } from '../../xds-server/translate/types.ts';
+import { compileCase, type LedListener, readCases } from './case.ts';
 import { type NamedResources, staticBootstrap } from './static-bootstrap.ts';
 
 const CASES = readCases();
@@ -24,7 +28,10 @@ describe('Envoy takes what comes of the golden cases', needs('envoy'), () => {
     const batch = CASES.slice(start, start + BATCH);
     test(`from ${batch[0]?.name} to ${batch.at(-1)?.name}`, async () => {
       const compiled = await Promise.all(
-        batch.map(async (golden) => ({ name: golden.name, resources: (await compileCase(golden)).resources })),
+        batch.map(async (golden) => {
+          const { resources, listeners } = await compileCase(golden);
+          return { name: golden.name, resources: [...resources, ...listeners.map(listening)] };
+        }),
       );
       assert.deepEqual(await findRefused(compiled), []);
     });
@@ -41,6 +48,13 @@ describe('Envoy takes what comes of the golden cases', needs('envoy'), () => {
     assert.match(refused[0] ?? '', /^bad: .*duplicate/s);
   });
 });
+
+/** A node says where. */
+function listening({ listener: { name, body, requires } }: LedListener): Resource {
+  const address = { case: 'socketAddress', value: { address: '127.0.0.1', portSpecifier: { case: 'portValue', value: 1 } } } as const;
+  const own = toBinary(ListenerSchema, create(ListenerSchema, { name, address: { address } }));
+  return { typeUrl: LISTENER, name, version: '', body: Buffer.concat([body, own]), requires };
+}
 
 /** What Envoy says against each case that it does not take; cases are told apart by trying halves. */
 async function findRefused(cases: readonly NamedResources[]): Promise<readonly string[]> {

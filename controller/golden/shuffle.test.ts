@@ -27,8 +27,8 @@ describe('the order and the files of documents make no difference', () => {
 });
 
 /** Everything but the places in files. */
-function comparable({ resources, diagnostics, actions }: Outcome) {
-  return { actions, resources: resources.map(readable), diagnostics: diagnostics.map(withoutPlace).sort(compareDiagnostics) };
+function comparable({ resources, listeners, diagnostics, actions }: Outcome) {
+  return { actions, listeners, resources: resources.map(readable), diagnostics: diagnostics.map(withoutPlace).sort(compareDiagnostics) };
 }
 
 function readable({ body, ...rest }: Resource) {
