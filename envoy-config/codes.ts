@@ -43,7 +43,8 @@ export const DIAGNOSTIC_CODES = {
   },
   ServiceTaken: {
     severity: 'warning',
-    meaning: 'A listener of an older object has the port of the Service. Nothing is led to this one by it.',
+    meaning:
+      'A listener of an older object has the port of the Service; where this object is the Service itself, one of any config. Nothing is led to this one by it.',
   },
   LastGoodEnvoyConfig: {
     severity: 'warning',

@@ -1,3 +1,5 @@
+export { BALANCING_CODES } from './balanced-services/codes.ts';
+export { readBalancedService } from './balanced-services/read-balanced-service.ts';
 export { DIAGNOSTIC_CODES as ENVOY_CONFIG_CODES, diagnose as diagnoseEnvoyConfig } from './codes.ts';
 export type { ConfigResource, EnvoyConfig, ServiceEndpoints, ServiceListener, TakenService } from './envoy-config.ts';
 export { type EnvoyConfigOptions, type EnvoyConfigReading, readEnvoyConfig } from './read-envoy-config.ts';

@@ -14,6 +14,7 @@ export * from './folder/index.ts';
 export { LeaderElection, type LeaderElectionOptions } from './leader/leader-election.ts';
 export type { Leadership } from './leader/leadership.ts';
 export * from './object.ts';
+export { quote } from './quote.ts';
 export * from './source.ts';
 export { type Validation, validateObject } from './validate.ts';
 export { type CiliumEnvoyConfig, type CiliumEnvoyConfigSpec, ciliumEnvoyConfigSpec } from './views/cilium-envoy-config.ts';

@@ -20,8 +20,11 @@ export class GrpcEcho implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** Without TLS, on a port that is free. */
-  static async start(name: string, address = '127.0.0.1'): Promise<GrpcEcho> {
+  /**
+   * Without TLS.
+   * @param at default: 127.0.0.1, on a port that is free
+   */
+  static async start(name: string, at = '127.0.0.1:0'): Promise<GrpcEcho> {
     const server = new Server();
     server.addService(
       {
@@ -40,7 +43,7 @@ export class GrpcEcho implements AsyncDisposable {
       },
     );
     const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(`${address}:0`, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+      server.bindAsync(at, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
     });
     return new GrpcEcho(port, server);
   }
@@ -63,8 +66,20 @@ export interface GrpcTarget {
 /** A call with one text. @throws ServiceError for a status other than OK */
 export async function callUnary(target: GrpcTarget, text: string): Promise<string> {
   using client = open(target);
+  return await ask(client.grpc, text);
+}
+
+/** A call for each text, one after the other, by one connection. @throws ServiceError for a status other than OK */
+export async function callEach(target: GrpcTarget, texts: readonly string[]): Promise<readonly string[]> {
+  using client = open(target);
+  const answers: string[] = [];
+  for (const text of texts) answers.push(await ask(client.grpc, text));
+  return answers;
+}
+
+async function ask(client: Client, text: string): Promise<string> {
   return await new Promise((resolve, reject) => {
-    client.grpc.makeUnaryRequest(UNARY, encode, decode, text, new Metadata(), withDeadline(), (error, answer = '') =>
+    client.makeUnaryRequest(UNARY, encode, decode, text, new Metadata(), withDeadline(), (error, answer = '') =>
       error ? reject(error) : resolve(answer),
     );
   });

@@ -140,7 +140,7 @@ export class World implements AsyncDisposable {
   /** The same for gRPC. */
   async ownGrpcService(name: string, appProtocol: string): Promise<void> {
     const address = await this.site.ownAddress();
-    const server = await GrpcEcho.start(name, address);
+    const server = await GrpcEcho.start(name, `${address}:0`);
     this.#open.push(server);
     await this.#endpoint(name, address, server.port, appProtocol);
   }

@@ -5,7 +5,7 @@ import { ingestCertificate } from '../../ingress-controller/index.ts';
 import type { Secret } from '../../kube/index.ts';
 import type { Resource } from '../../xds-server/serve/resource.ts';
 import { translateAuthorities, translateCertificate } from '../../xds-server/translate/certificates.ts';
-import type { EnvoyConfigVerdict } from './envoy-configs-in-force.ts';
+import type { ConfigVerdict } from './envoy-configs-in-force.ts';
 import { type Inputs, inputKey, NOW } from './inputs.ts';
 
 /** What a Secret is worth to configs. */
@@ -22,7 +22,7 @@ const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE---
 export function buildConfigSecrets(
   graph: Graph,
   inputs: Pick<Inputs, 'secrets' | 'clock'>,
-  verdicts: Collection<EnvoyConfigVerdict>,
+  verdicts: Collection<ConfigVerdict>,
 ): ConfigSecretStages {
   const references = graph.group('secrets that configs name', verdicts, ({ inForce }) =>
     (inForce?.secrets ?? []).map((secret): [string, string] => [inputKey(secret), inputKey(secret)]),

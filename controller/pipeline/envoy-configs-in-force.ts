@@ -5,15 +5,20 @@ import { type CiliumEnvoyConfig, type ObjectBatch, refOf } from '../../kube/inde
 import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts';
 import type { Inputs } from './inputs.ts';
 
-/** What is made of a CiliumEnvoyConfig, or one of no namespace, as it is at present. */
-export interface EnvoyConfigVerdict {
-  /** As it was when it was judged: its status may be an old one. */
-  readonly object: CiliumEnvoyConfig;
+/** What is made of an object that amounts to a config, as it is at present. */
+export interface ConfigVerdict {
+  readonly object: { readonly metadata: Pick<CiliumEnvoyConfig['metadata'], 'creationTimestamp'> };
   /** What is served of it: itself, or what it was when it was right; absent where it never was. */
   readonly inForce?: EnvoyConfig;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Of a CiliumEnvoyConfig, or one of no namespace. */
+export interface EnvoyConfigVerdict extends ConfigVerdict {
+  /** As it was when it was judged: its status may be an old one. */
+  readonly object: CiliumEnvoyConfig;
   /** What that was made of. */
   readonly good?: GoodVersion;
-  readonly diagnostics: readonly Diagnostic[];
 }
 
 /** A version of an object that was right. */

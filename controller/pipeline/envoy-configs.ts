@@ -15,7 +15,7 @@ import type { Resource, ResourceName } from '../../xds-server/serve/resource.ts'
 import { translateEndpoints } from '../../xds-server/translate/endpoints.ts';
 import { ENDPOINTS, SECRET } from '../../xds-server/translate/types.ts';
 import { buildConfigSecrets, type ConfigSecret } from './config-secrets.ts';
-import type { EnvoyConfigVerdict } from './envoy-configs-in-force.ts';
+import type { ConfigVerdict } from './envoy-configs-in-force.ts';
 import { type Inputs, inputKey } from './inputs.ts';
 
 /** What is served of CiliumEnvoyConfigs, and those of no namespace. */
@@ -32,7 +32,7 @@ export interface EnvoyConfigStages {
   readonly sourcesOf: (resource: ResourceName) => readonly FieldRef[];
   /** What is wrong beside the objects themselves: names that another has, Services that are not there. */
   readonly diagnostics: Collection<readonly Diagnostic[]>;
-  /** Those whose surroundings are right, by the keys of their objects. */
+  /** Those whose surroundings are right, by their keys. */
   readonly standing: Collection<ConfigInForce>;
 }
 
@@ -56,18 +56,22 @@ interface SetResult extends Pick<EndpointsResult, 'endpoints'> {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** @param slicesOfServices by the `namespace/name` of their Services */
+/**
+ * @param verdicts on all that amounts to a config, by keys that no two have
+ * @param slicesOfServices by the `namespace/name` of their Services
+ */
 export function buildEnvoyConfigs(
   graph: Graph,
-  inputs: Pick<Inputs, 'envoyConfigs' | 'services' | 'secrets' | 'clock'>,
+  inputs: Pick<Inputs, 'services' | 'secrets' | 'clock'>,
+  verdicts: Collection<ConfigVerdict>,
   slicesOfServices: Collection<readonly EndpointSlice[]>,
 ): EnvoyConfigStages {
-  const claims = graph.group('resource names of configs', inputs.envoyConfigs, (verdict, config) => {
+  const claims = graph.group('resource names of configs', verdicts, (verdict, config) => {
     const claim: Claim = { config, created: verdict.object.metadata.creationTimestamp ?? '' };
     return (verdict.inForce?.resources ?? []).map(({ resource }): [string, Claim] => [resourceKey(resource), claim]);
   });
-  const { references, secrets } = buildConfigSecrets(graph, inputs, inputs.envoyConfigs);
-  const standing = graph.derive('configs that stand', inputs.envoyConfigs, (verdict, key, read) =>
+  const { references, secrets } = buildConfigSecrets(graph, inputs, verdicts);
+  const standing = graph.derive('configs that stand', verdicts, (verdict, key, read) =>
     judgeSurroundings(verdict, key, { claimsOf: (name) => read(claims, name), secretOf: (name) => read(secrets, name) }),
   );
   const resources = graph.group('resources of configs', standing, ({ config }) =>
@@ -108,7 +112,7 @@ export function buildEnvoyConfigs(
       'configs in force',
       standing,
       ({ config }, key, read): ConfigInForce | undefined =>
-        config && { config, created: read(inputs.envoyConfigs, key)?.object.metadata.creationTimestamp ?? '' },
+        config && { config, created: read(verdicts, key)?.object.metadata.creationTimestamp ?? '' },
     ),
   };
 }
@@ -124,7 +128,7 @@ interface Surroundings {
 }
 
 /** A config stands where none older has one of its names, and all Secrets that it names are there. */
-function judgeSurroundings(verdict: EnvoyConfigVerdict, key: string, surroundings: Surroundings): Standing {
+function judgeSurroundings(verdict: ConfigVerdict, key: string, surroundings: Surroundings): Standing {
   const { inForce } = verdict;
   if (!inForce) return { diagnostics: [] };
   const diagnostics = [...takenNames(inForce, key, surroundings), ...unusableSecrets(inForce, surroundings)];

@@ -10,8 +10,9 @@ import { CLUSTER, ENDPOINTS, LISTENER, SECRET } from '../../xds-server/translate
 import type { EncodedVirtualHost } from '../../xds-server/translate/virtual-hosts.ts';
 import type { QuarantinedRoutes } from '../route-quarantine.ts';
 import { type ActionStages, buildActions } from './actions.ts';
+import { buildBalancedServices } from './balanced-services.ts';
 import { buildEnvoyConfigs, type EnvoyConfigStages } from './envoy-configs.ts';
-import { EnvoyConfigsInForce } from './envoy-configs-in-force.ts';
+import { type ConfigVerdict, EnvoyConfigsInForce } from './envoy-configs-in-force.ts';
 import { Findings } from './findings.ts';
 import { ALL } from './ingress-sites.ts';
 import { createInputs, findInput, type Inputs, NOW, takeBatch } from './inputs.ts';
@@ -106,13 +107,16 @@ export class Pipeline implements QuarantinedRoutes {
     this.#placementOf = placementOf;
     this.#scope.take(this.#inputs, this.#selector, false);
     const marks = { ...(ingressMarks && { mark: ingressMarks.client }), ...(clientMark !== undefined && { clientMark }) };
-    this.#envoyConfigs = new EnvoyConfigsInForce((object) => readEnvoyConfig(object, { allow: settings.envoyConfig.allow, ...marks }));
+    const reading = { allow: settings.envoyConfig.allow, ...marks };
+    this.#envoyConfigs = new EnvoyConfigsInForce((object) => readEnvoyConfig(object, reading));
     this.#graph.beginStage('ingest');
     const stages = buildModel(this.#graph, this.#inputs, { placementOf, ports });
     this.#nodeScope = buildNodeScope(this.#graph, this.#inputs);
     const { isServing } = this.#nodeScope;
     const actions = buildActions(this.#graph, this.#inputs, stages, { first: placementOf(settings.ingress), isServing });
-    this.#configs = buildEnvoyConfigs(this.#graph, this.#inputs, stages.slicesOfServices);
+    const balanced = buildBalancedServices(this.#graph, this.#inputs, reading);
+    const verdicts = this.#graph.union<ConfigVerdict>('all configs', this.#inputs.envoyConfigs, balanced);
+    this.#configs = buildEnvoyConfigs(this.#graph, this.#inputs, verdicts, stages.slicesOfServices);
     this.#taken = buildTakenServices(this.#graph, this.#inputs, this.#configs.standing);
     this.#secretReferences = this.#graph.union('secrets that are needed', stages.secretReferences, this.#configs.secretReferences);
     this.#nodes = actions.nodes;
@@ -121,7 +125,7 @@ export class Pipeline implements QuarantinedRoutes {
     this.#stages = buildResources(this.#graph, stages, { routes: this.#routes, configs: this.#configs }, ingressMarks);
     this.#graph.beginStage('ingest');
     this.model = modelOf(this.#graph, stages, actions);
-    this.#observe(stages, actions);
+    this.#observe(stages, actions, verdicts);
   }
 
   /** What the last change cost: objects to model, and model to encoded resources. Milliseconds. */
@@ -295,10 +299,10 @@ export class Pipeline implements QuarantinedRoutes {
     return { upserts, removals };
   }
 
-  #observe(stages: ModelStages, { outcomes }: ActionStages): void {
+  #observe(stages: ModelStages, { outcomes }: ActionStages, configs: Collection<ConfigVerdict>): void {
     this.#findings.add(this.#inputs.verdicts, diagnoseSettings);
     this.#findings.add(outcomes, ({ diagnostics }) => diagnostics);
-    this.#findings.add(this.#inputs.envoyConfigs, ({ diagnostics }) => diagnostics);
+    this.#findings.add(configs, ({ diagnostics }) => diagnostics);
     this.#findings.add(this.#configs.diagnostics, (diagnostics) => diagnostics);
     this.#findings.add(this.#taken.diagnostics, (diagnostics) => diagnostics);
     this.#findings.add(stages.ingresses, ({ diagnostics }) => diagnostics);

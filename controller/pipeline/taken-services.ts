@@ -142,10 +142,16 @@ function portsWanted({ ports: wanted }: TakenService, ports: readonly ServicePor
   };
 }
 
-/** Of one config in the order of its services, which is theirs here. */
+/** What a Service asks for itself comes after configs. Of one config in the order of its services, which is theirs here. */
 function byAge(a: Claim, b: Claim): number {
+  const [isAsItsOwn, isBsItsOwn] = [isOfService(a), isOfService(b)];
+  if (isAsItsOwn !== isBsItsOwn) return isAsItsOwn ? 1 : -1;
   if (a.created !== b.created) return a.created < b.created ? -1 : 1;
   return a.key === b.key ? 0 : a.key < b.key ? -1 : 1;
+}
+
+function isOfService({ config }: Claim): boolean {
+  return config.object.kind === 'Service';
 }
 
 /** Which of them changed, until somebody asks. */

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { needs } from '../../testkit/capabilities.ts';
+import { eventually } from '../../testkit/eventually.ts';
+import { makeCertificate } from '../../testkit/make-certificate.ts';
+import { FAMILIES, type Family } from '../lab/netns/index.ts';
+import { BALANCED, balancedServices, EMPTY, PORTS } from './balanced-services.ts';
+import { GrpcPeer } from './grpc-peer.ts';
+import { type HttpAsk, seenBy, wordOf } from './http-peer.ts';
+import { app, ciliumPolicy, tcpPort } from './policies.ts';
+import { SteeredLab } from './steered-lab.ts';
+
+const PODS = [
+  { name: 'client', node: 'node-1', labels: { app: 'client' } },
+  { name: 'one', node: 'node-1', labels: { app: 'one' } },
+  { name: 'two', node: 'node-2', labels: { app: 'two' } },
+] as const;
+const SERVERS = ['one', 'two'] as const;
+const REQUESTS = 40;
+const IN_TURN = { 'service.cilium.io/lb-l7': 'enabled' };
+
+describe('a Service whose requests are balanced', needs('root', 'netns', 'envoy', 'bpf', 'ipv6'), () => {
+  const cleanUp = new AsyncDisposableStack();
+  let lab: SteeredLab;
+  let caller: GrpcPeer;
+  before(async () => {
+    lab = cleanUp.use(await SteeredLab.start({ network: 'routed', pods: PODS }));
+    const certificate = makeCertificate({ names: ['shop.test'] });
+    for (const name of SERVERS) {
+      await lab.peer(name).serve(PORTS.http);
+      await lab.peer(name).serveTls(certificate, PORTS.tls);
+      await cleanUp.use(new GrpcPeer(lab.lab.pod(name))).serve(PORTS.grpc);
+    }
+    caller = cleanUp.use(new GrpcPeer(lab.lab.pod('client')));
+    lab.write('services', balancedServices(lab, {}));
+    for (const family of FAMILIES) await eventually(async () => assert.equal(await isBalanced(family), false));
+  });
+  after(() => cleanUp.disposeAsync());
+  afterEach(async () => {
+    await lab.set('policies', []);
+    for (const family of FAMILIES) await becomes({}, family, false);
+  });
+
+  const ask = async (family: Family, more: Partial<HttpAsk> = {}) =>
+    await lab.peer('client').ask({ to: BALANCED[family], port: PORTS.http, ...more });
+  const askMany = async (family: Family, more: Omit<HttpAsk, 'to'> = {}) => {
+    const seen = [];
+    for (let count = 0; count < REQUESTS; count += 1) seen.push(seenBy(await ask(family, { connection: 'kept', ...more })));
+    return seen;
+  };
+  const isBalanced = async (family: Family) => seenBy(await ask(family)).headers['x-request-id'] !== undefined;
+  /** Resolves when Envoy has a port of the Service, or has none. */
+  const becomes = async (annotations: Readonly<Record<string, string>>, family: Family, balanced: boolean) => {
+    lab.write('services', balancedServices(lab, annotations));
+    await eventually(async () => assert.equal(await isBalanced(family), balanced));
+  };
+
+  for (const family of FAMILIES) {
+    test(`has the calls of one connection of gRPC answered by all its pods, ${family}`, async () => {
+      const callMany = async () => await caller.call(BALANCED[family], PORTS.grpc, REQUESTS);
+      assert.equal(new Set(await callMany()).size, 1);
+      lab.write('services', balancedServices(lab, IN_TURN));
+      await eventually(async () => assert.equal(new Set(await callMany()).size, SERVERS.length));
+      const answers = await callMany();
+      for (const name of SERVERS) assert.ok(answers.filter((answer) => answer === name).length > REQUESTS / 4, answers.join(' '));
+    });
+
+    test(`is asked as who asked, of both versions of HTTP and as it was asked, ${family}`, async () => {
+      await becomes(IN_TURN, family, true);
+      for (const protocol of ['http1', 'http2'] as const) {
+        const path = '/a//b/../c?d=%2F';
+        const seen = await askMany(family, { protocol, path, connection: `${protocol} ${family}` });
+        assert.deepEqual(new Set(seen.map(({ from }) => from)), new Set([lab.lab.pod('client').addresses[family]]));
+        assert.deepEqual(new Set(seen.map(({ path: asked }) => asked)), new Set([path]));
+        for (const name of SERVERS) assert.ok(seen.filter(({ server }) => server === name).length > REQUESTS / 4, protocol);
+      }
+    });
+
+    test(`has what is not HTTP led on as it is, ${family}`, async () => {
+      await becomes(IN_TURN, family, true);
+      const seen = seenBy(await ask(family, { port: PORTS.tls, tls: { serverName: 'shop.test' } }));
+      assert.equal(seen.from, lab.lab.pod('client').addresses[family]);
+      assert.equal(seen.headers['x-request-id'], undefined);
+    });
+
+    test(`has nobody answer where it has no endpoints, ${family}`, async () => {
+      await becomes(IN_TURN, family, true);
+      await eventually(async () => assert.equal(wordOf(await ask(family, { to: EMPTY[family] })), '503'));
+    });
+
+    test(`leads to the pods that who asks may go to, by what rules allow there, ${family}`, async () => {
+      await becomes({ ...IN_TURN, 'service.cilium.io/lb-l7-algorithm': 'random' }, family, true);
+      const toPorts = [tcpPort(PORTS.http, [{ path: '/free' }])];
+      await lab.set('policies', [ciliumPolicy({ name: 'client', app: 'client', egress: [{ toEndpoints: app('one'), toPorts }] })]);
+      await eventually(async () => assert.ok(['403', '503'].includes(wordOf(await ask(family, { path: '/other' })))));
+      for (const method of ['GET', 'POST']) {
+        const seen = await askMany(family, { method, path: '/free' });
+        assert.deepEqual(new Set(seen.map(({ server }) => server)), new Set(['one']), method);
+      }
+    });
+
+    test(`is so, and no longer, without a failed request, ${family}`, async () => {
+      const client = lab.peer('client');
+      await client.begin('new', { to: BALANCED[family], port: PORTS.http });
+      await becomes(IN_TURN, family, true);
+      await client.begin('kept', { to: BALANCED[family], port: PORTS.http, connection: 'load' });
+      await becomes({}, family, false);
+      for (const load of ['new', 'kept']) assert.deepEqual(Object.keys((await client.end(load)).outcomes), ['200'], load);
+    });
+  }
+});

@@ -1,0 +1,37 @@
+import { FAMILIES, type Family } from '../lab/netns/index.ts';
+import type { Manifest, SteeredLab } from './steered-lab.ts';
+
+/** Of the Service that both pods serve. */
+export const BALANCED: Readonly<Record<Family, string>> = { ipv4: '10.96.0.78', ipv6: 'fd00:96::78' };
+/** Of one that nobody serves. */
+export const EMPTY: Readonly<Record<Family, string>> = { ipv4: '10.96.0.79', ipv6: 'fd00:96::79' };
+export const PORTS = { http: 80, grpc: 90, tls: 443 } as const;
+
+const SERVICE_PORTS = [
+  { name: 'http', port: PORTS.http, protocol: 'TCP' },
+  { name: 'grpc', port: PORTS.grpc, protocol: 'TCP', appProtocol: 'grpc' },
+  { name: 'tls', port: PORTS.tls, protocol: 'TCP' },
+] as const;
+
+/** Both with the annotations. */
+export function balancedServices({ lab }: SteeredLab, annotations: Readonly<Record<string, string>>): readonly Manifest[] {
+  const addresses = (family: Family) => ['one', 'two'].map((name) => ({ name, address: lab.pod(name).addresses[family] }));
+  const slices = FAMILIES.map((family) => ({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: `balanced-${family}`, labels: { 'kubernetes.io/service-name': 'balanced' } },
+    addressType: family === 'ipv4' ? 'IPv4' : 'IPv6',
+    endpoints: addresses(family).map(({ name, address }) => ({
+      addresses: [address],
+      conditions: { ready: true },
+      targetRef: { kind: 'Pod', name },
+    })),
+    ports: SERVICE_PORTS.map(({ name, port, protocol }) => ({ name, port, protocol })),
+  }));
+  return [service('balanced', BALANCED, annotations), service('empty', EMPTY, annotations), ...slices];
+}
+
+function service(name: string, addresses: Readonly<Record<Family, string>>, annotations: Readonly<Record<string, string>>): Manifest {
+  const spec = { clusterIP: addresses.ipv4, clusterIPs: Object.values(addresses), ports: SERVICE_PORTS };
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name, annotations }, spec };
+}

@@ -1,0 +1,36 @@
+import { quote, refOf, type Service } from '../../kube/index.ts';
+import type { Diagnostic, FieldPath } from '../../model/index.ts';
+import { diagnoseBalancing } from './codes.ts';
+
+const IS_BALANCED = 'service.cilium.io/lb-l7';
+const ALGORITHM = 'service.cilium.io/lb-l7-algorithm';
+/** Of {@link IS_BALANCED}, which is why a Service has what it has. */
+export const BALANCING_PATH: FieldPath = ['metadata', 'annotations', IS_BALANCED];
+
+const ALGORITHMS = { round_robin: 'ROUND_ROBIN', least_request: 'LEAST_REQUEST', random: 'RANDOM' } as const;
+
+/** As Envoy calls it. */
+export type BalancingAlgorithm = (typeof ALGORITHMS)[keyof typeof ALGORITHMS];
+
+const BY_WORD: ReadonlyMap<string, BalancingAlgorithm> = new Map(Object.entries(ALGORITHMS));
+
+export interface BalancingAsked {
+  /** Undefined: its requests are not to be balanced. */
+  readonly algorithm?: BalancingAlgorithm;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * What the annotations of a Service say.
+ * @see https://docs.cilium.io/en/stable/network/servicemesh/envoy-load-balancing/
+ */
+export function balancingAsked(service: Service): BalancingAsked {
+  const { [IS_BALANCED]: asked, [ALGORITHM]: word } = service.metadata.annotations;
+  if (asked === undefined || asked === 'disabled') return { diagnostics: [] };
+  const tell = (path: FieldPath, problem: string) => [diagnoseBalancing(refOf(service), path, 'InvalidBalancing', problem)];
+  if (asked !== 'enabled') return { diagnostics: tell(BALANCING_PATH, `is ${quote(asked)}, not enabled or disabled`) };
+  const algorithm = BY_WORD.get(word ?? 'round_robin');
+  if (algorithm !== undefined) return { algorithm, diagnostics: [] };
+  const problem = `is ${quote(word ?? '')}, not ${Object.keys(ALGORITHMS).join(', ')}; it is round_robin`;
+  return { algorithm: 'ROUND_ROBIN', diagnostics: tell(['metadata', 'annotations', ALGORITHM], problem) };
+}
