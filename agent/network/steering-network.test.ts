@@ -40,7 +40,7 @@ describe('the node’s network for steering', needs('root', 'netns', 'ipv6'), ()
     assert.match(ruleset, /hook prerouting priority raw;.*\n\s*meta mark & 0x00000f00 == 0x00000200 notrack\n/);
     assert.match(
       ruleset,
-      /hook output priority raw;.*\n\s*meta mark & 0x00000f00 == 0x00000900 notrack\n\s*meta mark & 0x00000f01 == 0x00000d01 notrack\n/,
+      /hook output priority raw;.*\n\s*meta mark & 0x00000f00 == 0x00000200 drop\n\s*meta mark & 0x00000f00 == 0x00000900 notrack\n\s*meta mark & 0x00000f01 == 0x00000d01 notrack\n/,
     );
     assert.match(ruleset, /tcp dport 10000-19999 meta mark & 0x00000f00 != 0x00000200 socket mark & 0x00000f00 == 0x00000a00 drop/);
     assert.equal(sysctl('ipv4/tcp_early_demux'), '0');

@@ -18,6 +18,7 @@ const { egressListener, ingressListener, ingressUpstream } = LEG_MARKS;
 const PROXY_PORT = 10_001;
 const STEERED_PORT = 10_002;
 const OTHERS_PORT = 10_250;
+const LEAVING_PORT = 10_251;
 const NODE = { ipv4: '10.1.0.1', ipv6: 'fd00:1::1' } as const;
 const POD = { ipv4: '10.1.0.7', ipv6: 'fd00:1::7' } as const;
 /** Addresses of the node that packets to pods do not go out from. */
@@ -37,6 +38,14 @@ table inet observer {
   chain before { type filter hook input priority -170; tcp dport ${PROXY_PORT} counter name arrived; }
   chain behind { type filter hook input priority -150; tcp dport ${PROXY_PORT} counter name passed; tcp dport ${STEERED_PORT} ct state untracked counter name untracked_in; }
   chain out { type filter hook output priority 0; tcp sport ${STEERED_PORT} ct state untracked counter name untracked_out; }
+}`;
+/** Counts what IPVS would send on that was steered, before and behind the guard. */
+const LEAVER = `
+table inet observer {
+  counter leaving { }
+  counter left { }
+  chain send { type filter hook output priority -310; tcp dport ${LEAVING_PORT} meta mark set 0x200 counter name leaving; }
+  chain behind { type filter hook output priority -290; tcp dport ${LEAVING_PORT} counter name left; }
 }`;
 /** As a network plugin has it that hides whoever talks to its pods. */
 const MASQUERADE = `
@@ -131,6 +140,19 @@ describe('packets of a node that can steer', needs('root', 'netns', 'ipv6'), () 
         assert.ok(packets('untracked_out') > 0);
       } finally {
         server.close();
+        nft('delete table inet observer');
+      }
+    });
+
+    test(`what was given to Envoy leaves nowhere again over ${family}`, async () => {
+      nft(LEAVER);
+      const [command, ...args] = connector(POD[family], LEAVING_PORT);
+      const clients = [1, 2].map(() => spawn(command, args, { stdio: 'ignore' }));
+      try {
+        await eventually(() => assert.ok(packets('leaving') >= 2));
+        assert.equal(packets('left'), 0);
+      } finally {
+        for (const client of clients) client.kill('SIGKILL');
         nft('delete table inet observer');
       }
     });

@@ -134,6 +134,8 @@ function chainsOf({ first, last }: PortRange): readonly BaseChain[] {
       hook: 'output',
       priority: RAW,
       rules: [
+        // It was given to a socket here and is not to leave again, as where IPVS has the address that it is for, and takes it from us.
+        [markIs(mask, '==', toEnvoy), drop()],
         [markIs(mask, '==', egressListener), notrack()],
         [markIs(LED_MARK.mask, '==', LED_MARK.mark), notrack()],
       ],

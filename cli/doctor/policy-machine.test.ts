@@ -32,6 +32,7 @@ const WELL: KernelFacts = {
   obstacles: () => new Map(),
   rootCgroup: () => '/sys/fs/cgroup',
   steering: NOTHING_STEERED,
+  taken: () => [],
 };
 
 function check(capabilities: string, kernel: Partial<KernelFacts> = {}) {
@@ -49,54 +50,54 @@ const refuse = () => {
 };
 
 for (const [what, capabilities, kernel, names, wrong] of [
-  ['all is well', ALL, {}, 6, {}],
-  ['new pods are found late', QUIET, {}, 6, {}],
+  ['all is well', ALL, {}, 7, {}],
+  ['new pods are found late', QUIET, {}, 7, {}],
   ['nobody asks it to', NONE, { missingFeatures: refuse, obstacles: refuse }, 2, {}],
   ['a capability is lacking', BLIND, { missingFeatures: refuse }, 2, { capabilities: /^no PERFMON$/ }],
   [
     'the kernel is old',
     ALL,
     { missingFeatures: () => ({ policy: ['maps of the type lpmTrie'], services: [] }) },
-    6,
+    7,
     { ebpf: /^the kernel has no maps of the type lpmTrie$/ },
   ],
   [
     'Services are not translated',
     ALL,
     { missingFeatures: () => ({ policy: [], services: ['programs such as cgroup/connect4'] }) },
-    6,
+    7,
     { ebpf: /^the kernel has no programs such as cgroup\/connect4$/ },
   ],
-  ['the kernel is not asked', ALL, { missingFeatures: refuse, obstacles: refuse }, 6, { ebpf: /^why$/, devices: /^why$/ }],
+  ['the kernel is not asked', ALL, { missingFeatures: refuse, obstacles: refuse }, 7, { ebpf: /^why$/, devices: /^why$/ }],
   [
     'devices are taken',
     ALL,
     { obstacles: () => new Map(['a', 'b', 'c', 'd'].map((name) => [name, 'is taken'])) },
-    6,
+    7,
     { devices: /^a: is taken, b: is taken, c: is taken and 1 more$/ },
   ],
   [
     'steering is broken',
     ALL,
     { steering: { ...NOTHING_STEERED, items: () => [STEER0, RULE] } },
-    6,
+    7,
     { steering: /^steer0 is not there, not veth$/ },
   ],
   [
     'settings cannot be changed, and a firewall is there',
     ALL,
     { steering: { ...NOTHING_STEERED, whyNoSysctls: () => 'why', obstacles: () => [FIREWALL] } },
-    6,
+    7,
     { steering: /^why$/, firewall: /^a firewall$/ },
   ],
   [
     'nobody may ask of the network',
     ALL,
     { steering: { ...NOTHING_STEERED, items: refuse, obstacles: refuse } },
-    6,
+    7,
     { steering: /^why$/, firewall: /^why$/ },
   ],
-  ['a part of the tree is seen', ALL, { rootCgroup: refuse }, 6, { 'cgroup-v2': /^why$/ }],
+  ['a part of the tree is seen', ALL, { rootCgroup: refuse }, 7, { 'cgroup-v2': /^why$/ }],
 ] as const) {
   test(`a machine to enforce policies on, where ${what}`, () => {
     const results = check(capabilities, kernel);

@@ -1,6 +1,7 @@
 import type { MissingFeatures } from '../../bpf/datapath/index.ts';
 import { someOf } from '../text/some-of.ts';
 import { type CheckResult, ok, warning } from './check.ts';
+import { checkIpvs } from './ipvs.ts';
 import type { MachineFacts } from './machine.ts';
 import { checkFirewall, checkSteering, type SteeringFacts } from './steering.ts';
 
@@ -12,6 +13,8 @@ export interface KernelFacts {
   /** Where the whole tree of version 2 is mounted. */
   readonly rootCgroup: () => string;
   readonly steering: SteeringFacts;
+  /** Where listeners take Services. */
+  readonly taken: () => readonly { readonly address: string; readonly port: number }[];
 }
 
 /** As Linux numbers them: https://man7.org/linux/man-pages/man7/capabilities.7.html */
@@ -46,6 +49,7 @@ export function checkPolicyMachine(machine: MachineFacts, kernel: KernelFacts): 
     ...[capabilities, checkFeatures(kernel), checkObstacles(kernel), checkCgroup(kernel)],
     guard('steering', LAYER7_TODO, () => checkSteering(kernel.steering)),
     guard('firewall', LAYER7_TODO, () => checkFirewall(kernel.steering)),
+    guard('ipvs', 'Services of CiliumEnvoyConfigs will need IPVS to have none', () => checkIpvs(machine, kernel.taken)),
   ];
 }
 
