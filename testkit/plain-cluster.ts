@@ -60,7 +60,7 @@ export class ClusterProcess implements AsyncDisposable {
         const { ready, notReady } = await this.status();
         if (!ready) throw new Error(`not ready: ${notReady}\n${this.command.stderr.slice(-4_000)}`);
       },
-      { withinMs: 30_000 },
+      { withinMs: 90_000 },
     );
   }
 
