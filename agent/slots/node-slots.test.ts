@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type Listener, ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import type { DeltaDiscoveryResponse } from '@sluice/envoy-protos/envoy/service/discovery/v3/discovery_pb.js';
@@ -9,6 +10,7 @@ import { modelResource } from '../../testkit/xds/model-resources.ts';
 import type { DeltaPeer } from '../../testkit/xds/scripted-peer.ts';
 import { XdsScene } from '../../testkit/xds/xds-scene.ts';
 import {
+  CLUSTER_TYPE,
   EXTENSION_CONFIG_TYPE,
   LISTENER_TYPE,
   NODE_METHODS,
@@ -16,6 +18,7 @@ import {
   REDIRECT_TYPE,
   type Resource,
   SLOT_TYPE,
+  SnapshotCache,
   SUBJECT_POLICY_TYPE,
 } from '../../xds-server/serve/index.ts';
 import { NodeSlots } from './node-slots.ts';
@@ -24,6 +27,13 @@ import { PROXY_PORTS, ProxyPorts } from './proxy-ports.ts';
 const FILTER = modelResource(EXTENSION_CONFIG_TYPE, 'http/ingress/a', '1');
 const OTHER = modelResource(EXTENSION_CONFIG_TYPE, 'other', '1');
 const LISTENER = 'sluice.slot/http/ingress/a';
+
+/** Of a listener that a Service is led to. */
+function serviceSlot(name: string, cluster: string): Resource {
+  const requires = [{ typeUrl: CLUSTER_TYPE, name: cluster }];
+  const body = toBinary(SlotSchema, create(SlotSchema, { direction: Slot_Direction.SERVICE, requires }));
+  return { typeUrl: SLOT_TYPE, name, version: '1', body, requires: [] };
+}
 
 function slot(name: string, ofIngresses = false): Resource {
   const listener = toBinary(
@@ -56,6 +66,8 @@ function policy(version: string, slots: readonly string[]): Resource {
 
 interface SceneOptions {
   readonly holdMs?: number;
+  /** Whether the node is told of resources one after the other, as an agent is. */
+  readonly isRelayed?: boolean;
   /** What Envoy says of a response; undefined: that it accepts it. */
   readonly refuses?: (response: DeltaDiscoveryResponse) => string | undefined;
 }
@@ -82,7 +94,8 @@ class Scene implements AsyncDisposable {
   static async open(options: SceneOptions = {}): Promise<Scene> {
     const isHeld = (resource: Resource): boolean => scene?.slots.isHeld(resource) ?? false;
     let scene: Scene | undefined;
-    scene = new Scene(options, await XdsScene.open(), await XdsScene.open({ methods: NODE_METHODS, isHeld }));
+    const cache = new SnapshotCache({ partial: options.isRelayed === true });
+    scene = new Scene(options, await XdsScene.open({ cache }), await XdsScene.open({ methods: NODE_METHODS, isHeld }));
     return scene;
   }
 
@@ -103,6 +116,7 @@ class Scene implements AsyncDisposable {
     const peer = this.#envoy.delta();
     const initialResourceVersions = Object.fromEntries(has.map((name) => [name, 'before']));
     peer.say({ node: { id: 'node' }, typeUrl: LISTENER_TYPE, resourceNamesSubscribe: ['*'], initialResourceVersions });
+    peer.say({ typeUrl: CLUSTER_TYPE, resourceNamesSubscribe: ['*'] });
     peer.say({ typeUrl: EXTENSION_CONFIG_TYPE, resourceNamesSubscribe: [FILTER.name] });
     void this.#follow(peer, 'envoy');
   }
@@ -171,6 +185,36 @@ test('a policy follows the redirect, which follows the listener', async () => {
   await scene.isTold('enforcer +SubjectPolicy 1000');
   const order = scene.told.filter((line) => /Listener|ready true|SubjectPolicy/.test(line));
   assert.deepEqual(order, [`envoy +Listener ${LISTENER}`, `enforcer +Redirect ${FILTER.name} ready true`, 'enforcer +SubjectPolicy 1000']);
+});
+
+test('no Service is led to a listener whose clusters Envoy has not', async () => {
+  await using scene = await Scene.open({
+    isRelayed: true,
+    refuses: ({ resources }) => (resources.some(({ version }) => version === 'bad') ? 'no' : undefined),
+  });
+  scene.startEnforcer();
+  scene.startEnvoy();
+  scene.listening.add(PROXY_PORTS.first);
+  const name = 'service/front';
+  const policies = [serviceSlot(name, 'default/shop/web'), policy('0', [])];
+  scene.publish({ filters: [OTHER], policies });
+  await scene.isTold(`envoy +Listener sluice.slot/${name}`);
+  const readiness = async () => {
+    // Long enough for its answer to have been looked at.
+    for (let turns = 0; turns < 30; turns++) {
+      scene.slots.review();
+      await sleep(10);
+    }
+    return scene.slots.state().map(({ isReady }) => isReady);
+  };
+  assert.deepEqual(await readiness(), [false]);
+  scene.publish({ filters: [modelResource(CLUSTER_TYPE, 'default/shop/web', 'bad')], policies });
+  await scene.isTold('envoy !Cluster default/shop/web');
+  assert.deepEqual(await readiness(), [false]);
+  scene.publish({ filters: [modelResource(CLUSTER_TYPE, 'default/shop/web', 'good')], policies });
+  await scene.isTold(`enforcer +Redirect ${name} ready true`);
+  const told = scene.told.filter((line) => /Cluster|ready/.test(line));
+  assert.deepEqual(told.slice(-2), ['envoy +Cluster default/shop/web', `enforcer +Redirect ${name} ready true`]);
 });
 
 test('what comes to Ingresses is served by all of their listeners, with the rules before, as they come and change', async () => {

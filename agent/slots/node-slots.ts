@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { RedirectSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
 import {
+  CLUSTER_TYPE,
   contentVersion,
   EXTENSION_CONFIG_TYPE,
   LISTENER_TYPE,
@@ -69,6 +70,8 @@ const PORT_TAKEN = 'Address already in use';
 interface OpenSlot {
   readonly port: number;
   requires: readonly ResourceName[];
+  /** What of that has to be in place before anything is led there. */
+  awaits: readonly ResourceName[];
   listener: Resource;
   isReady: boolean;
   refusal: string | undefined;
@@ -210,8 +213,9 @@ export class NodeSlots implements Disposable {
       if (known?.listener.version === listener.version && envoy.cache.get(listener)) continue;
       upserts.push(listener);
       const { requires } = slot;
-      if (known?.port === port) Object.assign(known, { listener, requires });
-      else this.#open.set(slot.name, { port, requires, listener, isReady: false, refusal: undefined });
+      const awaits = awaitedBy(slot);
+      if (known?.port === port) Object.assign(known, { listener, requires, awaits });
+      else this.#open.set(slot.name, { port, requires, awaits, listener, isReady: false, refusal: undefined });
     }
     if (upserts.length > 0) envoy.setOwn({ upserts, removals: [] });
   }
@@ -235,13 +239,17 @@ export class NodeSlots implements Disposable {
         this.#options.onFailure(new Error(`Envoy refuses the listener of ${name}, so what its rules decide of is dropped: ${refusal}`));
       slot.refusal = refusal;
       if (slot.isReady || standing.kind !== 'accepted') continue;
-      const hasFilters = filtersOf(slot.requires).every(
-        (name) => server.standing(name, this.#options.envoy.cache.get(name)?.version).kind === 'accepted',
-      );
-      if (!hasFilters) continue;
+      if (!slot.awaits.every((name) => this.#isInPlace(name))) continue;
       listening ??= this.#options.listening();
       slot.isReady = listening.has(slot.port);
     }
+  }
+
+  #isInPlace(name: ResourceName): boolean {
+    const { server, cache } = this.#options.envoy;
+    const version = cache.get(name)?.version;
+    const isTold = version !== undefined || name.typeUrl === EXTENSION_CONFIG_TYPE;
+    return isTold && server.standing(name, version).kind === 'accepted';
   }
 
   #tellRefusals(): void {
@@ -334,6 +342,12 @@ export class NodeSlots implements Disposable {
 /** Controllers tell of no others but one that listens nowhere. */
 function isOfIngresses({ typeUrl, name }: ResourceName): boolean {
   return typeUrl === LISTENER_TYPE && name !== SCOPE_KEEPER && !name.startsWith(OWN_LISTENER_PREFIX);
+}
+
+/** Clusters of listeners that Services are led to come by another stream than these, and until then they would answer with errors. */
+function awaitedBy({ requires, direction }: NodeSlot): readonly ResourceName[] {
+  const clusters = direction === 'service' ? requires.filter(({ typeUrl }) => typeUrl === CLUSTER_TYPE) : [];
+  return [...filtersOf(requires), ...clusters];
 }
 
 function filtersOf(requires: readonly ResourceName[]): readonly ResourceName[] {
