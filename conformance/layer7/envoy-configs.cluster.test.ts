@@ -197,8 +197,12 @@ describe('CiliumEnvoyConfigs of a cluster', { ...needs('cluster', 'root', 'bpf',
     await lab.kubectl('delete', 'cec', 'shop');
     await lab.apply([shop('wrong', { resources: [] })]);
     await untilNotLed();
+    const asked = Promise.all(CLIENTS.map((from) => ask(lab, from, { ...toShop('/one/mark'), times: 500 })));
     await lab.apply([shop('last')]);
     await untilMarked('last');
+    const answers = new Set((await asked).flat(2).map((answer) => answer.replace(/^500 (one|two) /, '500 ')));
+    answers.delete('200 one /one/mark last');
+    assert.deepEqual([...answers], ['500 /one/mark by no listener']);
   });
 
   async function startLoads(): Promise<void> {
