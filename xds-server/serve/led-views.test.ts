@@ -83,6 +83,31 @@ describe('what nodes see beside what they serve', () => {
     assert.deepEqual(scene.seen('n2'), { filters: [], clusters: [], listeners: [] });
   });
 
+  test('what several nodes are led to is told to each as long as it is', () => {
+    const scene = new Scene();
+    const told: string[] = [];
+    const views = ['n1', 'n2'].map((node) => {
+      const view = scene.views.of(node);
+      view.watch(({ names }) => told.push(...names.map((each) => `${node} ${each.name}`)));
+      return view;
+    });
+    const change = (version: string) => {
+      told.length = 0;
+      scene.envoys.apply({ upserts: [modelResource(EXTENSION_CONFIG_TYPE, 'a', version)], removals: [] });
+      return told.toSorted();
+    };
+    scene.tell({ n1: ['a'], n2: ['a', 'b'] });
+    assert.deepEqual(change('2'), ['n1 a', 'n2 a']);
+    for (const view of views.slice(0, 1)) scene.views.release(view);
+    assert.deepEqual(change('3'), ['n2 a']);
+    assert.deepEqual(scene.seen('n2')['filters'], ['a', 'b']);
+    assert.equal(scene.views.of('n2').published(EXTENSION_CONFIG_TYPE, 'a')?.resource.version, '3');
+    scene.tell({ n1: [], n2: ['b'] });
+    assert.deepEqual(change('4'), []);
+    scene.tell({ n1: [], n2: ['a'] });
+    assert.equal(scene.views.of('n2').published(EXTENSION_CONFIG_TYPE, 'a')?.resource.version, '4');
+  });
+
   test('a filter that changes is told of to those who see it', () => {
     const scene = new Scene();
     const told: string[] = [];
