@@ -28,11 +28,19 @@ const FILTER = modelResource(EXTENSION_CONFIG_TYPE, 'http/ingress/a', '1');
 const OTHER = modelResource(EXTENSION_CONFIG_TYPE, 'other', '1');
 const LISTENER = 'sluice.slot/http/ingress/a';
 
-/** Of a listener that a Service is led to. */
-function serviceSlot(name: string, cluster: string): Resource {
-  const requires = [{ typeUrl: CLUSTER_TYPE, name: cluster }];
-  const body = toBinary(SlotSchema, create(SlotSchema, { direction: Slot_Direction.SERVICE, requires }));
-  return { typeUrl: SLOT_TYPE, name, version: '1', body, requires: [] };
+interface ServiceListener {
+  readonly version?: string;
+  readonly statPrefix?: string;
+  /** That it needs. */
+  readonly cluster?: string;
+}
+
+/** A listener that a Service is led to. */
+function serviceSlot(name: string, { version = '1', statPrefix = '', cluster }: ServiceListener): Resource {
+  const listener = toBinary(ListenerSchema, create(ListenerSchema, { statPrefix }));
+  const requires = cluster === undefined ? [] : [{ typeUrl: CLUSTER_TYPE, name: cluster }];
+  const body = toBinary(SlotSchema, create(SlotSchema, { direction: Slot_Direction.SERVICE, listener, requires }));
+  return { typeUrl: SLOT_TYPE, name, version, body, requires: [] };
 }
 
 function slot(name: string, ofIngresses = false): Resource {
@@ -196,7 +204,7 @@ test('no Service is led to a listener whose clusters Envoy has not', async () =>
   scene.startEnvoy();
   scene.listening.add(PROXY_PORTS.first);
   const name = 'service/front';
-  const policies = [serviceSlot(name, 'default/shop/web'), policy('0', [])];
+  const policies = [serviceSlot(name, { cluster: 'default/shop/web' }), policy('0', [])];
   scene.publish({ filters: [OTHER], policies });
   await scene.isTold(`envoy +Listener sluice.slot/${name}`);
   const readiness = async () => {
@@ -323,4 +331,36 @@ test('nothing is said of redirects before policies are known', async () => {
     scene.told.filter((line) => line.includes('Redirect')),
     [],
   );
+});
+
+test('which version of a listener for a Service Envoy has is said once it listens, and which one it refuses', async () => {
+  const named = 'service/abc';
+  await using scene = await Scene.open({
+    refuses: ({ resources }) =>
+      resources.some(({ name, resource }) => name.endsWith(named) && Buffer.from(resource?.value ?? []).includes('bad')) ? 'no' : undefined,
+  });
+  scene.startEnforcer();
+  scene.startEnvoy();
+  const holdings = () => {
+    const { accepted, refused } = scene.slots.holdings();
+    return { accepted: Object.fromEntries(accepted), refused: Object.fromEntries(refused) };
+  };
+  const publish = (version: string, statPrefix: string) =>
+    scene.publish({
+      filters: [FILTER],
+      policies: [serviceSlot(named, { version, statPrefix }), slot(FILTER.name), policy('1', [FILTER.name])],
+    });
+  publish('1', 'good');
+  await scene.isTold(`envoy +Listener sluice.slot/${named}`);
+  const nothing = { accepted: {}, refused: {} };
+  assert.deepEqual(holdings(), nothing, 'it does not listen yet');
+  scene.listening.add(PROXY_PORTS.first).add(PROXY_PORTS.first + 1);
+  const has = (version: string) => eventually(() => assert.deepEqual(holdings(), { accepted: { [named]: version }, refused: {} }));
+  await has('1');
+  publish('2', 'better');
+  await has('2');
+  publish('3', 'bad');
+  await eventually(() => assert.deepEqual(holdings(), { accepted: {}, refused: { [named]: { version: '3', message: 'no' } } }));
+  publish('4', 'good again');
+  await has('4');
 });

@@ -5,9 +5,11 @@ import {
   CLUSTER_TYPE,
   contentVersion,
   EXTENSION_CONFIG_TYPE,
+  type Holdings,
   LISTENER_TYPE,
   OWN_LISTENER_PREFIX,
   REDIRECT_TYPE,
+  type RefusedVersion,
   type Resource,
   type ResourceChange,
   type ResourceName,
@@ -133,6 +135,27 @@ export class NodeSlots implements Disposable {
       return standing.kind === 'refused' ? standing.message : undefined;
     });
     return refusals.find((refusal) => refusal !== undefined);
+  }
+
+  /**
+   * Of slots of listeners that Services are led to, by name: which versions Envoy listens by, and which it refuses. Neither is said of one that is
+   * under way.
+   */
+  holdings(): Holdings {
+    const { envoy, enforcer } = this.#options;
+    const accepted = new Map<string, string>();
+    const refused = new Map<string, RefusedVersion>();
+    for (const { resource } of enforcer.cache.ofType(SLOT_TYPE).values()) {
+      const slot = decodeSlot(resource);
+      const open = this.#open.get(resource.name);
+      if (slot?.direction !== 'service' || !open) continue;
+      const { port, listener, isReady } = open;
+      if (slotListener(slot, port, this.#listenersOfIngresses()).version !== listener.version) continue;
+      const standing = envoy.server.standing(listener, listener.version);
+      if (standing.kind === 'refused') refused.set(resource.name, { version: resource.version, message: standing.message });
+      else if (standing.kind === 'accepted' && isReady) accepted.set(resource.name, resource.version);
+    }
+    return { accepted, refused };
   }
 
   /** Whether a resource that the enforcer is to be sent names a slot that does not work yet, and may still come to. */

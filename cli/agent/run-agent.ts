@@ -15,8 +15,24 @@ import { resourceTypeOf } from '../../controller/render.ts';
 import { requestCertificate } from '../../kube/certificates/index.ts';
 import type { ApiClient } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
-import { ENFORCER, NodeReporter, Relay, type RelayEvent, RelayStore, type StoreEvent } from '../../xds-server/relay/index.ts';
-import { RpcServer } from '../../xds-server/serve/index.ts';
+import {
+  ENFORCER,
+  HoldingsReporter,
+  NodeReporter,
+  Relay,
+  type RelayEvent,
+  RelayStore,
+  type StoreEvent,
+} from '../../xds-server/relay/index.ts';
+import {
+  CLUSTER_TYPE,
+  type Holdings,
+  LISTENER_TYPE,
+  OWN_LISTENER_PREFIX,
+  ROUTES_TYPE,
+  RpcServer,
+  SLOT_TYPE,
+} from '../../xds-server/serve/index.ts';
 import { describeFailure } from '../describe-failure.ts';
 import { EnvoyState } from '../envoy-state.ts';
 import type { Log, LogEntry } from '../log.ts';
@@ -46,6 +62,8 @@ export interface AgentOptions {
 
 const SIGNER = 'sluice.io/node';
 const USAGES = ['digital signature', 'client auth'];
+/** Of what controllers are told which version Envoy has. */
+const CONFIG_TYPES = [CLUSTER_TYPE, ROUTES_TYPE, LISTENER_TYPE];
 
 /** Runs the node's Envoy, and serves it what controllers say and what it had accepted, until it is told to stop. */
 export async function runAgent(options: AgentOptions, stop: StopSignals): Promise<void> {
@@ -135,9 +153,29 @@ async function relayPolicy(
       onRefusals: (refused) => reporter.tell(refused),
     }),
   );
+  cleanUp.use(
+    new HoldingsReporter({
+      upstream: { target: controllers, credentials: identity.credentials },
+      holdings: () => holdingsOfConfigs(envoys, slots),
+    }),
+  );
   view.slots = slots;
   await relay.start({ path, group: true });
   return relay;
+}
+
+/** Whether a resource of Envoy's is one of a config: Ingresses' have no slashes, and those of the node itself nobody else made. */
+function isOfConfig(name: string): boolean {
+  return name.includes('/') && !name.startsWith(OWN_LISTENER_PREFIX);
+}
+
+function holdingsOfConfigs(envoys: Relay, slots: NodeSlots): ReadonlyMap<string, Holdings> {
+  const ofConfigs = <T>(all: ReadonlyMap<string, T>) => new Map([...all].filter(([name]) => isOfConfig(name)));
+  const ofEnvoy = CONFIG_TYPES.map((typeUrl) => {
+    const { accepted, refused } = envoys.holdings(typeUrl);
+    return [typeUrl, { accepted: ofConfigs(accepted), refused: ofConfigs(refused) }] as const;
+  });
+  return new Map([...ofEnvoy, [SLOT_TYPE, slots.holdings()]]);
 }
 
 /** @param client who is served */

@@ -66,6 +66,10 @@ describe('a relay', () => {
     assert.deepEqual(told(scene).slice(1).sort(), ['ack c@1', 'nack a@2', 'nack b@1']);
     assert.equal(scene.relay.cache.get({ typeUrl: CLUSTER_TYPE, name: 'a' })?.version, '1');
     assert.deepEqual([...scene.store.resources()].map(({ name, version }) => `${name}@${version}`).sort(), ['a@1', 'c@1']);
+    const { accepted, refused } = scene.relay.holdings(CLUSTER_TYPE);
+    assert.deepEqual(Object.fromEntries(accepted), { a: '1', c: '1' });
+    assert.deepEqual(Object.fromEntries(refused), { a: { version: '2', message: 'not a' }, b: { version: '1', message: 'not b' } });
+    assert.deepEqual(scene.relay.holdings(ENDPOINTS_TYPE), { accepted: new Map(), refused: new Map() });
   });
 
   test('asks for the names that its client asks for, and no longer for those that it leaves', async () => {

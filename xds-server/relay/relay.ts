@@ -1,5 +1,6 @@
 import type { StatusObject } from '@grpc/grpc-js';
 import {
+  type Holdings,
   type Interest,
   type ListenAddress,
   type Outcome,
@@ -128,6 +129,17 @@ export class Relay {
   /** In the client's words, why it does not have a resource as a controller sent it last; undefined where it has, or where that is not known. */
   refusalOf({ typeUrl, name }: ResourceName): string | undefined {
     return this.#refused.get(`${typeUrl}\0${name}`)?.message;
+  }
+
+  /** What of a type the client has, by its own account, and what it refused of what controllers sent last. */
+  holdings(typeUrl: string): Holdings {
+    const types = this.server.clients().flatMap(({ types }) => types.filter((each) => each.typeUrl === typeUrl));
+    const ofType = `${typeUrl}\0`;
+    const refused = [...this.#refused].filter(([key]) => key.startsWith(ofType));
+    return {
+      accepted: new Map(types.flatMap((each) => [...each.versions()])),
+      refused: new Map(refused.map(([key, refusal]) => [key.slice(ofType.length), refusal])),
+    };
   }
 
   /** Ends all streams. The client keeps what it has. */

@@ -2,10 +2,19 @@ export { type Published, type PublishedChange, SnapshotCache, type SnapshotCache
 export type { ClientStatus, TypeStatus } from './client-status.ts';
 export type { Call } from './client-stream.ts';
 export { XdsError, type XdsErrorCode } from './error.ts';
+export { encodeHoldings, HOLDINGS_PATH, type HoldingReport, type Holdings, type RefusedVersion } from './holding-report.ts';
 export { type Lead, LedViews, type LedViewsOptions } from './led-views.ts';
 export type { ListenAddress } from './listen.ts';
 export { MutualTlsCredentials, type ServerIdentity } from './mutual-tls.ts';
-export { NodeReports, type NodeReportsOptions, REPORT_METHODS, REPORT_PATH } from './node-reports.ts';
+export {
+  HOLDINGS_METHODS,
+  NodeHoldingReports,
+  type NodeHoldingReportsOptions,
+  NodeReports,
+  type NodeReportsOptions,
+  REPORT_METHODS,
+  REPORT_PATH,
+} from './node-reports.ts';
 export { type Grant, NodeViews, type PlainGrant } from './node-views.ts';
 export type { Outcome } from './outcome.ts';
 export type { Identify, PeerRefusal } from './peer.ts';

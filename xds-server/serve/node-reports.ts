@@ -1,14 +1,15 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import { status } from '@grpc/grpc-js';
 import { StatusSchema } from '@sluice/envoy-protos/google/rpc/status_pb.js';
-import { type Call, endCall } from './client-stream.ts';
+import { decodeHoldings, HOLDINGS_PATH, type HoldingReport } from './holding-report.ts';
+import { NodeStreams } from './node-streams.ts';
 import { readRefusal } from './refusal.ts';
-import type { RpcServer, StreamHandler } from './rpc-server.ts';
+import type { RpcServer } from './rpc-server.ts';
 import type { RpcMethod } from './services.ts';
 
 /** By which agents say what their node's Envoy refuses of what the node itself makes: each message, a `google.rpc.Status`, says all of it. */
 export const REPORT_PATH = '/sluice.node.v1.NodeReportService/StreamRefusals';
 export const REPORT_METHODS: readonly RpcMethod[] = [{ path: REPORT_PATH }];
+export const HOLDINGS_METHODS: readonly RpcMethod[] = [{ path: HOLDINGS_PATH }];
 
 export interface NodeReportsOptions {
   /** Who knows how many streams a node has. */
@@ -17,55 +18,41 @@ export interface NodeReportsOptions {
   readonly onReport: (node: string, refused: ReadonlyMap<string, string>) => void;
 }
 
-const ELSEWHERE = 'another controller takes reports';
 const NOTHING: ReadonlyMap<string, string> = new Map();
 /** More than a node has. */
 const MAX_NAMES = 10_000;
 
-/**
- * Listens to nodes that are known by their certificates, once it is told to; until then they are to look elsewhere. Of several streams of one
- * node the last one counts.
- */
-export class NodeReports implements StreamHandler<RpcMethod> {
-  readonly #options: NodeReportsOptions;
-  readonly #calls = new Set<Call>();
-  readonly #last = new Map<string, Call>();
-  #takes = false;
-
-  constructor(options: NodeReportsOptions) {
-    this.#options = options;
-  }
-
-  /** Says whether reports are taken here. */
-  take(takes: boolean): void {
-    this.#takes = takes;
-    if (!takes) this.endStreams(status.UNAVAILABLE, ELSEWHERE);
-  }
-
-  serve(call: Call, _method: RpcMethod, identity: string | undefined): void {
-    this.#calls.add(call);
-    if (identity !== undefined) this.#last.set(identity, call);
-    call.on('data', (bytes: Buffer) => {
-      if (identity !== undefined && this.#last.get(identity) === call) this.#options.onReport(identity, readNames(bytes));
+/** What nodes' Envoys refuse of what nodes themselves make. */
+export class NodeReports extends NodeStreams {
+  constructor({ rpc, onReport }: NodeReportsOptions) {
+    super({
+      rpc,
+      onMessage: (node, bytes) => onReport(node, readNames(bytes)),
+      onOver: (node) => onReport(node, NOTHING),
     });
-    call.on('end', () => {
-      this.#over(call, identity);
-      call.end();
+  }
+}
+
+export interface NodeHoldingReportsOptions {
+  readonly rpc: Pick<RpcServer, 'release'>;
+  /** Told what a node's Envoy has; undefined where it begins to say that anew. */
+  readonly onReport: (node: string, report: HoldingReport | undefined) => void;
+  /** A node says no more. */
+  readonly onOver: (node: string) => void;
+}
+
+/** Which versions nodes' Envoys have, and which they refuse. */
+export class NodeHoldingReports extends NodeStreams {
+  constructor({ rpc, onReport, onOver }: NodeHoldingReportsOptions) {
+    super({
+      rpc,
+      onOpen: (node) => onReport(node, undefined),
+      onMessage: (node, bytes) => {
+        const report = decodeHoldings(bytes);
+        if (report) onReport(node, report);
+      },
+      onOver,
     });
-    for (const event of ['cancelled', 'close', 'error']) call.on(event, () => this.#over(call, identity));
-    if (!this.#takes) endCall(call, status.UNAVAILABLE, ELSEWHERE);
-  }
-
-  endStreams(code: status = status.UNAVAILABLE, details = 'the server shuts down'): void {
-    for (const call of [...this.#calls]) endCall(call, code, details);
-  }
-
-  #over(call: Call, identity: string | undefined): void {
-    if (!this.#calls.delete(call) || identity === undefined) return;
-    this.#options.rpc.release(identity);
-    if (this.#last.get(identity) !== call) return;
-    this.#last.delete(identity);
-    this.#options.onReport(identity, NOTHING);
   }
 }
 

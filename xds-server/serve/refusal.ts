@@ -12,8 +12,8 @@ export interface Refusal {
   readonly resources: ReadonlyMap<string, string>;
 }
 
-const BAD_REQUEST = `type.googleapis.com/${BadRequestSchema.typeName}`;
-const INVALID_ARGUMENT = 3;
+export const BAD_REQUEST = `type.googleapis.com/${BadRequestSchema.typeName}`;
+export const INVALID_ARGUMENT = 3;
 
 /** What of an unreadable detail is left is the message. */
 export function readRefusal(status: Status | undefined): Refusal | undefined {
