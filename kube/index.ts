@@ -17,7 +17,13 @@ export * from './object.ts';
 export { quote } from './quote.ts';
 export * from './source.ts';
 export { type Validation, validateObject } from './validate.ts';
-export { type CiliumEnvoyConfig, type CiliumEnvoyConfigSpec, ciliumEnvoyConfigSpec } from './views/cilium-envoy-config.ts';
+export {
+  type CiliumEnvoyConfig,
+  type CiliumEnvoyConfigSpec,
+  type CiliumEnvoyConfigStatus,
+  ciliumEnvoyConfigSpec,
+  isEnvoyConfig,
+} from './views/cilium-envoy-config.ts';
 export {
   type CiliumCidrRule,
   type CiliumClusterwideNetworkPolicy,

@@ -16,11 +16,12 @@ export class ServiceSlots {
   take({ listeners, gone }: Pick<ListenerChange, 'listeners' | 'gone'>): ResourceChange {
     for (const { slot, listener } of listeners) this.#sources.set(slot, listener.source);
     for (const slot of gone) this.#sources.delete(slot);
-    return { upserts: listeners.map(nodeSlot), removals: gone.map((name) => ({ typeUrl: SLOT_TYPE, name })) };
+    return { upserts: listeners.map(serviceSlot), removals: gone.map((name) => ({ typeUrl: SLOT_TYPE, name })) };
   }
 }
 
-function nodeSlot({ slot, listener: { name, body, requires } }: NamedListener): Resource {
+/** The slot of a listener, as nodes are told of it. */
+export function serviceSlot({ slot, listener: { name, body, requires } }: NamedListener): Resource {
   const message = create(SlotSchema, {
     direction: Slot_Direction.SERVICE,
     listener: body,

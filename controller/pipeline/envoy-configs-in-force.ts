@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EnvoyConfig, EnvoyConfigReading } from '../../envoy-config/index.ts';
 import { diagnoseEnvoyConfig } from '../../envoy-config/index.ts';
-import { type CiliumEnvoyConfig, type ObjectBatch, refOf } from '../../kube/index.ts';
-import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts';
+import { type CiliumEnvoyConfig, isEnvoyConfig, type ObjectBatch, refOf } from '../../kube/index.ts';
+import { type Diagnostic, objectKey } from '../../model/index.ts';
 import type { Inputs } from './inputs.ts';
 
 /** What is made of an object that amounts to a config, as it is at present. */
@@ -104,10 +104,4 @@ export class EnvoyConfigsInForce {
 /** All that is read of an object but its status. */
 function saysTheSame(a: CiliumEnvoyConfig, b: CiliumEnvoyConfig): boolean {
   return isDeepStrictEqual([a.metadata, a.spec], [b.metadata, b.spec]);
-}
-
-function isEnvoyConfig(object: { readonly kind: string }): object is CiliumEnvoyConfig;
-function isEnvoyConfig(object: ObjectRef): boolean;
-function isEnvoyConfig({ kind }: { readonly kind: string }): boolean {
-  return kind === 'CiliumEnvoyConfig' || kind === 'CiliumClusterwideEnvoyConfig';
 }

@@ -11,6 +11,7 @@ import type { EncodedVirtualHost } from '../../xds-server/translate/virtual-host
 import type { QuarantinedRoutes } from '../route-quarantine.ts';
 import { type ActionStages, buildActions } from './actions.ts';
 import { buildBalancedServices } from './balanced-services.ts';
+import { buildConfigStates, type ConfigState, type ConfigStateStages } from './config-states.ts';
 import { buildEnvoyConfigs, type EnvoyConfigStages } from './envoy-configs.ts';
 import { type ConfigVerdict, EnvoyConfigsInForce } from './envoy-configs-in-force.ts';
 import { Findings } from './findings.ts';
@@ -85,6 +86,7 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #routes: RouteStages;
   readonly #configs: EnvoyConfigStages;
   readonly #taken: TakenServiceStages;
+  readonly #configStates: ConfigStateStages;
   readonly #secretReferences: Collection<readonly string[]>;
   readonly #nodes: ActionStages['nodes'];
   readonly #nodeScope: NodeScopeStages;
@@ -94,6 +96,9 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #stages: readonly ResourceStage[];
   readonly #findings = new Findings();
   readonly #changedActions = new Set<string>();
+  /** Where this runs by itself, there are no statuses. */
+  readonly #tellsConfigs: boolean;
+  readonly #changedConfigs = new Set<string>();
   readonly #listenerChanges = new ListenerChanges();
   #timing: PipelineTiming = { ingestMs: 0, translateMs: 0 };
 
@@ -118,6 +123,10 @@ export class Pipeline implements QuarantinedRoutes {
     const verdicts = this.#graph.union<ConfigVerdict>('all configs', this.#inputs.envoyConfigs, balanced);
     this.#configs = buildEnvoyConfigs(this.#graph, this.#inputs, verdicts, stages.slicesOfServices);
     this.#taken = buildTakenServices(this.#graph, this.#inputs, this.#configs.standing);
+    const first = placementOf(settings.ingress);
+    const agents = first.kind === 'standalone' ? undefined : first.namespace;
+    this.#tellsConfigs = agents !== undefined;
+    this.#configStates = buildConfigStates(this.#graph, this.#inputs, { configs: this.#configs, taken: this.#taken }, agents);
     this.#secretReferences = this.#graph.union('secrets that are needed', stages.secretReferences, this.#configs.secretReferences);
     this.#nodes = actions.nodes;
     this.#graph.beginStage('translate');
@@ -151,6 +160,18 @@ export class Pipeline implements QuarantinedRoutes {
   /** What has changed of the listeners that Services are led to, and of which these are, since this was asked last. */
   takeListeners(): ListenerChange {
     return this.#listenerChanges.take(this.#taken, this.#inputs.services);
+  }
+
+  /** What has become of each config that changed since this was asked last; undefined for one that is gone. By the keys of their objects. */
+  takeConfigStates(): readonly (readonly [key: string, state: ConfigState | undefined])[] {
+    const changed = [...this.#changedConfigs].map((key) => [key, this.#configStates.states.get(key)] as const);
+    this.#changedConfigs.clear();
+    return changed;
+  }
+
+  /** The nodes that have an agent, ready or not, by name, sorted. */
+  agentNodes(): readonly string[] {
+    return this.#configStates.nodes.get(ALL) ?? [];
   }
 
   /** The nodes whose Envoy serves, by name; none where this runs by itself. */
@@ -284,6 +305,7 @@ export class Pipeline implements QuarantinedRoutes {
     this.#timing = { ingestMs: stopwatch.total('ingest'), translateMs: stopwatch.total('translate') };
     this.#findings.refresh();
     for (const key of this.model.actions.changed) this.#changedActions.add(key);
+    if (this.#tellsConfigs) for (const key of this.#configStates.states.changed) this.#changedConfigs.add(key);
     this.#listenerChanges.note(this.#taken);
     const { selected } = this.#nodeScope;
     if (selected.changed.size + this.#inputs.nodeScope.changed.size + this.#inputs.nodes.changed.size > 0) this.#haveNodesChanged = true;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ObjectRef } from '../../model/index.ts';
 import { labelSelector } from './label-selector.ts';
 import { clusterMetadata, list, namespacedMetadata, portNumber, text } from './metadata.ts';
 import { condition } from './sluice-settings.ts';
@@ -67,5 +68,12 @@ export const ciliumClusterwideEnvoyConfigView = z.object({
 });
 
 export type CiliumEnvoyConfig = z.output<typeof ciliumEnvoyConfigView> | z.output<typeof ciliumClusterwideEnvoyConfigView>;
+/** Whether something that may be read is one, or one of no namespace. */
+export function isEnvoyConfig(object: { readonly kind: string }): object is CiliumEnvoyConfig;
+export function isEnvoyConfig(object: ObjectRef): boolean;
+export function isEnvoyConfig({ kind }: { readonly kind: string }): boolean {
+  return kind === 'CiliumEnvoyConfig' || kind === 'CiliumClusterwideEnvoyConfig';
+}
+
 export type CiliumEnvoyConfigStatus = NonNullable<CiliumEnvoyConfig['status']>;
 export type CiliumEnvoyConfigSpec = z.output<typeof ciliumEnvoyConfigSpec>;

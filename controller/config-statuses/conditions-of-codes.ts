@@ -1,0 +1,34 @@
+import type { ENVOY_CONFIG_CODES } from '../../envoy-config/index.ts';
+import type { Diagnostic } from '../../model/index.ts';
+
+/**
+ * - `accepted`: the spec is refused.
+ * - `refs`: something that it names is not there, or not to be had.
+ * - `both`: it is refused for that.
+ * - `programmed`: a part of it is not served.
+ * - `note`: said in the words of another.
+ */
+type Concern = 'accepted' | 'refs' | 'both' | 'programmed' | 'note';
+
+/** Which conditions a finding is about. */
+export const CONCERNS = {
+  InvalidEnvoyConfig: 'accepted',
+  NotPermitted: 'accepted',
+  NotOfNamespace: 'accepted',
+  NameTaken: 'accepted',
+  ReferenceNotFound: 'both',
+  ConfigSecretUnusable: 'both',
+  BackendServiceNotFound: 'refs',
+  ServiceNotLed: 'refs',
+  ServiceTaken: 'refs',
+  ListenerWithoutAddress: 'programmed',
+  LastGoodEnvoyConfig: 'note',
+} as const satisfies Record<keyof typeof ENVOY_CONFIG_CODES, Concern>;
+
+const BY_CODE: ReadonlyMap<string, Concern> = new Map(Object.entries(CONCERNS));
+
+/** Whether a finding is about a condition. An error of another layer refuses the object; anything else of another layer says nothing here. */
+export function isAbout({ code, severity }: Pick<Diagnostic, 'code' | 'severity'>, concern: 'accepted' | 'refs' | 'programmed'): boolean {
+  const found = BY_CODE.get(code) ?? (severity === 'error' ? 'accepted' : 'note');
+  return found === concern || (found === 'both' && concern !== 'programmed');
+}
