@@ -16,6 +16,7 @@ import { type ClientStatus, RpcServer } from '../../xds-server/serve/index.ts';
 import { ControlParts } from '../control/control-parts.ts';
 import type { RoleStatus } from '../control/control-view.ts';
 import type { LogEntry } from '../log.ts';
+import { ConfigParts } from './config-parts.ts';
 import { LeaderDuties } from './leader-duties.ts';
 import { NodesGrace } from './nodes-grace.ts';
 import { PolicyParts } from './policy-parts.ts';
@@ -33,6 +34,8 @@ export class ClusterParts {
   readonly duties: LeaderDuties;
   /** Undefined where policies are not enforced. */
   readonly policy: PolicyParts | undefined;
+  /** The same: what configs do is bound by policies. */
+  readonly configs: ConfigParts | undefined;
   #isListening = false;
   readonly #options: ControllerRunOptions;
   readonly #source: ApiServerSource;
@@ -57,6 +60,9 @@ export class ClusterParts {
           onChange: () => this.#onPolicy(),
         })
       : undefined;
+    this.configs = isPoliced
+      ? new ConfigParts({ rpc, pipeline: () => this.control.pipeline, onDue: () => this.duties.takeActions() })
+      : undefined;
     this.control = new ControlParts({
       source: this.policy?.split(this.#source) ?? this.#source,
       rpc,
@@ -74,9 +80,10 @@ export class ClusterParts {
       takesOutcome: (outcome) => this.policy?.noteOutcome(outcome) ?? false,
       otherDiagnostics: () => [...this.duties.diagnostics(), ...(this.policy?.diagnostics() ?? [])],
       holdsBack: (diagnostic) => this.#grace.holdsBack(diagnostic),
-      onEvent: () => {
+      onEvent: (event) => {
         const { controller, pipeline } = this.control;
         if (controller.isUpToDate) this.policy?.takeListeners(pipeline.takeListeners());
+        this.configs?.take(event);
         if (pipeline.servingNodes().size > 0) this.#grace.end();
         this.duties.takeActions();
       },
@@ -88,6 +95,7 @@ export class ClusterParts {
       podName,
       pipeline: this.control.pipeline,
       policy: this.policy,
+      configs: this.configs,
       authority,
       programmed: () => untilProgrammed(this.control),
       onDiagnostics: () => this.control.noteFindings(),

@@ -6,6 +6,7 @@ import { ActionWriter, type ApiClient, EventRecorder, LeaderElection, type Leade
 import { type Diagnostic, objectKey } from '../../model/index.ts';
 import type { Authority } from '../../pki/index.ts';
 import type { Log } from '../log.ts';
+import type { ConfigParts } from './config-parts.ts';
 import { leadingClient } from './leading-client.ts';
 import type { PolicyParts } from './policy-parts.ts';
 
@@ -21,6 +22,8 @@ export interface LeaderDutiesOptions {
   readonly pipeline: Pipeline;
   /** Undefined where policies are not enforced. */
   readonly policy: Pick<PolicyParts, 'takeActions' | 'uidOf' | 'setStatusKinds' | 'setLeading'> | undefined;
+  /** Undefined where these are not served. */
+  readonly configs: Pick<ConfigParts, 'takeActions' | 'setStatusKinds' | 'setLeading'> | undefined;
   /** Who signs for nodes, once it is known. */
   readonly authority: () => Promise<Authority>;
   /** Resolves when what is published is in force. */
@@ -59,6 +62,7 @@ export class LeaderDuties {
       onStoppedLeading: async () => {
         options.log({ level: 'info', event: 'leader', text: 'leads no more' });
         options.policy?.setLeading(false);
+        options.configs?.setLeading(false);
         await this.#work;
       },
       onNewLeader: (identity) => {
@@ -92,8 +96,8 @@ export class LeaderDuties {
 
   /** Takes over what the last change made of the actions. */
   takeActions(): void {
-    const { pipeline, policy } = this.#options;
-    this.#writer.update([...pipeline.takeActions(), ...(policy?.takeActions() ?? [])]);
+    const { pipeline, policy, configs } = this.#options;
+    this.#writer.update([...pipeline.takeActions(), ...(policy?.takeActions() ?? []), ...(configs?.takeActions() ?? [])]);
   }
 
   /** Takes over all findings that there are. */
@@ -116,6 +120,7 @@ export class LeaderDuties {
     const client = leadingClient(this.#options.client, leadership);
     log({ level: 'info', event: 'leader', text: 'leads: writes statuses, Services, Events and certificates for all replicas' });
     this.#options.policy?.setLeading(true);
+    this.#options.configs?.setLeading(true);
     this.#writer.resume(leadership);
     this.#events.resume(leadership);
     const keeper = new AuthorityKeeper({ client, namespace, onError: (error) => this.#tellFailure("the cluster's authority", error) });
@@ -126,14 +131,19 @@ export class LeaderDuties {
 
   /** One where policies are enforced, none elsewhere. */
   #definitionKeeper(client: ApiClient): DefinitionKeeper[] {
-    const { policy, namespace, log } = this.#options;
+    const { policy, configs, namespace, log } = this.#options;
     if (policy === undefined) return [];
     return [
       new DefinitionKeeper({
         client,
         namespace,
         onCreated: (name) => log({ level: 'info', event: 'created', text: `CustomResourceDefinition ${name}, which was absent` }),
-        onKinds: (kinds) => policy.setStatusKinds(kinds),
+        onKinds: (kinds) => {
+          policy.setStatusKinds(kinds);
+          configs?.setStatusKinds(kinds);
+        },
+        onMute: (kind) =>
+          log({ level: 'info', event: 'no status', text: `${kind}: its definition has no status, so nothing is written there` }),
         onError: (error) => this.#tellFailure("the definitions of Cilium's policies", error),
       }),
     ];

@@ -38,6 +38,7 @@ export async function runController(options: ControllerRunOptions, stop: StopSig
     ended.abort();
     await following.catch(() => {});
   });
+  if (parts.configs) cleanUp.use(parts.configs);
   if (parts.policy) cleanUp.adopt(parts.policy, (policy) => policy.close());
   parts.duties.start();
   cleanUp.defer(() => parts.duties.stop());

@@ -14,6 +14,8 @@ export interface DefinitionKeeperOptions {
   readonly onCreated: (name: string) => void;
   /** Told the kinds that are there and have a status with conditions, which some of Cilium's lack; whenever it was looked. */
   readonly onKinds: (kinds: ReadonlySet<string>) => void;
+  /** Told once of a kind that is there and has none. */
+  readonly onMute?: (kind: string) => void;
   /** Something failed; it is tried again. */
   readonly onError: (error: unknown) => void;
 }
@@ -58,6 +60,7 @@ const VERSION = 'v2';
  */
 export class DefinitionKeeper {
   readonly #options: DefinitionKeeperOptions;
+  readonly #mute = new Set<string>();
 
   constructor(options: DefinitionKeeperOptions) {
     this.#options = options;
@@ -92,11 +95,18 @@ export class DefinitionKeeper {
       const present = await this.#read(definition, signal);
       if (present === undefined) absent.push(definition);
       else if (hasConditions(present)) kinds.add(present.spec.names.kind);
+      else this.#tellMute(present.spec.names.kind);
     }
     this.#options.onKinds(kinds);
     if (absent.length === 0) return true;
     if (await this.#isEnforced(signal)) for (const definition of absent) await this.#create(definition, signal);
     return false;
+  }
+
+  #tellMute(kind: string): void {
+    if (this.#mute.has(kind)) return;
+    this.#mute.add(kind);
+    this.#options.onMute?.(kind);
   }
 
   async #read({ metadata }: Manifest, signal: AbortSignal | undefined): Promise<Definition | undefined> {

@@ -81,6 +81,8 @@ export const ENVOY_CONFIG_STATUS: Structural = {
       type: 'object',
       description: 'What it said when it was right, which is in force while it is not.',
       properties: { generation: GENERATION, spec: { type: 'object', ...ANYTHING } },
+      // Else who has written which field of it would take as much room again.
+      'x-kubernetes-map-type': 'atomic',
     },
   },
 };
