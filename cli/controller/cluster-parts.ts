@@ -61,7 +61,12 @@ export class ClusterParts {
         })
       : undefined;
     this.configs = isPoliced
-      ? new ConfigParts({ rpc, pipeline: () => this.control.pipeline, onDue: () => this.duties.takeActions() })
+      ? new ConfigParts({
+          rpc,
+          pipeline: () => this.control.pipeline,
+          onOutcome: (outcome) => this.control.controller.onOutcome(outcome),
+          onDue: () => this.duties.takeActions(),
+        })
       : undefined;
     this.control = new ControlParts({
       source: this.policy?.split(this.#source) ?? this.#source,

@@ -2,12 +2,21 @@ import { ConfigStatuses } from '../../controller/config-statuses/config-statuses
 import type { ControllerEvent } from '../../controller/controller.ts';
 import type { Pipeline } from '../../controller/pipeline/pipeline.ts';
 import { type Action, isEnvoyConfig } from '../../kube/index.ts';
-import { HOLDINGS_METHODS, NodeHoldingReports, type RpcServer } from '../../xds-server/serve/index.ts';
+import {
+  HOLDINGS_METHODS,
+  type HoldingReport,
+  NodeHoldingReports,
+  type Outcome,
+  type RpcServer,
+  SLOT_TYPE,
+} from '../../xds-server/serve/index.ts';
 
 export interface ConfigPartsOptions {
   /** Where nodes connect to. */
   readonly rpc: RpcServer;
   readonly pipeline: () => Pick<Pipeline, 'takeConfigStates' | 'agentNodes'>;
+  /** Told what Envoys make of resources, also of nodes that other replicas serve, where this one leads. */
+  readonly onOutcome: (outcome: Outcome) => void;
   /** Told when there may be actions to take. */
   readonly onDue: () => void;
 }
@@ -25,7 +34,7 @@ export class ConfigParts implements Disposable {
     this.#statuses = statuses;
     this.#reports = new NodeHoldingReports({
       rpc,
-      onReport: (node, report) => statuses.noteHoldings(node, report),
+      onReport: (node, report) => this.#noteReport(node, report),
       onOver: (node) => statuses.noteSilence(node),
     });
     rpc.add(HOLDINGS_METHODS, this.#reports);
@@ -56,6 +65,20 @@ export class ConfigParts implements Disposable {
   setLeading(isLeading: boolean): void {
     this.#reports.take(isLeading);
     this.#statuses.setLeading(isLeading);
+  }
+
+  #noteReport(nodeId: string, report: HoldingReport | undefined): void {
+    const changed = this.#statuses.noteHoldings(nodeId, report);
+    const holding = this.#statuses.holdingOf(nodeId);
+    for (const name of changed) {
+      // Of slots, agents say what is refused by themselves.
+      if (!report || name.typeUrl === SLOT_TYPE) continue;
+      const told = { ...name, nodeId, removed: false };
+      const refusal = holding?.refusal(name);
+      const version = holding?.version(name);
+      if (version !== undefined) this.#options.onOutcome({ ...told, outcome: 'held', version, message: '' });
+      if (refusal) this.#options.onOutcome({ ...told, outcome: 'nack', ...refusal });
+    }
   }
 
   [Symbol.dispose](): void {

@@ -79,12 +79,14 @@ type Told = z.output<typeof statusView>;
 describe('what CiliumEnvoyConfigs are told', needs('cluster', 'envoy', 'root'), () => {
   const cleanUp = new AsyncDisposableStack();
   const controllers: ClusterProcess[] = [];
+  let cluster: PlainCluster;
   let plane: ControlPlane;
+  let forwarder: TcpForwarder;
   let port = 0;
   let refusedPort = 0;
   before(async () => {
     const options = { audit: true, settings: SETTINGS, apiServerFlags: [`--advertise-address=${OWN_ADDRESS}`] };
-    const cluster = cleanUp.use(await PlainCluster.start(options));
+    cluster = cleanUp.use(await PlainCluster.start(options));
     plane = cluster.plane;
     [port = 0, refusedPort = 0] = await freePorts(2);
     const backend = cleanUp.use(await Backend.start({ name: 'one', address: OWN_ADDRESS }));
@@ -94,14 +96,12 @@ describe('what CiliumEnvoyConfigs are told', needs('cluster', 'envoy', 'root'), 
     const path = '/api/v1/namespaces/sluice-system/pods/sluice-enforcer-1/status';
     await plane.request(path, { method: 'PATCH', contentType: 'application/merge-patch+json', body: { status: ready } });
     for (const name of ['a', 'b']) controllers.push(await cluster.startController(name));
-    const forwarder = cleanUp.use(await TcpForwarder.start());
+    forwarder = cleanUp.use(await TcpForwarder.start());
     for (const controller of controllers) await controller.untilReady();
     await cluster.setNodes(NODES);
-    // Whoever leads serves no node at first.
-    const [follower, ...leaders] = (await eventually(byLead, WITHIN)).map((controller) => cluster.xdsPort(controller));
-    forwarder.setTargets(follower ?? 0);
-    for (const node of Object.keys(NODES)) await (await cluster.startAgent(node, forwarder.port)).untilReady();
-    forwarder.setTargets(follower ?? 0, ...leaders);
+    await asideOfLeader(async () => {
+      for (const node of Object.keys(NODES)) await (await cluster.startAgent(node, forwarder.port)).untilReady();
+    });
     await eventually(() => plane.kubectl('get', 'ciliumenvoyconfigs'), WITHIN);
   });
   after(() => cleanUp.disposeAsync());
@@ -111,6 +111,16 @@ describe('what CiliumEnvoyConfigs are told', needs('cluster', 'envoy', 'root'), 
     const leads = await Promise.all(controllers.map(async (each) => (await each.status()).cluster?.isLeader === true));
     assert.ok(leads.includes(true), 'nobody leads');
     return controllers.toSorted((a, b) => Number(leads[controllers.indexOf(a)]) - Number(leads[controllers.indexOf(b)]));
+  };
+
+  /** So that whoever leads serves no node. */
+  const asideOfLeader = async (connect: () => Promise<void>) => {
+    const [follower, ...leaders] = await eventually(byLead, WITHIN);
+    assert.ok(follower);
+    forwarder.setTargets(cluster.xdsPort(follower));
+    await connect();
+    await eventually(async () => assert.equal((await follower.status()).clients.filter(({ synced }) => synced).length, 2), WITHIN);
+    forwarder.setTargets(...[follower, ...leaders].map((each) => cluster.xdsPort(each)));
   };
 
   const told = async (name: string): Promise<Told> => statusView.parse(JSON.parse((await plane.request(`${CONFIGS}/${name}`)).body));
@@ -193,6 +203,7 @@ describe('what CiliumEnvoyConfigs are told', needs('cluster', 'envoy', 'root'), 
       const resources = object.spec.resources.map((each) => ('address' in each ? { ...each, enableReusePort: false } : each));
       return { ...object, spec: { ...object.spec, resources } };
     };
+    await asideOfLeader(async () => {});
     // Both Envoys of these nodes are on one machine.
     await plane.apply([exclusive('alone', refusedPort), exclusive('shop', port)]);
     const alone = await untilTold('alone', {
@@ -201,9 +212,11 @@ describe('what CiliumEnvoyConfigs are told', needs('cluster', 'envoy', 'root'), 
     });
     assert.deepEqual(alone.status.nodes, { programmed: 1, total: 2 });
     assert.equal(alone.status.lastAccepted, undefined);
+    const fields = ['--field-selector=reason=RejectedByEnvoy,regarding.name=alone', '-o=jsonpath={.items[*].note}'];
+    await eventually(async () => assert.match(await plane.kubectl('get', 'events.events.k8s.io', ...fields), /refused Listener/), WITHIN);
     const { status, metadata } = await untilTold('shop', {
       Programmed:
-        /^False RejectedByEnvoy: 0 of 2 nodes; Envoys of 2 nodes \(node-1, node-2\) refuse Listener "web" .*: reuse port cannot be changed/,
+        /^False RejectedByEnvoy: 0 of 2 nodes; (?=.*node-1)(?=.*node-2).* Listener "web" .*: (reuse port cannot be changed|.*Address already in use)/,
     });
     assert.equal(metadata.generation, 4);
     assert.equal(status.lastAccepted?.generation, 3);

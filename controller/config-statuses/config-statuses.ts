@@ -14,7 +14,7 @@ import type { ConfigState } from '../pipeline/config-states.ts';
 import { conditionsOf } from './conditions.ts';
 import { memoryOf } from './last-accepted.ts';
 import { NodeHoldings } from './node-holdings.ts';
-import { progressOf } from './progress.ts';
+import { type NodeHolding, progressOf } from './progress.ts';
 
 export interface ConfigStatusesOptions {
   /** Told when there may be actions to take. */
@@ -104,11 +104,21 @@ export class ConfigStatuses implements Disposable {
     this.#touchAll();
   }
 
-  /** @param report undefined where a node begins anew to say what it has */
-  noteHoldings(node: string, report: HoldingReport | undefined): void {
+  /**
+   * @param report undefined where a node begins anew to say what it has
+   * @returns what it has, and refuses, otherwise than before
+   */
+  noteHoldings(node: string, report: HoldingReport | undefined): readonly ResourceName[] {
     this.#lost.get(node)?.();
     this.#lost.delete(node);
-    this.#touchWanting(this.#holdings.take(node, report));
+    const changed = this.#holdings.take(node, report);
+    this.#touchWanting(changed);
+    return changed;
+  }
+
+  /** What a node has; undefined where its agent says nothing. */
+  holdingOf(node: string): NodeHolding | undefined {
+    return this.#holdings.get(node);
   }
 
   /** A node says no more: what it had counts for a while, since it may come back. */

@@ -14,7 +14,7 @@ export class NodeHoldings {
 
   /**
    * @param report undefined where a node begins anew
-   * @returns what it may have otherwise than before
+   * @returns what it has otherwise than before
    */
   take(node: string, report: HoldingReport | undefined): readonly ResourceName[] {
     if (!report) {
@@ -52,10 +52,18 @@ class Holding implements NodeHolding {
   take({ typeUrl, accepted, gone, refused }: HoldingReport): readonly ResourceName[] {
     const known = this.#types.get(typeUrl) ?? { accepted: new Map<string, string>(), refused: new Map<string, RefusedVersion>() };
     this.#types.set(typeUrl, known);
-    const touched = new Set([...accepted.keys(), ...gone, ...known.refused.keys(), ...refused.keys()]);
-    for (const name of gone) known.accepted.delete(name);
-    for (const [name, version] of accepted) if (known.accepted.size < MAX_NAMES) known.accepted.set(name, version);
+    const touched = new Set<string>();
+    for (const name of gone) if (known.accepted.delete(name)) touched.add(name);
+    for (const [name, version] of accepted) {
+      if (known.accepted.get(name) === version || known.accepted.size >= MAX_NAMES) continue;
+      known.accepted.set(name, version);
+      touched.add(name);
+    }
+    const before = known.refused;
     known.refused = new Map(refused.entries().take(MAX_NAMES));
+    for (const name of new Set([...before.keys(), ...known.refused.keys()])) {
+      if (before.get(name)?.version !== known.refused.get(name)?.version) touched.add(name);
+    }
     return Array.from(touched, (name) => ({ typeUrl, name }));
   }
 
