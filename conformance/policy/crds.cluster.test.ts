@@ -85,7 +85,7 @@ describe("Cilium's kinds on a cluster that enforces policies", needs('cluster', 
   const checksOf = async () => checksIn((await ask('doctor', '-o', 'json')).stdout);
 
   test('are there once an enforcer is ready, without anybody having applied them', async () => {
-    await eventually(() => lab.kubectl('get', 'cnp,ccnp'), WITHIN);
+    await eventually(() => lab.kubectl('get', 'cnp,ccnp,cec,ccec'), WITHIN);
   });
 
   test('have policies, which are told what becomes of them', async () => {
@@ -124,8 +124,12 @@ describe("Cilium's kinds on a cluster that enforces policies", needs('cluster', 
   });
 
   test('are made and told by no other right than those of the manifests', () => {
-    const { refused, ungranted } = compareRights(rightsOf(MANIFESTS), readAuditLog(lab.auditLog));
+    const { refused, ungranted, unused } = compareRights(rightsOf(MANIFESTS), readAuditLog(lab.auditLog));
     assert.deepEqual({ refused, ungranted }, { refused: [], ungranted: [] });
+    assert.deepEqual(
+      unused.filter((right) => /(list|watch|get) .*(ciliumn|ciliumc|ciliume)/.test(right)),
+      [],
+    );
     const own = readAuditLog(lab.auditLog).filter(({ user }) => user.username === 'system:serviceaccount:sluice-system:sluice-controller');
     const written = own
       .filter(({ verb }) => !['get', 'list', 'watch'].includes(verb))
