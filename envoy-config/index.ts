@@ -5,4 +5,4 @@ export type { ConfigResource, EnvoyConfig, ServiceEndpoints, ServiceListener, Ta
 export { type EnvoyConfigOptions, type EnvoyConfigReading, readEnvoyConfig } from './read-envoy-config.ts';
 export { type SecretKind, TELL_SECRET } from './secret-kind.ts';
 export { portsOf } from './service-endpoints.ts';
-export { isSlotOfListener, slotOfListener } from './service-listeners.ts';
+export { slotOfListener } from './service-listeners.ts';

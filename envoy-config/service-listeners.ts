@@ -8,16 +8,10 @@ import type { NamedResource } from './name-resources.ts';
 import type { Report } from './report.ts';
 import { DEFAULT_NAMESPACE } from './service-endpoints.ts';
 
-const OF_LISTENERS = 'service/';
-
 /** What nodes call the slot of a listener. Kernels have room for 63 bytes, which names of objects are longer than. */
 export function slotOfListener(name: string): string {
   // 132 bits: enough for names never to meet by chance.
-  return `${OF_LISTENERS}${hash('sha256', name, 'base64url').slice(0, 22)}`;
-}
-
-export function isSlotOfListener(slot: string): boolean {
-  return slot.startsWith(OF_LISTENERS);
+  return `service/${hash('sha256', name, 'base64url').slice(0, 22)}`;
 }
 
 export function isUnaddressed({ address, listenerSpecifier }: Listener): boolean {

@@ -3,18 +3,19 @@ import { Enforcement } from '../../controller/enforcement/enforcement.ts';
 import { requirementsOfSlot } from '../../controller/enforcement/slots.ts';
 import { IdentityRegistry } from '../../controller/identities/identity-registry.ts';
 import type { ListenerChange } from '../../controller/pipeline/taken-services.ts';
-import { isSlotOfListener } from '../../envoy-config/index.ts';
 import type { Action, ObjectBatch, ObjectSource, SluiceIdentity } from '../../kube/index.ts';
 import { isSecretOfSlot, type SlotOptions } from '../../l7-filters/envoy/index.ts';
 import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts';
 import { PolicyEngine } from '../../policy/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import {
+  CLUSTER_TYPE,
   CONFIG_SCOPE_TYPE,
   EXTENSION_CONFIG_TYPE,
   enforcementViews,
   type Lead,
   LedViews,
+  LISTENER_TYPE,
   NODE_METHODS,
   NodeReports,
   type Outcome,
@@ -148,10 +149,10 @@ export class PolicyParts {
     return new LedViews({
       cache,
       base,
-      apart: OF_SLOTS,
+      apart: APART,
       leadOf: (name) => new RootsView(this.#cache, rootsOfNode(name)),
       leads: new Map<string, Lead>([
-        [SLOT_TYPE, ({ resource }) => (isSlotOfListener(resource.name) ? [] : requirementsOfSlot(resource))],
+        [SLOT_TYPE, ({ resource }) => requirementsOfSlot(resource)],
         [CONFIG_SCOPE_TYPE, this.#enforcement.configResources],
       ]),
     });
@@ -206,11 +207,18 @@ export class PolicyParts {
   }
 }
 
-/** What nodes see by the slots of their policies alone. */
-const OF_SLOTS: ReadonlyMap<string, (name: string) => boolean> = new Map([
+/** What nodes see by the slots of their policies, and by the scopes of configs that they have, alone. */
+const APART: ReadonlyMap<string, (name: string) => boolean> = new Map([
   [EXTENSION_CONFIG_TYPE, () => true],
   [SECRET_TYPE, isSecretOfSlot],
+  [LISTENER_TYPE, isOfConfig],
+  [CLUSTER_TYPE, isOfConfig],
 ]);
+
+/** Names of configs' listeners and clusters have slashes, and no others. Their other resources nodes ask for by name. */
+function isOfConfig(name: string): boolean {
+  return name.includes('/');
+}
 
 function slotOptions({ http, envoy }: Settings): SlotOptions {
   const { streamIdleTimeout, pathNormalization, headersWithUnderscores } = http;

@@ -17,7 +17,7 @@ export interface LedViewsOptions {
 
 export type Lead = (published: Published) => readonly ResourceName[];
 
-/** Views of nodes that also hold what resources of another cache lead to which the node sees there, with all that these require. */
+/** Views of nodes that also hold what resources of another cache, or of this, lead to which the node sees there, with all that these require. */
 export class LedViews implements Views {
   readonly #options: LedViewsOptions;
   readonly #views = new Map<string, LedView>();
@@ -61,6 +61,15 @@ class SharedLeads {
   readonly #cache: SnapshotCache;
   readonly #leads: ReadonlyMap<string, Lead>;
   readonly #shared = new Map<Published, Led>();
+  /** What was found last. */
+  #last:
+    | {
+        readonly revision: number;
+        readonly before: Led | undefined;
+        readonly after: Led | undefined;
+        readonly names: readonly ResourceName[];
+      }
+    | undefined;
 
   constructor(cache: SnapshotCache, leads: ReadonlyMap<string, Lead>) {
     this.#cache = cache;
@@ -80,6 +89,16 @@ class SharedLeads {
     const led: Led = { view: new RootsView(this.#cache, names), published, users: 1 };
     this.#shared.set(published, led);
     return led;
+  }
+
+  /** What one has and the other has not. Nodes go from one to the other in a row, so it is looked for once. */
+  difference(before: Led | undefined, after: Led | undefined): readonly ResourceName[] {
+    const { revision } = this.#cache;
+    const last = this.#last;
+    if (last?.revision === revision && last.before === before && last.after === after) return last.names;
+    const names = [...missingIn(after?.view, before?.view), ...missingIn(before?.view, after?.view)];
+    this.#last = { revision, before, after, names };
+    return names;
   }
 
   release(led: Led | undefined): void {
@@ -209,7 +228,7 @@ class LedView implements View {
       });
       this.#following.set(typeUrl, name, { led, unwatch });
     } else this.#following.delete(typeUrl, name);
-    const touched = [...missingIn(led?.view, before?.led.view), ...missingIn(before?.led.view, led?.view)];
+    const touched = shared.difference(before?.led, led);
     before?.unwatch();
     shared.release(before?.led);
     return touched;

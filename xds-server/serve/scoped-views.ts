@@ -1,4 +1,5 @@
 import type { Published, PublishedChange, SnapshotCache } from './cache.ts';
+import { LedViews } from './led-views.ts';
 import type { ResourceName } from './resource.ts';
 import {
   ADDRESS_TYPE,
@@ -34,9 +35,15 @@ export function rootsOfNode(name: string): readonly ResourceName[] {
  * Of whoever enforces policy on a node: all identities, addresses and Services, its own endpoints and listeners that Services are led to, and what
  * these require.
  */
-export function enforcementViews(cache: SnapshotCache): ScopedViews {
+export function enforcementViews(cache: SnapshotCache): Views {
   const shared = new Set([ADDRESS_TYPE, IDENTITY_TYPE, SERVICE_TYPE, ENDPOINT_SLICE_TYPE, REDIRECT_TYPE]);
-  return new ScopedViews({ cache, shared, rootsOf: rootsOfNode });
+  return new LedViews({
+    cache,
+    base: new ScopedViews({ cache, shared, rootsOf: rootsOfNode }),
+    apart: new Map(),
+    leadOf: (node) => new RootsView(cache, rootsOfNode(node)),
+    leads: new Map([[CONFIG_SCOPE_TYPE, ({ resource }) => resource.requires]]),
+  });
 }
 
 /** Views of nodes that have most in common, and each something of its own. A view lasts while there are clients that have it. */

@@ -50,7 +50,8 @@ const TRAITS: ReadonlyMap<string, TypeTraits> = new Map([
   [SUBJECT_POLICY_TYPE, { rank: 1, depth: 2, collection: true }],
   [IDENTITY_TYPE, { rank: 0, depth: 2, collection: true }],
   [ENDPOINT_SLICE_TYPE, { rank: 0, depth: 3, collection: true }],
-  [CONFIG_SCOPE_TYPE, { rank: 1, depth: 2, collection: true }],
+  // Slots are no deeper: who sees a scope sees them by a view that all have in common, see `enforcementViews`.
+  [CONFIG_SCOPE_TYPE, { rank: 1, depth: 3, collection: true }],
   [ADDRESS_TYPE, { rank: 2, depth: 2, collection: true }],
   [SERVICE_TYPE, { rank: 1, depth: 2, collection: true }],
   [NODE_ENDPOINTS_TYPE, { rank: 3, depth: 1, collection: true }],

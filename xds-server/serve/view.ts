@@ -134,9 +134,17 @@ export class RootsView implements View {
   }
 }
 
+/** Of what requires much: nodes look at it in a row. */
+const deeper = new WeakMap<Published, readonly ResourceName[]>();
+const MUCH = 16;
+
 /** What requires its like would be used for ever: by itself, when nobody else does. */
 function deeperThan(published: Published | undefined): readonly ResourceName[] {
   if (!published) return [];
+  const known = deeper.get(published);
+  if (known) return known;
   const { typeUrl, requires } = published.resource;
-  return requires.filter((required) => mayRequire(typeUrl, required.typeUrl));
+  const found = requires.filter((required) => mayRequire(typeUrl, required.typeUrl));
+  if (requires.length > MUCH) deeper.set(published, found);
+  return found;
 }
