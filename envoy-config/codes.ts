@@ -46,6 +46,14 @@ export const DIAGNOSTIC_CODES = {
     meaning:
       'A listener of an older object has the port of the Service; where this object is the Service itself, one of any config. Nothing is led to this one by it.',
   },
+  NodeNotSelected: {
+    severity: 'info',
+    meaning: 'The nodeSelector of the object is not met by the labels of the node. It is not served there.',
+  },
+  NodeUnknown: {
+    severity: 'info',
+    meaning: 'The object has a nodeSelector, and nobody tells of the node and its labels. It is served there.',
+  },
   LastGoodEnvoyConfig: {
     severity: 'warning',
     meaning: 'The object is wrong, and what it said when it was right is served.',

@@ -40,6 +40,8 @@ function sentence(issue: z.core.$ZodIssue, value: unknown, told: string): string
       return tooSmall(issue.origin, issue.minimum) ?? `must be at least ${issue.minimum}${told}`;
     case 'too_big':
       return `must be at most ${issue.maximum}${issue.origin === 'string' ? ' characters long' : ''}${told}`;
+    case 'invalid_key':
+      return issue.issues[0]?.message ?? issue.message;
     case 'unrecognized_keys':
       return `has no field ${issue.keys.map(quote).join(', ')}`;
     default:

@@ -49,8 +49,12 @@ const endpoint: fc.Arbitrary<PodEndpoint> = record({
 });
 
 const clients = fc.record(
-  { zone: fc.string({ minLength: 1 }), podNetworks: fc.array(fc.constantFrom('10.244.0.0/24', 'fd00:244::/64')) },
-  { requiredKeys: ['podNetworks'], noNullPrototype: true },
+  {
+    zone: fc.string({ minLength: 1 }),
+    podNetworks: fc.array(fc.constantFrom('10.244.0.0/24', 'fd00:244::/64')),
+    slotsElsewhere: fc.array(fc.string()),
+  },
+  { requiredKeys: ['podNetworks', 'slotsElsewhere'], noNullPrototype: true },
 );
 
 describe('what a node is told', () => {

@@ -46,6 +46,8 @@ export interface ServiceClients {
   readonly zone?: string;
   /** Prefixes that pods of the node have their addresses of; none where that is not known. */
   readonly podNetworks: readonly string[];
+  /** Slots of listeners that the node does not have, though Services name them. */
+  readonly slotsElsewhere: readonly string[];
 }
 
 /** As the kernel's tables have it. */
@@ -132,8 +134,8 @@ function endpointOf(node: string, { namespace, name, uid, addresses, identity }:
   return { pod: { kind: 'Pod', namespace, name }, uid, node, addresses, identity };
 }
 
-function clientsOf({ zone, podNetworks }: ClientsMessage): ServiceClients {
-  return { ...(zone !== '' && { zone }), podNetworks };
+function clientsOf({ zone, podNetworks, slotsElsewhere }: ClientsMessage): ServiceClients {
+  return { ...(zone !== '' && { zone }), podNetworks, slotsElsewhere };
 }
 
 /** A direction that is missing denies everything. */

@@ -149,6 +149,7 @@ export class NodeEnforcement implements AsyncDisposable {
       await this.#setEndpoints(own);
       await this.#kept.see(this.#devices.state.pods);
       await this.#options.services?.setClients(clientsOf(own));
+      this.#taken.setElsewhere(own.serviceClients?.slotsElsewhere ?? []);
     }
     await this.#taken.settle();
     // Clients of Services stay what they were: there are some as long as there is a node.

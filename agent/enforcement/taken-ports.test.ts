@@ -96,6 +96,24 @@ describe('ports of Services that listeners take', () => {
     assert.deepEqual(scene.said, []);
   });
 
+  test('are let go where the node is not to have the listener any more, and when a process before led them there', async () => {
+    for (const scene of [new Scene(), new Scene(found())]) {
+      await scene.name(SLOT);
+      await scene.redirect(SLOT, 10_000);
+      assert.deepEqual(scene.said, led('10000'));
+      scene.taken.setElsewhere([SLOT]);
+      await scene.taken.retainTold();
+      assert.deepEqual(scene.said, []);
+      await scene.redirect(SLOT, undefined);
+      assert.deepEqual(scene.said, []);
+      scene.taken.setElsewhere([OTHER]);
+      await scene.taken.settle();
+      assert.deepEqual(scene.said, [], 'the listener is not there yet');
+      await scene.redirect(SLOT, 10_001);
+      assert.deepEqual(scene.said, led('10001'));
+    }
+  });
+
   test('are given to another listener once that is there, and to nobody once the one before is gone', async () => {
     const scene = new Scene();
     await scene.redirect(SLOT, 10_000);

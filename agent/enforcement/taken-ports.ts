@@ -24,6 +24,8 @@ export class TakenPorts {
   /** By the Service's `namespace/name`, slots by the numbers of its ports. */
   readonly #takers = new Map<string, ReadonlyMap<number, string>>();
   readonly #redirects = new Map<string, Redirect>();
+  /** Slots that this node does not have. */
+  #elsewhere: ReadonlySet<string> = new Set();
   #ways: ReadonlyMap<string, Way> = new Map();
   /** What a process before this one left, by address and port, until everything was told. */
   #found: ReadonlyMap<string, TakenService>;
@@ -47,6 +49,11 @@ export class TakenPorts {
     else this.#takers.set(service, takers);
   }
 
+  /** @param slots those that this node does not have: what they would take is let go */
+  setElsewhere(slots: readonly string[]): void {
+    this.#elsewhere = new Set(slots);
+  }
+
   setRedirects(redirects: readonly Redirect[]): void {
     for (const redirect of redirects) this.#redirects.set(redirect.slot, redirect);
   }
@@ -63,6 +70,7 @@ export class TakenPorts {
     const ways = new Map<string, Way>();
     const taken: TakenService[] = [];
     for (const { name, slot } of ports) {
+      if (this.#elsewhere.has(slot)) continue;
       const frontends = this.#options.frontendsOf(name);
       const way = this.#wayOf(name, slot, frontends);
       if (!way) continue;

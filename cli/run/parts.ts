@@ -41,6 +41,7 @@ export class RunParts {
       otherDiagnostics: () => this.policy?.parts.diagnostics() ?? [],
       pipeline: {
         settings,
+        ownNode: this.nodeId,
         ...(enforce && { ingressMarks: INGRESS_MARKS }),
         ...(enforce && settings.policy.services && { clientMark: OPENED_FOR_PODS.mark }),
         ports: { address, http: httpPort, https: httpsPort, reserved: [adminPort] },

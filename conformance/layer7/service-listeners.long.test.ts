@@ -150,6 +150,21 @@ describe('a Service that a listener of a config takes', needs('root', 'netns', '
       assert.deepEqual(Object.keys((await client.end('load')).outcomes), ['200']);
     });
 
+    test(`is translated on nodes that its config is not for, ${family}`, async () => {
+      const only = (node: string) => shopConfig({ ...EVEN, mark: node, nodes: { 'kubernetes.io/hostname': node } });
+      const client = lab.peer('client');
+      await client.begin('load', { to: SHOP[family] });
+      lab.write('config', [only('node-2')]);
+      await isNotLed('client', family);
+      await isLed('two', family, 'node-2');
+      lab.write('config', [only('node-1')]);
+      await isLed('client', family, 'node-1');
+      await isNotLed('two', family);
+      lab.write('config', [shopConfig(EVEN)]);
+      for (const from of ['client', 'two']) await isLed(from, family);
+      assert.deepEqual(Object.keys((await client.end('load')).outcomes), ['200']);
+    });
+
     test(`is asked as the node's Ingresses ask, where its config says so, ${family}`, async () => {
       const annotations = { 'cec.cilium.io/use-original-source-address': 'false' };
       await lab.set('config', [shopConfig({ ...EVEN, annotations })]);

@@ -16,15 +16,18 @@ export interface ShopText {
   /** Of {@link BY_LISTENER}. */
   readonly mark: string;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Labels of the nodes that it is for. Default: all. */
+  readonly nodes?: Readonly<Record<string, string>>;
 }
 
 /** A config whose listener takes port 80 of the Service `shop`, and leads to the pods of two others. */
-export function shopConfig({ weights, mark, annotations = {} }: ShopText): Manifest {
+export function shopConfig({ weights, mark, annotations = {}, nodes }: ShopText): Manifest {
   return {
     apiVersion: 'cilium.io/v2',
     kind: 'CiliumEnvoyConfig',
     metadata: { name: 'shop', annotations },
     spec: {
+      ...(nodes && { nodeSelector: { matchLabels: nodes } }),
       services: [{ name: 'shop', ports: [80], listener: 'front' }],
       backendServices: [{ name: 'one' }, { name: 'two' }],
       resources: [listener(), routes(weights, mark), cluster('one'), cluster('two')],

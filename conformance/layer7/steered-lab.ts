@@ -209,7 +209,8 @@ function nodeManifest({ name, plan }: Node, network: Network): Manifest {
   const addresses = Object.values(plan.addresses).map((address) => ({ type: 'InternalIP', address }));
   // By these it is known which addresses tunnels have.
   const annotations = { 'flannel.alpha.coreos.com/backend-type': 'vxlan', 'flannel.alpha.coreos.com/public-ip': plan.addresses.ipv4 };
-  const metadata = { name, ...(network === 'vxlan' && { annotations }) };
+  const labels = { 'kubernetes.io/hostname': name };
+  const metadata = { name, labels, ...(network === 'vxlan' && { annotations }) };
   return { apiVersion: 'v1', kind: 'Node', metadata, spec: { podCIDRs: Object.values(plan.pods) }, status: { addresses } };
 }
 

@@ -22,6 +22,8 @@ export const CONCERNS = {
   ServiceNotLed: 'refs',
   ServiceTaken: 'refs',
   ListenerWithoutAddress: 'programmed',
+  NodeNotSelected: 'note',
+  NodeUnknown: 'note',
   LastGoodEnvoyConfig: 'note',
 } as const satisfies Record<keyof typeof ENVOY_CONFIG_CODES, Concern>;
 

@@ -8,6 +8,7 @@ import {
   enforcementViews,
   LedViews,
   LISTENER_TYPE,
+  NODE_SCOPE_TYPE,
   NodeViews,
   RootsView,
   rootsOfNode,
@@ -23,6 +24,7 @@ const NODES = ['n1', 'n2'];
 const listener = (name: string) => ({ typeUrl: LISTENER_TYPE, name });
 const cluster = (name: string) => ({ typeUrl: CLUSTER_TYPE, name });
 const scopeOf = (resources: ConfigScope['resources'], ...slots: readonly string[]): ConfigScope => ({ resources, slots });
+const forNodes = (zone: string, scope: ConfigScope): ConfigScope => ({ ...scope, nodeSelector: { matchLabels: { zone } } });
 
 /** Two nodes that no Ingress is for, and what controllers have of configs. */
 class Scene {
@@ -34,7 +36,7 @@ class Scene {
     base: new NodeViews(this.envoys, 'nothing'),
     apart: new Map(),
     leadOf: (node) => new RootsView(this.nodes, rootsOfNode(node)),
-    leads: new Map([[CONFIG_SCOPE_TYPE, () => this.scopes.leadsTo]]),
+    leads: new Map([[CONFIG_SCOPE_TYPE, this.scopes.leadsTo]]),
   });
   readonly ofEnforcers = enforcementViews(this.nodes);
   readonly told: string[] = [];
@@ -55,12 +57,19 @@ class Scene {
     this.nodes.apply(this.scopes.take([{ config, ...(scope && { scope }) }]));
   }
 
+  label(node: string, zone?: string): void {
+    this.scopes.setNode(node, zone === undefined ? undefined : { zone });
+    this.nodes.apply(this.scopes.takeNodes());
+  }
+
+  seenBy(node: string): readonly string[] {
+    const envoy = [LISTENER_TYPE, CLUSTER_TYPE, ENDPOINTS_TYPE].flatMap((type) => [...this.ofEnvoys.of(node).ofType(type).keys()]);
+    return [...envoy, ...this.ofEnforcers.of(node).ofType(SLOT_TYPE).keys()].sort();
+  }
+
   /** What each node has, which is the same for all. */
   seen(): readonly string[] {
-    const all = NODES.map((node) => {
-      const envoy = [LISTENER_TYPE, CLUSTER_TYPE, ENDPOINTS_TYPE].flatMap((type) => [...this.ofEnvoys.of(node).ofType(type).keys()]);
-      return [...envoy, ...this.ofEnforcers.of(node).ofType(SLOT_TYPE).keys()].sort();
-    });
+    const all = NODES.map((node) => this.seenBy(node));
     const [first = []] = all;
     assert.deepEqual(
       all,
@@ -101,6 +110,70 @@ test('what a config has no longer is seen for a while, but for its slots', (t) =
   mock.timers.tick(LINGER_MS);
   assert.deepEqual(scene.seen(), []);
   assert.equal(scene.nodes.ofType(CONFIG_SCOPE_TYPE).size, 0);
+});
+
+test('nodes have what is for their labels, with what is for all, and know what of listeners they do not have', () => {
+  const scene = new Scene();
+  scene.label('n1', 'north');
+  scene.set('all', scopeOf([cluster('b')]));
+  scene.set('shop', forNodes('north', scopeOf([cluster('a')], 'service/a')));
+  assert.deepEqual(scene.seenBy('n1'), ['a', 'b', 'default/web', 'service/a']);
+  assert.deepEqual(scene.seenBy('n2'), ['b'], 'nobody knows its labels');
+  assert.deepEqual(
+    NODES.map((node) => scene.scopes.slotsElsewhere(node)),
+    [[], ['service/a']],
+  );
+  scene.set('other', forNodes('south', scopeOf([listener('own')], 'service/b')));
+  scene.label('n2', 'south');
+  assert.deepEqual(scene.seenBy('n1'), ['a', 'b', 'default/web', 'service/a']);
+  assert.deepEqual(scene.seenBy('n2'), ['b', 'own', 'service/b']);
+  assert.deepEqual(
+    NODES.map((node) => scene.scopes.slotsElsewhere(node)),
+    [['service/b'], ['service/a']],
+  );
+  const { revision } = scene.nodes;
+  scene.label('n1', 'north');
+  assert.equal(scene.nodes.revision, revision);
+  scene.label('n2');
+  assert.deepEqual(scene.seenBy('n2'), ['b']);
+  scene.scopes.close();
+});
+
+test('a node keeps for a while what is not for it any more, but knows that at once', (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.after(() => mock.timers.reset());
+  const scene = new Scene();
+  for (const node of NODES) scene.label(node, 'north');
+  const scope = scopeOf([cluster('a')], 'service/a');
+  const all = ['a', 'default/web', 'service/a'];
+  scene.set('shop', forNodes('north', scope));
+  scene.label('n1', 'south');
+  assert.deepEqual(
+    NODES.map((node) => [scene.seenBy(node), scene.scopes.slotsElsewhere(node)]),
+    [
+      [all, ['service/a']],
+      [all, []],
+    ],
+  );
+  mock.timers.tick(LINGER_MS);
+  assert.deepEqual(
+    NODES.map((node) => scene.seenBy(node)),
+    [[], all],
+  );
+  scene.label('n1', 'north');
+  scene.label('n1', 'south');
+  scene.label('n1', 'north');
+  mock.timers.tick(LINGER_MS);
+  assert.deepEqual(scene.seen(), all);
+  // Of a config that is for others from now on slots go at once, as those of one that is gone.
+  scene.set('shop', forNodes('south', scope));
+  assert.deepEqual(scene.seen(), ['a', 'default/web']);
+  scene.set('shop', scope);
+  assert.deepEqual(scene.seen(), all);
+  scene.set('shop');
+  mock.timers.tick(LINGER_MS);
+  assert.deepEqual(scene.seen(), []);
+  assert.equal(scene.nodes.ofType(CONFIG_SCOPE_TYPE).size + scene.nodes.ofType(NODE_SCOPE_TYPE).size, 0);
 });
 
 test('an edit that leaves a config its names tells nodes nothing', () => {

@@ -6,6 +6,7 @@ import type { PolicyChange, PolicyEngine } from '../../policy/index.ts';
 import {
   ADDRESS_TYPE,
   IDENTITY_TYPE,
+  type Lead,
   NODE_ENDPOINTS_TYPE,
   type Outcome,
   type Resource,
@@ -109,7 +110,7 @@ export class Enforcement {
   }
 
   /** What Envoys of nodes have of CiliumEnvoyConfigs, with all that this requires. */
-  readonly configResources = (): readonly ResourceName[] => this.#scopes.leadsTo;
+  readonly configResources: Lead = (scope) => this.#scopes.leadsTo(scope);
 
   /** What is wrong with policies at present, and what Envoys refuse of what was made of them. */
   diagnostics(): readonly Diagnostic[] {
@@ -172,12 +173,15 @@ export class Enforcement {
     const led = this.#options.services ? change : NOTHING_LED;
     if (led.listeners.length + led.gone.length + led.services.length + change.scopes.length === 0) return;
     const told = this.#scopes.take(change.scopes);
+    // What nodes do not have may have changed with what there is.
+    if (this.#scopes.isOfSome) for (const name of this.#nodes.keys()) this.#touched.add(name);
+    const nodes = this.#takeNodes();
     const slots = this.#serviceSlots.take(led);
     for (const takers of led.services) this.#services.setTakers(takers);
     const services = this.#services.take();
     this.#options.cache.apply({
-      upserts: [...slots.upserts, ...services.upserts, ...told.upserts],
-      removals: [...slots.removals, ...services.removals, ...told.removals],
+      upserts: [...slots.upserts, ...services.upserts, ...told.upserts, ...nodes.upserts],
+      removals: [...slots.removals, ...services.removals, ...told.removals, ...nodes.removals],
     });
     if (this.hasRefusals) this.#tellStatuses();
   }
@@ -207,6 +211,7 @@ export class Enforcement {
     const zone = metadata.labels[ZONE];
     node.clients = { ...(zone && { zone }), podNetworks: spec.podCIDRs };
     node.isKnown = true;
+    this.#scopes.setNode(metadata.name, metadata.labels);
   }
 
   #delete(ref: ObjectRef): void {
@@ -217,6 +222,7 @@ export class Enforcement {
     this.#services.delete(ref);
     if (ref.kind !== 'Node') return;
     this.#refusals.forget(ref.name);
+    this.#scopes.setNode(ref.name);
     Object.assign(this.#nodeOf(ref.name), unknownNode());
   }
 
@@ -227,6 +233,7 @@ export class Enforcement {
     for (const endpoint of endpoints.upserts) this.#putEndpoint(endpoint);
     this.#settlePolicing();
     const nodes = this.#takeNodes();
+    const scopes = this.#scopes.takeNodes();
     const services = this.#services.take();
     const ofSlots = this.#slots.take(slots.upserts, slots.removals);
     // Slots may have other rules now, and what was refused of them may be gone.
@@ -239,6 +246,7 @@ export class Enforcement {
         ...addresses.upserts.map(translateAddress),
         ...services.upserts,
         ...nodes.upserts,
+        ...scopes.upserts,
       ],
       removals: [
         ...ofSlots.removals,
@@ -247,6 +255,7 @@ export class Enforcement {
         ...addresses.removals.map((name) => ({ typeUrl: ADDRESS_TYPE, name })),
         ...services.removals,
         ...nodes.removals,
+        ...scopes.removals,
       ],
     });
   }
@@ -293,7 +302,8 @@ export class Enforcement {
       if (!node) continue;
       if (node.isKnown || node.endpoints.size > 0) {
         const endpoints = [...node.endpoints].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
-        const { addresses: nodeAddresses, clients: serviceClients } = node;
+        const { addresses: nodeAddresses } = node;
+        const serviceClients = { ...node.clients, slotsElsewhere: this.#scopes.slotsElsewhere(name) };
         const guardedNetworks = this.#guardedNetworks(node);
         const needsIngressAddress = this.#isPolicing && this.#hasSeveralNodes;
         const clients = this.#options.services && { serviceClients };

@@ -114,9 +114,9 @@ describe('Services that nodes are told of', () => {
   test('come with the zone of each node and the networks of its pods, which follow the Node', () => {
     const scene = new Scene(true);
     scene.take([NODE]);
-    assert.deepEqual(scene.clients(), { zone: 'north', podNetworks: ['10.244.0.0/24'] });
+    assert.deepEqual(scene.clients(), { zone: 'north', podNetworks: ['10.244.0.0/24'], slotsElsewhere: [] });
     scene.take([{ ...NODE, metadata: { ...NODE.metadata, labels: {} }, spec: { podCIDRs: [] } }]);
-    assert.deepEqual(scene.clients(), { podNetworks: [] });
+    assert.deepEqual(scene.clients(), { podNetworks: [], slotsElsewhere: [] });
   });
 
   test('are never that by which nodes reach controllers', () => {

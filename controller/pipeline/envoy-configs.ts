@@ -17,6 +17,7 @@ import { ENDPOINTS, SECRET } from '../../xds-server/translate/types.ts';
 import { buildConfigSecrets, type ConfigSecret } from './config-secrets.ts';
 import type { ConfigVerdict } from './envoy-configs-in-force.ts';
 import { type Inputs, inputKey } from './inputs.ts';
+import { type OwnNode, onOwnNode } from './own-node.ts';
 
 /** What is served of CiliumEnvoyConfigs, and those of no namespace. */
 export interface EnvoyConfigStages {
@@ -56,15 +57,19 @@ interface SetResult extends Pick<EndpointsResult, 'endpoints'> {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/**
- * @param verdicts on all that amounts to a config, by keys that no two have
- * @param slicesOfServices by the `namespace/name` of their Services
- */
+export interface EnvoyConfigContext {
+  /** By the `namespace/name` of their Services. */
+  readonly slicesOfServices: Collection<readonly EndpointSlice[]>;
+  /** The only node that configs are for. Absent: others say which nodes have which. */
+  readonly ownNode: string | undefined;
+}
+
+/** @param verdicts on all that amounts to a config, by keys that no two have */
 export function buildEnvoyConfigs(
   graph: Graph,
-  inputs: Pick<Inputs, 'services' | 'secrets' | 'clock'>,
+  inputs: Pick<Inputs, 'services' | 'secrets' | 'clock' | 'nodes'>,
   verdicts: Collection<ConfigVerdict>,
-  slicesOfServices: Collection<readonly EndpointSlice[]>,
+  { slicesOfServices, ownNode }: EnvoyConfigContext,
 ): EnvoyConfigStages {
   const claims = graph.group('resource names of configs', verdicts, (verdict, config) => {
     const claim: Claim = { config, created: verdict.object.metadata.creationTimestamp ?? '' };
@@ -72,7 +77,11 @@ export function buildEnvoyConfigs(
   });
   const { references, secrets } = buildConfigSecrets(graph, inputs, verdicts);
   const standing = graph.derive('configs that stand', verdicts, (verdict, key, read) =>
-    judgeSurroundings(verdict, key, { claimsOf: (name) => read(claims, name), secretOf: (name) => read(secrets, name) }),
+    judgeSurroundings(verdict, key, {
+      claimsOf: (name) => read(claims, name),
+      secretOf: (name) => read(secrets, name),
+      ownNode: ownNode === undefined ? undefined : { name: ownNode, object: read(inputs.nodes, ownNode) },
+    }),
   );
   const resources = graph.group('resources of configs', standing, ({ config }) =>
     (config?.resources ?? []).map((resource): [string, ConfigResource] => [resourceKey(resource.resource), resource]),
@@ -125,6 +134,7 @@ interface Standing {
 interface Surroundings {
   readonly claimsOf: (name: string) => readonly Claim[] | undefined;
   readonly secretOf: (name: string) => ConfigSecret | undefined;
+  readonly ownNode: OwnNode | undefined;
 }
 
 /** A config stands where none older has one of its names, and all Secrets that it names are there. */
@@ -132,7 +142,8 @@ function judgeSurroundings(verdict: ConfigVerdict, key: string, surroundings: Su
   const { inForce } = verdict;
   if (!inForce) return { diagnostics: [] };
   const diagnostics = [...takenNames(inForce, key, surroundings), ...unusableSecrets(inForce, surroundings)];
-  return diagnostics.length > 0 ? { diagnostics } : { config: inForce, diagnostics };
+  if (diagnostics.length > 0) return { diagnostics };
+  return surroundings.ownNode ? onOwnNode(inForce, surroundings.ownNode) : { config: inForce, diagnostics };
 }
 
 /** Names that are made of its own nobody else has. */

@@ -35,6 +35,8 @@ export interface PipelineOptions {
   readonly ingressMarks?: IngressMarks;
   /** What such Envoys' connections for pods have in their mark, where pods' Services are led to listeners. Default: they are not. */
   readonly clientMark?: number;
+  /** The node that this serves, where it is the only one; CiliumEnvoyConfigs for others are left out. Default: others say what is whose. */
+  readonly ownNode?: string;
   /** The time that certificates are judged by; see {@link Pipeline.advance}. */
   readonly asOf: Date;
   /** Told when a computation throws, which is a mistake in the program; without it the exception leaves `apply`. */
@@ -102,7 +104,7 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #listenerChanges = new ListenerChanges();
   #timing: PipelineTiming = { ingestMs: 0, translateMs: 0 };
 
-  constructor({ settings, ports, placement = STANDALONE, ingressMarks, clientMark, asOf, onFailure }: PipelineOptions) {
+  constructor({ settings, ports, placement = STANDALONE, ingressMarks, clientMark, ownNode, asOf, onFailure }: PipelineOptions) {
     this.#graph = new Graph(onFailure);
     this.#inputs = createInputs(this.#graph);
     this.#inputs.clock.set(NOW, asOf);
@@ -121,7 +123,7 @@ export class Pipeline implements QuarantinedRoutes {
     const actions = buildActions(this.#graph, this.#inputs, stages, { first: placementOf(settings.ingress), isServing });
     const balanced = buildBalancedServices(this.#graph, this.#inputs, reading);
     const verdicts = this.#graph.union<ConfigVerdict>('all configs', this.#inputs.envoyConfigs, balanced);
-    this.#configs = buildEnvoyConfigs(this.#graph, this.#inputs, verdicts, stages.slicesOfServices);
+    this.#configs = buildEnvoyConfigs(this.#graph, this.#inputs, verdicts, { slicesOfServices: stages.slicesOfServices, ownNode });
     this.#taken = buildTakenServices(this.#graph, this.#inputs, this.#configs.standing);
     const first = placementOf(settings.ingress);
     const agents = first.kind === 'standalone' ? undefined : first.namespace;

@@ -6,7 +6,7 @@ import {
   slotOfListener,
   type TakenService,
 } from '../../envoy-config/index.ts';
-import type { Service, ServicePort } from '../../kube/index.ts';
+import type { LabelSelectorSpec, Service, ServicePort } from '../../kube/index.ts';
 import type { Diagnostic } from '../../model/index.ts';
 import type { ResourceName } from '../../xds-server/serve/resource.ts';
 import { type ConfigInForce, resourceKey } from './envoy-configs.ts';
@@ -30,6 +30,8 @@ export interface ConfigScope {
   readonly resources: readonly ResourceName[];
   /** Of its listeners that Services are led to. */
   readonly slots: readonly string[];
+  /** Which nodes have it; absent: all. */
+  readonly nodeSelector?: LabelSelectorSpec;
 }
 
 /** Numbers of ports, sorted, with the names of their slots. (Collections compare no maps.) */
@@ -91,12 +93,13 @@ export function buildTakenServices(
   };
 }
 
-function scopeOf({ resources, listeners }: EnvoyConfig): ConfigScope {
+function scopeOf({ resources, listeners, nodeSelector }: EnvoyConfig): ConfigScope {
   const own = resources.map(({ resource: { typeUrl, name } }) => ({ typeUrl, name }));
   const all = [...own, ...listeners.flatMap(({ requires }) => requires)];
   return {
     resources: [...new Map(all.map((name) => [resourceKey(name), name])).values()],
     slots: listeners.map(({ name }) => slotOfListener(name)),
+    ...(nodeSelector && { nodeSelector }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ObjectRef } from '../../model/index.ts';
-import { labelSelector } from './label-selector.ts';
+import { checkedLabelSelector } from './label-selector.ts';
 import { clusterMetadata, list, namespacedMetadata, portNumber, text } from './metadata.ts';
 import { condition } from './sluice-settings.ts';
 
@@ -31,7 +31,7 @@ export const ciliumEnvoyConfigSpec = z.strictObject({
   backendServices: list(backendService),
   /** Each a message of Envoy's in the JSON of protobuf, with `@type`. */
   resources: list(z.unknown()),
-  nodeSelector: labelSelector.optional(),
+  nodeSelector: checkedLabelSelector.optional(),
 });
 
 const count = z.int().min(0);

@@ -7,6 +7,7 @@ import {
   ENDPOINT_SLICE_TYPE,
   IDENTITY_TYPE,
   NODE_ENDPOINTS_TYPE,
+  NODE_SCOPE_TYPE,
   REDIRECT_TYPE,
   SERVICE_TYPE,
 } from './types.ts';
@@ -28,6 +29,7 @@ export function rootsOfNode(name: string): readonly ResourceName[] {
   return [
     { typeUrl: NODE_ENDPOINTS_TYPE, name },
     { typeUrl: CONFIG_SCOPE_TYPE, name: ALL_NODES },
+    { typeUrl: NODE_SCOPE_TYPE, name },
   ];
 }
 

@@ -19,6 +19,9 @@ export const ENDPOINT_SLICE_TYPE = 'type.googleapis.com/sluice.node.v1.EndpointS
 /** What nodes have of CiliumEnvoyConfigs. It is told to nobody; views are made of it. */
 export const CONFIG_SCOPE_TYPE = 'type.googleapis.com/sluice.node.v1.ConfigScope';
 
+/** Which of these a node has. The same holds for it. */
+export const NODE_SCOPE_TYPE = 'type.googleapis.com/sluice.node.v1.NodeScope';
+
 /** How Envoys name the cluster of whoever serves them configuration: the one that is not delivered. */
 export const XDS_CLUSTER = 'sluice-xds';
 
@@ -52,6 +55,7 @@ const TRAITS: ReadonlyMap<string, TypeTraits> = new Map([
   [ENDPOINT_SLICE_TYPE, { rank: 0, depth: 3, collection: true }],
   // Slots are no deeper: who sees a scope sees them by a view that all have in common, see `enforcementViews`.
   [CONFIG_SCOPE_TYPE, { rank: 1, depth: 3, collection: true }],
+  [NODE_SCOPE_TYPE, { rank: 2, depth: 1, collection: true }],
   [ADDRESS_TYPE, { rank: 2, depth: 2, collection: true }],
   [SERVICE_TYPE, { rank: 1, depth: 2, collection: true }],
   [NODE_ENDPOINTS_TYPE, { rank: 3, depth: 1, collection: true }],

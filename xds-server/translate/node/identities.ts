@@ -35,6 +35,8 @@ export interface ServiceClients {
   readonly zone?: string;
   /** Prefixes that pods of the node have their addresses of; none where that is not known. */
   readonly podNetworks: readonly string[];
+  /** Slots of listeners that the node does not have, though Services name them. Default: none. */
+  readonly slotsElsewhere?: readonly string[];
 }
 
 /** Named by the node; requires the policies of its endpoints' identities, and of `init` where there may be somebody who is not known. */
@@ -49,7 +51,7 @@ export function translateNodeEndpoints(told: NodeEndpoints): Resource {
       identity,
     })),
     nodeAddresses: [...nodeAddresses],
-    ...(serviceClients && { serviceClients: { zone: serviceClients.zone ?? '', podNetworks: [...serviceClients.podNetworks] } }),
+    ...(serviceClients && { serviceClients: clientsMessage(serviceClients) }),
     guardedNetworks: [...guardedNetworks],
     needsIngressAddress,
   });
@@ -57,4 +59,8 @@ export function translateNodeEndpoints(told: NodeEndpoints): Resource {
   if (guardedNetworks.length > 0) identities.add(RESERVED_IDENTITIES.init);
   const requires = [...identities].map((identity): ResourceName => ({ typeUrl: SUBJECT_POLICY_TYPE, name: String(identity) }));
   return encodeResource(NodeEndpointsSchema, node, message, requires);
+}
+
+function clientsMessage({ zone = '', podNetworks, slotsElsewhere = [] }: ServiceClients) {
+  return { zone, podNetworks: [...podNetworks], slotsElsewhere: [...slotsElsewhere] };
 }
