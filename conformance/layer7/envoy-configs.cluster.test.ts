@@ -181,6 +181,28 @@ describe('CiliumEnvoyConfigs of a cluster', { ...needs('cluster', 'root', 'bpf',
     await lab.kubectl('delete', 'cnp', 'load');
   });
 
+  test('are for the nodes whose labels they ask for, as these are', async () => {
+    const label = async (node: string, text: string) => await lab.kubectl('label', 'node', node, `edge.test/has-configs${text}`);
+    const is = async (near: string, far: string) => {
+      const word = (what: string) => (what === 'led' ? /^200 one \/one\/mark edge$/ : /^500 (one|two) \/one\/mark by no listener$/);
+      await eventually(async () => {
+        for (const [from, what] of [['near', near] as const, ['far', far] as const])
+          assert.match(String(await ask(lab, from, toShop('/one/mark'))), word(what), from);
+      }, WITHIN);
+    };
+    await label('node-1', '=yes');
+    await lab.apply([shop('edge', { nodeSelector: { matchLabels: { 'edge.test/has-configs': 'yes' } } })]);
+    await is('led', 'translated');
+    await label('node-2', '=yes');
+    await is('led', 'led');
+    await label('node-1', '-');
+    await is('translated', 'led');
+    await label('node-2', '-');
+    await is('translated', 'translated');
+    await lab.apply([shop('elsewhere')]);
+    await untilMarked('elsewhere');
+  });
+
   test('that are wrong leave in force what was right, and say so', async () => {
     await lab.apply([shop('wrong', { services: [{ name: 'shop', ports: [SHOP_PORT], listener: 'back' }] })]);
     const events = async () =>
