@@ -25,7 +25,7 @@ export const DIAGNOSTIC_CODES = {
   ConfigSecretUnusable: {
     severity: 'error',
     meaning:
-      'A resource names a Secret that is not there, or does not hold what is used of it: a certificate with its key (tls.crt, tls.key), or authorities (ca.crt, and none of these). None of the object is served.',
+      'A resource names a Secret that is not there, or does not hold what is used of it: a certificate with its key (tls.crt, tls.key), or authorities (ca.crt). None of the object is served.',
   },
   NameTaken: {
     severity: 'error',

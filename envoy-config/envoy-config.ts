@@ -53,6 +53,8 @@ export interface KubernetesSecret {
   readonly namespace: string;
   readonly name: string;
   readonly kind: SecretKind;
+  /** What Envoy knows it by, used for that. */
+  readonly resource: string;
   /** Where it is named first for that. */
   readonly source: FieldRef;
 }

@@ -9,10 +9,10 @@ import type { ReadResource } from './read-resource.ts';
 import type { ResourceKind } from './references/meaning.ts';
 import { qualifyMessage } from './references/qualify-message.ts';
 import { qualifyDefinition, qualifyReference } from './references/qualify-names.ts';
-import { referencesIn } from './references/references.ts';
+import { type Reference, referencesIn, rewriteReferences } from './references/references.ts';
 import type { Report } from './report.ts';
 import { isResourceKind, NAMED_BY, nameOf, typeUrlOfKind } from './resource-kinds.ts';
-import { secretKindOf, TELL_SECRET, wantedSecretKind } from './secret-kind.ts';
+import { secretKindOf, secretResourceName, TELL_SECRET, wantedSecretKind } from './secret-kind.ts';
 import { type Backend, serviceEndpoints } from './service-endpoints.ts';
 
 /** A resource under the name by which Envoy knows it, as are all that it names. */
@@ -104,9 +104,11 @@ class Naming {
       if (qualified.kind === 'refused') continue;
       const { name } = qualified;
       edges.push({ to: keyOf(to, name), at: read.pathOf(path) });
+      const known = { typeUrl: typeUrlOfKind(to), name: this.#knownAs({ to, name, path }) };
       if (!this.#isThere({ to, name, path }, read)) this.#tell({ to, name, path }, read);
-      else if (mayRequire(typeUrlOfKind(read.kind), typeUrlOfKind(to))) required.set(keyOf(to, name), { typeUrl: typeUrlOfKind(to), name });
+      else if (mayRequire(typeUrlOfKind(read.kind), known.typeUrl)) required.set(keyOf(to, known.name), known);
     }
+    rewriteReferences(read.message, this.#options.registry, (reference) => this.#knownAs(reference));
     return sorted(required);
   }
 
@@ -115,6 +117,12 @@ class Naming {
     for (const { at } of findLoops(this.#edges)) {
       this.#report.add(at, 'InvalidEnvoyConfig', 'leads back to where it comes from: what is sent there would go round for ever');
     }
+  }
+
+  /** What Envoy knows by a full name: Secrets of Kubernetes have another where they are used as authorities. */
+  #knownAs({ to, name, path }: Reference): string {
+    if (to !== 'secret' || this.#defined.has(keyOf(to, name)) || !isOfKubernetes(name)) return name;
+    return secretResourceName(name, wantedSecretKind(path));
   }
 
   #isThere({ to, name, path }: ResourceReference, { pathOf }: ReadResource): boolean {
@@ -128,12 +136,13 @@ class Naming {
       if (found) this.endpointSets.set(name, found);
       return found !== undefined;
     }
-    const [namespace = '', secret = '', ...rest] = name.split('/');
-    if (to !== 'secret' || namespace === '' || secret === '' || rest.length > 0) return false;
+    if (to !== 'secret' || !isOfKubernetes(name)) return false;
+    const [namespace = '', secret = ''] = name.split('/');
     const kind = wantedSecretKind(path);
     const key = `${name} ${kind}`;
-    if (!this.secrets.has(key))
-      this.secrets.set(key, { namespace, name: secret, kind, source: { object: this.#owner, path: pathOf(path) } });
+    const source = { object: this.#owner, path: pathOf(path) };
+    const resource = secretResourceName(name, kind);
+    if (!this.secrets.has(key)) this.secrets.set(key, { namespace, name: secret, kind, resource, source });
     return true;
   }
 
@@ -156,6 +165,12 @@ const HINTS: Partial<Record<ResourceKind, string>> = {
   endpoints: '; nor are they endpoints (namespace/service:port) of its services and backendServices',
   secret: '; nor is it a Secret of Kubernetes (namespace/name)',
 };
+
+/** Whether a name is that of a Secret: `namespace/name`. */
+function isOfKubernetes(name: string): boolean {
+  const [namespace, secret, ...rest] = name.split('/');
+  return namespace !== '' && secret !== undefined && secret !== '' && rest.length === 0;
+}
 
 function keyOf(kind: ResourceKind, name: string): string {
   return `${kind} ${name}`;

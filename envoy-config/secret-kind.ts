@@ -27,6 +27,15 @@ export function wantedSecretKind(path: Path): SecretKind {
   return KINDS.get(holder ?? '') ?? 'genericSecret';
 }
 
+/**
+ * By which name Envoy knows what a Secret of Kubernetes holds. One may hold a certificate and its authorities, which are two of Envoy's secrets;
+ * nobody in a namespace can define the second's name.
+ * @param secret `namespace/name`
+ */
+export function secretResourceName(secret: string, kind: SecretKind): string {
+  return kind === 'validationContext' ? `authorities:${secret}` : secret;
+}
+
 /** What a resource holds, if it is a secret that holds anything. */
 export function secretKindOf(message: Message): SecretKind | undefined {
   return isMessage(message, SecretSchema) ? message.type.case : undefined;

@@ -24,6 +24,13 @@ function authoritySecret(name: string, ...trusted: readonly MadeCertificate[]): 
   return object;
 }
 
+/** With the client's certificate, and whom it trusts. */
+function bothSecret(name: string): ManifestObject {
+  const stringData = { 'tls.crt': client.certificate, 'tls.key': client.privateKey, 'ca.crt': server.certificate };
+  const object = { apiVersion: 'v1', kind: 'Secret', metadata: { name }, stringData };
+  return object;
+}
+
 /** What a cluster says to speak TLS. */
 function upstreamTls(commonTlsContext: Json): Json {
   return { transportSocket: extension('transport_sockets.tls.v3.UpstreamTlsContext', { sni: HOST, commonTlsContext }) };
@@ -56,6 +63,7 @@ describe('CiliumEnvoyConfigs that speak TLS', { ...needs('envoy'), timeout: 120_
       authoritySecret('wrong', stranger),
       authoritySecret('several', stranger, server),
       secretManifest('client', client),
+      bothSecret('both'),
     );
     sluice.write('front-secret.yaml', secretManifest('front', front));
     await sluice.start();
@@ -87,6 +95,11 @@ describe('CiliumEnvoyConfigs that speak TLS', { ...needs('envoy'), timeout: 120_
     ['the right authority and name', named(HOST), 'web for nobody'],
     ['the right authority, for another name', named('other.test'), '503'],
     ['a certificate of its own', { ...certificates, ...trusting('default/right') }, 'web for client'],
+    [
+      'a certificate and the authority of one Secret',
+      { tlsCertificateSdsSecretConfigs: [{ name: 'default/both' }], ...trusting('default/both') },
+      'web for client',
+    ],
   ];
   for (const [index, [what, context, expected]] of upstreams.entries()) {
     test(`to backends: ${what}`, async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fromBinary } from '@bufbuild/protobuf';
 import { SecretSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
-import type { KubeObject } from '../../kube/index.ts';
+import { ciliumEnvoyConfigSpec, type KubeObject } from '../../kube/index.ts';
 import { DEFAULT_SETTINGS } from '../../settings/index.ts';
 import { PORTS } from '../../testkit/ingress-world.ts';
 import { envoyConfigObject, ingressObject, secretObject, serviceObject } from '../../testkit/kube-objects.ts';
@@ -15,6 +15,8 @@ const other = makeCertificate({ names: ['b.test'] });
 const NOW = new Date();
 
 type Use = 'certificate' | 'authorities';
+/** What Envoy knows each by. */
+const NAMES: Readonly<Record<Use, string>> = { certificate: 'default/web-tls', authorities: 'authorities:default/web-tls' };
 
 /** A config with a cluster that speaks TLS. */
 function configUsing(use: Use, secret = 'default/web-tls', name = 'web'): KubeObject {
@@ -55,7 +57,8 @@ const CASES: readonly (readonly [string, Readonly<Record<string, string>>, Use, 
   ['an authority', CA, 'authorities', undefined],
   ['several authorities', { 'ca.crt': `${certificate}words\n${other.certificate}` }, 'authorities', undefined],
   ['a certificate', TLS, 'authorities', 'holds a certificate with its key; here it has to hold authorities'],
-  ['a certificate beside its authority', { ...TLS, ...CA }, 'authorities', 'holds a certificate with its key'],
+  ['a certificate beside its authority', { ...TLS, ...CA }, 'authorities', undefined],
+  ['an authority beside a certificate without key', { 'tls.crt': certificate, ...CA }, 'authorities', undefined],
   ['an authority', CA, 'certificate', 'holds authorities (a validation context); here it has to hold a certificate with its key'],
   ['a certificate without key', { 'tls.crt': certificate }, 'certificate', 'tls.key'],
   ['the key of another certificate', { 'tls.crt': certificate, 'tls.key': other.privateKey }, 'certificate', 'key'],
@@ -68,7 +71,7 @@ describe('a config that names a Secret', () => {
   for (const [what, data, use, problem] of CASES) {
     test(`of ${what} as ${use} ${problem === undefined ? 'is served' : 'is not'}`, () => {
       const scene = new Scene(secretObject(data, 'Opaque'), configUsing(use));
-      assert.deepEqual(scene.secrets(), problem === undefined ? ['default/web-tls'] : []);
+      assert.deepEqual(scene.secrets(), problem === undefined ? [NAMES[use]] : []);
       assert.deepEqual(scene.findings(), problem === undefined ? [] : ['web ConfigSecretUnusable']);
       const [{ message = '' } = {}] = scene.pipeline.diagnostics();
       assert.ok(message.includes(problem ?? ''), message);
@@ -80,11 +83,39 @@ describe('a config that names a Secret', () => {
     assert.deepEqual(scene.pipeline.secretReferences, { needed: ['default/web-tls'], dropped: [] });
     assert.deepEqual(scene.findings(), ['web ConfigSecretUnusable']);
     scene.write(secretObject(CA));
-    assert.deepEqual([scene.secrets(), scene.findings()], [['default/web-tls'], []]);
+    assert.deepEqual([scene.secrets(), scene.findings()], [[NAMES.authorities], []]);
     scene.pipeline.apply({ upserts: [], removals: [{ kind: 'Secret', namespace: 'default', name: 'web-tls' }] });
     assert.deepEqual([scene.secrets(), scene.findings()], [[], ['web ConfigSecretUnusable']]);
     scene.pipeline.apply({ upserts: [], removals: [{ kind: 'CiliumEnvoyConfig', namespace: 'default', name: 'web' }] });
     assert.deepEqual(scene.pipeline.secretReferences, { needed: [], dropped: ['default/web-tls'] });
+  });
+
+  test('has both of one, the certificate and its authorities, where it or another names it for both', () => {
+    const secret = secretObject({ ...TLS, ...CA });
+    const scene = new Scene(secret, configUsing('certificate'), configUsing('authorities', 'default/web-tls', 'other'));
+    assert.deepEqual([scene.secrets().toSorted(), scene.findings()], [Object.values(NAMES).toSorted(), []]);
+    const clusters = scene.pipeline.resources().filter(({ name }) => name.endsWith('/tls'));
+    const required = clusters.map(({ name, requires }) => [name, ...requires.map((each) => each.name)]);
+    assert.deepEqual(required, [
+      ['default/other/tls', NAMES.authorities],
+      ['default/web/tls', NAMES.certificate],
+    ]);
+    for (const { name, body, requires } of clusters) assert.ok(Buffer.from(body).includes(requires[0]?.name ?? '?'), name);
+    scene.write(secretObject(TLS));
+    assert.deepEqual([scene.secrets(), scene.findings()], [[NAMES.certificate], ['other ConfigSecretUnusable']]);
+    scene.write(secret);
+    const kinds = Object.values(NAMES).map((name) => scene.pipeline.sourcesOf({ typeUrl: SECRET, name }).map(({ object }) => object.name));
+    assert.deepEqual(kinds, [['web'], ['other']]);
+  });
+
+  test('keeps its own secret of such a name', () => {
+    const own = { '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret', name: 'default/web-tls' };
+    const validationContext = { trustedCa: { inlineString: certificate } };
+    const config = configUsing('authorities');
+    assert.ok(config.kind === 'CiliumEnvoyConfig');
+    const [cluster] = ciliumEnvoyConfigSpec.parse(config.spec).resources;
+    const scene = new Scene(envoyConfigObject({ resources: [cluster, { ...own, validationContext }] }));
+    assert.deepEqual([scene.secrets(), scene.findings()], [['default/web-tls'], []]);
   });
 
   test('shares it with Ingresses, and leaves it to them', () => {

@@ -3,10 +3,9 @@ import {
   type ConfigResource,
   diagnoseEnvoyConfig,
   type EnvoyConfig,
+  type KubernetesSecret,
   portsOf,
-  type SecretKind,
   type ServiceEndpoints,
-  TELL_SECRET,
 } from '../../envoy-config/index.ts';
 import { type EndpointsResult, ingestEndpoints } from '../../ingress-controller/index.ts';
 import type { EndpointSlice, Service } from '../../kube/index.ts';
@@ -14,7 +13,7 @@ import type { Diagnostic, Endpoint, FieldRef } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../../xds-server/serve/resource.ts';
 import { translateEndpoints } from '../../xds-server/translate/endpoints.ts';
 import { ENDPOINTS, SECRET } from '../../xds-server/translate/types.ts';
-import { buildConfigSecrets, type ConfigSecret } from './config-secrets.ts';
+import { buildConfigSecrets, type ConfigSecret, useKey } from './config-secrets.ts';
 import type { ConfigVerdict } from './envoy-configs-in-force.ts';
 import { type Inputs, inputKey } from './inputs.ts';
 import { type OwnNode, onOwnNode } from './own-node.ts';
@@ -23,7 +22,7 @@ import { type OwnNode, onOwnNode } from './own-node.ts';
 export interface EnvoyConfigStages {
   /** By type and name, see {@link resourceKey}. */
   readonly resources: Collection<ConfigResource>;
-  /** Secrets of Kubernetes that they name, by `namespace/name`. */
+  /** What is used of Secrets of Kubernetes, by what Envoy knows it by. */
   readonly secrets: Collection<Resource>;
   /** Which these are, whether or not they are there. */
   readonly secretReferences: Collection<readonly string[]>;
@@ -79,7 +78,7 @@ export function buildEnvoyConfigs(
   const standing = graph.derive('configs that stand', verdicts, (verdict, key, read) =>
     judgeSurroundings(verdict, key, {
       claimsOf: (name) => read(claims, name),
-      secretOf: (name) => read(secrets, name),
+      secretOf: (use) => read(secrets, useKey(use)),
       ownNode: ownNode === undefined ? undefined : { name: ownNode, object: read(inputs.nodes, ownNode) },
     }),
   );
@@ -97,15 +96,15 @@ export function buildEnvoyConfigs(
   });
   // Only what is served leaves the controller.
   const secretUses = graph.group('secret uses of configs', standing, ({ config }) =>
-    (config?.secrets ?? []).map((secret): [string, FieldRef] => [inputKey(secret), secret.source]),
+    (config?.secrets ?? []).map((secret): [string, KubernetesSecret] => [secret.resource, secret]),
   );
   const ofSets = graph.derive('diagnostics of endpoint sets', sets, ({ diagnostics }) => diagnostics);
   const ofNames = graph.derive('diagnostics of names', standing, ({ diagnostics }) => diagnostics);
   const configResources = graph.derive('config resources', resources, ([resource]) => resource);
   return {
     resources: configResources,
-    secrets: graph.derive('secret resources of configs', secretUses, (_uses, name, read) => {
-      const secret = read(secrets, name);
+    secrets: graph.derive('secret resources of configs', secretUses, ([use], _name, read) => {
+      const secret = use && read(secrets, useKey(use));
       return secret && 'resource' in secret ? secret.resource : undefined;
     }),
     secretReferences: references,
@@ -114,7 +113,7 @@ export function buildEnvoyConfigs(
       const own = configResources.get(resourceKey({ typeUrl, name }));
       if (own) return [own.source];
       if (typeUrl === ENDPOINTS) return (uses.get(name) ?? []).map(({ source }) => source);
-      return typeUrl === SECRET ? (secretUses.get(name) ?? []) : [];
+      return typeUrl === SECRET ? (secretUses.get(name) ?? []).map(({ source }) => source) : [];
     },
     diagnostics: graph.union('diagnostics of configs', ofNames, ofSets),
     standing: graph.derive(
@@ -133,7 +132,7 @@ interface Standing {
 
 interface Surroundings {
   readonly claimsOf: (name: string) => readonly Claim[] | undefined;
-  readonly secretOf: (name: string) => ConfigSecret | undefined;
+  readonly secretOf: (use: KubernetesSecret) => ConfigSecret | undefined;
   readonly ownNode: OwnNode | undefined;
 }
 
@@ -157,18 +156,13 @@ function takenNames({ resources }: EnvoyConfig, key: string, { claimsOf }: Surro
 }
 
 function unusableSecrets({ secrets }: EnvoyConfig, { secretOf }: Surroundings): readonly Diagnostic[] {
-  return secrets.flatMap(({ source, kind, ...ref }) => {
-    const found = secretOf(inputKey(ref));
-    const problem = found && problemOf(found, kind);
-    if (problem === undefined) return [];
-    const message = `Secret ${inputKey(ref)} ${problem}; none of this object is served`;
+  return secrets.flatMap((use) => {
+    const { source } = use;
+    const found = secretOf(use);
+    if (!found || !('problem' in found)) return [];
+    const message = `Secret ${inputKey(use)} ${found.problem}; none of this object is served`;
     return [diagnoseEnvoyConfig(source.object, source.path, 'ConfigSecretUnusable', message)];
   });
-}
-
-function problemOf(found: ConfigSecret, wanted: SecretKind): string | undefined {
-  if ('problem' in found) return found.problem;
-  return found.kind === wanted ? undefined : `holds ${TELL_SECRET[found.kind]}; here it has to hold ${TELL_SECRET[wanted]}`;
 }
 
 function oldestOf(claims: readonly Claim[]): string | undefined {
