@@ -29,7 +29,7 @@ export const DIAGNOSTIC_CODES = {
   },
   NameTaken: {
     severity: 'error',
-    meaning: 'An older object has a resource of the same name. None of this one is served.',
+    meaning: 'An older object has, or uses, a resource of the same name that is not the same. None of this one is served.',
   },
   ListenerWithoutAddress: {
     severity: 'warning',

@@ -9,7 +9,7 @@ import {
 } from '../../envoy-config/index.ts';
 import { type EndpointsResult, ingestEndpoints } from '../../ingress-controller/index.ts';
 import type { EndpointSlice, Service } from '../../kube/index.ts';
-import type { Diagnostic, Endpoint, FieldRef } from '../../model/index.ts';
+import { type Diagnostic, type Endpoint, type FieldRef, objectKey } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../../xds-server/serve/resource.ts';
 import { translateEndpoints } from '../../xds-server/translate/endpoints.ts';
 import { ENDPOINTS, SECRET } from '../../xds-server/translate/types.ts';
@@ -47,9 +47,29 @@ export function resourceKey({ typeUrl, name }: ResourceName): string {
   return `${typeUrl} ${name}`;
 }
 
+/** That a config has a resource of a name, or one is made for it of what others say. */
 interface Claim {
   readonly config: string;
   readonly created: string;
+  /** For people. */
+  readonly owner: string;
+  readonly version: string;
+}
+
+interface ClaimedName {
+  readonly resource: ResourceName;
+  /** Those of one version are the same. */
+  readonly version: string;
+  readonly source: FieldRef;
+}
+
+/** Only full names can meet that several may use, such as `namespace/name`. */
+function claimedNames({ resources, endpointSets, secrets }: EnvoyConfig): readonly ClaimedName[] {
+  return [
+    ...resources.map(({ resource, source }) => ({ resource, version: resource.version, source })),
+    ...endpointSets.map(({ name, source }) => ({ resource: { typeUrl: ENDPOINTS, name }, version: 'a Service', source })),
+    ...secrets.map(({ resource, source }) => ({ resource: { typeUrl: SECRET, name: resource }, version: 'a Secret', source })),
+  ];
 }
 
 interface SetResult extends Pick<EndpointsResult, 'endpoints'> {
@@ -70,13 +90,14 @@ export function buildEnvoyConfigs(
   verdicts: Collection<ConfigVerdict>,
   { slicesOfServices, ownNode }: EnvoyConfigContext,
 ): EnvoyConfigStages {
-  const claims = graph.group('resource names of configs', verdicts, (verdict, config) => {
-    const claim: Claim = { config, created: verdict.object.metadata.creationTimestamp ?? '' };
-    return (verdict.inForce?.resources ?? []).map(({ resource }): [string, Claim] => [resourceKey(resource), claim]);
+  const claims = graph.group('resource names of configs', verdicts, ({ inForce, object }, config) => {
+    const claim = inForce && { config, created: object.metadata.creationTimestamp ?? '', owner: objectKey(inForce.object) };
+    const names = inForce ? claimedNames(inForce) : [];
+    return names.flatMap(({ resource, version }): [string, Claim][] => (claim ? [[resourceKey(resource), { ...claim, version }]] : []));
   });
   const { references, secrets } = buildConfigSecrets(graph, inputs, verdicts);
-  const standing = graph.derive('configs that stand', verdicts, (verdict, key, read) =>
-    judgeSurroundings(verdict, key, {
+  const standing = graph.derive('configs that stand', verdicts, (verdict, _key, read) =>
+    judgeSurroundings(verdict, {
       claimsOf: (name) => read(claims, name),
       secretOf: (use) => read(secrets, useKey(use)),
       ownNode: ownNode === undefined ? undefined : { name: ownNode, object: read(inputs.nodes, ownNode) },
@@ -110,8 +131,8 @@ export function buildEnvoyConfigs(
     secretReferences: references,
     endpoints: graph.derive('endpoints of configs', sets, ({ endpoints }) => translateEndpoints(endpoints)),
     sourcesOf: ({ typeUrl, name }) => {
-      const own = configResources.get(resourceKey({ typeUrl, name }));
-      if (own) return [own.source];
+      const own = resources.get(resourceKey({ typeUrl, name }));
+      if (own) return own.map(({ source }) => source);
       if (typeUrl === ENDPOINTS) return (uses.get(name) ?? []).map(({ source }) => source);
       return typeUrl === SECRET ? (secretUses.get(name) ?? []).map(({ source }) => source) : [];
     },
@@ -136,21 +157,21 @@ interface Surroundings {
   readonly ownNode: OwnNode | undefined;
 }
 
-/** A config stands where none older has one of its names, and all Secrets that it names are there. */
-function judgeSurroundings(verdict: ConfigVerdict, key: string, surroundings: Surroundings): Standing {
+/** A config stands where none older has one of its names for something else, and all Secrets that it names are there. */
+function judgeSurroundings(verdict: ConfigVerdict, surroundings: Surroundings): Standing {
   const { inForce } = verdict;
   if (!inForce) return { diagnostics: [] };
-  const diagnostics = [...takenNames(inForce, key, surroundings), ...unusableSecrets(inForce, surroundings)];
+  const diagnostics = [...takenNames(inForce, surroundings), ...unusableSecrets(inForce, surroundings)];
   if (diagnostics.length > 0) return { diagnostics };
   return surroundings.ownNode ? onOwnNode(inForce, surroundings.ownNode) : { config: inForce, diagnostics };
 }
 
-/** Names that are made of its own nobody else has. */
-function takenNames({ resources }: EnvoyConfig, key: string, { claimsOf }: Surroundings): readonly Diagnostic[] {
-  return resources.flatMap(({ resource, source }) => {
+/** What is the same to the byte may be several configs', and stays as long as one has it. */
+function takenNames(config: EnvoyConfig, { claimsOf }: Surroundings): readonly Diagnostic[] {
+  return claimedNames(config).flatMap(({ resource, version, source }) => {
     const oldest = oldestOf(claimsOf(resourceKey(resource)) ?? []);
-    if (oldest === undefined || oldest === key) return [];
-    const message = `${JSON.stringify(resource.name)} is a resource of ${oldest}, which is older; none of this object is served`;
+    if (oldest === undefined || oldest.version === version) return [];
+    const message = `${JSON.stringify(resource.name)} is something else in ${oldest.owner}, which is older; none of this object is served`;
     return [diagnoseEnvoyConfig(source.object, source.path, 'NameTaken', message)];
   });
 }
@@ -165,9 +186,9 @@ function unusableSecrets({ secrets }: EnvoyConfig, { secretOf }: Surroundings): 
   });
 }
 
-function oldestOf(claims: readonly Claim[]): string | undefined {
+function oldestOf(claims: readonly Claim[]): Claim | undefined {
   const sooner = (a: Claim, b: Claim) => (a.created === b.created ? a.config < b.config : a.created < b.created);
-  return claims.reduce<Claim | undefined>((oldest, claim) => (oldest && sooner(oldest, claim) ? oldest : claim), undefined)?.config;
+  return claims.reduce<Claim | undefined>((oldest, claim) => (oldest && sooner(oldest, claim) ? oldest : claim), undefined);
 }
 
 /** A set that is empty is one, too: its cluster is then known to be empty, and answers at once. */

@@ -31,7 +31,13 @@ export function buildResources(
     ({ cluster }) => cluster && translateCluster(cluster, marks && { mark: marks.client }),
   );
   const ofIngresses = graph.derive('endpoint resources of ingresses', model.endpointSets, (result) => translateEndpoints(result.endpoints));
-  const endpoints = graph.union('endpoint resources', ofIngresses, configs.endpoints);
+  // What Services and Secrets have is theirs, also where a config says something else of such a name.
+  const [ownEndpoints, ownSecrets] = [configResources(graph, configs, ENDPOINTS), configResources(graph, configs, SECRET)];
+  const ofConfigs = {
+    endpoints: graph.union('endpoint resources of configs', configs.endpoints, ownEndpoints),
+    secrets: graph.union('secret resources of all configs', configs.secrets, ownSecrets),
+  };
+  const endpoints = graph.union('endpoint resources', ofIngresses, ofConfigs.endpoints);
   const listeners = graph.derive('listener resources', model.listeners, (listener, _name, read) =>
     servesSomething(listener)
       ? translateListener(listener, (table) => read(routes.dividedTables, table) === true, marks && { mark: marks.server })
@@ -40,25 +46,25 @@ export function buildResources(
   const shards = graph.derive('route resources', routes.shards, ({ resource }) => resource);
   return [
     { typeUrl: CLUSTER, resources: clusters },
-    { typeUrl: ENDPOINTS, resources: endpoints, ofConfigs: configs.endpoints },
+    { typeUrl: ENDPOINTS, resources: endpoints, ofConfigs: ofConfigs.endpoints },
     {
       typeUrl: SECRET,
-      resources: graph.union('all secret resources', buildSecrets(graph, model), configs.secrets),
-      ofConfigs: configs.secrets,
+      resources: graph.union('all secret resources', buildSecrets(graph, model), ofConfigs.secrets),
+      ofConfigs: ofConfigs.secrets,
     },
     { typeUrl: ROUTES, resources: shards },
     { typeUrl: SCOPED_ROUTES, resources: routes.scopes },
     { typeUrl: LISTENER, resources: routes.scopeKeepers },
     { typeUrl: LISTENER, resources: listeners },
     { typeUrl: LISTENER, resources: configResources(graph, configs, LISTENER) },
-    ...[CLUSTER, ENDPOINTS, SECRET, ROUTES].map((typeUrl) => {
+    ...[CLUSTER, ROUTES].map((typeUrl) => {
       const resources = configResources(graph, configs, typeUrl);
       return { typeUrl, resources, ofConfigs: resources };
     }),
   ];
 }
 
-/** Those of one type, by name. No name of a config's resource is one of an Ingress': it has slashes in other places. */
+/** Those of one type, by name. None but of endpoints and secrets is one of an Ingress': it has slashes in other places. */
 function configResources(graph: Graph, { resources }: EnvoyConfigStages, typeUrl: string): Collection<Resource> {
   const byName = graph.group(`${typeUrl} of configs`, resources, ({ resource }): [string, Resource][] =>
     resource.typeUrl === typeUrl ? [[resource.name, resource]] : [],
