@@ -116,7 +116,7 @@ describe('the state of a config', () => {
     assert.deepEqual(scene.take(wrong), [[KEY, 2, 1, led, ['InvalidEnvoyConfig', 'LastGoodEnvoyConfig']]]);
     const taken = [listener('front'), routes('default/web'), { ...cluster(), name: 'default/web' }];
     const metadata = { name: 'old', creationTimestamp: '2020-01-01T00:00:00Z' };
-    scene.take(config([{ ...cluster(), name: 'default/web' }], metadata, []));
+    scene.take(config([{ ...cluster(), name: 'default/web', lbPolicy: 'RANDOM' }], metadata, []));
     assert.deepEqual(
       scene.take(config(taken, { generation: 3, creationTimestamp: '2026-01-01T00:00:00Z' })).filter(([key]) => key === KEY),
       [[KEY, 3, undefined, [], ['NameTaken']]],
