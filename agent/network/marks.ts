@@ -22,8 +22,11 @@ export const INGRESS_MARKS = {
   server: 0xe00,
 } as const;
 
-/** By these bits, which are those of {@link LEG_MARKS} and one more, what Envoy opens for Ingresses. */
-export const OPENED_FOR_INGRESSES = { mark: INGRESS_MARKS.client, mask: 0xf02 } as const;
+/**
+ * By these bits, which are those of {@link LEG_MARKS} and two more, what Envoy opens for Ingresses. With the third (`0xd05`) it is what a process of the node
+ * asks of a listener.
+ */
+export const OPENED_FOR_INGRESSES = { mark: INGRESS_MARKS.client, mask: 0xf06 } as const;
 
 /** By the same, what it opens for pods that asked a Service which a listener took, with their addresses: docs/decisions/envoy-config.md. */
 export const OPENED_FOR_PODS = { mark: 0xd02, mask: 0xf02 } as const;

@@ -33,6 +33,7 @@ const LISTENER = 10_010;
 const [TO_OUTSIDE, TO_NODE] = [10_011, 10_012];
 const MARK = `${LISTENER.toString(16)}0d02`;
 const OF_PROXY = { mark: 0x800, mask: 0x800 };
+const FOR_NODE = { mark: 0x100, mask: 0xf00 };
 const LARGE = 1_000_000;
 const PATIENCE_MS = 700;
 const BY_SLOT = steered(EGRESS_SLOT, WEB);
@@ -320,9 +321,9 @@ describe('a Service that a listener takes', needs('root', 'bpf', 'netns', 'ipv6'
       };
       assert.notEqual(await said(clientOf()), 'EPERM');
       const counted = world.counted('dropped-spoofed');
-      for (const source of [undefined, NODE_ADDRESSES[family], world.pods.outside.addresses[family], FRONTENDS[family]])
+      for (const source of [undefined, world.pods.outside.addresses[family], FRONTENDS[family]])
         assert.equal(await said(source), 'EPERM', source);
-      assert.equal(world.counted('dropped-spoofed'), counted + 4n);
+      assert.equal(world.counted('dropped-spoofed'), counted + 3n);
       const { ifindex, addresses } = world.pods.client;
       await world.datapath.endpoints.remove(ifindex);
       assert.equal(await said(clientOf()), 'EPERM', 'the pod is gone');
@@ -333,12 +334,14 @@ describe('a Service that a listener takes', needs('root', 'bpf', 'netns', 'ipv6'
       const counted = world.counted('dropped-martian');
       const own = family === 0 ? ['127.0.0.1', '127.1.2.3', '0.0.0.0'] : ['::1', '::', '::ffff:127.0.0.1'];
       for (const to of own) {
-        const source = to.includes('.') && family === 1 ? `::ffff:${world.pods.client.addresses[0]}` : clientOf();
-        const { talker, said } = await MarkedTalker.open(program, { cgroup, mark: MARK, source }, to, WEB_PORT);
-        await talker[Symbol.asyncDispose]();
-        assert.equal(said, 'EPERM', to);
+        for (const addresses of [world.pods.client.addresses, NODE_ADDRESSES]) {
+          const source = to.includes('.') && family === 1 ? `::ffff:${addresses[0]}` : addresses[family];
+          const { talker, said } = await MarkedTalker.open(program, { cgroup, mark: MARK, source }, to, WEB_PORT);
+          await talker[Symbol.asyncDispose]();
+          assert.equal(said, 'EPERM', `${source} to ${to}`);
+        }
       }
-      assert.equal(world.counted('dropped-martian'), counted + BigInt(own.length));
+      assert.equal(world.counted('dropped-martian'), counted + BigInt(2 * own.length));
     });
 
     test(`opens as the client what has his address, where only its cluster has marked it, ${version}`, async () => {
@@ -348,11 +351,45 @@ describe('a Service that a listener takes', needs('root', 'bpf', 'netns', 'ipv6'
       await allowed.talker[Symbol.asyncDispose]();
       assert.notEqual(allowed.said, 'EPERM');
       await world.setPolicies({ client: CLOSED });
-      for (const source of [clientOf(), NODE_ADDRESSES[family]]) {
-        const refused = await open(source);
-        await refused.talker[Symbol.asyncDispose]();
-        assert.equal(refused.said, 'EPERM', source);
+      const refused = await open(clientOf());
+      await refused.talker[Symbol.asyncDispose]();
+      assert.equal(refused.said, 'EPERM');
+    });
+
+    test(`opens as any process of the node what has the node's address, ${version}`, async () => {
+      await world.setPolicies({ client: CLOSED, web: CLOSED });
+      for (const mark of [MARK, MARK.replace(/2$/, '0')]) {
+        const { talker, said } = await MarkedTalker.open(program, { cgroup, mark, source: NODE_ADDRESSES[family] }, webOf(), WEB_PORT);
+        await using _ended = talker;
+        const source = ['169.254.1.1', NODE_ADDRESSES[1]][family];
+        assert.deepEqual([said, (await talker.ask('who')).split(' ')[0]], [source, source], 'that which the way there has');
+        using sockets = TcpSockets.open();
+        assert.equal(sockets.list(FOR_NODE).length, 1);
       }
+    });
+
+    test(`says nothing more by what it opened for a pod whose address is the node's by now, ${version}`, async () => {
+      const open = async () => await MarkedTalker.open(program, { cgroup, mark: MARK, source: clientOf() }, webOf(), WEB_PORT);
+      const { talker } = await open();
+      await using _ended = talker;
+      assert.equal(await talker.ask('hello'), 'hello');
+      const { addresses, endpoints } = world.datapath;
+      const { ifindex, addresses: own } = world.pods.client;
+      const prefix = `${clientOf()}/${family === 0 ? 32 : 128}`;
+      await using restored = new AsyncDisposableStack();
+      restored.defer(async () => {
+        await addresses.apply({ set: [{ prefix, identity: CLIENT }] });
+        await endpoints.set(ifindex, { identity: CLIENT, addresses: own });
+      });
+      await addresses.apply({ set: [{ prefix, identity: RESERVED_IDENTITIES.host }] });
+      await endpoints.remove(ifindex);
+      const [{ bytes }, counted] = [await world.peers.web.served(), world.counted('dropped-spoofed')];
+      const next = await open();
+      await next.talker[Symbol.asyncDispose]();
+      assert.notEqual(next.said, clientOf(), 'what is opened now is the node’s');
+      assert.notEqual(await talker.ask('once more'), 'once more');
+      assert.equal((await world.peers.web.served()).bytes, bytes);
+      assert.ok(world.counted('dropped-spoofed') > counted);
     });
 
     test(`gives a pod nothing by its own marks, ${version}`, async () => {

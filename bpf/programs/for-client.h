@@ -16,8 +16,8 @@
 #include "verdict.h"
 
 /*
- * What Envoy opens for a pod that asked a Service which a listener took has the pod's own address, and is judged as what the pod opens itself: see
- * docs/decisions/envoy-config.md.
+ * What Envoy opens for a pod that asked a Service which a listener took has the pod's own address, and is judged as what the pod opens itself; what it opens
+ * for a process of the node is the node's: see docs/decisions/envoy-config.md.
  */
 struct opened {
 	/* The socket's own, which is the pod's. */
@@ -60,13 +60,19 @@ static __always_inline bool is_audited(__u32 identity)
 	return subject && subject->identity == identity && subject->audits;
 }
 
-/* As at the pod's own door. */
+/* Nobody is asked where the node may go, but what is its own alone is out of reach for whoever decides where Envoy goes. */
+static __always_inline enum outcome judge_for_node(const struct opened *opened)
+{
+	return is_martian_source(opened->wanted) ? DROPPED_MARTIAN : PASSED_HOST;
+}
+
+/* As at the pod's own door. PASSED_HOST: it is for the node itself. */
 static __noinline int judge_for_client(const struct configuration *configuration, struct opened *opened)
 {
 	enum outcome outcome;
 
 	if (!find_client(opened))
-		return DROPPED_SPOOFED;
+		return identity_of(opened->source) == IDENTITY_HOST ? judge_for_node(opened) : DROPPED_SPOOFED;
 	outcome = judge_opened(configuration, opened->identity, opened->wanted, opened->wanted_port, &opened->slot);
 	return is_denial(outcome) && is_audited(opened->identity) ? PASSED_AUDITED : outcome;
 }
@@ -103,15 +109,10 @@ static __noinline int tell_opened(const struct configuration *configuration, con
 	return 0;
 }
 
-#define NOBODYS_MARK 0
-
-/*
- * A pod takes nothing that seems to come from itself, so it sees the node, as it does where kube-proxy leads it to itself. From then on the socket is any
- * process' of the node.
- */
-static __always_inline bool is_for_itself(struct bpf_sock_addr *ctx, struct sockaddr *anywhere, int size)
+/* From then on the socket is as any process' of the node, with whatever address that has towards the backend. */
+static __always_inline bool leave_to_node(struct bpf_sock_addr *ctx, struct sockaddr *anywhere, int size)
 {
-	__u32 mark = NOBODYS_MARK;
+	__u32 mark = MARK_FOR_NODE;
 
 	return !bpf_bind(ctx, anywhere, size) && !bpf_setsockopt(ctx, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
 }
@@ -153,8 +154,9 @@ static __always_inline int connect_for_client(struct bpf_sock_addr *ctx, const s
 	read_own_address(ctx->sk, opened.source);
 	copy_address(opened.wanted, wanted);
 	outcome = judge_for_client(configuration, &opened);
-	if (outcome != DROPPED_SPOOFED && equals(opened.source, opened.wanted))
-		return is_for_itself(ctx, anywhere, size) ? PROCEED : REFUSE;
+	/* A pod takes nothing that seems to come from itself, so it sees the node, as it does where kube-proxy leads it to itself. */
+	if (outcome == PASSED_HOST || (outcome != DROPPED_SPOOFED && equals(opened.source, opened.wanted)))
+		return leave_to_node(ctx, anywhere, size) ? PROCEED : REFUSE;
 	if (is_drop(outcome) || outcome == PASSED_AUDITED)
 		tell_opened(configuration, &opened, EGRESS, outcome, 0);
 	if (is_drop(outcome))
@@ -182,6 +184,9 @@ static __always_inline int judge_packet_for_client(struct __sk_buff *skb, const 
 	if (!read_opened(skb, sk, heading, &opened))
 		return REFUSE;
 	outcome = judge_for_client(configuration, &opened);
+	/* The address was a pod's when it was opened. */
+	if (outcome == PASSED_HOST)
+		outcome = DROPPED_SPOOFED;
 	if (!is_drop(outcome) && heading == EGRESS)
 		outcome = judge_way(configuration, skb, sk->mark, opened.slot);
 	else if (!is_drop(outcome) && !is_way_of(sk->mark, opened.slot))

@@ -6,6 +6,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "address.h"
+#include "marks.h"
 
 /* Numbers as in model/identity.ts. */
 #define IDENTITY_UNKNOWN 0
@@ -64,11 +65,9 @@ static __always_inline bool is_of_cluster(__u32 identity)
 /*
  * A packet's mark tells who sent it where its address may no longer do so: masquerading makes the outside look like the node. The scheme
  * is Cilium's: 0xf00 of 0xf00, the identity's lower 16 bits on top and 8 more at the bottom, here with the scope as the highest of
- * these. 0xf000 is left to others: kube-proxy has 0x4000 and 0x8000.
+ * these.
  */
-#define MARK_KIND 0x00000f00
 #define MARK_IDENTITY 0x00000f00
-#define MARK_BITS 0xffff0fff
 #define MARK_LOCAL_SCOPE 0x80
 
 static __always_inline __u32 mark_of(__u32 identity)

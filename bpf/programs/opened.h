@@ -34,6 +34,8 @@ static __always_inline const struct configuration *configuration_for(struct bpf_
 {
 	__u32 only = 0;
 
+	if (sk && asks_listener(sk->mark))
+		return 0;
 	return sk && sk->protocol == IPPROTO_TCP && kind_of_mark(sk->mark) == kind ? bpf_map_lookup_elem(&configuration, &only) : 0;
 }
 

@@ -372,6 +372,16 @@ int ingress_connect6(struct bpf_sock_addr *ctx)
 	return lead(ctx, MARK_INGRESS, slot) && bind_own(ctx, (struct sockaddr *)&own, sizeof(own), &own.sin6_port) ? PROCEED : REFUSE;
 }
 
+/* What a process of the node asks of a listener gets there or nowhere: routes may have changed. */
+static __always_inline int judge_asking(struct __sk_buff *skb)
+{
+	__u32 only = 0;
+	const struct configuration *found = bpf_map_lookup_elem(&configuration, &only);
+	bool is_led_there = found && found->steer_entry_ifindex && skb->ifindex == found->steer_entry_ifindex;
+
+	return answer(EGRESS, is_led_there ? PASSED_STEERED : DROPPED_LISTENER, skb->len);
+}
+
 /* Each packet is judged, so that what is not allowed any more ends. */
 SEC("cgroup_skb/egress")
 int ingress_egress(struct __sk_buff *skb)
@@ -386,6 +396,8 @@ int ingress_egress(struct __sk_buff *skb)
 	sk = sk ? bpf_sk_fullsock(sk) : 0;
 	if (!sk)
 		return PROCEED;
+	if (asks_listener(sk->mark))
+		return judge_asking(skb);
 	configuration = configuration_for(sk, MARK_INGRESS);
 	if (!configuration)
 		return PROCEED;

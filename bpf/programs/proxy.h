@@ -6,6 +6,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "identity.h"
+#include "marks.h"
 #include "packet.h"
 
 /*
@@ -29,9 +30,10 @@
 /* Beside one of these two: for who asked a Service that a listener took, with his own address. Before it connects it may lack this. */
 #define MARK_FOR_CLIENT 0x00000d02
 #define MARK_FOR_CLIENT_BITS 0x00000f02
+/* What it opens for the node's own processes, which is theirs, but for that it is led to no listener. */
+#define MARK_FOR_NODE 0x00000100
 /* Listeners of Ingresses, and what they accepted. */
 #define MARK_INGRESS_SERVER 0x00000e00
-#define MARK_PORT_SHIFT 16
 #define MARK_PORT_BITS 0xffff0000
 
 /* Envoy's own connections begin here, and no pod's does that leaves the choice to the kernel. */
@@ -81,7 +83,7 @@ static __always_inline bool is_upstream(__u32 mark)
 /* Whether Envoy opened it for a client of its own, and it is judged at its socket: for Ingresses, or for who asked a Service. */
 static __always_inline bool is_judged_at_socket(__u32 mark)
 {
-	return kind_of_mark(mark) == MARK_INGRESS;
+	return kind_of_mark(mark) == MARK_INGRESS && !asks_listener(mark);
 }
 
 static __always_inline bool is_for_client(__u32 mark)

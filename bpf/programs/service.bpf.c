@@ -3,11 +3,15 @@
 #include <linux/bpf.h>
 #include <linux/errno.h>
 
+#include "marks.h"
 #include "service-choice.h"
 #include "taken-services.h"
 
 #define PROCEED 1
 #define REFUSE 0
+
+#define SOL_SOCKET 1
+#define SO_MARK 36
 
 enum hook { CONNECT, SENDMSG };
 
@@ -94,10 +98,50 @@ static __always_inline int refuse(void)
 	return REFUSE;
 }
 
-/* Pods' packets get to the listener by the address that was asked for; what the node itself asks for is translated, since none of its packets is led there. */
-static __always_inline int is_left_to_listener(const struct service_address *wanted)
+static __always_inline __u32 mark_of(const struct bpf_sock_addr *ctx)
 {
-	return is_taken(wanted) && !is_on_node();
+	return ctx->sk ? ctx->sk->mark : 0;
+}
+
+static __always_inline int set_mark(struct bpf_sock_addr *ctx, __u32 mark)
+{
+	mark |= mark_of(ctx) & ~MARK_BITS;
+	return !bpf_setsockopt(ctx, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
+}
+
+/* These are led nowhere: what Envoy opens for who asked a Service would come back to it. A mark says nothing in a pod. */
+static __always_inline int is_envoys_own(const struct bpf_sock_addr *ctx)
+{
+	__u32 mark = mark_of(ctx);
+
+	return (mark & MARK_KIND) && !asks_listener(mark) && is_on_node();
+}
+
+/* As taken_by; what was replaced while it was read is read again. */
+static __always_inline int find_listener(const struct service_address *wanted)
+{
+	int port = wanted->protocol == IPPROTO_TCP ? taken_by(wanted) : NOT_TAKEN;
+
+	return port ? port : taken_by(wanted);
+}
+
+/* One that was refused, or has ended, may ask for something else. */
+static __always_inline int forget_listener(struct bpf_sock_addr *ctx)
+{
+	return !asks_listener(mark_of(ctx)) || set_mark(ctx, 0);
+}
+
+/*
+ * By the address that was asked for, so that the listener hears of it. Pods' packets are led there at their doors, those of the node's own processes by the
+ * mark of the socket, which holds for its first packet, too.
+ */
+static __always_inline int ask_listener(struct bpf_sock_addr *ctx, int port)
+{
+	/* A socket of UDP may be connected several times, and one of TCP once it has been refused. */
+	bpf_sk_storage_delete(&service_peers, ctx->sk);
+	if (!is_on_node())
+		return PROCEED;
+	return port && set_mark(ctx, MARK_ASKS_LISTENER | (__u32)port << MARK_PORT_SHIFT) ? PROCEED : refuse();
 }
 
 static __always_inline void remember_peer(struct bpf_sock_addr *ctx, const struct service_address *frontend,
@@ -117,10 +161,16 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, int is_ipv6)
 	struct service_backend chosen = {};
 	struct service_address wanted;
 	enum outcome outcome;
+	int listener;
 
 	is_ipv6 ? read6(ctx, &wanted) : read4(ctx, &wanted);
+	listener = find_listener(&wanted);
+	if (listener != NOT_TAKEN && !is_envoys_own(ctx))
+		return ask_listener(ctx, listener);
+	if (!forget_listener(ctx))
+		return refuse();
 	outcome = choose(ctx, CONNECT, &wanted, &chosen);
-	if (outcome == NO_SERVICE || is_left_to_listener(&wanted)) {
+	if (outcome == NO_SERVICE) {
 		/* A socket of UDP may be connected several times. */
 		bpf_sk_storage_delete(&service_peers, ctx->sk);
 		return PROCEED;

@@ -10,8 +10,8 @@
 #include "service-addresses.h"
 
 /*
- * Addresses of Services that a listener of Envoy's takes, of TCP: see docs/decisions/envoy-config.md. What translates Services leaves them as they are to
- * pods, and what judges packets gives these to the listener. Both objects have this map pinned at the same path.
+ * Addresses of Services that a listener of Envoy's takes, of TCP: see docs/decisions/envoy-config.md. What translates Services leaves them as they are, and what
+ * judges packets gives these to the listener. Both objects have this map pinned at the same path.
  */
 struct taken_service {
 	/* As its key: an element that is replaced is used again at once, also while somebody reads it. */
@@ -30,11 +30,6 @@ struct {
 	__type(key, struct service_address);
 	__type(value, struct taken_service);
 } taken_services SEC(".maps");
-
-static __always_inline bool is_taken(const struct service_address *address)
-{
-	return address->protocol == IPPROTO_TCP && bpf_map_lookup_elem(&taken_services, address);
-}
 
 #define NOT_TAKEN -1
 

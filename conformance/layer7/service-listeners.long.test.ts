@@ -97,9 +97,29 @@ describe('a Service that a listener of a config takes', needs('root', 'netns', '
       assert.equal(await word('other', '/one'), '200');
     });
 
-    test(`is translated for processes of the node, ${family}`, async () => {
-      const seen = seenBy(await ask('node-1', family, { path: '/one' }));
-      assert.equal(seen.headers[BY_LISTENER], undefined);
+    test(`is asked by processes of the node, which may go where the node may, ${family}`, async () => {
+      await lab.set('policies', [
+        ciliumPolicy({ name: 'client', app: 'client', egress: [{ toEndpoints: app('one') }] }),
+        ciliumPolicy({ name: 'two', app: 'two', ingress: [{ fromEntities: ['remote-node'] }] }),
+      ]);
+      for (const path of ['/one', '/two']) {
+        const { from, headers, server } = seenBy(await ask('node-1', family, { path }));
+        assert.deepEqual([`/${server}`, headers[BY_LISTENER]], [path, 'led']);
+        assert.ok(!PODS.some(({ name }) => lab.lab.pod(name).addresses[family] === from), from);
+      }
+      await lab.set('policies', [ciliumPolicy({ name: 'two', app: 'two', ingress: [{ fromEndpoints: app('client') }] })]);
+      await eventually(async () => assert.notEqual(await said('node-1', family, '/two'), '200'));
+      assert.deepEqual([await said('node-1', family, '/one'), await said('client', family, '/two')], ['200', '200']);
+    });
+
+    test(`is refused to processes of the node while Envoy is away, ${family}`, async () => {
+      const marksSince = await marks();
+      const node = lab.peer('node-1');
+      await node.begin('load', { to: SHOP[family], timeoutMs: 500 });
+      await lab.sluices.get('node-1')?.killEnvoy();
+      await isLed('node-1', family);
+      assert.ok(((await node.end('load')).outcomes['200'] ?? 0) > 0);
+      assert.deepEqual(await marksSince(), ['led']);
     });
 
     test(`leaves datagrams to pods, ${family}`, async () => {

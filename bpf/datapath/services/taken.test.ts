@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { openMap } from 'libbpf-ts';
 import { needs } from '../../../testkit/capabilities.ts';
+import { TemporaryFolder } from '../../../testkit/temporary-folder.ts';
 import { enterOwnNamespaces } from '../../libbpf-ts/testing/own-namespaces.ts';
 import { maps } from '../gen/service.ts';
+import { compileTalker, MarkedTalker } from '../testing/marked-talker.ts';
 import { encodeAddress } from './address.ts';
 import { PINS, ServiceWorld, translation } from './testing/service-world.ts';
 import type { SocketClient } from './testing/socket-client.ts';
@@ -18,7 +20,11 @@ const LISTENER = 10_001;
 describe('a Service that a listener takes, at the socket', needs('root', 'bpf', 'ipv6'), () => {
   let world: ServiceWorld;
   let pod: SocketClient;
+  let program: string;
+  const folder = new TemporaryFolder();
   before(async () => {
+    program = folder.join('marked-talker');
+    compileTalker(program);
     const services = (['TCP', 'UDP'] as const).flatMap((protocol) =>
       FRONTENDS.map((address, family) =>
         translation(`${protocol}/${family}`, { protocol, frontends: [[address, PORT]], backends: [[BACKENDS[family] ?? '', 8080]] }),
@@ -29,7 +35,10 @@ describe('a Service that a listener takes, at the socket', needs('root', 'bpf', 
     pod = world.join('own');
     for (const address of BACKENDS) await pod.ask({ kind: 'serve', address, port: 8080 });
   });
-  after(() => world?.[Symbol.asyncDispose]());
+  after(async () => {
+    await world?.[Symbol.asyncDispose]();
+    folder.dispose();
+  });
   afterEach(() => change('not taken'));
 
   function change(to: 'taken' | 'not ready' | 'not taken'): void {
@@ -65,9 +74,27 @@ describe('a Service that a listener takes, at the socket', needs('root', 'bpf', 
       assert.equal((await pod.tcp(frontend, PORT + 1)).error, 'ENETUNREACH');
     });
 
-    test(`is translated for the node's own processes, ${version}`, async () => {
-      change('taken');
+    test(`is asked of the listener by the node's own processes, and refused without one, ${version}`, async () => {
       assert.deepEqual(await world.client.tcp(frontend, PORT), translated);
+      for (const port of [PORT, PORT + 1]) {
+        change('taken');
+        // Nobody leads it there.
+        assert.equal((await world.client.tcp(frontend, port)).error, 'ENETUNREACH');
+        change('not ready');
+        assert.equal((await world.client.tcp(frontend, port)).error, 'ECONNREFUSED');
+      }
+    });
+
+    test(`is translated for Envoy, ${version}`, async () => {
+      change('taken');
+      const answers = [];
+      for (const mark of ['0', '4000', '100', 'b00', 'd00', 'd02', '27120d03']) {
+        const { talker, said } = await MarkedTalker.open(program, { cgroup: world.cgroup, mark }, frontend, PORT);
+        await talker[Symbol.asyncDispose]();
+        answers.push(said);
+      }
+      assert.deepEqual(answers.slice(0, 2), Array(2).fill('Network is unreachable'));
+      assert.deepEqual(answers.slice(2), Array(5).fill(BACKENDS[family]));
     });
 
     test(`is translated where datagrams are sent to the same port, ${version}`, async () => {

@@ -36,7 +36,7 @@ export class MarkedTalker implements AsyncDisposable {
     this.#ended = once(lines, 'close').then(() => 'gone');
   }
 
-  /** @returns it with its own address, or the name of an error, such as `EPERM` and `timeout` */
+  /** @param to an address, or two with a comma between them, the second by the same socket once it has left the first @returns it with its own address, or the name of an error, such as `EPERM` and `timeout` */
   static async open(program: string, place: TalkerPlace, to: string, port: number): Promise<{ talker: MarkedTalker; said: string }> {
     const { cgroup, enter = [], mark = MARK, source = '' } = place;
     const command = `exec setpriv --pdeathsig KILL ${[...enter, program].join(' ')} ${mark} ${to} ${port} ${source}`;
