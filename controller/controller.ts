@@ -62,12 +62,16 @@ export class Controller {
   readonly #held = new HeldChanges();
   readonly #late = new LateRemovals({ remove: (names) => this.#remove(names) });
   #taken: TakenBatch[] = [];
+  /** Whether something that the pipeline made waits. */
+  #isHolding = false;
   #overdue: NodeJS.Timeout | undefined;
   #sourceDiagnostics: readonly Diagnostic[] = [];
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    this.#rejections = new Rejections(options.pipeline, options.cache);
+    // What nothing leads to any more is refused to nobody's harm.
+    const served = { get: (name: ResourceName) => (this.#late.has(name) ? undefined : options.cache.get(name)) };
+    this.#rejections = new Rejections(options.pipeline, served);
     this.#quarantine = new RouteQuarantine(options.pipeline);
     const { pipeline, views } = options;
     this.#grants = views && new NodeGrants({ pipeline, views, onChange: (change) => this.#onNodes(change) });
@@ -81,7 +85,7 @@ export class Controller {
   async run(signal: AbortSignal): Promise<void> {
     const clock = setInterval(() => this.#advance(), CLOCK_STEP_MS);
     try {
-      for await (const batch of this.#options.source.watch(signal)) this.#take(batch);
+      for await (const batch of this.#options.source.watch(signal)) this.#takeBatch(batch);
     } finally {
       clearInterval(clock);
       clearTimeout(this.#overdue);
@@ -101,7 +105,7 @@ export class Controller {
 
   /** Whether all that the pipeline made is published; else an event follows when it is. */
   get isUpToDate(): boolean {
-    return this.#taken.length === 0;
+    return !this.#isHolding;
   }
 
   /** Publishes a change that comes from elsewhere, with what is published first or now. */
@@ -112,6 +116,11 @@ export class Controller {
 
   /** To be told of what clients make of each resource. */
   readonly onOutcome = (outcome: Outcome): void => {
+    const rollback = this.#options.pipeline.noteOutcome(outcome);
+    if (rollback) {
+      this.#take(rollback);
+      return;
+    }
     const changes = outcome.typeUrl === ROUTES ? this.#quarantine.note(outcome) : [];
     for (const change of changes) this.#publish(change);
     if (this.#noteRejection(outcome) || changes.length > 0) this.#options.onEvent({ kind: 'findings' });
@@ -123,14 +132,21 @@ export class Controller {
     return !isTakenApart && this.#rejections.note(outcome);
   }
 
-  #take(batch: ObjectBatch): void {
+  #takeBatch(batch: ObjectBatch): void {
     const { pipeline, source } = this.#options;
     const change = pipeline.apply(batch, source.wantNodes(pipeline.wantsNodes));
+    this.#taken.push({ batch, change, timing: { readMs: batch.timing.readMs, ...pipeline.timing } });
+    this.#sourceDiagnostics = batch.diagnostics;
+    this.#take(change);
+  }
+
+  /** Publishes what the pipeline has just made, with all that waits, as soon as what it needs is there. */
+  #take(change: ResourceChange): void {
+    const { pipeline, source } = this.#options;
     const { needed, dropped } = pipeline.secretReferences;
     const hasNodes = source.wantNodes(pipeline.wantsNodes);
     this.#held.add(change);
-    this.#taken.push({ batch, change, timing: { readMs: batch.timing.readMs, ...pipeline.timing } });
-    this.#sourceDiagnostics = batch.diagnostics;
+    this.#isHolding = true;
     const hasSecrets = source.want(needed, dropped);
     // Later, nodes that were served before are, until it is known whether they are to be.
     const isWhole = hasNodes || !pipeline.wantsNodes || this.#options.cache.isReady;
@@ -148,6 +164,7 @@ export class Controller {
     this.#overdue = undefined;
     const taken = this.#taken;
     this.#taken = [];
+    this.#isHolding = false;
     const startedAt = performance.now();
     cache.apply(this.#late.take(this.#held.take()));
     // Nothing is sent before the event loop turns.
@@ -155,11 +172,12 @@ export class Controller {
     const publishMs = performance.now() - startedAt;
     const { revision } = cache;
     for (const { batch, change, timing } of taken) onEvent({ kind: 'changed', batch, change, revision, timing: { ...timing, publishMs } });
+    if (taken.length === 0) onEvent({ kind: 'findings' });
   }
 
   /** Publishes a change that no batch brought, unless some wait: the state that it belongs to is theirs. */
   #publish(change: ResourceChange): void {
-    if (this.#taken.length === 0) this.#options.cache.apply(this.#late.take(change));
+    if (!this.#isHolding) this.#options.cache.apply(this.#late.take(change));
     else this.#held.add(change);
   }
 

@@ -30,6 +30,11 @@ export class LateRemovals implements Disposable {
     return { upserts, removals: removals.filter(({ isLate }) => !isLate) };
   }
 
+  /** Whether something is published only until its removal is due. */
+  has(name: ResourceName): boolean {
+    return this.#waiting.has(keyOf(name));
+  }
+
   /** What waits stays. */
   [Symbol.dispose](): void {
     for (const timer of this.#timers) clearTimeout(timer);

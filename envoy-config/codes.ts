@@ -56,7 +56,7 @@ export const DIAGNOSTIC_CODES = {
   },
   LastGoodEnvoyConfig: {
     severity: 'warning',
-    meaning: 'The object is wrong, and what it said when it was right is served.',
+    meaning: 'The object is wrong, or an Envoy refused it, and what it said when it was right is served.',
   },
   BackendServiceNotFound: {
     severity: 'warning',

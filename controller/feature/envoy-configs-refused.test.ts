@@ -16,8 +16,6 @@ interface Refused {
   readonly says: RegExp;
   /** The resource that it is about, as the object has them. */
   readonly at: string;
-  /** Whether what is beside it in the config is new all the same, and leads to `b`. */
-  readonly isNew?: true;
   readonly config: Partial<HttpConfig>;
 }
 
@@ -36,7 +34,6 @@ const REFUSED: Readonly<Record<string, Refused>> = {
   'a log with an unknown command': {
     says: /NOTHING_THAT_ENVOY_KNOWS/,
     at: 'spec.resources.0',
-    isNew: true,
     config: { routes: ROUTES, http: { accessLog: [LOG] } },
   },
   'a cluster whose balancing policy is not there': {
@@ -44,7 +41,37 @@ const REFUSED: Readonly<Record<string, Refused>> = {
     at: 'spec.resources.2',
     config: { routes: TO_A, clusters: { a: { lbPolicy: 'LOAD_BALANCING_POLICY_CONFIG' } } },
   },
+  'a new cluster that routes lead to already': {
+    says: /load_balancing_policy/,
+    at: 'spec.resources.2',
+    config: { clusters: { b: { lbPolicy: 'LOAD_BALANCING_POLICY_CONFIG' } } },
+  },
 };
+
+/** Asks again and again who answers at a port. */
+class Asking {
+  readonly #others: string[] = [];
+  readonly #asked: Promise<void>;
+  #isOver = false;
+
+  constructor(port: number) {
+    this.#asked = this.#ask(port);
+  }
+
+  /** What answered beside backends. */
+  async stop(): Promise<readonly string[]> {
+    this.#isOver = true;
+    await this.#asked;
+    return this.#others;
+  }
+
+  async #ask(port: number): Promise<void> {
+    while (!this.#isOver) {
+      const who = await whoAnswersAt(port).catch(String);
+      if (who !== 'a' && who !== 'b') this.#others.push(who);
+    }
+  }
+}
 
 /** @param type without `envoy.extensions.clusters.` */
 function clusterOf(type: string, fields: Json): Json {
@@ -97,17 +124,19 @@ describe('CiliumEnvoyConfigs that Envoy refuses', { ...needs('envoy'), timeout: 
     await eventually(async () => assert.deepEqual(await sluice.findings(), expected));
   }
 
-  for (const [what, { says, at, isNew, config }] of Object.entries(REFUSED)) {
+  for (const [what, { says, at, config }] of Object.entries(REFUSED)) {
     test(`${what} is told in Envoy's words, and what was before serves on`, async () => {
       await write(leadingTo('a'));
       assert.equal(await whoAnswersAt(port), 'a');
+      const asking = new Asking(port);
       await write(leadingTo('b', config));
-      await told(`CiliumEnvoyConfig/${name} RejectedByEnvoy`);
-      const [diagnostic] = await sluice.diagnostics();
+      await told(`CiliumEnvoyConfig/${name} LastGoodEnvoyConfig`, `CiliumEnvoyConfig/${name} RejectedByEnvoy`);
+      const diagnostic = (await sluice.diagnostics()).find(({ code }) => code === 'RejectedByEnvoy');
       assert.match(diagnostic?.message ?? '', says);
       assert.equal(diagnostic?.path.join('.'), at);
       await neighboursAre('b');
-      assert.equal(await whoAnswersAt(port), isNew ? 'b' : 'a');
+      assert.equal(await whoAnswersAt(port), 'a');
+      assert.deepEqual(await asking.stop(), []);
       await neighboursAre('a');
       await write(leadingTo('b'));
       await told();

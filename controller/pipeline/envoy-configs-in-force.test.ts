@@ -33,6 +33,25 @@ class Scene {
     return this.take({ upserts: [], removals: objects.map(refOf) });
   }
 
+  /** What a node's Envoy says of the cluster of a version that is, or was, served. */
+  says(outcome: 'ack' | 'nack', cluster: string, message = ''): readonly string[] {
+    const [resource] = readEnvoyConfig(config(cluster), { allow: [] }).config?.resources.map((each) => each.resource) ?? [];
+    assert.ok(resource);
+    const { typeUrl, name, version } = resource;
+    const isServedAnew = this.#inForce.note(this.inputs, refOf(config(cluster)), {
+      nodeId: 'node',
+      typeUrl,
+      name,
+      version,
+      removed: false,
+      outcome,
+      message,
+    });
+    const state = this.state();
+    assert.equal(this.inputs.envoyConfigs.changed.size > 0, isServedAnew);
+    return state;
+  }
+
   take(batch: Pick<ObjectBatch, 'upserts' | 'removals'>): readonly string[] {
     this.#inForce.take(this.inputs, batch);
     return this.state();
@@ -166,5 +185,87 @@ describe('a change of a status alone', () => {
     assert.equal(verdictOn(at('one', 1, {}, { conditions: [] })), first);
     assert.notEqual(verdictOn(at('one', 1, { annotations: { a: 'b' } })), first);
     assert.notEqual(verdictOn(at('two', 2)), first);
+  });
+});
+
+describe('a config that an Envoy refuses', () => {
+  const ROLLED_BACK = ['RejectedByEnvoy', 'LastGoodEnvoyConfig'];
+
+  test('is what an Envoy took last, and told in its words', () => {
+    const scene = new Scene();
+    scene.write(config('one'));
+    scene.says('ack', 'one');
+    scene.write(config('two'));
+    assert.deepEqual(scene.says('nack', 'two', 'no such thing'), ['default/web/one', ...ROLLED_BACK]);
+    const [verdict] = scene.inputs.envoyConfigs.values();
+    const { message, path } = verdict?.diagnostics[0] ?? {};
+    assert.match(message ?? '', /^Envoy "node" refused Cluster "default\/web\/two": no such thing$/);
+    assert.deepEqual(path, ['spec', 'resources', 0]);
+  });
+
+  test('stays where no Envoy took anything before', () => {
+    const scene = new Scene();
+    scene.write(config('one'));
+    assert.deepEqual(scene.says('nack', 'one'), ['default/web/one']);
+    scene.write(config('two'));
+    assert.deepEqual(scene.says('nack', 'two'), ['default/web/two']);
+  });
+
+  test('is what an Envoy took, not what nobody took yet', () => {
+    const scene = new Scene();
+    scene.write(config('one'));
+    scene.says('ack', 'one');
+    scene.write(config('two'));
+    scene.write(config('three'));
+    assert.deepEqual(scene.says('nack', 'three'), ['default/web/one', ...ROLLED_BACK]);
+  });
+
+  test('by one of several that take it is refused', () => {
+    const scene = new Scene();
+    scene.write(config('one'));
+    scene.says('ack', 'one');
+    scene.write(config('two'));
+    scene.says('ack', 'two');
+    assert.deepEqual(scene.says('nack', 'two'), ['default/web/one', ...ROLLED_BACK]);
+    assert.deepEqual(scene.says('nack', 'two'), ['default/web/one', ...ROLLED_BACK]);
+  });
+
+  test('is not tried again as it is, but when it is edited', () => {
+    const scene = new Scene();
+    scene.write(config('one'));
+    scene.says('ack', 'one');
+    scene.write(config('two'));
+    scene.says('nack', 'two');
+    assert.deepEqual(scene.write(config('two')), ['default/web/one', ...ROLLED_BACK]);
+    assert.deepEqual(scene.write(config('three')), ['default/web/three']);
+    assert.deepEqual(scene.says('nack', 'two'), ['default/web/three']);
+    assert.deepEqual(scene.write(config('two')), ['default/web/two']);
+  });
+
+  test('is wrong by what was written last, while that is wrong', () => {
+    const scene = new Scene();
+    scene.write(config('one'));
+    scene.says('ack', 'one');
+    scene.write(config('two'));
+    scene.says('nack', 'two');
+    assert.deepEqual(scene.write(wrong()), ['default/web/one', ...KEPT]);
+  });
+
+  test('has nothing from one of its name that was there before', () => {
+    const scene = new Scene();
+    scene.write(config('one', 'a'));
+    scene.says('ack', 'one');
+    scene.write(config('two', 'b'));
+    assert.deepEqual(scene.says('nack', 'two'), ['default/web/two']);
+  });
+
+  test('is what its status remembers, where nobody here knew it before', () => {
+    const scene = new Scene();
+    const lastAccepted = { generation: 2, spec: config('one').spec };
+    const { spec } = config('two');
+    scene.write(envoyConfigObject(spec, { name: 'web', uid: 'a', generation: 3 }, true, { lastAccepted }));
+    assert.deepEqual(scene.says('nack', 'two'), ['default/web/one', ...ROLLED_BACK]);
+    const [verdict] = scene.inputs.envoyConfigs.values();
+    assert.deepEqual(verdict?.good, lastAccepted);
   });
 });

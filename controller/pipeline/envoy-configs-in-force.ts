@@ -2,8 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import type { EnvoyConfig, EnvoyConfigReading } from '../../envoy-config/index.ts';
 import { diagnoseEnvoyConfig } from '../../envoy-config/index.ts';
 import { type CiliumEnvoyConfig, isEnvoyConfig, type ObjectBatch, refOf } from '../../kube/index.ts';
-import { type Diagnostic, objectKey } from '../../model/index.ts';
+import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts';
+import type { Outcome } from '../../xds-server/serve/outcome.ts';
+import { withoutQuote } from '../../xds-server/serve/refusal.ts';
+import { rejectedByEnvoy } from '../rejected-by-envoy.ts';
+import { ConfigHistory, type GoodVersion } from './config-history.ts';
 import type { Inputs } from './inputs.ts';
+
+export type { GoodVersion } from './config-history.ts';
 
 /** What is made of an object that amounts to a config, as it is at present. */
 export interface ConfigVerdict {
@@ -21,18 +27,17 @@ export interface EnvoyConfigVerdict extends ConfigVerdict {
   readonly good?: GoodVersion;
 }
 
-/** A version of an object that was right. */
-export interface GoodVersion {
-  /** By the API server's count; absent where the object is from elsewhere. */
-  readonly generation?: number;
-  readonly spec: unknown;
+type Verdicts = Pick<Inputs, 'envoyConfigs'>;
+
+interface Known {
+  readonly object: CiliumEnvoyConfig;
+  readonly reading: EnvoyConfigReading;
+  readonly history: ConfigHistory;
 }
 
-interface LastGood {
-  readonly uid: string | undefined;
-  readonly config: EnvoyConfig;
-  readonly good: GoodVersion;
-}
+const KEPT = 'what it said when it was right stays in force';
+/** So much of what a node says is told on. */
+const MAX_MESSAGE = 1_000;
 
 /**
  * Which configs are served. One that is wrong leaves what it was before, also where only its status remembers that; one that is made anew
@@ -40,65 +45,86 @@ interface LastGood {
  */
 export class EnvoyConfigsInForce {
   readonly #read: (object: CiliumEnvoyConfig) => EnvoyConfigReading;
-  readonly #judged = new Map<string, CiliumEnvoyConfig>();
-  readonly #lastGood = new Map<string, LastGood>();
+  readonly #known = new Map<string, Known>();
 
   constructor(read: (object: CiliumEnvoyConfig) => EnvoyConfigReading) {
     this.#read = read;
   }
 
   /** Takes in what a batch says of configs. What changes in a status alone makes no difference. */
-  take({ envoyConfigs }: Pick<Inputs, 'envoyConfigs'>, { upserts, removals }: Pick<ObjectBatch, 'upserts' | 'removals'>): void {
+  take(verdicts: Verdicts, { upserts, removals }: Pick<ObjectBatch, 'upserts' | 'removals'>): void {
     for (const ref of removals) {
       if (!isEnvoyConfig(ref)) continue;
-      this.#judged.delete(objectKey(ref));
-      this.#lastGood.delete(objectKey(ref));
-      envoyConfigs.delete(objectKey(ref));
+      this.#known.delete(objectKey(ref));
+      verdicts.envoyConfigs.delete(objectKey(ref));
     }
     for (const object of upserts) {
       if (!isEnvoyConfig(object)) continue;
       const key = objectKey(refOf(object));
-      const before = this.#judged.get(key);
-      if (before && saysTheSame(before, object)) continue;
-      this.#judged.set(key, object);
-      envoyConfigs.set(key, this.#judge(object));
+      const before = this.#known.get(key);
+      if (before && saysTheSame(before.object, object)) continue;
+      const known = this.#judge(object, before);
+      this.#known.set(key, known);
+      tell(verdicts, known);
     }
   }
 
-  #judge(object: CiliumEnvoyConfig): EnvoyConfigVerdict {
-    const ref = refOf(object);
-    const { config, diagnostics } = this.#read(object);
-    if (config) {
-      const { good } = this.#remember(object, config, object.spec, object.metadata.generation);
-      return { object, inForce: config, good, diagnostics };
+  /**
+   * Takes in what an Envoy makes of a resource of a config. Where it refuses one of what is served, all of the config is as it was when
+   * Envoys took it whole, if they ever did.
+   * @returns whether something else is served now
+   */
+  note(verdicts: Verdicts, ref: ObjectRef, outcome: Outcome): boolean {
+    const known = this.#known.get(objectKey(ref));
+    if (!known || outcome.removed) return false;
+    const { history } = known;
+    if (outcome.outcome !== 'nack') {
+      history.accept(outcome);
+      return false;
     }
-    const last = this.#recall(object);
-    if (!last) return { object, diagnostics };
-    const kept = diagnoseEnvoyConfig(ref, ['spec'], 'LastGoodEnvoyConfig', 'what it said when it was right stays in force');
-    return { object, inForce: last.config, good: last.good, diagnostics: [...diagnostics, kept] };
+    const diagnostics = refusal(outcome, history.inForce?.config);
+    if (diagnostics.length === 0 || !history.rollBack(diagnostics)) return false;
+    tell(verdicts, known);
+    return true;
   }
 
-  #remember(object: CiliumEnvoyConfig, config: EnvoyConfig, spec: unknown, generation: number | undefined): LastGood {
-    const last = { uid: object.metadata.uid, config, good: { spec, ...(generation !== undefined && { generation }) } };
-    this.#lastGood.set(objectKey(refOf(object)), last);
-    return last;
-  }
-
-  #recall(object: CiliumEnvoyConfig): LastGood | undefined {
-    const key = objectKey(refOf(object));
-    const last = this.#lastGood.get(key);
-    if (last && last.uid === object.metadata.uid) return last;
-    this.#lastGood.delete(key);
-    return this.#recallFromStatus(object);
+  #judge(object: CiliumEnvoyConfig, before: Known | undefined): Known {
+    const { uid, generation } = object.metadata;
+    const reading = this.#read(object);
+    const isSame = before !== undefined && before.object.metadata.uid === uid;
+    const history = isSame ? before.history : new ConfigHistory();
+    if (reading.config) history.offer(reading.config, { spec: object.spec, ...(generation !== undefined && { generation }) });
+    else history.offerNothing();
+    if (!isSame) this.#recall(object, history);
+    return { object, reading, history };
   }
 
   /** Whoever may write a status may not write more by it than by the object: it is judged in the same way. */
-  #recallFromStatus(object: CiliumEnvoyConfig): LastGood | undefined {
+  #recall(object: CiliumEnvoyConfig, history: ConfigHistory): void {
+    const { generation, uid } = object.metadata;
     const accepted = object.status?.lastAccepted;
-    if (object.metadata.uid === undefined || !accepted) return undefined;
+    if (uid === undefined || !accepted || (history.inForce && accepted.generation === generation)) return;
     const { config } = this.#read({ ...object, spec: accepted.spec });
-    return config && this.#remember(object, config, accepted.spec, accepted.generation);
+    if (config) history.recall(config, accepted);
   }
+}
+
+function tell({ envoyConfigs }: Verdicts, { object, reading, history }: Known): void {
+  const { inForce, objections } = history;
+  const diagnostics = [...reading.diagnostics, ...objections];
+  const isKept = inForce !== undefined && (!reading.config || objections.length > 0);
+  if (isKept) diagnostics.push(diagnoseEnvoyConfig(refOf(object), ['spec'], 'LastGoodEnvoyConfig', KEPT));
+  const served = inForce && { inForce: inForce.config, good: inForce.good };
+  envoyConfigs.set(objectKey(refOf(object)), { object, diagnostics, ...served });
+}
+
+/** What there is to tell of what an Envoy refuses of what is served; nothing of what was served before. */
+function refusal({ nodeId, typeUrl, name, version, message }: Outcome, inForce: EnvoyConfig | undefined): readonly Diagnostic[] {
+  const refused = inForce?.resources.find(({ resource }) => resource.typeUrl === typeUrl && resource.name === name);
+  if (refused?.resource.version !== version) return [];
+  const kind = typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
+  const words = withoutQuote(message).trim().slice(0, MAX_MESSAGE);
+  return rejectedByEnvoy(`Envoy ${JSON.stringify(nodeId)} refused ${kind} ${JSON.stringify(name)}: ${words}`, [refused.source]);
 }
 
 /** All that is read of an object but its status. */

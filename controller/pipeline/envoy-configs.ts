@@ -9,7 +9,7 @@ import {
 } from '../../envoy-config/index.ts';
 import { type EndpointsResult, ingestEndpoints } from '../../ingress-controller/index.ts';
 import type { EndpointSlice, Service } from '../../kube/index.ts';
-import { type Diagnostic, type Endpoint, type FieldRef, objectKey } from '../../model/index.ts';
+import { type Diagnostic, type Endpoint, type FieldRef, type ObjectRef, objectKey } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../../xds-server/serve/resource.ts';
 import { translateEndpoints } from '../../xds-server/translate/endpoints.ts';
 import { ENDPOINTS, SECRET } from '../../xds-server/translate/types.ts';
@@ -30,6 +30,8 @@ export interface EnvoyConfigStages {
   readonly endpoints: Collection<Resource>;
   /** The fields of configs that a resource was made of, or that use it. */
   readonly sourcesOf: (resource: ResourceName) => readonly FieldRef[];
+  /** The config that a resource is of, whatever else uses it. */
+  readonly ownerOf: (resource: ResourceName) => ObjectRef | undefined;
   /** What is wrong beside the objects themselves: names that another has, Services that are not there. */
   readonly diagnostics: Collection<readonly Diagnostic[]>;
   /** Those whose surroundings are right, by their keys. */
@@ -136,6 +138,7 @@ export function buildEnvoyConfigs(
       if (typeUrl === ENDPOINTS) return (uses.get(name) ?? []).map(({ source }) => source);
       return typeUrl === SECRET ? (secretUses.get(name) ?? []).map(({ source }) => source) : [];
     },
+    ownerOf: (resource) => configResources.get(resourceKey(resource))?.source.object,
     diagnostics: graph.union('diagnostics of configs', ofNames, ofSets),
     standing: graph.derive(
       'configs in force',

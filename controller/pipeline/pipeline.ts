@@ -4,6 +4,7 @@ import { type ListenPorts, type Placement, STANDALONE } from '../../ingress-cont
 import type { Action, ObjectBatch } from '../../kube/index.ts';
 import type { Certificate, Cluster, Diagnostic, EndpointSet, FieldRef, Listener, ObjectRef, VirtualHost } from '../../model/index.ts';
 import type { NodeSelector, Settings } from '../../settings/index.ts';
+import type { Outcome } from '../../xds-server/serve/outcome.ts';
 import type { Removal, Resource, ResourceChange, ResourceName } from '../../xds-server/serve/resource.ts';
 import type { IngressMarks } from '../../xds-server/translate/socket-options.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, SECRET } from '../../xds-server/translate/types.ts';
@@ -230,6 +231,15 @@ export class Pipeline implements QuarantinedRoutes {
   advance(asOf: Date): ResourceChange {
     this.#inputs.clock.set(NOW, asOf);
     return this.#settle();
+  }
+
+  /**
+   * Takes in what an Envoy makes of a resource.
+   * @returns what is to be published for it: where a config is refused in part, what it was before; undefined for nothing
+   */
+  noteOutcome(outcome: Outcome): ResourceChange | undefined {
+    const config = this.#configs.ownerOf(outcome);
+    return config && this.#envoyConfigs.note(this.#inputs, config, outcome) ? this.#settle() : undefined;
   }
 
   /** All that is wrong with the objects at present, sorted. */

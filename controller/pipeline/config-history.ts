@@ -1,0 +1,128 @@
+import type { EnvoyConfig } from '../../envoy-config/index.ts';
+import type { Diagnostic } from '../../model/index.ts';
+import { contentVersion, type ResourceName } from '../../xds-server/serve/resource.ts';
+import { CLUSTER, LISTENER, ROUTES } from '../../xds-server/translate/types.ts';
+
+/** A version of an object that was right. */
+export interface GoodVersion {
+  /** By the API server's count; absent where the object is from elsewhere. */
+  readonly generation?: number;
+  readonly spec: unknown;
+}
+
+interface Version {
+  readonly config: EnvoyConfig;
+  readonly good: GoodVersion;
+  readonly fingerprint: string;
+}
+
+interface Refused {
+  readonly fingerprint: string;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * The versions of one config that our own checks take: which is served, and which is served again, as a whole, if an Envoy refuses a part of
+ * that. A version that was refused is not tried again before something else was written.
+ */
+export class ConfigHistory {
+  #inForce: Version | undefined;
+  /** What an Envoy has taken whole before. */
+  #before: Version | undefined;
+  #refused: Refused | undefined;
+  /** The version of each resource that an Envoy took last, by {@link keyOf}. */
+  readonly #accepted = new Map<string, string>();
+
+  /** What is served, and what that was made of. */
+  get inForce(): { readonly config: EnvoyConfig; readonly good: GoodVersion } | undefined {
+    return this.#inForce;
+  }
+
+  /** Why what was written last is not served, in the words of an Envoy. */
+  get objections(): readonly Diagnostic[] {
+    return this.#refused?.diagnostics ?? [];
+  }
+
+  /** Something that is right was written. */
+  offer(config: EnvoyConfig, good: GoodVersion): void {
+    const version = versionOf(config, good);
+    if (version.fingerprint !== this.#refused?.fingerprint) this.#refused = undefined;
+    if (this.#refused) return;
+    // What it says is what it said, but perhaps in other places.
+    if (version.fingerprint === this.#inForce?.fingerprint) this.#inForce = version;
+    else this.#adopt(version);
+  }
+
+  /** What is wrong was written. */
+  offerNothing(): void {
+    this.#refused = undefined;
+  }
+
+  /** Something was served before anybody here knew of it. */
+  recall(config: EnvoyConfig, good: GoodVersion): void {
+    const version = versionOf(config, good);
+    if (!this.#inForce) this.#inForce = version;
+    else if (version.fingerprint !== this.#inForce.fingerprint) this.#before = version;
+  }
+
+  /** An Envoy took a resource. */
+  accept(resource: ResourceName & { readonly version: string }): void {
+    this.#accepted.set(keyOf(resource), resource.version);
+  }
+
+  /**
+   * An Envoy refused a part of what is served.
+   * @returns whether something else is served therefore: what was refused stays where nothing better is known
+   */
+  rollBack(diagnostics: readonly Diagnostic[]): boolean {
+    if (!this.#inForce || !this.#before) return false;
+    this.#refused = { fingerprint: this.#inForce.fingerprint, diagnostics };
+    this.#inForce = this.#before;
+    this.#before = undefined;
+    return true;
+  }
+
+  #adopt(version: Version): void {
+    if (this.#inForce && this.#isProven(this.#inForce.config)) this.#before = this.#inForce;
+    this.#inForce = version;
+    this.#forgetAccepted();
+  }
+
+  /** Whether Envoys have taken all that they ask for. Of routes, these are those that a listener names. */
+  #isProven({ resources, listeners }: EnvoyConfig): boolean {
+    const listening = [...resources.map(({ resource }) => resource), ...listeners];
+    const named = new Set(listening.flatMap(({ requires }) => requires.map(keyOf)));
+    return resources.every(({ resource }) => {
+      const isAsked = resource.typeUrl === CLUSTER || resource.typeUrl === LISTENER;
+      if (!isAsked && !(resource.typeUrl === ROUTES && named.has(keyOf(resource)))) return true;
+      return this.#accepted.get(keyOf(resource)) === resource.version;
+    });
+  }
+
+  #forgetAccepted(): void {
+    const versions = [this.#inForce, this.#before];
+    const kept = new Set(versions.flatMap((version) => version?.config.resources.map(({ resource }) => keyOf(resource)) ?? []));
+    for (const key of this.#accepted.keys()) if (!kept.has(key)) this.#accepted.delete(key);
+  }
+}
+
+function keyOf({ typeUrl, name }: ResourceName): string {
+  return `${typeUrl} ${name}`;
+}
+
+function versionOf(config: EnvoyConfig, good: GoodVersion): Version {
+  return { config, good, fingerprint: fingerprintOf(config) };
+}
+
+/** Equal where all that is served of two is. */
+function fingerprintOf({ resources, listeners, endpointSets, secrets, services, nodeSelector }: EnvoyConfig): string {
+  const parts = [
+    resources.map(({ resource: { typeUrl, name, version } }) => [typeUrl, name, version]),
+    listeners.map(({ name, body, requires }) => [name, contentVersion(body), requires]),
+    endpointSets.map(({ name, namespace, service, port }) => [name, namespace, service, port]),
+    secrets.map(({ namespace, name, kind }) => [namespace, name, kind]),
+    services.map(({ namespace, name, ports, listener }) => [namespace, name, ports, listener]),
+    nodeSelector,
+  ];
+  return contentVersion(JSON.stringify(parts));
+}
