@@ -49,7 +49,7 @@ const REFUSED: Readonly<Record<string, Refused>> = {
 };
 
 /** Asks again and again who answers at a port. */
-class Asking {
+class Asking implements AsyncDisposable {
   readonly #others: string[] = [];
   readonly #asked: Promise<void>;
   #isOver = false;
@@ -63,6 +63,10 @@ class Asking {
     this.#isOver = true;
     await this.#asked;
     return this.#others;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   async #ask(port: number): Promise<void> {
@@ -128,7 +132,7 @@ describe('CiliumEnvoyConfigs that Envoy refuses', { ...needs('envoy'), timeout: 
     test(`${what} is told in Envoy's words, and what was before serves on`, async () => {
       await write(leadingTo('a'));
       assert.equal(await whoAnswersAt(port), 'a');
-      const asking = new Asking(port);
+      await using asking = new Asking(port);
       await write(leadingTo('b', config));
       await told(`CiliumEnvoyConfig/${name} LastGoodEnvoyConfig`, `CiliumEnvoyConfig/${name} RejectedByEnvoy`);
       const diagnostic = (await sluice.diagnostics()).find(({ code }) => code === 'RejectedByEnvoy');
