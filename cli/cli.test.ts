@@ -5,6 +5,7 @@ import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { loadAll } from 'js-yaml';
+import { needs } from '../testkit/capabilities.ts';
 import { makeCertificate } from '../testkit/make-certificate.ts';
 import { documents, serviceYaml } from '../testkit/manifests.ts';
 import { runSluiceCommand } from '../testkit/sluice-command.ts';
@@ -165,6 +166,24 @@ describe('validate', { concurrency: 2 }, () => {
     const { code, stdout } = await runSluiceCommand(['validate', 'policy.yaml'], here);
     assert.equal(code, 1);
     assert.match(stdout, /^policy\.yaml:4:\d+ error \w+ CiliumNetworkPolicy default\/odd spec\.ingress\[0\]\.fromEntities\[0\]: .*wrold/);
+  });
+
+  test('CiliumEnvoyConfigs are tried by an Envoy', needs('envoy'), async () => {
+    const type = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+    const cluster = `{"@type": ${type}, name: own, type: STATIC, lbPolicy: LOAD_BALANCING_POLICY_CONFIG}`;
+    writeFileSync(
+      folder.join('config.yaml'),
+      `apiVersion: cilium.io/v2\nkind: CiliumEnvoyConfig\nmetadata: {name: odd}\nspec:\n  resources:\n    - ${cluster}\n`,
+    );
+    const { code, stdout } = await runSluiceCommand(['validate', 'config.yaml'], here);
+    assert.equal(code, 1);
+    assert.match(
+      stdout,
+      /^config\.yaml:6:\d+ error RefusedInDryRun CiliumEnvoyConfig default\/odd spec\.resources\[0\]: .*load_balancing_policy/,
+    );
+    writeFileSync(folder.join('untried.yaml'), 'envoyConfig: {dryRun: false}\n');
+    const untried = await runSluiceCommand(['validate', 'config.yaml', '--config', 'untried.yaml'], here);
+    assert.deepEqual([untried.code, untried.stdout], [0, '1 object, nothing wrong\n']);
   });
 
   test('warnings are tolerated where that is asked for', async () => {

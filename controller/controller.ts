@@ -6,10 +6,12 @@ import type { NodeViews } from '../xds-server/serve/node-views.ts';
 import type { Outcome } from '../xds-server/serve/outcome.ts';
 import type { ResourceChange, ResourceName } from '../xds-server/serve/resource.ts';
 import { ROUTES } from '../xds-server/translate/types.ts';
+import { type Concluded, DryRun, type DryRunOptions } from './dry-run/dry-run.ts';
 import { HeldChanges } from './held-changes.ts';
 import { LateRemovals } from './late-removals.ts';
 import { locateDiagnostic } from './locate.ts';
 import { NodeGrants } from './node-grants.ts';
+import type { ConfigTrial } from './pipeline/envoy-configs-in-force.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
 import { Rejections } from './rejections.ts';
 import { RouteQuarantine } from './route-quarantine.ts';
@@ -25,7 +27,15 @@ export interface ControllerOptions {
   readonly cache: SnapshotCache;
   /** Which node may see what of it, where that is to follow the settings. */
   readonly views?: NodeViews;
+  /** Who tries configs before they are served, where the pipeline says that they are. */
+  readonly trying?: ConfigTrying;
   readonly onEvent: (event: ControllerEvent) => void;
+}
+
+/** How configs are tried by an Envoy. */
+export interface ConfigTrying extends Pick<DryRunOptions<ConfigTrial>, 'bootstrap' | 'objectionTo'> {
+  /** Told why something is served that could not be tried. */
+  readonly onUntried: (reason: string) => void;
 }
 
 export type ControllerEvent = ChangedEvent | FindingsEvent;
@@ -58,6 +68,7 @@ export class Controller {
   readonly #rejections: Rejections;
   readonly #quarantine: RouteQuarantine;
   readonly #grants: NodeGrants | undefined;
+  readonly #dryRun: DryRun<ConfigTrial> | undefined;
   /** What is not published yet, since it needs Secrets that nobody has looked for. */
   readonly #held = new HeldChanges();
   readonly #late = new LateRemovals({ remove: (names) => this.#remove(names) });
@@ -73,7 +84,8 @@ export class Controller {
     const served = { get: (name: ResourceName) => (this.#late.has(name) ? undefined : options.cache.get(name)) };
     this.#rejections = new Rejections(options.pipeline, served);
     this.#quarantine = new RouteQuarantine(options.pipeline);
-    const { pipeline, views } = options;
+    const { pipeline, views, trying } = options;
+    this.#dryRun = trying && new DryRun({ ...trying, onConcluded: (concluded) => this.#conclude(concluded) });
     this.#grants = views && new NodeGrants({ pipeline, views, onChange: (change) => this.#onNodes(change) });
   }
 
@@ -90,8 +102,14 @@ export class Controller {
       clearInterval(clock);
       clearTimeout(this.#overdue);
       this.#late[Symbol.dispose]();
+      await this.#dryRun?.[Symbol.asyncDispose]();
       this.#grants?.close();
     }
+  }
+
+  /** How many configs are being tried, and not served before. */
+  get trials(): number {
+    return this.#dryRun?.open ?? 0;
   }
 
   /** What is wrong with the objects, where they stand in files, and what clients refused; sorted. */
@@ -138,6 +156,14 @@ export class Controller {
     this.#taken.push({ batch, change, timing: { readMs: batch.timing.readMs, ...pipeline.timing } });
     this.#sourceDiagnostics = batch.diagnostics;
     this.#take(change);
+    this.#dryRun?.take(pipeline.takeTrials());
+  }
+
+  #conclude(concluded: readonly Concluded<ConfigTrial>[]): void {
+    const { pipeline, trying, onEvent } = this.#options;
+    for (const { verdict } of concluded) if (verdict.kind === 'untried') trying?.onUntried(verdict.reason);
+    this.#take(pipeline.concludeTrials(concluded));
+    onEvent({ kind: 'findings' });
   }
 
   /** Publishes what the pipeline has just made, with all that waits, as soon as what it needs is there. */
@@ -149,8 +175,11 @@ export class Controller {
     this.#isHolding = true;
     const hasSecrets = source.want(needed, dropped);
     // Later, nodes that were served before are, until it is known whether they are to be.
-    const isWhole = hasNodes || !pipeline.wantsNodes || this.#options.cache.isReady;
-    if (hasSecrets && isWhole) this.#publishTaken();
+    const isReady = this.#options.cache.isReady;
+    const isWhole = isReady || hasNodes || !pipeline.wantsNodes;
+    // Nor is one that was served before this process began taken away until it was tried.
+    const isTried = isReady || (!pipeline.hasTrials && this.trials === 0);
+    if (hasSecrets && isWhole && isTried) this.#publishTaken();
     else this.#wait();
   }
 

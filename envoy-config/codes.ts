@@ -22,6 +22,11 @@ export const DIAGNOSTIC_CODES = {
     severity: 'error',
     meaning: 'A resource names another that the object does not have. None of the object is served; what it said when it was right stays.',
   },
+  RefusedInDryRun: {
+    severity: 'error',
+    meaning:
+      'An Envoy that tried the object before it is served does not take a resource; the words are its own. None of the object is served; what it said when it was right stays.',
+  },
   ConfigSecretUnusable: {
     severity: 'error',
     meaning:

@@ -76,6 +76,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'policy.podNetworks': ['10.0.0.0/8'],
   'policy.labels': ['!k8s:build'],
   'envoyConfig.allow': ['envoy.extensions.filters.http.lua.v3.Lua'],
+  'envoyConfig.dryRun': false,
 };
 
 test('every setting can be said by the object, and changes nothing else', () => {

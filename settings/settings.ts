@@ -220,6 +220,10 @@ const envoyConfig = z
       .describe(
         'What CiliumEnvoyConfigs may use of Envoy although it reaches beyond what policies judge: full names of messages (envoy.extensions.filters.http.lua.v3.Lua) and fields (envoy.config.listener.v3.Listener.address).',
       ),
+    dryRun: z
+      .boolean()
+      .default(true)
+      .describe('Whether an Envoy tries CiliumEnvoyConfigs before they are served, where Sluice has one at hand (run, validate).'),
   })
   .prefault({});
 

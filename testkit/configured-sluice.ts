@@ -8,8 +8,8 @@ type RequestParts = Omit<RequestOptions, 'port' | 'path' | 'host'>;
 
 /** A {@link RunningSluice} of CiliumEnvoyConfigs, whose listeners have ports of their own. */
 export class ConfiguredSluice extends RunningSluice {
-  constructor(settings: Readonly<Record<string, Json>> = {}) {
-    super({ settings: { ...PORTS_ALLOWED, ...settings } });
+  constructor({ envoyConfig = {}, ...settings }: Readonly<Record<string, Json>> = {}) {
+    super({ settings: { ...settings, envoyConfig: { ...PORTS_ALLOWED.envoyConfig, ...envoyConfig } } });
   }
 
   /**

@@ -115,7 +115,8 @@ export class RunningSluice {
   async settled(): Promise<void> {
     await this.#read();
     await eventually(async () => {
-      const { clients } = await this.status();
+      const { clients, trying = 0 } = await this.status();
+      if (trying > 0) throw new Error('an Envoy is still trying configs');
       if (clients.length === 0 || clients.some(({ synced }) => !synced)) throw new Error('Envoy has not acknowledged everything');
       const stats = await this.envoyAdmin('/stats?filter=warming');
       if (!/listeners_warming: 0\n/.test(stats) || !/warming_clusters: 0\n/.test(stats)) throw new Error(`warming:\n${stats}`);

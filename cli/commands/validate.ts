@@ -32,7 +32,7 @@ export function addValidate(yargs: Argv): Argv {
         import('../compile.ts'),
         import('../policy/diagnose-policies.ts'),
       ]);
-      const compiled = await compileManifests({ paths: path, config, httpPort, httpsPort });
+      const compiled = await compileManifests({ paths: path, config, httpPort, httpsPort, triesConfigs: true });
       const objects = compiled.objects.length;
       const ofPolicies = diagnosePolicies(compiled.objects, compiled.settings);
       const diagnostics = locateDiagnostics([...compiled.diagnostics, ...ofPolicies], compiled.locate);

@@ -1,5 +1,5 @@
 import { Metrics } from '../../controller/admin/metrics.ts';
-import { type ChangedEvent, Controller, type ControllerEvent } from '../../controller/controller.ts';
+import { type ChangedEvent, type ConfigTrying, Controller, type ControllerEvent } from '../../controller/controller.ts';
 import { Pipeline, type PipelineOptions } from '../../controller/pipeline/pipeline.ts';
 import { resourceTypeOf } from '../../controller/render.ts';
 import type { ObjectSource } from '../../kube/index.ts';
@@ -27,7 +27,9 @@ const FINDINGS_SHARE = 0.05;
 
 export interface ControlOptions {
   readonly source: ObjectSource;
-  readonly pipeline: Omit<PipelineOptions, 'asOf' | 'onFailure'>;
+  readonly pipeline: Omit<PipelineOptions, 'asOf' | 'onFailure' | 'triesConfigs'>;
+  /** How configs are tried before they are served. Default: they are not. */
+  readonly trying?: Omit<ConfigTrying, 'onUntried'>;
   /** Whether clients are nodes that are known by their certificates, and see what their node serves; else they see everything. */
   readonly servesNodes?: boolean;
   /** What nodes see, beside what they serve. Default: nothing. */
@@ -70,10 +72,11 @@ export class ControlParts {
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    const { source, log, describeRole } = options;
+    const { source, log, describeRole, trying } = options;
     this.#locate = (object, path) => source.locate(object, path);
     this.pipeline = new Pipeline({
       ...options.pipeline,
+      triesConfigs: trying !== undefined,
       asOf: new Date(),
       onFailure: (collection, key, error) => this.#tellMistake(`${collection} of ${key}`, error),
     });
@@ -84,6 +87,7 @@ export class ControlParts {
       pipeline: this.pipeline,
       cache: this.cache,
       ...views,
+      ...(trying && { trying: { ...trying, onUntried: (reason) => this.#tellUntried(reason) } }),
       onEvent: (event) => this.#onEvent(event),
     });
     const seen = this.views && { views: options.extendViews?.(this.views, this.cache) ?? this.views };
@@ -108,6 +112,7 @@ export class ControlParts {
       describeRole,
       pipeline: this.pipeline,
       diagnostics: () => this.diagnostics(),
+      countTrials: () => this.controller.trials,
       cache: this.cache,
       server: this.server,
       countObjects: () => this.#narrator.countObjects(),
@@ -158,6 +163,10 @@ export class ControlParts {
     const type = resourceTypeOf(outcome.typeUrl);
     if (outcome.outcome === 'ack') this.metrics.acknowledged(type);
     else if (outcome.outcome === 'nack') this.metrics.rejected(type);
+  }
+
+  #tellUntried(reason: string): void {
+    this.#options.log({ level: 'warn', event: 'untried', text: `no Envoy could try a config, so it is served as it is: ${reason}` });
   }
 
   #tellMistake(what: string, error: unknown): void {

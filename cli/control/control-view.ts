@@ -15,6 +15,8 @@ export interface ControlViewOptions {
   readonly describeRole: (clients: readonly ClientStatus[]) => RoleStatus;
   readonly pipeline: Pipeline;
   readonly diagnostics: () => readonly Diagnostic[];
+  /** How many configs are being tried. */
+  readonly countTrials: () => number;
   readonly cache: SnapshotCache;
   readonly server: XdsServer;
   readonly countObjects: () => Status['objects'];
@@ -30,13 +32,15 @@ export class ControlView implements AdminView {
   }
 
   status(): Status {
-    const { about, describeRole, server, diagnostics, countObjects } = this.#options;
+    const { about, describeRole, server, diagnostics, countTrials, countObjects } = this.#options;
+    const trying = countTrials();
     const clients = server.clients();
     const role = describeRole(clients);
     return {
       ...about,
       ready: role.notReady === undefined,
       ...role,
+      ...(trying > 0 && { trying }),
       objects: countObjects(),
       resources: this.#countResources(),
       clients: clients.map(describeClient),

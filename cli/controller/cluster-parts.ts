@@ -13,6 +13,7 @@ import {
 import { objectKey } from '../../model/index.ts';
 import type { Authority } from '../../pki/index.ts';
 import { type ClientStatus, RpcServer } from '../../xds-server/serve/index.ts';
+import { configTrying } from '../config-trying.ts';
 import { ControlParts } from '../control/control-parts.ts';
 import type { RoleStatus } from '../control/control-view.ts';
 import type { LogEntry } from '../log.ts';
@@ -68,6 +69,8 @@ export class ClusterParts {
           onDue: () => this.duties.takeActions(),
         })
       : undefined;
+    // Nothing else here runs an Envoy, so there is one where somebody has put it.
+    const trying = configTrying(settings, process.env['SLUICE_ENVOY']);
     this.control = new ControlParts({
       source: this.policy?.split(this.#source) ?? this.#source,
       rpc,
@@ -81,6 +84,7 @@ export class ClusterParts {
       servesNodes: true,
       extendViews: (views, cache) => this.policy?.extendViews(views, cache) ?? views,
       log,
+      ...(trying && { trying }),
       describeRole: (clients) => this.#describeRole(clients),
       takesOutcome: (outcome) => this.policy?.noteOutcome(outcome) ?? false,
       otherDiagnostics: () => [...this.duties.diagnostics(), ...(this.policy?.diagnostics() ?? [])],

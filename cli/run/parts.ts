@@ -6,10 +6,12 @@ import { FolderSource } from '../../kube/index.ts';
 import { type ClientStatus, RpcServer } from '../../xds-server/serve/index.ts';
 import { describeSlots } from '../agent/agent-view.ts';
 import { createChildEnvoy } from '../child-envoy.ts';
+import { configTrying } from '../config-trying.ts';
 import { ControlParts } from '../control/control-parts.ts';
 import type { RoleStatus } from '../control/control-view.ts';
 import type { Enforcement } from '../enforcer/enforcement.ts';
 import { describeEnforcement } from '../enforcer/enforcer-view.ts';
+import { envoyBinary } from '../envoy-binary.ts';
 import { envoyEntry } from '../envoy-events.ts';
 import { EnvoyState } from '../envoy-state.ts';
 import { readVersions } from '../version.ts';
@@ -34,6 +36,7 @@ export class RunParts {
     const rpc = new RpcServer();
     const source = new FolderSource(manifests);
     this.policy = enforce && new RunPolicy({ ...enforce, settings, state, rpc, log, control: () => this.control });
+    const trying = configTrying(settings, envoyBinary());
     this.control = new ControlParts({
       source: this.policy?.split(source) ?? source,
       rpc,
@@ -47,6 +50,7 @@ export class RunParts {
         ports: { address, http: httpPort, https: httpsPort, reserved: [adminPort] },
       },
       log,
+      ...(trying && { trying }),
       describeRole: (clients) => this.#describeRole(clients),
       onEvent: () => {
         const { controller, pipeline } = this.control;

@@ -160,6 +160,8 @@ export const statusSchema = z.object({
   enforcement: enforcement.optional(),
   /** Of `agent`, and of `run`, where policies are enforced. */
   slots: z.array(slot).optional(),
+  /** How many CiliumEnvoyConfigs an Envoy is trying, which are not served before; absent where none are. */
+  trying: count.optional(),
   objects: z.record(z.string(), count),
   resources: z.record(z.string(), count),
   clients: z.array(client),

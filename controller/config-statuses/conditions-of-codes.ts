@@ -15,6 +15,7 @@ export const CONCERNS = {
   InvalidEnvoyConfig: 'accepted',
   NotPermitted: 'accepted',
   NotOfNamespace: 'accepted',
+  RefusedInDryRun: 'accepted',
   NameTaken: 'accepted',
   ReferenceNotFound: 'both',
   ConfigSecretUnusable: 'both',

@@ -14,6 +14,14 @@ interface Version {
   readonly config: EnvoyConfig;
   readonly good: GoodVersion;
   readonly fingerprint: string;
+  /** What was written later has more. */
+  readonly order: number;
+}
+
+/** What came of a trial. */
+export interface TrialOutcome {
+  readonly pass: () => void;
+  readonly fail: (diagnostics: readonly Diagnostic[]) => void;
 }
 
 interface Refused {
@@ -29,13 +37,20 @@ export class ConfigHistory {
   #inForce: Version | undefined;
   /** What an Envoy has taken whole before. */
   #before: Version | undefined;
+  #trial: Version | undefined;
   #refused: Refused | undefined;
   /** The version of each resource that an Envoy took last, by {@link keyOf}. */
   readonly #accepted = new Map<string, string>();
+  #offered = 0;
 
   /** What is served, and what that was made of. */
   get inForce(): { readonly config: EnvoyConfig; readonly good: GoodVersion } | undefined {
     return this.#inForce;
+  }
+
+  /** What is not served before somebody has tried it. */
+  get trial(): EnvoyConfig | undefined {
+    return this.#trial?.config;
   }
 
   /** Why what was written last is not served, in the words of an Envoy. */
@@ -43,14 +58,40 @@ export class ConfigHistory {
     return this.#refused?.diagnostics ?? [];
   }
 
-  /** Something that is right was written. */
-  offer(config: EnvoyConfig, good: GoodVersion): void {
-    const version = versionOf(config, good);
+  /**
+   * Something that is right was written.
+   * @param isTried whether somebody is to try it before it is served
+   */
+  offer(config: EnvoyConfig, good: GoodVersion, isTried: boolean): void {
+    const version = this.#number(config, good);
+    this.#trial = undefined;
     if (version.fingerprint !== this.#refused?.fingerprint) this.#refused = undefined;
     if (this.#refused) return;
     // What it says is what it said, but perhaps in other places.
     if (version.fingerprint === this.#inForce?.fingerprint) this.#inForce = version;
+    else if (isTried) this.#trial = version;
     else this.#adopt(version);
+  }
+
+  /** Says what is to be done with what is on trial, whatever is written meanwhile. */
+  onTrial(): TrialOutcome | undefined {
+    const version = this.#trial;
+    if (!version) return undefined;
+    const end = () => {
+      const isLast = this.#trial === version;
+      if (isLast) this.#trial = undefined;
+      return isLast;
+    };
+    return {
+      // Also where something newer is on trial by now: or those who write often would never be served.
+      pass: () => {
+        end();
+        if (version.order > (this.#inForce?.order ?? 0)) this.#adopt(version);
+      },
+      fail: (diagnostics) => {
+        if (end()) this.#refused = { fingerprint: version.fingerprint, diagnostics };
+      },
+    };
   }
 
   /** What is wrong was written. */
@@ -60,7 +101,7 @@ export class ConfigHistory {
 
   /** Something was served before anybody here knew of it. */
   recall(config: EnvoyConfig, good: GoodVersion): void {
-    const version = versionOf(config, good);
+    const version = { ...this.#number(config, good), order: 0 };
     if (!this.#inForce) this.#inForce = version;
     else if (version.fingerprint !== this.#inForce.fingerprint) this.#before = version;
   }
@@ -80,6 +121,10 @@ export class ConfigHistory {
     this.#inForce = this.#before;
     this.#before = undefined;
     return true;
+  }
+
+  #number(config: EnvoyConfig, good: GoodVersion): Version {
+    return { config, good, fingerprint: fingerprintOf(config), order: ++this.#offered };
   }
 
   #adopt(version: Version): void {
@@ -108,10 +153,6 @@ export class ConfigHistory {
 
 function keyOf({ typeUrl, name }: ResourceName): string {
   return `${typeUrl} ${name}`;
-}
-
-function versionOf(config: EnvoyConfig, good: GoodVersion): Version {
-  return { config, good, fingerprint: fingerprintOf(config) };
 }
 
 /** Equal where all that is served of two is. */

@@ -47,7 +47,7 @@ class Scene {
 
   constructor(placement: PipelineOptions['placement'] = (ingress) => clusterPlacement(ingress, NAMESPACE)) {
     const allow = ['envoy.config.listener.v3.Listener.address'];
-    const settings = { ...DEFAULT_SETTINGS, envoyConfig: { allow } };
+    const settings = { ...DEFAULT_SETTINGS, envoyConfig: { ...DEFAULT_SETTINGS.envoyConfig, allow } };
     const marks = { ingressMarks: { client: 0xd00, server: 0xe00 }, clientMark: 0xd02 };
     this.pipeline = new Pipeline({ settings, ports: PORTS, placement, ...marks, asOf: new Date(0) });
   }

@@ -14,7 +14,10 @@ const RUNS = Number(process.env['SLUICE_PROPERTY_RUNS'] ?? 5_000);
 const SEED = Number(process.env['SLUICE_SEED'] ?? Date.now() % 1_000_000);
 const CONFIGS = /^Cilium(?:Clusterwide)?EnvoyConfig$/;
 const GOLDEN = new URL('../golden/testdata/', import.meta.url);
-const SETTINGS = { ...DEFAULT_SETTINGS, envoyConfig: { allow: ['envoy.config.listener.v3.Listener.address'] } };
+const SETTINGS = {
+  ...DEFAULT_SETTINGS,
+  envoyConfig: { ...DEFAULT_SETTINGS.envoyConfig, allow: ['envoy.config.listener.v3.Listener.address'] },
+};
 const PORTS = { address: '127.0.0.1', http: 80, https: 443, reserved: [] };
 
 const NEIGHBOURS = [

@@ -5,7 +5,9 @@ import { readEnvoyConfig } from '../../envoy-config/index.ts';
 import { type KubeObject, type ObjectBatch, refOf } from '../../kube/index.ts';
 import { objectKey } from '../../model/index.ts';
 import { envoyConfigObject, serviceObject } from '../../testkit/kube-objects.ts';
-import { EnvoyConfigsInForce } from './envoy-configs-in-force.ts';
+import type { Verdict } from '../dry-run/dry-run.ts';
+import { unitsOf } from '../dry-run/units.ts';
+import { type ConfigTrial, EnvoyConfigsInForce } from './envoy-configs-in-force.ts';
 import { createInputs } from './inputs.ts';
 
 const TYPE = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
@@ -23,7 +25,32 @@ function wrong(uid?: string, namespaced = true) {
 class Scene {
   readonly #graph = new Graph();
   readonly inputs = createInputs(this.#graph);
-  readonly #inForce = new EnvoyConfigsInForce((object) => readEnvoyConfig(object, { allow: [] }));
+  readonly #inForce: EnvoyConfigsInForce;
+  #trials: readonly ConfigTrial[] = [];
+
+  /** @param isTried whether configs are tried before they are served */
+  constructor(isTried = false) {
+    this.#inForce = new EnvoyConfigsInForce((object) => readEnvoyConfig(object, { allow: [] }), isTried);
+  }
+
+  /** The names of what came to be tried. */
+  begin(): readonly string[] {
+    const begun = this.#inForce.takeTrials();
+    this.#trials = [...this.#trials, ...begun];
+    return begun.flatMap(({ config }) => config.resources.map(({ resource }) => resource.name));
+  }
+
+  /** Concludes the oldest trial. */
+  end(kind: 'taken' | 'refused' | 'untried'): readonly string[] {
+    const [trial, ...later] = this.#trials;
+    assert.ok(trial);
+    this.#trials = later;
+    const [unit] = unitsOf(trial.config);
+    assert.ok(unit);
+    const verdict: Verdict = kind === 'taken' ? { kind } : kind === 'untried' ? { kind, reason: '' } : { kind, unit, words: 'no' };
+    this.#inForce.conclude(this.inputs, [{ trial, verdict }]);
+    return this.state();
+  }
 
   write(...upserts: readonly KubeObject[]): readonly string[] {
     return this.take({ upserts, removals: [] });
@@ -267,5 +294,92 @@ describe('a config that an Envoy refuses', () => {
     assert.deepEqual(scene.says('nack', 'two'), ['default/web/one', ...ROLLED_BACK]);
     const [verdict] = scene.inputs.envoyConfigs.values();
     assert.deepEqual(verdict?.good, lastAccepted);
+  });
+});
+
+describe('a config that is tried', () => {
+  const REFUSED = 'RefusedInDryRun';
+  const LAST_GOOD = 'LastGoodEnvoyConfig';
+
+  for (const kind of ['taken', 'untried'] as const) {
+    test(`is served once it is ${kind}, and what was before until then`, () => {
+      const scene = new Scene(true);
+      assert.deepEqual(scene.write(config('one')), []);
+      assert.deepEqual(scene.begin(), ['default/web/one']);
+      assert.deepEqual(scene.begin(), []);
+      assert.deepEqual(scene.end(kind), ['default/web/one']);
+      assert.deepEqual(scene.write(config('two')), ['default/web/one']);
+      scene.begin();
+      assert.deepEqual(scene.end(kind), ['default/web/two']);
+    });
+  }
+
+  test('is what it was before where it is refused, and not tried again as it is', () => {
+    const scene = new Scene(true);
+    scene.write(config('one'));
+    scene.begin();
+    scene.end('taken');
+    scene.write(config('two'));
+    scene.begin();
+    assert.deepEqual(scene.end('refused'), ['default/web/one', REFUSED, LAST_GOOD]);
+    assert.deepEqual(scene.write(config('two')), ['default/web/one', REFUSED, LAST_GOOD]);
+    assert.deepEqual(scene.begin(), []);
+    assert.deepEqual(scene.write(config('three')), ['default/web/one']);
+    assert.deepEqual(scene.begin(), ['default/web/three']);
+  });
+
+  test('that is written again before that is over is served as it is by then, and later as it is now', () => {
+    const scene = new Scene(true);
+    scene.write(config('one'));
+    scene.begin();
+    scene.write(config('two'));
+    assert.deepEqual(scene.begin(), ['default/web/two']);
+    assert.deepEqual(scene.end('taken'), ['default/web/one']);
+    assert.deepEqual(scene.end('taken'), ['default/web/two']);
+  });
+
+  test('that is written again is not told what was wrong before', () => {
+    const scene = new Scene(true);
+    scene.write(config('one'));
+    scene.begin();
+    scene.write(config('two'));
+    scene.begin();
+    assert.deepEqual(scene.end('refused'), []);
+    assert.deepEqual(scene.end('taken'), ['default/web/two']);
+  });
+
+  test('needs no trial to be again what is served', () => {
+    const scene = new Scene(true);
+    scene.write(config('one'));
+    scene.begin();
+    scene.end('taken');
+    scene.write(config('two'));
+    scene.begin();
+    assert.deepEqual(scene.write(config('one')), ['default/web/one']);
+    assert.deepEqual(scene.begin(), []);
+  });
+
+  for (const [what, gone] of [
+    ['gone', undefined],
+    ['made anew', 'b'],
+  ] as const) {
+    test(`and is ${what} meanwhile leaves nothing`, () => {
+      const scene = new Scene(true);
+      scene.write(config('one', 'a'));
+      scene.begin();
+      if (gone === undefined) scene.remove(config('one', 'a'));
+      else scene.write(config('two', gone));
+      assert.deepEqual(scene.end('taken'), []);
+    });
+  }
+
+  test('is meanwhile what its status remembers', () => {
+    const scene = new Scene(true);
+    const lastAccepted = { generation: 2, spec: config('one').spec };
+    const { spec } = config('two');
+    const object = envoyConfigObject(spec, { name: 'web', uid: 'a', generation: 3 }, true, { lastAccepted });
+    assert.deepEqual(scene.write(object), ['default/web/one']);
+    scene.begin();
+    assert.deepEqual(scene.end('taken'), ['default/web/two']);
   });
 });

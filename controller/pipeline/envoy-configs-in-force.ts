@@ -5,8 +5,10 @@ import { type CiliumEnvoyConfig, isEnvoyConfig, type ObjectBatch, refOf } from '
 import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts';
 import type { Outcome } from '../../xds-server/serve/outcome.ts';
 import { withoutQuote } from '../../xds-server/serve/refusal.ts';
+import type { ResourceName } from '../../xds-server/serve/resource.ts';
+import type { Concluded, Trial, Verdict } from '../dry-run/dry-run.ts';
 import { rejectedByEnvoy } from '../rejected-by-envoy.ts';
-import { ConfigHistory, type GoodVersion } from './config-history.ts';
+import { ConfigHistory, type GoodVersion, type TrialOutcome } from './config-history.ts';
 import type { Inputs } from './inputs.ts';
 
 export type { GoodVersion } from './config-history.ts';
@@ -27,6 +29,13 @@ export interface EnvoyConfigVerdict extends ConfigVerdict {
   readonly good?: GoodVersion;
 }
 
+/** A version of a config that is to be tried before it is served. */
+export interface ConfigTrial extends Trial {
+  readonly key: string;
+  readonly history: ConfigHistory;
+  readonly outcome: TrialOutcome;
+}
+
 type Verdicts = Pick<Inputs, 'envoyConfigs'>;
 
 interface Known {
@@ -45,10 +54,14 @@ const MAX_MESSAGE = 1_000;
  */
 export class EnvoyConfigsInForce {
   readonly #read: (object: CiliumEnvoyConfig) => EnvoyConfigReading;
+  readonly #isTried: boolean;
   readonly #known = new Map<string, Known>();
+  readonly #due = new Set<string>();
 
-  constructor(read: (object: CiliumEnvoyConfig) => EnvoyConfigReading) {
+  /** @param isTried whether somebody tries what was written before it is served */
+  constructor(read: (object: CiliumEnvoyConfig) => EnvoyConfigReading, isTried = false) {
     this.#read = read;
+    this.#isTried = isTried;
   }
 
   /** Takes in what a batch says of configs. What changes in a status alone makes no difference. */
@@ -65,6 +78,35 @@ export class EnvoyConfigsInForce {
       if (before && saysTheSame(before.object, object)) continue;
       const known = this.#judge(object, before);
       this.#known.set(key, known);
+      if (known.history.trial) this.#due.add(key);
+      tell(verdicts, known);
+    }
+  }
+
+  /** Whether something is to be tried that nobody has asked for. */
+  get hasTrials(): boolean {
+    return this.#due.size > 0;
+  }
+
+  /** What has come to be tried since this was asked last. */
+  takeTrials(): readonly ConfigTrial[] {
+    const due = [...this.#due];
+    this.#due.clear();
+    return due.flatMap((key) => {
+      const { history } = this.#known.get(key) ?? {};
+      const outcome = history?.onTrial();
+      return history?.trial && outcome ? [{ config: history.trial, key, history, outcome }] : [];
+    });
+  }
+
+  /** Takes in what came of trials. */
+  conclude(verdicts: Verdicts, concluded: readonly Concluded<ConfigTrial>[]): void {
+    for (const { trial, verdict } of concluded) {
+      const known = this.#known.get(trial.key);
+      // Of one that is gone, or was made anew meanwhile.
+      if (known?.history !== trial.history) continue;
+      if (verdict.kind === 'refused') trial.outcome.fail([dryRunRefusal(verdict)]);
+      else trial.outcome.pass();
       tell(verdicts, known);
     }
   }
@@ -93,7 +135,8 @@ export class EnvoyConfigsInForce {
     const reading = this.#read(object);
     const isSame = before !== undefined && before.object.metadata.uid === uid;
     const history = isSame ? before.history : new ConfigHistory();
-    if (reading.config) history.offer(reading.config, { spec: object.spec, ...(generation !== undefined && { generation }) });
+    const good = { spec: object.spec, ...(generation !== undefined && { generation }) };
+    if (reading.config) history.offer(reading.config, good, this.#isTried);
     else history.offerNothing();
     if (!isSame) this.#recall(object, history);
     return { object, reading, history };
@@ -122,9 +165,17 @@ function tell({ envoyConfigs }: Verdicts, { object, reading, history }: Known): 
 function refusal({ nodeId, typeUrl, name, version, message }: Outcome, inForce: EnvoyConfig | undefined): readonly Diagnostic[] {
   const refused = inForce?.resources.find(({ resource }) => resource.typeUrl === typeUrl && resource.name === name);
   if (refused?.resource.version !== version) return [];
-  const kind = typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
   const words = withoutQuote(message).trim().slice(0, MAX_MESSAGE);
-  return rejectedByEnvoy(`Envoy ${JSON.stringify(nodeId)} refused ${kind} ${JSON.stringify(name)}: ${words}`, [refused.source]);
+  return rejectedByEnvoy(`Envoy ${JSON.stringify(nodeId)} refused ${called({ typeUrl, name })}: ${words}`, [refused.source]);
+}
+
+function dryRunRefusal({ unit: { typeUrl, name, source }, words }: Extract<Verdict, { kind: 'refused' }>): Diagnostic {
+  const message = `Envoy does not take ${called({ typeUrl, name })}: ${words.slice(0, MAX_MESSAGE)}`;
+  return diagnoseEnvoyConfig(source.object, source.path, 'RefusedInDryRun', message);
+}
+
+function called({ typeUrl, name }: ResourceName): string {
+  return `${typeUrl.slice(typeUrl.lastIndexOf('.') + 1)} ${JSON.stringify(name)}`;
 }
 
 /** All that is read of an object but its status. */

@@ -9,12 +9,13 @@ import type { Removal, Resource, ResourceChange, ResourceName } from '../../xds-
 import type { IngressMarks } from '../../xds-server/translate/socket-options.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, SECRET } from '../../xds-server/translate/types.ts';
 import type { EncodedVirtualHost } from '../../xds-server/translate/virtual-hosts.ts';
+import type { Concluded } from '../dry-run/dry-run.ts';
 import type { QuarantinedRoutes } from '../route-quarantine.ts';
 import { type ActionStages, buildActions } from './actions.ts';
 import { buildBalancedServices } from './balanced-services.ts';
 import { buildConfigStates, type ConfigState, type ConfigStateStages } from './config-states.ts';
 import { buildEnvoyConfigs, type EnvoyConfigStages } from './envoy-configs.ts';
-import { type ConfigVerdict, EnvoyConfigsInForce } from './envoy-configs-in-force.ts';
+import { type ConfigTrial, type ConfigVerdict, EnvoyConfigsInForce } from './envoy-configs-in-force.ts';
 import { Findings } from './findings.ts';
 import { ALL } from './ingress-sites.ts';
 import { createInputs, findInput, type Inputs, NOW, takeBatch } from './inputs.ts';
@@ -38,6 +39,8 @@ export interface PipelineOptions {
   readonly clientMark?: number;
   /** The node that this serves, where it is the only one; CiliumEnvoyConfigs for others are left out. Default: others say what is whose. */
   readonly ownNode?: string;
+  /** Whether configs are served only once {@link Pipeline.concludeTrials} has said so. Default: false. */
+  readonly triesConfigs?: boolean;
   /** The time that certificates are judged by; see {@link Pipeline.advance}. */
   readonly asOf: Date;
   /** Told when a computation throws, which is a mistake in the program; without it the exception leaves `apply`. */
@@ -105,7 +108,8 @@ export class Pipeline implements QuarantinedRoutes {
   readonly #listenerChanges = new ListenerChanges();
   #timing: PipelineTiming = { ingestMs: 0, translateMs: 0 };
 
-  constructor({ settings, ports, placement = STANDALONE, ingressMarks, clientMark, ownNode, asOf, onFailure }: PipelineOptions) {
+  constructor(options: PipelineOptions) {
+    const { settings, ports, placement = STANDALONE, ingressMarks, clientMark, ownNode, triesConfigs, asOf, onFailure } = options;
     this.#graph = new Graph(onFailure);
     this.#inputs = createInputs(this.#graph);
     this.#inputs.clock.set(NOW, asOf);
@@ -116,7 +120,7 @@ export class Pipeline implements QuarantinedRoutes {
     this.#scope.take(this.#inputs, this.#selector, false);
     const marks = { ...(ingressMarks && { mark: ingressMarks.client }), ...(clientMark !== undefined && { clientMark }) };
     const reading = { allow: settings.envoyConfig.allow, ...marks };
-    this.#envoyConfigs = new EnvoyConfigsInForce((object) => readEnvoyConfig(object, reading));
+    this.#envoyConfigs = new EnvoyConfigsInForce((object) => readEnvoyConfig(object, reading), triesConfigs);
     this.#graph.beginStage('ingest');
     const stages = buildModel(this.#graph, this.#inputs, { placementOf, ports });
     this.#nodeScope = buildNodeScope(this.#graph, this.#inputs);
@@ -240,6 +244,22 @@ export class Pipeline implements QuarantinedRoutes {
   noteOutcome(outcome: Outcome): ResourceChange | undefined {
     const config = this.#configs.ownerOf(outcome);
     return config && this.#envoyConfigs.note(this.#inputs, config, outcome) ? this.#settle() : undefined;
+  }
+
+  /** Whether there are configs to be tried. */
+  get hasTrials(): boolean {
+    return this.#envoyConfigs.hasTrials;
+  }
+
+  /** Configs that came to be tried since this was asked last. */
+  takeTrials(): readonly ConfigTrial[] {
+    return this.#envoyConfigs.takeTrials();
+  }
+
+  /** Takes in what came of trials. */
+  concludeTrials(concluded: readonly Concluded<ConfigTrial>[]): ResourceChange {
+    this.#envoyConfigs.conclude(this.#inputs, concluded);
+    return this.#settle();
   }
 
   /** All that is wrong with the objects at present, sorted. */
