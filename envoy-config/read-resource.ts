@@ -3,6 +3,7 @@ import type { ReflectMessage } from '@bufbuild/protobuf/reflect';
 import type { FieldPath } from '../model/index.ts';
 import { fillInSource } from './fill-in.ts';
 import { fillInHost } from './fill-in-host.ts';
+import { healthCheckProblem } from './health-checks.ts';
 import { loadBalancingProblem } from './load-balancing.ts';
 import { asWritten } from './messages/as-written.ts';
 import { validateConstraints } from './messages/constraints/validate-constraints.ts';
@@ -50,7 +51,7 @@ export function readResource(json: unknown, at: FieldPath, { registry, allow }: 
   }
   walkMessage(message, registry, ({ message: inner }) => [fillInSource(inner), fillInHost(inner)].includes(true));
   walkMessage(message, registry, ({ message: inner }, path) => {
-    const found = loadBalancingProblem(inner);
+    const found = loadBalancingProblem(inner) ?? healthCheckProblem(inner, allow);
     if (found) report.add(pathOf(below(path, found.field)), 'InvalidEnvoyConfig', found.problem);
     return false;
   });

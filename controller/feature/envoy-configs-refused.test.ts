@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
 import { ConfiguredSluice, whoAnswersAt } from '../../testkit/configured-sluice.ts';
 import { extension, type HttpConfig, httpConfigManifest, type Json, resource } from '../../testkit/envoy-config-manifests.ts';
 import { eventually } from '../../testkit/eventually.ts';
-import { ingressManifest, type ManifestObject } from '../../testkit/manifest-objects.ts';
+import { ingressManifest, type ManifestObject, serviceManifest, sliceManifest } from '../../testkit/manifest-objects.ts';
 import { freePort } from '../../testkit/ports.ts';
 
 const ROUTES = [{ match: { prefix: '/' }, route: { cluster: 'b' } }];
@@ -75,6 +77,11 @@ class Asking implements AsyncDisposable {
       if (who !== 'a' && who !== 'b') this.#others.push(who);
     }
   }
+}
+
+function checkOf(timeout: string): Json {
+  const [interval, unhealthyThreshold, healthyThreshold] = ['60s', 1, 1];
+  return { timeout, interval, unhealthyThreshold, healthyThreshold, httpHealthCheck: { path: '/' } };
 }
 
 /** @param type without `envoy.extensions.clusters.` */
@@ -183,6 +190,7 @@ describe('CiliumEnvoyConfigs that Envoy refuses', { ...needs('envoy'), timeout: 
       clusters: { b: { lbPolicy: 'RING_HASH', ringHashLbConfig: { minimumRingSize: 1024, maximumRingSize: 16 } } },
     },
     'a table of no prime size': { clusters: { b: { lbPolicy: 'MAGLEV', maglevLbConfig: { tableSize: 1024 } } } },
+    'a first check of health that may take a minute': { clusters: { b: { healthChecks: [checkOf('60s')] } } },
     'a cluster that is composed of itself': { more: [clusterOf('composite.v3.ClusterConfig', { clusters: [{ name: 'own' }] })] },
   })) {
     test(`${what} is refused before`, async () => {
@@ -192,6 +200,23 @@ describe('CiliumEnvoyConfigs that Envoy refuses', { ...needs('envoy'), timeout: 
       await write();
     });
   }
+
+  test('a server that never answers checks of health keeps nobody waiting for long', async () => {
+    const accepted = new Set<Socket>();
+    const at = await freePort();
+    const silent = createServer((socket) => accepted.add(socket)).listen(at, '127.0.0.1');
+    await once(silent, 'listening');
+    sluice.write('silent.yaml', serviceManifest('silent'), sliceManifest('silent', at));
+    const clusters = { b: {}, silent: { healthChecks: [{ ...checkOf('4s'), initialJitter: '1s' }] } };
+    sluice.write('web.yaml', leadingTo('b', { clusters }));
+    await eventually(() => assert.ok(accepted.size > 0));
+    await freshIsServed();
+    assert.deepEqual(await sluice.findings(), []);
+    await write();
+    sluice.remove('silent.yaml');
+    for (const socket of accepted) socket.destroy();
+    silent.close();
+  });
 
   test('a cluster of Redis that is never found keeps nobody waiting', async () => {
     const address = { socketAddress: { address: '192.0.2.1', portValue: 6379 } };
