@@ -75,7 +75,11 @@ describe('the conditions of a config', () => {
       [ACCEPTED, RESOLVED, 'False ListenerWithoutAddress: spec.resources[0]: is left out'],
     ],
     ['nothing of it is for nodes', told({ wanted: [] }), [ACCEPTED, RESOLVED, 'True NothingToServe: it has no listener that is served']],
-    ['there are no nodes', told({}, { total: 0, programmed: 0 }), [ACCEPTED, RESOLVED, 'Unknown NoNodes: no node has an agent']],
+    [
+      'there are no nodes',
+      told({}, { total: 0, programmed: 0 }),
+      [ACCEPTED, RESOLVED, 'Unknown NoNodes: no node that it is for has an agent'],
+    ],
     [
       'nodes are still to come',
       told({}, { programmed: 1, waiting: ['n2', 'n3'] }),

@@ -57,7 +57,7 @@ function programmed({ diagnostics, good, wanted }: ConfigState, progress: Progre
   const [first] = left;
   if (first) return { status: 'False', reason: first.code, message: describe(left) };
   if (wanted.length === 0) return { status: 'True', reason: 'NothingToServe', message: 'it has no listener that is served' };
-  if (progress.total === 0) return { status: 'Unknown', reason: 'NoNodes', message: 'no node has an agent' };
+  if (progress.total === 0) return { status: 'Unknown', reason: 'NoNodes', message: 'no node that it is for has an agent' };
   if (progress.programmed === progress.total) return { status: 'True', reason: 'Programmed', message: count(progress, isOld) };
   const waiting = `${count(progress, isOld)}; not yet: ${someOf(progress.waiting)}`;
   return { status: 'Unknown', reason: 'Pending', message: waiting };

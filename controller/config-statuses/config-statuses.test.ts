@@ -5,7 +5,7 @@ import { objectKey } from '../../model/index.ts';
 import { envoyConfigObject } from '../../testkit/kube-objects.ts';
 import { ManualClock } from '../../testkit/manual-clock.ts';
 import { type HoldingReport, LISTENER_TYPE, SLOT_TYPE } from '../../xds-server/serve/index.ts';
-import type { ConfigState } from '../pipeline/config-states.ts';
+import type { AgentNode, ConfigState } from '../pipeline/config-states.ts';
 import { ConfigStatuses } from './config-statuses.ts';
 
 const KINDS = new Set(['CiliumEnvoyConfig']);
@@ -14,6 +14,10 @@ const GRACE_MS = 15_000;
 const NOW = new Date('2026-02-03T04:05:06.789Z');
 const TIME = '2026-02-03T04:05:06Z';
 const NODES = ['n1', 'n2'];
+
+function agents(names: readonly string[], labels: Readonly<Record<string, string>> = {}): readonly AgentNode[] {
+  return names.map((name) => ({ name, labels }));
+}
 
 interface Version {
   readonly generation: number;
@@ -56,7 +60,7 @@ class Scene {
   static async leading(): Promise<Scene> {
     const scene = new Scene();
     scene.statuses.setKinds(KINDS);
-    scene.statuses.setNodes(NODES);
+    scene.statuses.setNodes(agents(NODES));
     scene.statuses.setLeading(true);
     for (const node of NODES) scene.statuses.noteHoldings(node, undefined);
     await scene.settle();
@@ -186,7 +190,7 @@ describe('statuses of configs', () => {
     ] as const) {
       const scene = new Scene();
       scene.statuses.setKinds(KINDS);
-      scene.statuses.setNodes(NODES);
+      scene.statuses.setNodes(agents(NODES));
       scene.write('shop', { generation: 1 });
       await scene.settle();
       scene.statuses.setLeading(true);
@@ -258,12 +262,23 @@ describe('nodes', () => {
 
   test('that come and go change the count', async () => {
     const made = await scene(has, has);
-    made.statuses.setNodes(['n1', 'n2', 'n3']);
+    made.statuses.setNodes(agents(['n1', 'n2', 'n3']));
     await made.settle();
     assert.deepEqual(made.told('shop'), ['Unknown 2 of 3 nodes; not yet: n3', 1]);
     made.statuses.setNodes([]);
     await made.settle();
-    assert.deepEqual(made.told('shop'), ['Unknown no node has an agent', 1]);
+    assert.deepEqual(made.told('shop'), ['Unknown no node that it is for has an agent', 1]);
+  });
+
+  test('that a config is not for do not count', async () => {
+    const made = await scene(has, has);
+    const nodeSelector = { matchLabels: { zone: 'a' } };
+    made.write('shop', { generation: 1 }, { nodeSelector });
+    await made.settle();
+    assert.deepEqual(made.told('shop'), ['Unknown no node that it is for has an agent', 1]);
+    made.statuses.setNodes([...agents(['n1'], { zone: 'a' }), ...agents(['n2'], { zone: 'b' })]);
+    await made.settle();
+    assert.deepEqual(made.told('shop'), ['True 1 of 1 node', 1]);
   });
 
   test('that change touch only who wants that', async () => {

@@ -9,8 +9,9 @@ import {
   type WantedCondition,
 } from '../../kube/index.ts';
 import { type ObjectRef, objectKey } from '../../model/index.ts';
+import { matchesLabels } from '../../settings/index.ts';
 import type { HoldingReport, ResourceName } from '../../xds-server/serve/index.ts';
-import type { ConfigState } from '../pipeline/config-states.ts';
+import type { AgentNode, ConfigState } from '../pipeline/config-states.ts';
 import { conditionsOf } from './conditions.ts';
 import { memoryOf } from './last-accepted.ts';
 import { NodeHoldings } from './node-holdings.ts';
@@ -46,7 +47,7 @@ export class ConfigStatuses implements Disposable {
   readonly #present = new Set<string>();
   /** Nodes whose agents say no more, and may come back. */
   readonly #lost = new Map<string, () => void>();
-  #nodes: readonly string[] = [];
+  #nodes: readonly AgentNode[] = [];
   #kinds: ReadonlySet<string> = new Set();
   #leadsSince: number | undefined;
   #isSettled = false;
@@ -83,8 +84,8 @@ export class ConfigStatuses implements Disposable {
     }
   }
 
-  /** @param nodes that have an agent, sorted */
-  setNodes(nodes: readonly string[]): void {
+  /** @param nodes that have an agent, sorted by name */
+  setNodes(nodes: readonly AgentNode[]): void {
     if (isDeepStrictEqual(nodes, this.#nodes)) return;
     this.#nodes = nodes;
     this.#touchAll();
@@ -165,7 +166,7 @@ export class ConfigStatuses implements Disposable {
   #mayTell(): boolean {
     if (this.#leadsSince === undefined) return false;
     this.#isSettled ||=
-      this.#clock.now() - this.#leadsSince >= this.#graceMs || this.#nodes.every((node) => this.#holdings.get(node) !== undefined);
+      this.#clock.now() - this.#leadsSince >= this.#graceMs || this.#nodes.every(({ name }) => this.#holdings.get(name) !== undefined);
     if (!this.#isSettled) this.#due();
     return this.#isSettled;
   }
@@ -197,6 +198,10 @@ export class ConfigStatuses implements Disposable {
     });
   }
 
+  #nodesOf({ nodeSelector }: ConfigState): readonly string[] {
+    return this.#nodes.filter(({ labels }) => !nodeSelector || matchesLabels(nodeSelector, labels)).map(({ name }) => name);
+  }
+
   #actionOf(key: string): StatusAction | undefined {
     const object = this.#objects.get(key);
     const state = this.#states.get(key);
@@ -204,7 +209,7 @@ export class ConfigStatuses implements Disposable {
     const { uid, generation, name, namespace } = object.metadata;
     // What was judged is another version, or another object, until the pipeline has taken this one in.
     if (uid === undefined || state.uid !== uid || state.generation !== generation) return undefined;
-    const progress = progressOf(state.wanted, this.#nodes, (node) => this.#holdings.get(node));
+    const progress = progressOf(state.wanted, this.#nodesOf(state), (node) => this.#holdings.get(node));
     const { lastAccepted, isTooLarge } = memoryOf(object, state, progress);
     const conditions = conditionsOf(state, progress, isTooLarge);
     const nodes = state.wanted.length > 0 ? { programmed: progress.programmed, total: progress.total } : undefined;

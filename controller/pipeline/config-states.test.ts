@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { clusterPlacement } from '../../ingress-controller/index.ts';
-import { type KubeObject, refOf } from '../../kube/index.ts';
+import { type KubeObject, refOf, validateObject } from '../../kube/index.ts';
 import { formatPath } from '../../model/index.ts';
 import { DEFAULT_SETTINGS } from '../../settings/index.ts';
 import { PORTS } from '../../testkit/ingress-world.ts';
@@ -143,7 +143,14 @@ test('nodes are those that have an agent, ready or not', () => {
       { name: `agents-${namespace}-${service}`, namespace, labels: { 'kubernetes.io/service-name': service } },
     );
   pipeline.apply({ upserts: [slice(['b', 'a']), slice(['c'], 'default'), slice(['d'], NAMESPACE, 'web')], removals: [] });
-  assert.deepEqual(pipeline.agentNodes(), ['a', 'b']);
+  assert.deepEqual(pipeline.agentNodes(), [
+    { name: 'a', labels: {} },
+    { name: 'b', labels: {} },
+  ]);
+  const node = validateObject({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'b', labels: { zone: 'x' } } });
+  assert.ok(node.result === 'valid');
+  pipeline.apply({ upserts: [node.object], removals: [] });
+  assert.deepEqual(pipeline.agentNodes()[1], { name: 'b', labels: { zone: 'x' } });
   pipeline.apply({ upserts: [], removals: [refOf(slice([]))] });
   assert.deepEqual(pipeline.agentNodes(), []);
 });

@@ -1,7 +1,7 @@
 import type { Collection, Graph } from '../../collection/index.ts';
 import { type ConfigResource, slotOfListener } from '../../envoy-config/index.ts';
 import { NODES_SERVICE, SERVICE_NAME_LABEL } from '../../ingress-controller/index.ts';
-import type { CiliumEnvoyConfig } from '../../kube/index.ts';
+import type { CiliumEnvoyConfig, LabelSelectorSpec } from '../../kube/index.ts';
 import { type Diagnostic, type FieldRef, objectKey } from '../../model/index.ts';
 import type { ResourceName } from '../../xds-server/serve/resource.ts';
 import { CLUSTER, LISTENER, ROUTES } from '../../xds-server/translate/types.ts';
@@ -22,6 +22,14 @@ export interface ConfigState {
   readonly good?: GoodVersion;
   /** What nodes are to have of that; nothing where none of its listeners is served. */
   readonly wanted: readonly WantedResource[];
+  /** Which nodes; absent for all. */
+  readonly nodeSelector?: LabelSelectorSpec;
+}
+
+/** A node that has an agent, whether or not it is ready. */
+export interface AgentNode {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** What the nodes that a config is for are to have. */
@@ -35,14 +43,14 @@ export interface WantedResource extends ResourceName {
 export interface ConfigStateStages {
   /** By the keys of their objects. */
   readonly states: Collection<ConfigState>;
-  /** Sorted, at the key {@link ALL}: the nodes that have an agent, whether or not it is ready. */
-  readonly nodes: Collection<readonly string[]>;
+  /** Sorted by name, at the key {@link ALL}. */
+  readonly nodes: Collection<readonly AgentNode[]>;
 }
 
 /** @param namespace that agents run in; undefined where there are none */
 export function buildConfigStates(
   graph: Graph,
-  inputs: Pick<Inputs, 'envoyConfigs' | 'endpointSlices'>,
+  inputs: Pick<Inputs, 'envoyConfigs' | 'endpointSlices' | 'nodes'>,
   { configs, taken }: { readonly configs: EnvoyConfigStages; readonly taken: TakenServiceStages },
   namespace: string | undefined,
 ): ConfigStateStages {
@@ -56,22 +64,30 @@ export function buildConfigStates(
   const wanted = graph.derive('what nodes are to have of configs', configs.standing, ({ config }, _key, read) =>
     wantedOf(config, { isLed: (slot) => read(led, slot) !== undefined, resource: (name) => read(configs.resources, resourceKey(name)) }),
   );
-  const states = graph.derive('states of configs', inputs.envoyConfigs, ({ object, diagnostics, good }, key, read): ConfigState => {
-    const stands = read(wanted, key);
-    const { uid, generation } = object.metadata;
-    return {
-      ...identityOf({ uid, generation }),
-      diagnostics: [...diagnostics, ...(read(around, key) ?? []), ...(read(ofServices, key) ?? [])],
-      ...(stands && good && { good }),
-      wanted: stands ?? [],
-    };
-  });
+  const states = graph.derive(
+    'states of configs',
+    inputs.envoyConfigs,
+    ({ object, inForce, diagnostics, good }, key, read): ConfigState => {
+      const stands = read(wanted, key);
+      const { uid, generation } = object.metadata;
+      return {
+        ...identityOf({ uid, generation }),
+        diagnostics: [...diagnostics, ...(read(around, key) ?? []), ...(read(ofServices, key) ?? [])],
+        ...(stands && good && { good }),
+        wanted: stands ?? [],
+        ...(stands && inForce?.nodeSelector && { nodeSelector: inForce.nodeSelector }),
+      };
+    },
+  );
   const slices = graph.group('all slices of agents', inputs.endpointSlices, ({ metadata, endpoints }) =>
     metadata.namespace === namespace && metadata.labels[SERVICE_NAME_LABEL] === NODES_SERVICE
       ? endpoints.flatMap(({ nodeName }): [string, string][] => (nodeName === undefined ? [] : [[ALL, nodeName]]))
       : [],
   );
-  return { states, nodes: graph.derive('nodes with an agent', slices, (names) => [...new Set(names)].sort()) };
+  const nodes = graph.derive('nodes with an agent', slices, (names, _key, read): readonly AgentNode[] =>
+    [...new Set(names)].sort().map((name) => ({ name, labels: read(inputs.nodes, name)?.metadata.labels ?? {} })),
+  );
+  return { states, nodes };
 }
 
 function identityOf({ uid, generation }: Partial<CiliumEnvoyConfig['metadata']>): Pick<ConfigState, 'uid' | 'generation'> {

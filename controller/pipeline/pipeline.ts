@@ -13,7 +13,7 @@ import type { Concluded } from '../dry-run/dry-run.ts';
 import type { QuarantinedRoutes } from '../route-quarantine.ts';
 import { type ActionStages, buildActions } from './actions.ts';
 import { buildBalancedServices } from './balanced-services.ts';
-import { buildConfigStates, type ConfigState, type ConfigStateStages } from './config-states.ts';
+import { type AgentNode, buildConfigStates, type ConfigState, type ConfigStateStages } from './config-states.ts';
 import { buildEnvoyConfigs, type EnvoyConfigStages } from './envoy-configs.ts';
 import { type ConfigTrial, type ConfigVerdict, EnvoyConfigsInForce } from './envoy-configs-in-force.ts';
 import { Findings } from './findings.ts';
@@ -176,8 +176,8 @@ export class Pipeline implements QuarantinedRoutes {
     return changed;
   }
 
-  /** The nodes that have an agent, ready or not, by name, sorted. */
-  agentNodes(): readonly string[] {
+  /** The nodes that have an agent, sorted by name. */
+  agentNodes(): readonly AgentNode[] {
     return this.#configStates.nodes.get(ALL) ?? [];
   }
 
