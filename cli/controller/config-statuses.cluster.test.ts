@@ -7,19 +7,18 @@ import { readAuditLog } from '../../testkit/audit-log.ts';
 import { Backend } from '../../testkit/backend.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { whoAnswersAt } from '../../testkit/configured-sluice.ts';
-import { httpConfigManifest, type Json } from '../../testkit/envoy-config-manifests.ts';
+import { httpConfigManifest, type Json, PORTS_ALLOWED } from '../../testkit/envoy-config-manifests.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { type ManifestObject, serviceManifest, sliceManifest } from '../../testkit/manifest-objects.ts';
 import { enterOwnNetwork, OWN_ADDRESS } from '../../testkit/own-network.ts';
 import { type ClusterProcess, PlainCluster } from '../../testkit/plain-cluster.ts';
-import { freePorts } from '../../testkit/ports.ts';
+import { freePort } from '../../testkit/ports.ts';
 import { TcpForwarder } from '../../testkit/tcp-forwarder.ts';
 
 enterOwnNetwork();
 
 const WITHIN = { withinMs: 60_000 };
-const MAY_LISTEN = ['envoy.config.listener.v3.Listener.address', 'envoy.config.listener.v3.Listener.enable_reuse_port'];
-const SETTINGS = { policy: { enabled: true, services: false }, envoyConfig: { allow: MAY_LISTEN } };
+const SETTINGS = { policy: { enabled: true, services: false }, ...PORTS_ALLOWED };
 const CONFIGS = '/apis/cilium.io/v2/namespaces/default/ciliumenvoyconfigs';
 const NODES = { 'node-1': OWN_ADDRESS, 'node-2': '192.0.2.2' };
 
@@ -83,12 +82,11 @@ describe('what CiliumEnvoyConfigs are told', needs('cluster', 'envoy', 'root'), 
   let plane: ControlPlane;
   let forwarder: TcpForwarder;
   let port = 0;
-  let refusedPort = 0;
   before(async () => {
     const options = { audit: true, settings: SETTINGS, apiServerFlags: [`--advertise-address=${OWN_ADDRESS}`] };
     cluster = cleanUp.use(await PlainCluster.start(options));
     plane = cluster.plane;
-    [port = 0, refusedPort = 0] = await freePorts(2);
+    port = await freePort();
     const backend = cleanUp.use(await Backend.start({ name: 'one', address: OWN_ADDRESS }));
     const endpoints = [{ addresses: [OWN_ADDRESS], conditions: { ready: true } }];
     await plane.apply([CLUSTERWIDE, ENFORCER, serviceManifest('one'), sliceManifest('one', backend.port, { endpoints })]);
@@ -198,30 +196,26 @@ describe('what CiliumEnvoyConfigs are told', needs('cluster', 'envoy', 'root'), 
   });
 
   test('which node refuses what, in its words, and that is not remembered as right', async () => {
-    const exclusive = (name: string, at: number) => {
-      const object = { spec: { resources: [] as Json[] }, ...config(name, at) };
-      const resources = object.spec.resources.map((each) => ('address' in each ? { ...each, enableReusePort: false } : each));
-      return { ...object, spec: { ...object.spec, resources } };
-    };
     await asideOfLeader(async () => {});
-    // Both Envoys of these nodes are on one machine.
-    await plane.apply([exclusive('alone', refusedPort), exclusive('shop', port)]);
+    await using taken = await Backend.start({ name: 'other' });
+    await plane.apply([config('alone', taken.port), config('shop', taken.port)]);
     const alone = await untilTold('alone', {
       Programmed:
-        /^False RejectedByEnvoy: 1 of 2 nodes; Envoy of node node-\d refuses Listener "web" \(spec\.resources\[0\]\): .*Address already in use/,
+        /^False RejectedByEnvoy: 0 of 2 nodes; Envoys of 2 nodes \(node-1, node-2\) refuse Listener "web" \(spec\.resources\[0\]\): .*Address already in use$/,
     });
-    assert.deepEqual(alone.status.nodes, { programmed: 1, total: 2 });
+    assert.deepEqual(alone.status.nodes, { programmed: 0, total: 2 });
     assert.equal(alone.status.lastAccepted, undefined);
     const fields = ['--field-selector=reason=RejectedByEnvoy,regarding.name=alone', '-o=jsonpath={.items[*].note}'];
     await eventually(async () => assert.match(await plane.kubectl('get', 'events.events.k8s.io', ...fields), /refused Listener/), WITHIN);
     // It was served before, so it is as it was then.
     const { status, metadata } = await untilTold('shop', {
       Accepted:
-        /^False RejectedByEnvoy: spec\.resources\[0\]: Envoy "node-\d" refused Listener .*: (reuse port cannot be changed|.*Address already in use).*; what it said when it was right stays in force \(generation 3\)$/s,
+        /^False RejectedByEnvoy: spec\.resources\[0\]: Envoy "node-\d" refused Listener .*Address already in use.*; what it said when it was right stays in force \(generation 3\)$/s,
       Programmed: 'True Programmed: 2 of 2 nodes have what it said when it was right',
     });
     assert.equal(metadata.generation, 4);
     assert.equal(status.lastAccepted?.generation, 3);
+    assert.equal(await whoAnswersAt(port), 'one');
     await plane.apply([config('shop', port)]);
     await untilTold('shop', RIGHT);
   });

@@ -72,6 +72,18 @@ describe('a relay', () => {
     assert.deepEqual(scene.relay.holdings(ENDPOINTS_TYPE), { accepted: new Map(), refused: new Map() });
   });
 
+  test('knows what a client refuses that the one before it accepted', async () => {
+    await using scene = await RelayScene.open();
+    scene.controller.publish(endpoints('a'), cluster('a'));
+    const peer = await settled(scene);
+    peer.stream[Symbol.dispose]();
+    const next = scene.delta();
+    next.say({ node: { id: 'envoy' }, typeUrl: CLUSTER_TYPE });
+    next.nack(await next.next(), 'no longer');
+    const refused = new Map([['a', { version: '1', message: 'no longer' }]]);
+    await eventually(() => assert.deepEqual(scene.relay.holdings(CLUSTER_TYPE), { accepted: new Map(), refused }));
+  });
+
   test('asks for the names that its client asks for, and no longer for those that it leaves', async () => {
     await using scene = await RelayScene.open();
     scene.controller.publish(endpoints('a'), endpoints('b'), endpoints('c'), cluster('a'));

@@ -131,14 +131,15 @@ export class Relay {
     return this.#refused.get(`${typeUrl}\0${name}`)?.message;
   }
 
-  /** What of a type the client has, by its own account, and what it refused of what controllers sent last. */
+  /** What of a type the client has, by its own account, and what it refused: of what controllers sent last, or it was served from before. */
   holdings(typeUrl: string): Holdings {
     const types = this.server.clients().flatMap(({ types }) => types.filter((each) => each.typeUrl === typeUrl));
     const ofType = `${typeUrl}\0`;
-    const refused = [...this.#refused].filter(([key]) => key.startsWith(ofType));
+    const served = types.flatMap(({ rejected }) => rejected.map(({ name, ...refusal }) => [name, refusal] as const));
+    const sent = [...this.#refused].filter(([key]) => key.startsWith(ofType));
     return {
       accepted: new Map(types.flatMap((each) => [...each.versions()])),
-      refused: new Map(refused.map(([key, refusal]) => [key.slice(ofType.length), refusal])),
+      refused: new Map([...served, ...sent.map(([key, refusal]) => [key.slice(ofType.length), refusal] as const)]),
     };
   }
 
