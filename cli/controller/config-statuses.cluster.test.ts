@@ -198,7 +198,7 @@ describe('what CiliumEnvoyConfigs are told', needs('cluster', 'envoy', 'root'), 
   test('which node refuses what, in its words, and that is not remembered as right', async () => {
     await asideOfLeader(async () => {});
     await using taken = await Backend.start({ name: 'other' });
-    await plane.apply([config('alone', taken.port), config('shop', taken.port)]);
+    await plane.apply([config('alone', taken.port), config('shop', taken.port, { connectTimeout: '77s' })]);
     const alone = await untilTold('alone', {
       Programmed:
         /^False RejectedByEnvoy: 0 of 2 nodes; Envoys of 2 nodes \(node-1, node-2\) refuse Listener "web" \(spec\.resources\[0\]\): .*Address already in use$/,
@@ -216,6 +216,13 @@ describe('what CiliumEnvoyConfigs are told', needs('cluster', 'envoy', 'root'), 
     assert.equal(metadata.generation, 4);
     assert.equal(status.lastAccepted?.generation, 3);
     assert.equal(await whoAnswersAt(port), 'one');
+    const [, leader] = await byLead();
+    await leader?.end('SIGTERM');
+    leader?.startAgain();
+    await leader?.untilReady();
+    // It knows by the status alone.
+    assert.match((await leader?.snapshot()) ?? '', /default\/shop\/web/);
+    assert.doesNotMatch((await leader?.snapshot()) ?? '', /"77s"/);
     await plane.apply([config('shop', port)]);
     await untilTold('shop', RIGHT);
   });

@@ -13,6 +13,7 @@ const MAX_WORDS = 1_000;
 const MAX_NAMED = 5;
 const KEPT = 'what it said when it was right stays in force';
 
+const NOTHING = 'none of it is served';
 const SERVABLE = 'all of it can be served';
 const TOO_LARGE = 'it is too large to be remembered while a later version is wrong and all controllers are started anew';
 
@@ -37,8 +38,13 @@ function accepted({ diagnostics, good }: ConfigState, isTooLarge: boolean): Cond
   const wrong = diagnostics.filter((each) => isAbout(each, 'accepted'));
   const [first] = wrong;
   if (!first) return { status: 'True', reason: 'Accepted', message: isTooLarge ? `${SERVABLE}; ${TOO_LARGE}` : SERVABLE };
-  const kept = good ? `${KEPT}${good.generation === undefined ? '' : ` (generation ${good.generation})`}` : 'none of it is served';
+  const kept = good ? `${KEPT}${good.generation === undefined ? '' : ` (generation ${good.generation})`}` : NOTHING;
   return { status: 'False', reason: first.code, message: describe(wrong, `; ${kept}`) };
+}
+
+/** What was wrong of what is told as not accepted, without what is in force instead. */
+export function mistakesIn(message: string): string {
+  return message.replace(/; (?:what it said when it was right stays in force(?: \(generation \d+\))?|none of it is served)$/, '');
 }
 
 function resolvedRefs({ diagnostics }: ConfigState): Condition {
@@ -49,7 +55,7 @@ function resolvedRefs({ diagnostics }: ConfigState): Condition {
 }
 
 function programmed({ diagnostics, good, wanted }: ConfigState, progress: Progress): Condition {
-  if (!good) return { status: 'False', reason: 'NotAccepted', message: 'none of it is served' };
+  if (!good) return { status: 'False', reason: 'NotAccepted', message: NOTHING };
   const isOld = diagnostics.some((each) => isAbout(each, 'accepted'));
   const { refused } = progress;
   if (refused.length > 0) return { status: 'False', reason: 'RejectedByEnvoy', message: `${count(progress, isOld)}; ${refusals(refused)}` };

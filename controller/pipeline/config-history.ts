@@ -106,6 +106,21 @@ export class ConfigHistory {
     else if (version.fingerprint !== this.#inForce.fingerprint) this.#before = version;
   }
 
+  /**
+   * Where others know that an Envoy refuses what was written last, and serve something else therefore.
+   * @returns whether that is served here from now on
+   */
+  renounce(config: EnvoyConfig, good: GoodVersion, diagnostics: readonly Diagnostic[]): boolean {
+    const written = this.#trial ?? this.#inForce;
+    const version = this.#number(config, good);
+    if (!written || this.#refused || written.fingerprint === version.fingerprint) return false;
+    this.#refused = { fingerprint: written.fingerprint, diagnostics };
+    this.#trial = undefined;
+    this.#inForce = version;
+    this.#before = undefined;
+    return true;
+  }
+
   /** An Envoy took a resource. */
   accept(resource: ResourceName & { readonly version: string }): void {
     this.#accepted.set(keyOf(resource), resource.version);

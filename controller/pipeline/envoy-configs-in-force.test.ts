@@ -383,3 +383,66 @@ describe('a config that is tried', () => {
     assert.deepEqual(scene.end('taken'), ['default/web/two']);
   });
 });
+
+/** As another replica, which leads, has found and written down. */
+describe('a config of which a status says that an Envoy refuses it', () => {
+  const TOLD = 'spec.resources[0]: Envoy "n1" refused it';
+  const accepted = (generation: number) => ({ generation, spec: config('one').spec });
+  const condition = (more: object = {}) => ({
+    type: 'Accepted',
+    status: 'False',
+    reason: 'RejectedByEnvoy',
+    message: `${TOLD}; what it said when it was right stays in force (generation 1)`,
+    lastTransitionTime: '',
+    observedGeneration: 2,
+    ...more,
+  });
+  const written = (status: unknown, cluster = 'two', generation = 2) =>
+    envoyConfigObject(config(cluster).spec, { name: 'web', uid: 'a', generation }, true, status);
+  const refused = { conditions: [condition()], lastAccepted: accepted(1) };
+  const AS_BEFORE = ['default/web/one', 'RejectedByEnvoy', 'LastGoodEnvoyConfig'];
+
+  for (const [what, status, expected] of [
+    ['is what it was before', refused, AS_BEFORE],
+    ['of another version is what it is', { ...refused, conditions: [condition({ observedGeneration: 1 })] }, ['default/web/two']],
+    ['for another reason is what it is', { ...refused, conditions: [condition({ reason: 'NameTaken' })] }, ['default/web/two']],
+    ['in another condition is what it is', { ...refused, conditions: [condition({ type: 'Programmed' })] }, ['default/web/two']],
+    ['and nothing better is what it is', { conditions: [condition()] }, ['default/web/two']],
+    ['and is remembered itself is what it is', { ...refused, lastAccepted: accepted(2) }, ['default/web/two']],
+    [
+      'and remembers what is wrong is what it is',
+      { ...refused, lastAccepted: { ...accepted(1), spec: wrong().spec } },
+      ['default/web/two'],
+    ],
+  ] as const) {
+    test(`${what}, when it is first seen and later`, () => {
+      assert.deepEqual(new Scene().write(written(status)), expected);
+      const later = new Scene();
+      assert.deepEqual(later.write(written(undefined)), ['default/web/two']);
+      assert.deepEqual(later.write(written(status)), expected);
+    });
+  }
+
+  test('has its words, and is not tried', () => {
+    const scene = new Scene(true);
+    scene.write(written(refused));
+    const [verdict] = scene.inputs.envoyConfigs.values();
+    assert.deepEqual(
+      verdict?.diagnostics.map(({ message }) => message),
+      [TOLD, 'what it said when it was right stays in force'],
+    );
+    assert.deepEqual(scene.begin(), []);
+  });
+
+  test('stays so while others try it, until it is edited', () => {
+    const scene = new Scene(true);
+    scene.write(written(undefined));
+    scene.begin();
+    assert.deepEqual(scene.write(written(refused)), AS_BEFORE);
+    assert.deepEqual(scene.end('taken'), AS_BEFORE);
+    assert.deepEqual(scene.write(written(undefined)), AS_BEFORE);
+    scene.write(written(refused, 'three', 3));
+    scene.begin();
+    assert.deepEqual(scene.end('taken'), ['default/web/three']);
+  });
+});

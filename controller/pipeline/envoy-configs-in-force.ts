@@ -6,8 +6,9 @@ import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts
 import type { Outcome } from '../../xds-server/serve/outcome.ts';
 import { withoutQuote } from '../../xds-server/serve/refusal.ts';
 import type { ResourceName } from '../../xds-server/serve/resource.ts';
+import { mistakesIn } from '../config-statuses/conditions.ts';
 import type { Concluded, Trial, Verdict } from '../dry-run/dry-run.ts';
-import { rejectedByEnvoy } from '../rejected-by-envoy.ts';
+import { REJECTED_BY_ENVOY, rejectedByEnvoy } from '../rejected-by-envoy.ts';
 import { ConfigHistory, type GoodVersion, type TrialOutcome } from './config-history.ts';
 import type { Inputs } from './inputs.ts';
 
@@ -64,7 +65,7 @@ export class EnvoyConfigsInForce {
     this.#isTried = isTried;
   }
 
-  /** Takes in what a batch says of configs. What changes in a status alone makes no difference. */
+  /** Takes in what a batch says of configs. What changes in a status alone makes no difference, but where Envoys of other replicas' nodes refuse it. */
   take(verdicts: Verdicts, { upserts, removals }: Pick<ObjectBatch, 'upserts' | 'removals'>): void {
     for (const ref of removals) {
       if (!isEnvoyConfig(ref)) continue;
@@ -75,8 +76,9 @@ export class EnvoyConfigsInForce {
       if (!isEnvoyConfig(object)) continue;
       const key = objectKey(refOf(object));
       const before = this.#known.get(key);
-      if (before && saysTheSame(before.object, object)) continue;
-      const known = this.#judge(object, before);
+      const isSame = before !== undefined && saysTheSame(before.object, object);
+      const known = isSame ? before : this.#judge(object, before);
+      if (!this.#heed(object, known) && isSame) continue;
       this.#known.set(key, known);
       if (known.history.trial) this.#due.add(key);
       tell(verdicts, known);
@@ -140,6 +142,24 @@ export class EnvoyConfigsInForce {
     else history.offerNothing();
     if (!isSame) this.#recall(object, history);
     return { object, reading, history };
+  }
+
+  /**
+   * The replica that leads is told by all nodes what their Envoys refuse. Where it says that of what was written last, what it serves therefore is
+   * served here, too.
+   * @returns whether that is something else than before
+   */
+  #heed(object: CiliumEnvoyConfig, { reading, history }: Known): boolean {
+    const { generation, uid } = object.metadata;
+    const { conditions = [], lastAccepted: accepted } = object.status ?? {};
+    const told = conditions.find(({ type, reason, observedGeneration }) => {
+      return type === 'Accepted' && reason === REJECTED_BY_ENVOY.code && observedGeneration === generation;
+    });
+    const isKnown = !reading.config || history.objections.length > 0;
+    if (!told || isKnown || uid === undefined || !accepted || accepted.generation === generation) return false;
+    const { config } = this.#read({ ...object, spec: accepted.spec });
+    const diagnostics = rejectedByEnvoy(mistakesIn(told.message), [{ object: refOf(object), path: [] }]);
+    return config !== undefined && history.renounce(config, accepted, diagnostics);
   }
 
   /** Whoever may write a status may not write more by it than by the object: it is judged in the same way. */
