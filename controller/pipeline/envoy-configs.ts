@@ -30,8 +30,8 @@ export interface EnvoyConfigStages {
   readonly endpoints: Collection<Resource>;
   /** The fields of configs that a resource was made of, or that use it. */
   readonly sourcesOf: (resource: ResourceName) => readonly FieldRef[];
-  /** The config that a resource is of, whatever else uses it. */
-  readonly ownerOf: (resource: ResourceName) => ObjectRef | undefined;
+  /** The objects of which a resource is, whatever else uses it. */
+  readonly ownersOf: (resource: ResourceName) => readonly ObjectRef[];
   /** What is wrong beside the objects themselves: names that another has, Services that are not there. */
   readonly diagnostics: Collection<readonly Diagnostic[]>;
   /** Those whose surroundings are right, by their keys. */
@@ -138,7 +138,7 @@ export function buildEnvoyConfigs(
       if (typeUrl === ENDPOINTS) return (uses.get(name) ?? []).map(({ source }) => source);
       return typeUrl === SECRET ? (secretUses.get(name) ?? []).map(({ source }) => source) : [];
     },
-    ownerOf: (resource) => configResources.get(resourceKey(resource))?.source.object,
+    ownersOf: (resource) => (resources.get(resourceKey(resource)) ?? []).map(({ source }) => source.object),
     diagnostics: graph.union('diagnostics of configs', ofNames, ofSets),
     standing: graph.derive(
       'configs in force',

@@ -242,8 +242,8 @@ export class Pipeline implements QuarantinedRoutes {
    * @returns what is to be published for it: where a config is refused in part, what it was before; undefined for nothing
    */
   noteOutcome(outcome: Outcome): ResourceChange | undefined {
-    const config = this.#configs.ownerOf(outcome);
-    return config && this.#envoyConfigs.note(this.#inputs, config, outcome) ? this.#settle() : undefined;
+    const changed = this.#configs.ownersOf(outcome).filter((config) => this.#envoyConfigs.note(this.#inputs, config, outcome));
+    return changed.length > 0 ? this.#settle() : undefined;
   }
 
   /** Whether there are configs to be tried. */
