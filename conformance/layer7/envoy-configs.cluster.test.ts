@@ -100,6 +100,14 @@ describe('CiliumEnvoyConfigs of a cluster', { ...needs('cluster', 'root', 'bpf',
     );
   });
 
+  test('say so in their statuses once both nodes have their listeners', async () => {
+    for (const name of ['shop', 'safe']) {
+      const path = `{.status.conditions[?(@.type=="Programmed")].message}`;
+      await lab.kubectl('wait', '--for=condition=Programmed', `cec/${name}`, '--timeout=60s');
+      assert.equal(await lab.kubectl('get', 'cec', name, '-o', `jsonpath=${path}`), '2 of 2 nodes');
+    }
+  });
+
   test('limit what each node is asked', async () => {
     for (const from of CLIENTS) {
       const [answers = []] = await ask(lab, from, { ...toShop('/limited'), times: 4 });
