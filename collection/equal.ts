@@ -12,7 +12,7 @@ export function equal(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (isComparable(a)) return a.equals(b);
   if (Array.isArray(a)) return Array.isArray(b) && equalItems(a, b);
-  if (a instanceof Uint8Array) return b instanceof Uint8Array && equalItems(a, b);
+  if (a instanceof Uint8Array) return b instanceof Uint8Array && equalBytes(a, b);
   if (a instanceof Date) return b instanceof Date && a.getTime() === b.getTime();
   return !Array.isArray(b) && equalProperties(a, b);
 }
@@ -27,6 +27,10 @@ function equalItems(a: ArrayLike<unknown>, b: ArrayLike<unknown>): boolean {
     if (!equal(a[index], b[index])) return false;
   }
   return true;
+}
+
+function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 function equalProperties(a: object, b: object): boolean {

@@ -7,6 +7,7 @@ import type { Diagnostic } from '../model/index.ts';
 import { resourceOf } from '../xds-server/translate/encode.ts';
 import type { ConfigResource, EnvoyConfig } from './envoy-config.ts';
 import { completeCluster } from './fill-in.ts';
+import type { KnownResources } from './known-resources.ts';
 import { type NamedResource, nameResources } from './name-resources.ts';
 import { readResource } from './read-resource.ts';
 import { Report } from './report.ts';
@@ -20,6 +21,8 @@ export interface EnvoyConfigOptions {
   readonly mark?: number;
   /** The same of those for clients, with whose address they are opened. Absent: no Services are led to listeners. */
   readonly clientMark?: number;
+  /** Resources that were read before with the same `allow`. */
+  readonly known?: KnownResources;
 }
 
 export interface EnvoyConfigReading {
@@ -54,7 +57,7 @@ function assemble(spec: CiliumEnvoyConfigSpec, options: Assembling, report: Repo
   const { namespace } = report.object;
   const backends = backendsOf(spec, namespace || DEFAULT_NAMESPACE);
   for (const backend of backends) checkNamespace(backend.namespace, backend.path, report);
-  const reading = { registry, allow: new Set(options.allow) };
+  const reading = { registry, allow: new Set(options.allow), known: options.known };
   const read = spec.resources.flatMap((json, index) => readResource(json, ['spec', 'resources', index], reading, report) ?? []);
   // Where one cannot be read, nobody knows what it is that others name.
   const isWhole = read.length === spec.resources.length;

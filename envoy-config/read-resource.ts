@@ -4,6 +4,7 @@ import type { FieldPath } from '../model/index.ts';
 import { fillInSource } from './fill-in.ts';
 import { fillInHost } from './fill-in-host.ts';
 import { healthCheckProblem } from './health-checks.ts';
+import type { KnownResources } from './known-resources.ts';
 import { loadBalancingProblem } from './load-balancing.ts';
 import { asWritten } from './messages/as-written.ts';
 import { validateConstraints } from './messages/constraints/validate-constraints.ts';
@@ -29,10 +30,34 @@ export interface ReadOptions {
   readonly registry: FileRegistry;
   /** What operators let configs use: names of messages and of their fields. */
   readonly allow: ReadonlySet<string>;
+  /** What was read before, with the same of these. */
+  readonly known?: KnownResources | undefined;
 }
 
 /** Reads a resource and says all that is wrong with it by itself; undefined where it cannot be read at all. */
-export function readResource(json: unknown, at: FieldPath, { registry, allow }: ReadOptions, report: Report): ReadResource | undefined {
+export function readResource(json: unknown, at: FieldPath, options: ReadOptions, report: Report): ReadResource | undefined {
+  const { known } = options;
+  const text = known && JSON.stringify(json);
+  const pathOf = (path: Path) => [...at, ...asWritten(json, stepsOf(path))];
+  const before = text === undefined ? undefined : known?.get(text);
+  if (before) return { ...before, pathOf };
+  const told = report.diagnostics.length;
+  const read = readAnew(json, { at, pathOf }, options, report);
+  if (read && text !== undefined && report.diagnostics.length === told) known?.add(text, read);
+  return read && { ...read, pathOf };
+}
+
+interface Place {
+  readonly at: FieldPath;
+  readonly pathOf: ReadResource['pathOf'];
+}
+
+function readAnew(
+  json: unknown,
+  { at, pathOf }: Place,
+  { registry, allow }: ReadOptions,
+  report: Report,
+): Omit<ReadResource, 'pathOf'> | undefined {
   const reading = readAny(json, registry);
   if (!reading.read) {
     for (const { path, message } of reading.findings) report.add([...at, ...path], 'InvalidEnvoyConfig', message);
@@ -44,7 +69,6 @@ export function readResource(json: unknown, at: FieldPath, { registry, allow }: 
     report.add([...at, '@type'], 'InvalidEnvoyConfig', `is ${message.desc.typeName}, which is no resource: use ${resourceNames()}`);
     return undefined;
   }
-  const pathOf = (path: Path) => [...at, ...asWritten(json, stepsOf(path))];
   for (const { path, what, why, never } of findPrivileged(message, registry, allow)) {
     const hint = never ? 'which no config may have' : 'which the setting envoyConfig.allow does not name';
     report.add(pathOf(path), 'NotPermitted', `uses ${what}, ${hint}: ${why}`);
@@ -56,7 +80,7 @@ export function readResource(json: unknown, at: FieldPath, { registry, allow }: 
     return false;
   });
   validateConstraints(message, registry, (path, problem) => report.add(pathOf(path), 'InvalidEnvoyConfig', problem));
-  return { kind, name: nameOf(message.message), message, pathOf };
+  return { kind, name: nameOf(message.message), message };
 }
 
 function resourceNames(): string {

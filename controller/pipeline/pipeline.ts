@@ -1,5 +1,5 @@
 import { type Collection, Graph, type OnFailure } from '../../collection/index.ts';
-import { readEnvoyConfig } from '../../envoy-config/index.ts';
+import { KnownResources, readEnvoyConfig } from '../../envoy-config/index.ts';
 import { type ListenPorts, type Placement, STANDALONE } from '../../ingress-controller/index.ts';
 import type { Action, ObjectBatch } from '../../kube/index.ts';
 import type { Certificate, Cluster, Diagnostic, EndpointSet, FieldRef, Listener, ObjectRef, VirtualHost } from '../../model/index.ts';
@@ -119,7 +119,7 @@ export class Pipeline implements QuarantinedRoutes {
     this.#placementOf = placementOf;
     this.#scope.take(this.#inputs, this.#selector, false);
     const marks = { ...(ingressMarks && { mark: ingressMarks.client }), ...(clientMark !== undefined && { clientMark }) };
-    const reading = { allow: settings.envoyConfig.allow, ...marks };
+    const reading = { allow: settings.envoyConfig.allow, known: new KnownResources(), ...marks };
     this.#envoyConfigs = new EnvoyConfigsInForce((object) => readEnvoyConfig(object, reading), triesConfigs);
     this.#graph.beginStage('ingest');
     const stages = buildModel(this.#graph, this.#inputs, { placementOf, ports });

@@ -1,4 +1,4 @@
-import { type DescField, type FileRegistry, isMessage } from '@bufbuild/protobuf';
+import { type DescField, type DescMessage, type FileRegistry, isMessage } from '@bufbuild/protobuf';
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { AnySchema, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { below, type Path } from './path.ts';
@@ -27,13 +27,24 @@ function walk(message: ReflectMessage, registry: FileRegistry, visit: Visit, pat
 
 function walkFields(message: ReflectMessage, registry: FileRegistry, visit: Visit, path: Path, inAny: boolean): boolean {
   let changed = visit(message, path, inAny);
-  for (const field of message.fields) {
+  for (const field of messageFields(message.desc)) {
     if (!message.isSet(field)) continue;
     for (const [child, at] of messagesIn(message, field, path)) {
       if (walk(child, registry, visit, at, false)) changed = true;
     }
   }
   return changed;
+}
+
+const WITH_MESSAGES = new WeakMap<DescMessage, readonly DescField[]>();
+
+/** Most fields hold none. */
+function messageFields(desc: DescMessage): readonly DescField[] {
+  const known = WITH_MESSAGES.get(desc);
+  if (known) return known;
+  const fields = desc.fields.filter(({ message }) => message !== undefined);
+  WITH_MESSAGES.set(desc, fields);
+  return fields;
 }
 
 function* messagesIn(message: ReflectMessage, field: DescField, path: Path): Iterable<readonly [ReflectMessage, Path]> {
