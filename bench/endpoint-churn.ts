@@ -4,8 +4,8 @@ import { type MeasuredChange, REST_MS } from './changes.ts';
 import { type ClusterChanges, lagOf } from './cluster-changes.ts';
 import { CLUSTER_SIZE, type ClusterCorpus } from './cluster-corpus.ts';
 import { distributionOf } from './distribution.ts';
-import { distribution, progress, say, share } from './figures.ts';
-import { cpuMsOf, machineTimes } from './process-cost.ts';
+import { distribution, progress, say } from './figures.ts';
+import { ProcessorShares } from './processor-shares.ts';
 
 const CHURN = { perSecond: 200, seconds: 60, writers: 32 };
 
@@ -43,27 +43,6 @@ export async function measureEndpointChurn(
   say('  the same, first and last quarter', `mean ${means.join(', ')} ms`);
   say('  one after the last, first answer', `${last.servedMs.toFixed(0)} ms`);
   say('  processors', shares);
-}
-
-/** How much of a core processes have used since this was made. */
-class ProcessorShares {
-  readonly #pids: Readonly<Record<string, number>>;
-  readonly #before: readonly number[];
-  readonly #machine = machineTimes();
-
-  constructor(pids: Readonly<Record<string, number>>) {
-    this.#pids = pids;
-    this.#before = Object.values(pids).map(cpuMsOf);
-  }
-
-  format(elapsedMs: number): string {
-    const { busyMs, idleMs } = machineTimes();
-    const busy = share(busyMs - this.#machine.busyMs, busyMs + idleMs - this.#machine.busyMs - this.#machine.idleMs);
-    const shares = Object.entries(this.#pids).map(
-      ([name, pid], index) => `${name} ${share(cpuMsOf(pid) - (this.#before[index] ?? 0), elapsedMs)}`,
-    );
-    return `${shares.join(', ')} of a core; the machine was busy by ${busy}`;
-  }
 }
 
 async function probe(changes: ClusterChanges, signal: AbortSignal): Promise<readonly MeasuredChange[]> {

@@ -31,11 +31,12 @@ export class RunningSluice {
     this.startToReadyMs = startToReadyMs;
   }
 
-  static async start(manifests: string, state: string): Promise<RunningSluice> {
+  /** @param settings default: those of this folder */
+  static async start(manifests: string, state: string, settings = join(ROOT, 'bench/sluice.yaml')): Promise<RunningSluice> {
     const [httpPort = 0, httpsPort = 0, adminPort = 0] = await freePorts(3);
     const log = openSync(`${state}.log`, 'w');
     const ports = ['--http-port', httpPort, '--https-port', httpsPort, '--admin-port', adminPort].map(String);
-    const arguments_ = ['run', '--manifests', manifests, '--state-dir', state, '--config', join(ROOT, 'bench/sluice.yaml')];
+    const arguments_ = ['run', '--manifests', manifests, '--state-dir', state, '--config', settings];
     const startedAt = performance.now();
     const child = spawn(join(ROOT, 'cli/bin/sluice'), [...arguments_, ...ports], {
       stdio: ['ignore', log, log],
@@ -61,6 +62,11 @@ export class RunningSluice {
   /** Processor time that Envoy has used, in milliseconds. */
   envoyCpuMs(): number {
     return cpuMsOf(this.#envoyPid());
+  }
+
+  /** Of the processes, by what they are called. */
+  pids(): Readonly<Record<string, number>> {
+    return { sluice: this.#child.pid ?? 0, Envoy: this.#envoyPid() };
   }
 
   #envoyPid(): number {
