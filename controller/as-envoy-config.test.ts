@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type KubeObject, readManifests } from '../kube/index.ts';
-import { envoyConfigObject } from '../testkit/kube-objects.ts';
-import { ROUTES } from '../xds-server/translate/types.ts';
+import { DEFAULT_SETTINGS } from '../settings/index.ts';
+import { envoyConfigObject, serviceObject } from '../testkit/kube-objects.ts';
+import { LISTENER, ROUTES } from '../xds-server/translate/types.ts';
 import { asEnvoyConfigs } from './as-envoy-config.ts';
 import { type GoldenCase, readCases } from './golden/case.ts';
 import { Pipeline } from './pipeline/pipeline.ts';
@@ -41,7 +42,10 @@ const EXPECTED: ReadonlySet<string> = new Set(['ListenerWithoutAddress', 'Backen
 async function renderAll(golden: GoldenCase): Promise<readonly Rendered[]> {
   const { objects } = await readManifests([`${golden.folder}/input.yaml`]);
   const others = objects.filter(({ kind }) => kind !== 'Ingress' && !kind.endsWith('EnvoyConfig'));
-  return [...asEnvoyConfigs(pipelineOf(golden), objects)].map(({ metadata, spec }) => {
+  const ofIngresses = [...asEnvoyConfigs(pipelineOf(golden), objects)].filter(({ metadata }) =>
+    metadata.name.startsWith('cilium-ingress-'),
+  );
+  return ofIngresses.map(({ metadata, spec }) => {
     const { name = '', namespace = '' } = metadata;
     const asConfig = pipelineOf(golden, ...others, envoyConfigObject(spec, { name, namespace }));
     const found = asConfig.diagnostics().filter(({ object }) => object?.kind === 'CiliumEnvoyConfig');
@@ -84,4 +88,48 @@ describe('what an Ingress amounts to as a CiliumEnvoyConfig', () => {
     const counts = await Promise.all(CASES.map(async (golden) => (await renderAll(golden)).length));
     assert.ok(counts.filter((count) => count > 0).length > 60);
   });
+
+  test('of a Service whose requests are balanced is what it comes to', () => {
+    const service = serviceObject(
+      {
+        clusterIPs: ['10.96.0.1'],
+        ports: [
+          { name: 'any', port: 80 },
+          { name: 'grpc', port: 90, appProtocol: 'grpc' },
+        ],
+      },
+      { annotations: { 'service.cilium.io/lb-l7': 'enabled', 'service.cilium.io/lb-l7-algorithm': 'random' } },
+    );
+    const plain = serviceObject(service.spec);
+    const [config, ...more] = asEnvoyConfigs(new Pipeline(ENFORCED), [service]);
+    assert.ok(config && more.length === 0);
+    assert.deepEqual([...asEnvoyConfigs(new Pipeline(ENFORCED), [plain])], []);
+    const { metadata, spec } = config;
+    const { name, namespace = '' } = metadata;
+    assert.deepEqual([name, namespace], ['cilium-envoy-lb-web', 'default']);
+    const [asConfig, asService] = [listenersOf(plain, envoyConfigObject(spec, { name, namespace })), listenersOf(service)];
+    assert.equal(asService.length, 2);
+    assert.deepEqual(
+      asConfig.map((text) => text.replaceAll('default/cilium-envoy-lb-web/', 'default/lb-l7:web/')),
+      asService,
+    );
+  });
 });
+
+const ENFORCED = {
+  settings: DEFAULT_SETTINGS,
+  ports: PORTS,
+  ingressMarks: { client: 0xd00, server: 0xe00 },
+  clientMark: 0xd02,
+  asOf: AS_OF,
+};
+
+function listenersOf(...objects: readonly KubeObject[]): readonly string[] {
+  const pipeline = new Pipeline(ENFORCED);
+  pipeline.apply({ upserts: objects, removals: [] });
+  assert.deepEqual(pipeline.diagnostics(), []);
+  const led = pipeline
+    .takeListeners()
+    .listeners.map(({ listener: { name, body, requires } }) => ({ typeUrl: LISTENER, version: '', name, body, requires }));
+  return led.map((resource) => JSON.stringify([resource.name, renderResource(resource).body])).sort();
+}

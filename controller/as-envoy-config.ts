@@ -5,9 +5,10 @@ import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/li
 import { RdsSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { SdsSecretConfigSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
+import { writeBalancedService } from '../envoy-config/index.ts';
 import { walkMessage } from '../envoy-config/messages/walk-message.ts';
 import { dedicatedName } from '../ingress-controller/index.ts';
-import { type KubeObject, type Manifest, refOf } from '../kube/index.ts';
+import { type KubeObject, type Manifest, refOf, type Service } from '../kube/index.ts';
 import type { ObjectRef } from '../model/index.ts';
 import { CLUSTER, LISTENER, ROUTES } from '../xds-server/translate/types.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
@@ -24,7 +25,8 @@ const TAKEN = [
 ] as const;
 
 /**
- * What each Ingress amounts to as a CiliumEnvoyConfig, by itself: what other Ingresses say of its hosts is left out.
+ * What each Ingress amounts to as a CiliumEnvoyConfig, by itself: what other Ingresses say of its hosts is left out. The same of each Service
+ * whose requests are balanced.
  * @param pipeline without objects
  */
 export function* asEnvoyConfigs(pipeline: Pipeline, objects: readonly KubeObject[]): Iterable<Manifest> {
@@ -36,6 +38,16 @@ export function* asEnvoyConfigs(pipeline: Pipeline, objects: readonly KubeObject
     if (pipeline.model.ingresses.get(`${ref.namespace}/${ref.name}`)) yield asEnvoyConfig(pipeline, ref);
     pipeline.apply({ upserts: [], removals: [ref] });
   }
+  for (const object of objects) if (object.kind === 'Service') yield* ofService(object);
+}
+
+/** Under the name that Cilium has for it. */
+function* ofService(service: Service): Iterable<Manifest> {
+  const written = writeBalancedService(service);
+  if (!written) return;
+  const { apiVersion, kind, spec } = written;
+  const { name, namespace } = service.metadata;
+  yield { apiVersion, kind, metadata: { name: `cilium-envoy-lb-${name}`, namespace }, spec };
 }
 
 function asEnvoyConfig(pipeline: Pipeline, { namespace, name }: ObjectRef): Manifest {

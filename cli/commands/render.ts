@@ -20,7 +20,7 @@ export function addRender(yargs: Argv): Argv {
         .option('as', {
           choices: ['envoy', 'cec'] as const,
           default: 'envoy' as const,
-          describe: 'cec: what each Ingress amounts to as a CiliumEnvoyConfig',
+          describe: 'cec: what each Ingress, and each balanced Service, amounts to as a CiliumEnvoyConfig',
         })
         .option('type', { choices: TYPES, describe: 'Only resources of this type' })
         .option('config', configOption)

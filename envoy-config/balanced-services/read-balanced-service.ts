@@ -1,4 +1,4 @@
-import { refOf, type Service } from '../../kube/index.ts';
+import { type CiliumEnvoyConfig, refOf, type Service } from '../../kube/index.ts';
 import type { FieldRef } from '../../model/index.ts';
 import type { EnvoyConfig } from '../envoy-config.ts';
 import { type EnvoyConfigOptions, type EnvoyConfigReading, readEnvoyConfig } from '../read-envoy-config.ts';
@@ -25,6 +25,13 @@ export function readBalancedService(service: Service, options: EnvoyConfigOption
   if (!reading.config || wrong) throw new Error(`the config of a balanced Service is wrong: ${wrong?.message}`);
   const source = { object: refOf(service), path: BALANCING_PATH };
   return { config: ownedBy(source, reading.config), diagnostics: [...diagnostics, ...balanced.diagnostics] };
+}
+
+/** The same as a config for a user to go on from; undefined where nothing is balanced. */
+export function writeBalancedService(service: Service): CiliumEnvoyConfig | undefined {
+  const { algorithm } = balancingAsked(service);
+  if (algorithm === undefined || whyNotBalanced(service) !== undefined) return undefined;
+  return balancedConfig(service, balancedPorts(service).ports, algorithm);
 }
 
 function ownedBy(source: FieldRef, { resources, listeners, endpointSets, services, ...config }: EnvoyConfig): EnvoyConfig {
