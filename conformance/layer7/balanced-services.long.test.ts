@@ -3,12 +3,14 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { makeCertificate } from '../../testkit/make-certificate.ts';
+import { PlaceChild } from '../datapath/place-child.ts';
 import { FAMILIES, type Family } from '../lab/netns/index.ts';
 import { BALANCED, balancedServices, EMPTY, PORTS } from './balanced-services.ts';
 import { GrpcPeer } from './grpc-peer.ts';
 import { type HttpAsk, seenBy, wordOf } from './http-peer.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
 import { SteeredLab } from './steered-lab.ts';
+import type { StreamRequest } from './stream-program.ts';
 
 const PODS = [
   { name: 'client', node: 'node-1', labels: { app: 'client' } },
@@ -16,6 +18,9 @@ const PODS = [
   { name: 'two', node: 'node-2', labels: { app: 'two' } },
 ] as const;
 const SERVERS = ['one', 'two'] as const;
+const STREAMS = new URL('stream-program.ts', import.meta.url);
+/** Bytes that a server says first. */
+const GREETING = 7;
 const REQUESTS = 40;
 const IN_TURN = { 'service.cilium.io/lb-l7': 'enabled' };
 
@@ -23,6 +28,8 @@ describe('a Service whose requests are balanced', needs('root', 'netns', 'envoy'
   const cleanUp = new AsyncDisposableStack();
   let lab: SteeredLab;
   let caller: GrpcPeer;
+  let talker: PlaceChild<StreamRequest>;
+  const streamPeer = (pod: string) => cleanUp.use(new PlaceChild<StreamRequest>(lab.lab.pod(pod), STREAMS));
   before(async () => {
     lab = cleanUp.use(await SteeredLab.start({ network: 'routed', pods: PODS }));
     const certificate = makeCertificate({ names: ['shop.test'] });
@@ -30,7 +37,9 @@ describe('a Service whose requests are balanced', needs('root', 'netns', 'envoy'
       await lab.peer(name).serve(PORTS.http);
       await lab.peer(name).serveTls(certificate, PORTS.tls);
       await cleanUp.use(new GrpcPeer(lab.lab.pod(name))).serve(PORTS.grpc);
+      await streamPeer(name).ask({ kind: 'serve', port: PORTS.words, answers: 'at-once', head: '', bytes: GREETING });
     }
+    talker = streamPeer('client');
     caller = cleanUp.use(new GrpcPeer(lab.lab.pod('client')));
     lab.write('services', balancedServices(lab, {}));
     for (const family of FAMILIES) await eventually(async () => assert.equal(await isBalanced(family), false));
@@ -81,6 +90,11 @@ describe('a Service whose requests are balanced', needs('root', 'netns', 'envoy'
       const seen = seenBy(await ask(family, { port: PORTS.tls, tls: { serverName: 'shop.test' } }));
       assert.equal(seen.from, lab.lab.pod('client').addresses[family]);
       assert.equal(seen.headers['x-request-id'], undefined);
+      const talk = { kind: 'talk', to: BALANCED[family], ends: 'last', timeoutMs: 30_000 } as const;
+      const greeted = await talker.ask({ ...talk, port: PORTS.words, text: '' });
+      assert.deepEqual(greeted, { head: '', bytes: GREETING, ended: 'end' }, 'a server that speaks first');
+      const old = await talker.ask({ ...talk, port: PORTS.http, text: 'GET / HTTP/1.0\r\n\r\n' });
+      assert.deepEqual(old, { head: 'HTTP/1.0 200', bytes: 0, ended: 'end' }, 'a client from before there were hosts');
     });
 
     test(`has nobody answer where it has no endpoints, ${family}`, async () => {

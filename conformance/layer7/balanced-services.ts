@@ -5,12 +5,13 @@ import type { Manifest, SteeredLab } from './steered-lab.ts';
 export const BALANCED: Readonly<Record<Family, string>> = { ipv4: '10.96.0.78', ipv6: 'fd00:96::78' };
 /** Of one that nobody serves. */
 export const EMPTY: Readonly<Record<Family, string>> = { ipv4: '10.96.0.79', ipv6: 'fd00:96::79' };
-export const PORTS = { http: 80, grpc: 90, tls: 443 } as const;
+export const PORTS = { http: 80, grpc: 90, tls: 443, words: 25 } as const;
 
 const SERVICE_PORTS = [
   { name: 'http', port: PORTS.http, protocol: 'TCP' },
   { name: 'grpc', port: PORTS.grpc, protocol: 'TCP', appProtocol: 'grpc' },
   { name: 'tls', port: PORTS.tls, protocol: 'TCP' },
+  { name: 'words', port: PORTS.words, protocol: 'TCP' },
 ] as const;
 
 /** Both with the annotations. */
