@@ -12,6 +12,7 @@ import {
   CLUSTER_TYPE,
   ENDPOINT_SLICE_TYPE,
   NODE_ENDPOINTS_TYPE,
+  NODE_SCOPE_TYPE,
   SERVICE_TYPE,
   SLOT_TYPE,
   SnapshotCache,
@@ -36,6 +37,8 @@ const slice = (of: string, name: string, ...addresses: readonly string[]) =>
 const SLOT = 'service/a';
 const CLUSTER = { typeUrl: CLUSTER_TYPE, name: 'default/shop/web' };
 const SOURCE = { object: { kind: 'CiliumEnvoyConfig', namespace: 'default', name: 'shop' }, path: ['spec', 'resources', 0] };
+
+const inZone = (zone: string) => ({ matchLabels: { 'topology.kubernetes.io/zone': zone } });
 
 class Scene {
   readonly cache = new SnapshotCache();
@@ -66,7 +69,7 @@ class Scene {
   lead(
     ports: readonly number[],
     object: Service | undefined,
-    slots: { readonly come?: true; readonly gone?: true } = {},
+    slots: { readonly come?: true; readonly gone?: true; readonly zone?: string } = {},
   ): readonly string[] {
     this.#changed.length = 0;
     const listener = { name: 'default/shop/front', body: new Uint8Array([1]), requires: [CLUSTER], source: SOURCE };
@@ -74,7 +77,8 @@ class Scene {
       listeners: slots.come ? [{ slot: SLOT, listener }] : [],
       gone: slots.gone ? [SLOT] : [],
       services: [{ name: 'default/web', takers: ports.map((port) => [port, SLOT] as const), ...(object && { service: object }) }],
-      scopes: [],
+      scopes:
+        slots.zone === undefined ? [] : [{ config: 'shop', scope: { resources: [], slots: [SLOT], nodeSelector: inZone(slots.zone) } }],
     });
     return this.#changed.toSorted();
   }
@@ -82,6 +86,10 @@ class Scene {
   takers(): readonly (readonly [number, string])[] {
     const found = this.cache.get({ typeUrl: SERVICE_TYPE, name: 'default/web' });
     return found ? [...decodeTakers('default/web', found.body)] : [];
+  }
+
+  close(): void {
+    this.#enforcement.close();
   }
 
   clients() {
@@ -155,6 +163,21 @@ describe('Services that are led to listeners', () => {
     assert.deepEqual(scene.lead([], web, { gone: true }), ['Service default/web', `Slot ${SLOT}`]);
     assert.deepEqual(scene.takers(), []);
     assert.equal(scene.cache.get({ typeUrl: SLOT_TYPE, name: SLOT }), undefined);
+  });
+
+  test('are another node’s to lead where their config is for others, which the node is told', () => {
+    const scene = new Scene(true);
+    scene.take([NODE, web]);
+    const told = scene.lead([80], web, { come: true, zone: 'south' });
+    assert.deepEqual(told.slice(1), ['NodeEndpoints n1', 'Service default/web', `Slot ${SLOT}`]);
+    assert.deepEqual(scene.clients()?.slotsElsewhere, [SLOT]);
+    scene.take([{ ...NODE, metadata: { ...NODE.metadata, labels: inZone('south').matchLabels } }]);
+    assert.deepEqual([scene.clients()?.slotsElsewhere, scene.cache.ofType(NODE_SCOPE_TYPE).size], [[], 1]);
+    scene.take([NODE]);
+    assert.deepEqual(scene.clients()?.slotsElsewhere, [SLOT]);
+    scene.lead([80], web, { zone: 'north' });
+    assert.deepEqual(scene.clients()?.slotsElsewhere, []);
+    scene.close();
   });
 
   test('may be gone', () => {
