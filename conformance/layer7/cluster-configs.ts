@@ -35,7 +35,7 @@ export function echoPod(name: string, node: string, certificate: MadeCertificate
   };
 }
 
-/** Services that listeners take, and one for each of the backends. */
+/** Services that listeners take, one that none does, and one for each of the backends. */
 export function services(...backends: readonly string[]): readonly object[] {
   const of = (name: string, selector: object, spec: object = {}) => ({
     apiVersion: 'v1',
@@ -43,7 +43,7 @@ export function services(...backends: readonly string[]): readonly object[] {
     metadata: { name, namespace: 'default' },
     spec: { selector, ports: Object.entries(PORTS).map(([port, number]) => ({ name: port, port: number })), ...spec },
   });
-  const taken = ['shop', 'safe', 'words'].map((name) => of(name, { tier: 'backend' }));
+  const taken = ['shop', 'safe', 'words', 'plain'].map((name) => of(name, { tier: 'backend' }));
   return [...taken, ...backends.map((name) => of(name, { app: name }, { clusterIP: 'None' }))];
 }
 

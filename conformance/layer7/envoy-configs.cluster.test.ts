@@ -54,7 +54,7 @@ describe('CiliumEnvoyConfigs of a cluster', { ...needs('cluster', 'root', 'bpf',
   const cleanUp = new AsyncDisposableStack();
   let lab: RunningLab;
   let enforcers: readonly EnforcerProcess[];
-  let addresses: Readonly<Record<'shop' | 'safe' | 'words', string>>;
+  let addresses: Readonly<Record<'shop' | 'safe' | 'words' | 'plain', string>>;
   /** Of pods that put load on others, by node. */
   let loading: readonly (readonly [node: string, address: string])[] = [];
   before(async () => {
@@ -72,7 +72,8 @@ describe('CiliumEnvoyConfigs of a cluster', { ...needs('cluster', 'root', 'bpf',
     ]);
     await untilReady(lab, 'one', 'two', ...CLIENTS);
     const addressIn = async (name: string) => await lab.kubectl('get', 'service', name, '-o', 'jsonpath={.spec.clusterIP}');
-    addresses = { shop: await addressIn('shop'), safe: await addressIn('safe'), words: await addressIn('words') };
+    const [toShop = '', toSafe = '', toWords = '', toPlain = ''] = await Promise.all(['shop', 'safe', 'words', 'plain'].map(addressIn));
+    addresses = { shop: toShop, safe: toSafe, words: toWords, plain: toPlain };
     // The kind comes once the enforcers are there.
     await eventually(() => lab.apply([shop('led'), safe(), words()]), WITHIN);
   });
@@ -209,6 +210,18 @@ describe('CiliumEnvoyConfigs of a cluster', { ...needs('cluster', 'root', 'bpf',
     await is('translated', 'translated');
     await lab.apply([shop('elsewhere')]);
     await untilMarked('elsewhere');
+  });
+
+  test('are what a Service amounts to that asks for its requests to be balanced', async () => {
+    const annotate = async (text: string) => await lab.kubectl('annotate', 'service', 'plain', `service.cilium.io/lb-l7${text}`);
+    const toPlain = { host: addresses.plain, port: SHOP_PORT, http: { path: '/a' }, times: OFTEN };
+    const by = (whom: string, status: number) => `${status} one /a ${whom} ${status} two /a ${whom}`;
+    const areHeard = async (what: string) => await untilHeard(lab, ...CLIENTS.map((from): Expectation => [from, toPlain, what]));
+    await areHeard(by('by no listener', 500));
+    await annotate('=enabled');
+    await areHeard(by('by Envoy', 200));
+    await annotate('-');
+    await areHeard(by('by no listener', 500));
   });
 
   test('that are wrong leave in force what was right, and say so', async () => {
