@@ -42,7 +42,7 @@ const EXPECTED: ReadonlySet<string> = new Set(['ListenerWithoutAddress', 'Backen
 async function renderAll(golden: GoldenCase): Promise<readonly Rendered[]> {
   const { objects } = await readManifests([`${golden.folder}/input.yaml`]);
   const others = objects.filter(({ kind }) => kind !== 'Ingress' && !kind.endsWith('EnvoyConfig'));
-  const ofIngresses = [...asEnvoyConfigs(pipelineOf(golden), objects)].filter(({ metadata }) =>
+  const ofIngresses = [...asEnvoyConfigs(pipelineOf(golden), objects, golden.settings.envoyConfig)].filter(({ metadata }) =>
     metadata.name.startsWith('cilium-ingress-'),
   );
   return ofIngresses.map(({ metadata, spec }) => {
@@ -101,9 +101,9 @@ describe('what an Ingress amounts to as a CiliumEnvoyConfig', () => {
       { annotations: { 'service.cilium.io/lb-l7': 'enabled', 'service.cilium.io/lb-l7-algorithm': 'random' } },
     );
     const plain = serviceObject(service.spec);
-    const [config, ...more] = asEnvoyConfigs(new Pipeline(ENFORCED), [service]);
+    const [config, ...more] = asEnvoyConfigs(new Pipeline(ENFORCED), [service], DEFAULT_SETTINGS.envoyConfig);
     assert.ok(config && more.length === 0);
-    assert.deepEqual([...asEnvoyConfigs(new Pipeline(ENFORCED), [plain])], []);
+    assert.deepEqual([...asEnvoyConfigs(new Pipeline(ENFORCED), [plain], DEFAULT_SETTINGS.envoyConfig)], []);
     const { metadata, spec } = config;
     const { name, namespace = '' } = metadata;
     assert.deepEqual([name, namespace], ['cilium-envoy-lb-web', 'default']);

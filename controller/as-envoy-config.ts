@@ -10,6 +10,7 @@ import { walkMessage } from '../envoy-config/messages/walk-message.ts';
 import { dedicatedName } from '../ingress-controller/index.ts';
 import { type KubeObject, type Manifest, refOf, type Service } from '../kube/index.ts';
 import type { ObjectRef } from '../model/index.ts';
+import type { Settings } from '../settings/index.ts';
 import { CLUSTER, LISTENER, ROUTES } from '../xds-server/translate/types.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
 import { renderResource, sortResources } from './render.ts';
@@ -29,7 +30,11 @@ const TAKEN = [
  * whose requests are balanced.
  * @param pipeline without objects
  */
-export function* asEnvoyConfigs(pipeline: Pipeline, objects: readonly KubeObject[]): Iterable<Manifest> {
+export function* asEnvoyConfigs(
+  pipeline: Pipeline,
+  objects: readonly KubeObject[],
+  { balancing }: Pick<Settings['envoyConfig'], 'balancing'>,
+): Iterable<Manifest> {
   const ingresses = objects.filter(({ kind }) => kind === 'Ingress');
   pipeline.apply({ upserts: objects.filter(({ kind }) => !COMPILED.has(kind)), removals: [] });
   for (const ingress of ingresses) {
@@ -38,12 +43,12 @@ export function* asEnvoyConfigs(pipeline: Pipeline, objects: readonly KubeObject
     if (pipeline.model.ingresses.get(`${ref.namespace}/${ref.name}`)) yield asEnvoyConfig(pipeline, ref);
     pipeline.apply({ upserts: [], removals: [ref] });
   }
-  for (const object of objects) if (object.kind === 'Service') yield* ofService(object);
+  for (const object of objects) if (object.kind === 'Service') yield* ofService(object, balancing);
 }
 
 /** Under the name that Cilium has for it. */
-function* ofService(service: Service): Iterable<Manifest> {
-  const written = writeBalancedService(service);
+function* ofService(service: Service, balancing: Settings['envoyConfig']['balancing']): Iterable<Manifest> {
+  const written = writeBalancedService(service, balancing);
   if (!written) return;
   const { apiVersion, kind, spec } = written;
   const { name, namespace } = service.metadata;

@@ -1,5 +1,5 @@
 export { BALANCING_CODES } from './balanced-services/codes.ts';
-export { readBalancedService, writeBalancedService } from './balanced-services/read-balanced-service.ts';
+export { type BalancingOptions, readBalancedService, writeBalancedService } from './balanced-services/read-balanced-service.ts';
 export { DIAGNOSTIC_CODES as ENVOY_CONFIG_CODES, diagnose as diagnoseEnvoyConfig } from './codes.ts';
 export type { ConfigResource, EnvoyConfig, KubernetesSecret, ServiceEndpoints, ServiceListener, TakenService } from './envoy-config.ts';
 export { KnownResources } from './known-resources.ts';

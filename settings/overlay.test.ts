@@ -77,6 +77,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'policy.labels': ['!k8s:build'],
   'envoyConfig.allow': ['envoy.extensions.filters.http.lua.v3.Lua'],
   'envoyConfig.dryRun': false,
+  'envoyConfig.balancing': 'off',
 };
 
 test('every setting can be said by the object, and changes nothing else', () => {

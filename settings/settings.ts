@@ -224,6 +224,12 @@ const envoyConfig = z
       .boolean()
       .default(true)
       .describe('Whether an Envoy tries CiliumEnvoyConfigs before they are served, where Sluice has one at hand (run, validate).'),
+    balancing: z
+      .enum(['off', 'round_robin', 'least_request', 'random'])
+      .default('round_robin')
+      .describe(
+        'How a backend is chosen for each request of a Service that asks for its requests to be balanced (annotation service.cilium.io/lb-l7) and does not say how; off: Services may not ask.',
+      ),
   })
   .prefault({});
 

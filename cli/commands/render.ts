@@ -2,6 +2,7 @@ import type { Argv } from 'yargs';
 import type { Pipeline } from '../../controller/pipeline/pipeline.ts';
 import type { ResourceType } from '../../controller/render.ts';
 import type { KubeObject } from '../../kube/index.ts';
+import type { Settings } from '../../settings/index.ts';
 import { CliError } from '../cli-error.ts';
 import { configOption, httpPortOption, httpsPortOption, manifestsOption } from '../options.ts';
 import { print, printJson } from '../output.ts';
@@ -38,7 +39,7 @@ export function addRender(yargs: Argv): Argv {
       const { pipeline, objects, settings, diagnostics } = await compileManifests({ paths: [manifests], config, httpPort, httpsPort });
       const bodies =
         as === 'cec'
-          ? await renderAsConfigs(emptyPipeline(settings, { httpPort, httpsPort }), objects)
+          ? await renderAsConfigs(emptyPipeline(settings, { httpPort, httpsPort }), objects, settings)
           : await renderAsResources(pipeline, type);
       if (output === 'json') await printJson(bodies);
       else await printAsYaml(bodies);
@@ -60,7 +61,7 @@ async function renderAsResources(pipeline: Pipeline, type: ResourceType | undefi
     .map(({ body }) => body);
 }
 
-async function renderAsConfigs(pipeline: Pipeline, objects: readonly KubeObject[]): Promise<readonly unknown[]> {
+async function renderAsConfigs(pipeline: Pipeline, objects: readonly KubeObject[], { envoyConfig }: Settings): Promise<readonly unknown[]> {
   const { asEnvoyConfigs } = await import('../../controller/as-envoy-config.ts');
-  return [...asEnvoyConfigs(pipeline, objects)];
+  return [...asEnvoyConfigs(pipeline, objects, envoyConfig)];
 }

@@ -1,5 +1,5 @@
 import type { Collection, Graph } from '../../collection/index.ts';
-import { type EnvoyConfigOptions, readBalancedService } from '../../envoy-config/index.ts';
+import { type BalancingOptions, readBalancedService } from '../../envoy-config/index.ts';
 import type { ConfigVerdict } from './envoy-configs-in-force.ts';
 import type { Inputs } from './inputs.ts';
 
@@ -7,7 +7,7 @@ import type { Inputs } from './inputs.ts';
 export function buildBalancedServices(
   graph: Graph,
   inputs: Pick<Inputs, 'services'>,
-  options: EnvoyConfigOptions,
+  options: BalancingOptions,
 ): Collection<ConfigVerdict> {
   return graph.derive('balanced services', inputs.services, (service): ConfigVerdict | undefined => {
     const reading = readBalancedService(service, options);

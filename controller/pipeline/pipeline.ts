@@ -119,7 +119,7 @@ export class Pipeline implements QuarantinedRoutes {
     this.#placementOf = placementOf;
     this.#scope.take(this.#inputs, this.#selector, false);
     const marks = { ...(ingressMarks && { mark: ingressMarks.client }), ...(clientMark !== undefined && { clientMark }) };
-    const reading = { allow: settings.envoyConfig.allow, known: new KnownResources(), ...marks };
+    const reading = { ...settings.envoyConfig, known: new KnownResources(), ...marks };
     this.#envoyConfigs = new EnvoyConfigsInForce((object) => readEnvoyConfig(object, reading), triesConfigs);
     this.#graph.beginStage('ingest');
     const stages = buildModel(this.#graph, this.#inputs, { placementOf, ports });

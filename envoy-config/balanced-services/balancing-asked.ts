@@ -14,6 +14,9 @@ export type BalancingAlgorithm = (typeof ALGORITHMS)[keyof typeof ALGORITHMS];
 
 const BY_WORD: ReadonlyMap<string, BalancingAlgorithm> = new Map(Object.entries(ALGORITHMS));
 
+/** Where a Service does not say; `off`: none may ask. */
+export type DefaultBalancing = keyof typeof ALGORITHMS | 'off';
+
 export interface BalancingAsked {
   /** Undefined: its requests are not to be balanced. */
   readonly algorithm?: BalancingAlgorithm;
@@ -24,13 +27,17 @@ export interface BalancingAsked {
  * What the annotations of a Service say.
  * @see https://docs.cilium.io/en/stable/network/servicemesh/envoy-load-balancing/
  */
-export function balancingAsked(service: Service): BalancingAsked {
+export function balancingAsked(service: Service, otherwise: DefaultBalancing): BalancingAsked {
   const { [IS_BALANCED]: asked, [ALGORITHM]: word } = service.metadata.annotations;
   if (asked === undefined || asked === 'disabled') return { diagnostics: [] };
   const tell = (path: FieldPath, problem: string) => [diagnoseBalancing(refOf(service), path, 'InvalidBalancing', problem)];
   if (asked !== 'enabled') return { diagnostics: tell(BALANCING_PATH, `is ${quote(asked)}, not enabled or disabled`) };
-  const algorithm = BY_WORD.get(word ?? 'round_robin');
+  if (otherwise === 'off') {
+    const problem = 'the setting envoyConfig.balancing is off';
+    return { diagnostics: [diagnoseBalancing(refOf(service), BALANCING_PATH, 'NotBalanced', problem)] };
+  }
+  const algorithm = BY_WORD.get(word ?? otherwise);
   if (algorithm !== undefined) return { algorithm, diagnostics: [] };
-  const problem = `is ${quote(word ?? '')}, not ${Object.keys(ALGORITHMS).join(', ')}; it is round_robin`;
-  return { algorithm: 'ROUND_ROBIN', diagnostics: tell(['metadata', 'annotations', ALGORITHM], problem) };
+  const problem = `is ${quote(word ?? '')}, not ${Object.keys(ALGORITHMS).join(', ')}; it is ${otherwise}`;
+  return { algorithm: ALGORITHMS[otherwise], diagnostics: tell(['metadata', 'annotations', ALGORITHM], problem) };
 }

@@ -4,18 +4,22 @@ import type { EnvoyConfig } from '../envoy-config.ts';
 import { type EnvoyConfigOptions, type EnvoyConfigReading, readEnvoyConfig } from '../read-envoy-config.ts';
 import { balancedConfig } from './balanced-config.ts';
 import { balancedPorts, whyNotBalanced } from './balanced-ports.ts';
-import { BALANCING_PATH, balancingAsked } from './balancing-asked.ts';
+import { BALANCING_PATH, balancingAsked, type DefaultBalancing } from './balancing-asked.ts';
 import { diagnoseBalancing } from './codes.ts';
 
 const NOT_LED = 'Services are led to Envoy only where policies are enforced and Services translated';
+
+export interface BalancingOptions extends EnvoyConfigOptions {
+  readonly balancing: DefaultBalancing;
+}
 
 /**
  * Reads a Service as the config that its annotations amount to, if they ask for its requests to be balanced. All of it is told and owned by
  * the Service.
  * @returns undefined where a Service says nothing of it
  */
-export function readBalancedService(service: Service, options: EnvoyConfigOptions): EnvoyConfigReading | undefined {
-  const { algorithm, diagnostics } = balancingAsked(service);
+export function readBalancedService(service: Service, options: BalancingOptions): EnvoyConfigReading | undefined {
+  const { algorithm, diagnostics } = balancingAsked(service, options.balancing);
   if (algorithm === undefined) return diagnostics.length > 0 ? { diagnostics } : undefined;
   const why = options.clientMark === undefined ? NOT_LED : whyNotBalanced(service);
   if (why !== undefined) return { diagnostics: [...diagnostics, diagnoseBalancing(refOf(service), BALANCING_PATH, 'NotBalanced', why)] };
@@ -28,8 +32,8 @@ export function readBalancedService(service: Service, options: EnvoyConfigOption
 }
 
 /** The same as a config for a user to go on from; undefined where nothing is balanced. */
-export function writeBalancedService(service: Service): CiliumEnvoyConfig | undefined {
-  const { algorithm } = balancingAsked(service);
+export function writeBalancedService(service: Service, balancing: DefaultBalancing): CiliumEnvoyConfig | undefined {
+  const { algorithm } = balancingAsked(service, balancing);
   if (algorithm === undefined || whyNotBalanced(service) !== undefined) return undefined;
   return balancedConfig(service, balancedPorts(service).ports, algorithm);
 }
