@@ -170,12 +170,7 @@ function isOfConfig(name: string): boolean {
 }
 
 function holdingsOfConfigs(envoys: Relay, slots: NodeSlots): ReadonlyMap<string, Holdings> {
-  const ofConfigs = <T>(all: ReadonlyMap<string, T>) => new Map([...all].filter(([name]) => isOfConfig(name)));
-  const ofEnvoy = CONFIG_TYPES.map((typeUrl) => {
-    const { accepted, refused } = envoys.holdings(typeUrl);
-    return [typeUrl, { accepted: ofConfigs(accepted), refused: ofConfigs(refused) }] as const;
-  });
-  return new Map([...ofEnvoy, [SLOT_TYPE, slots.holdings()]]);
+  return new Map([...envoys.holdings(CONFIG_TYPES, isOfConfig), [SLOT_TYPE, slots.holdings()]]);
 }
 
 /** @param client who is served */

@@ -32,6 +32,12 @@ function told(scene: RelayScene): string[] {
   return scene.controller.outcomes.map(({ outcome, name, version }) => `${outcome} ${name}@${version}`);
 }
 
+function holdingsOf(scene: RelayScene, typeUrl: string, only?: string) {
+  const holdings = scene.relay.holdings([typeUrl], (name) => only === undefined || name === only).get(typeUrl);
+  assert.ok(holdings);
+  return holdings;
+}
+
 describe('a relay', () => {
   test('answers the controller when its client has answered, and not before', async () => {
     await using scene = await RelayScene.open();
@@ -66,10 +72,11 @@ describe('a relay', () => {
     assert.deepEqual(told(scene).slice(1).sort(), ['ack c@1', 'nack a@2', 'nack b@1']);
     assert.equal(scene.relay.cache.get({ typeUrl: CLUSTER_TYPE, name: 'a' })?.version, '1');
     assert.deepEqual([...scene.store.resources()].map(({ name, version }) => `${name}@${version}`).sort(), ['a@1', 'c@1']);
-    const { accepted, refused } = scene.relay.holdings(CLUSTER_TYPE);
+    const { accepted, refused } = holdingsOf(scene, CLUSTER_TYPE);
     assert.deepEqual(Object.fromEntries(accepted), { a: '1', c: '1' });
     assert.deepEqual(Object.fromEntries(refused), { a: { version: '2', message: 'not a' }, b: { version: '1', message: 'not b' } });
-    assert.deepEqual(scene.relay.holdings(ENDPOINTS_TYPE), { accepted: new Map(), refused: new Map() });
+    assert.deepEqual(holdingsOf(scene, ENDPOINTS_TYPE), { accepted: new Map(), refused: new Map() });
+    assert.deepEqual(holdingsOf(scene, CLUSTER_TYPE, 'c'), { accepted: new Map([['c', '1']]), refused: new Map() });
   });
 
   test('knows what a client refuses that the one before it accepted', async () => {
@@ -81,7 +88,7 @@ describe('a relay', () => {
     next.say({ node: { id: 'envoy' }, typeUrl: CLUSTER_TYPE });
     next.nack(await next.next(), 'no longer');
     const refused = new Map([['a', { version: '1', message: 'no longer' }]]);
-    await eventually(() => assert.deepEqual(scene.relay.holdings(CLUSTER_TYPE), { accepted: new Map(), refused }));
+    await eventually(() => assert.deepEqual(holdingsOf(scene, CLUSTER_TYPE), { accepted: new Map(), refused }));
   });
 
   test('asks for the names that its client asks for, and no longer for those that it leaves', async () => {

@@ -4,11 +4,13 @@ import {
   type Interest,
   type ListenAddress,
   type Outcome,
+  type RefusedVersion,
   type Resource,
   type ResourceChange,
   type ResourceName,
   type Role,
   SnapshotCache,
+  type TypeStatus,
   XdsServer,
   type XdsServerOptions,
 } from '../serve/index.ts';
@@ -131,16 +133,32 @@ export class Relay {
     return this.#refused.get(`${typeUrl}\0${name}`)?.message;
   }
 
-  /** What of a type the client has, by its own account, and what it refused: of what controllers sent last, or it was served from before. */
-  holdings(typeUrl: string): Holdings {
-    const types = this.server.clients().flatMap(({ types }) => types.filter((each) => each.typeUrl === typeUrl));
+  /**
+   * What the client has, by its own account, and what it refused: of what controllers sent last, or it was served from before.
+   * @param isAsked which names are of interest
+   * @returns by type URL, for these types
+   */
+  holdings(typeUrls: readonly string[], isAsked: (name: string) => boolean): ReadonlyMap<string, Holdings> {
+    const types = Map.groupBy(
+      this.server.clients().flatMap((client) => client.types),
+      ({ typeUrl }) => typeUrl,
+    );
+    return new Map(typeUrls.map((typeUrl) => [typeUrl, this.#holdingsOf(typeUrl, types.get(typeUrl) ?? [], isAsked)]));
+  }
+
+  #holdingsOf(typeUrl: string, types: readonly TypeStatus[], isAsked: (name: string) => boolean): Holdings {
+    const accepted = new Map<string, string>();
+    const refused = new Map<string, RefusedVersion>();
+    for (const { versions, rejected } of types) {
+      for (const [name, version] of versions()) if (isAsked(name)) accepted.set(name, version);
+      for (const { name, ...refusal } of rejected) if (isAsked(name)) refused.set(name, refusal);
+    }
     const ofType = `${typeUrl}\0`;
-    const served = types.flatMap(({ rejected }) => rejected.map(({ name, ...refusal }) => [name, refusal] as const));
-    const sent = [...this.#refused].filter(([key]) => key.startsWith(ofType));
-    return {
-      accepted: new Map(types.flatMap((each) => [...each.versions()])),
-      refused: new Map([...served, ...sent.map(([key, refusal]) => [key.slice(ofType.length), refusal] as const)]),
-    };
+    for (const [key, refusal] of this.#refused) {
+      const name = key.slice(ofType.length);
+      if (key.startsWith(ofType) && isAsked(name)) refused.set(name, refusal);
+    }
+    return { accepted, refused };
   }
 
   /** Ends all streams. The client keeps what it has. */
