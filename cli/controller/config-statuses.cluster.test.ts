@@ -198,16 +198,31 @@ describe('what CiliumEnvoyConfigs are told', needs('cluster', 'envoy', 'root'), 
   test('which node refuses what, in its words, and that is not remembered as right', async () => {
     await asideOfLeader(async () => {});
     await using taken = await Backend.start({ name: 'other' });
-    await plane.apply([config('shop', taken.port)]);
-    const { status, metadata } = await untilTold('shop', {
+    await plane.apply([config('alone', taken.port), config('shop', taken.port, { connectTimeout: '77s' })]);
+    const alone = await untilTold('alone', {
       Programmed:
         /^False RejectedByEnvoy: 0 of 2 nodes; Envoys of 2 nodes \(node-1, node-2\) refuse Listener "web" \(spec\.resources\[0\]\): .*Address already in use$/,
     });
-    assert.deepEqual(status.nodes, { programmed: 0, total: 2 });
+    assert.deepEqual(alone.status.nodes, { programmed: 0, total: 2 });
+    assert.equal(alone.status.lastAccepted, undefined);
+    const fields = ['--field-selector=reason=RejectedByEnvoy,regarding.name=alone', '-o=jsonpath={.items[*].note}'];
+    await eventually(async () => assert.match(await plane.kubectl('get', 'events.events.k8s.io', ...fields), /refused Listener/), WITHIN);
+    // It was served before, so it is as it was then.
+    const { status, metadata } = await untilTold('shop', {
+      Accepted:
+        /^False RejectedByEnvoy: spec\.resources\[0\]: Envoy "node-\d" refused Listener .*Address already in use.*; what it said when it was right stays in force \(generation 3\)$/s,
+      Programmed: 'True Programmed: 2 of 2 nodes have what it said when it was right',
+    });
     assert.equal(metadata.generation, 4);
     assert.equal(status.lastAccepted?.generation, 3);
-    const fields = ['--field-selector=reason=RejectedByEnvoy,regarding.name=shop', '-o=jsonpath={.items[*].note}'];
-    await eventually(async () => assert.match(await plane.kubectl('get', 'events.events.k8s.io', ...fields), /refused Listener/), WITHIN);
+    assert.equal(await whoAnswersAt(port), 'one');
+    const [, leader] = await byLead();
+    await leader?.end('SIGTERM');
+    leader?.startAgain();
+    await leader?.untilReady();
+    // It knows by the status alone.
+    assert.match((await leader?.snapshot()) ?? '', /default\/shop\/web/);
+    assert.doesNotMatch((await leader?.snapshot()) ?? '', /"77s"/);
     await plane.apply([config('shop', port)]);
     await untilTold('shop', RIGHT);
   });
