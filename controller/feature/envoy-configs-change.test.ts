@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent, get, type IncomingMessage } from 'node:http';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
-import { ConfiguredSluice, whoAnswersAt } from '../../testkit/configured-sluice.ts';
+import { ask, ConfiguredSluice, whoAnswersAt } from '../../testkit/configured-sluice.ts';
 import { cluster, envoyConfigManifest, type HttpConfig, httpConfigManifest, type Json } from '../../testkit/envoy-config-manifests.ts';
 import { ingressManifest, type ManifestObject, serviceManifest, sliceManifest } from '../../testkit/manifest-objects.ts';
 import { freePort } from '../../testkit/ports.ts';
@@ -15,6 +17,33 @@ function leadingTo(service: string, port: number, more: Partial<HttpConfig> = {}
 }
 
 const WRONG: Json = { match: { prefx: '/' }, route: { cluster: 'b' } };
+
+/** Asks on one connection, and on another where it was asked to. */
+class KeptConnection implements Disposable {
+  connections = 0;
+  requests = 0;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #port: number;
+
+  constructor(port: number) {
+    this.#port = port;
+  }
+
+  async ask(): Promise<{ readonly backend: string; readonly server: unknown }> {
+    const request = get({ port: this.#port, agent: this.#agent, headers: { host: 'config.test' } });
+    const [response]: readonly IncomingMessage[] = await once(request, 'response');
+    assert.ok(response);
+    this.requests += 1;
+    if (!request.reusedSocket) this.connections += 1;
+    response.resume();
+    await once(response, 'end');
+    return { backend: String(response.headers['x-backend'] ?? response.statusCode), server: response.headers['server'] };
+  }
+
+  [Symbol.dispose](): void {
+    this.#agent.destroy();
+  }
+}
 
 describe('CiliumEnvoyConfigs that change', { ...needs('envoy'), timeout: 120_000 }, () => {
   const sluice = new ConfiguredSluice();
@@ -56,6 +85,42 @@ describe('CiliumEnvoyConfigs that change', { ...needs('envoy'), timeout: 120_000
     await assert.rejects(whoAnswersAt(old));
     await write();
     assert.deepEqual(await state(), ['nobody']);
+  });
+
+  test('have their listeners edited, and called otherwise, and no request notices', async () => {
+    const own = await freePort();
+    const edited = (listener: string, edit: number): ManifestObject => {
+      const config = leadingTo('a', own, { http: { serverName: `edit-${edit}` } });
+      return JSON.parse(JSON.stringify(config).replace('"name":"web","address"', `"name":"${listener}","address"`));
+    };
+    await write(edited('web', 0));
+    const asking = new AbortController();
+    const answers = new Set<string>();
+    const servers = new Set<unknown>();
+    const keepAsking = async (askOnce: () => Promise<{ readonly backend?: string; readonly server: unknown }>) => {
+      while (!asking.signal.aborted) {
+        const { backend, server } = await askOnce().catch((error) => ({ backend: String(error), server: undefined }));
+        answers.add(backend ?? 'nobody');
+        servers.add(server);
+      }
+    };
+    using kept = new KeptConnection(own);
+    const anew = async () => {
+      const { headers, ...answer } = await ask(own);
+      return { ...answer, server: headers['server'] };
+    };
+    const asked = Promise.all([keepAsking(anew), keepAsking(anew), keepAsking(() => kept.ask())]);
+    try {
+      for (const edit of [1, 2, 3]) await write(edited('web', edit));
+      for (const edit of [4, 5, 6]) await write(edited(`web-${edit}`, edit));
+    } finally {
+      asking.abort();
+      await asked;
+    }
+    assert.deepEqual([...answers], ['a']);
+    for (const edit of [1, 3, 6]) assert.ok(servers.has(`edit-${edit}`), `edit ${edit} was never seen`);
+    assert.ok(kept.connections < kept.requests, 'no connection was kept');
+    await write();
   });
 
   test('keep what was good while they are wrong', async () => {
