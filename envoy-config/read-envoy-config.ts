@@ -9,8 +9,9 @@ import type { ConfigResource, EnvoyConfig } from './envoy-config.ts';
 import { completeCluster } from './fill-in.ts';
 import type { KnownResources } from './known-resources.ts';
 import { type NamedResource, nameResources } from './name-resources.ts';
-import { readResource } from './read-resource.ts';
+import { type ReadResource, readResource } from './read-resource.ts';
 import { Report } from './report.ts';
+import { completeRetries } from './retries.ts';
 import { backendsOf, DEFAULT_NAMESPACE } from './service-endpoints.ts';
 import { isUnaddressed, serviceListeners } from './service-listeners.ts';
 
@@ -62,6 +63,7 @@ function assemble(spec: CiliumEnvoyConfigSpec, options: Assembling, report: Repo
   // Where one cannot be read, nobody knows what it is that others name.
   const isWhole = read.length === spec.resources.length;
   const { resources, endpointSets, secrets } = nameResources(read, { registry, backends, isWhole }, report);
+  if (options.mark !== undefined) for (const { read } of resources) if (hasRoutes(read)) completeRetries(read.message, registry);
   const led = serviceListeners({ resources, isWhole, services: spec.services, marks: options }, report);
   return {
     object: report.object,
@@ -71,6 +73,10 @@ function assemble(spec: CiliumEnvoyConfigSpec, options: Assembling, report: Repo
     secrets,
     ...(spec.nodeSelector && { nodeSelector: spec.nodeSelector }),
   };
+}
+
+function hasRoutes({ kind }: ReadResource): boolean {
+  return kind === 'listener' || kind === 'route-configuration';
 }
 
 /** What is in one namespace takes nothing of another's. */

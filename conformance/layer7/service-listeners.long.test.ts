@@ -97,6 +97,18 @@ describe('a Service that a listener of a config takes', needs('root', 'netns', '
       assert.equal(await word('other', '/one'), '200');
     });
 
+    test(`answers on while rules begin and end at a backend whose connections Envoy keeps, ${family}`, async () => {
+      const ingress = [{ fromEndpoints: app('client'), toPorts: [tcpPort(80, [{ path: '/two.*' }])] }];
+      const rules = ciliumPolicy({ name: 'two', app: 'two', ingress });
+      const words = [];
+      for (const policies of [[rules], [], [rules], []]) {
+        for (let count = 0; count < 3; count += 1) words.push(await said('client', family, '/two'));
+        await lab.set('policies', policies);
+        words.push(await said('client', family, '/two'));
+      }
+      assert.deepEqual([...new Set(words)], ['200']);
+    });
+
     test(`is asked by processes of the node, which may go where the node may, ${family}`, async () => {
       await lab.set('policies', [
         ciliumPolicy({ name: 'client', app: 'client', egress: [{ toEndpoints: app('one') }] }),

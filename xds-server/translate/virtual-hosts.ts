@@ -1,7 +1,8 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import {
   type HeaderMatcherSchema,
-  type RetryPolicySchema,
+  type RetryPolicy,
+  RetryPolicySchema,
   type RouteSchema,
   VirtualHostSchema,
 } from '@sluice/envoy-protos/envoy/config/route/v3/route_components_pb.js';
@@ -46,6 +47,11 @@ const REPEATED: Init<typeof RetryPolicySchema> = {
     },
   ],
 };
+
+/** How virtual hosts send requests again where policies are enforced. */
+export function sentAgain(): RetryPolicy {
+  return create(RetryPolicySchema, REPEATED);
+}
 
 /** @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto */
 export function translateVirtualHost(virtualHost: VirtualHost, options: VirtualHostOptions = {}): EncodedVirtualHost {
