@@ -19,6 +19,7 @@ import { askDoors, type PodPlace } from './kept-connections.ts';
 import { judgeOpenedForPods, type OpenedForPod } from './opened-for-pods.ts';
 import { configureMaps, type DatapathSizes, DEFAULT_SIZES, makePinFolder, removePins, trieFolder } from './pins.ts';
 import { RedirectTable } from './redirect-table.ts';
+import { TakenForClients } from './taken-for-clients.ts';
 import { TakenServices } from './taken-services.ts';
 import { VerdictTable } from './verdict-table.ts';
 import { VerdictTries } from './verdict-tries.ts';
@@ -65,6 +66,7 @@ export class Datapath implements Disposable {
   readonly endpoints: EndpointTable;
   readonly redirects: RedirectTable;
   readonly taken: TakenServices;
+  readonly takenForClients: TakenForClients;
   readonly ingress: IngressSockets;
   readonly #loaded: LoadedObject;
   readonly #lock: AgentLock;
@@ -87,6 +89,7 @@ export class Datapath implements Disposable {
     this.verdicts = new VerdictTable(loaded.map('subjects', ...CODECS.subjects), tries, (slot) => this.redirects.get(slot)?.port ?? 0);
     this.ingress = new IngressSockets(loaded, this.#configuration, pinFolder, this);
     this.taken = new TakenServices(loaded.map('taken_services', ...CODECS.taken_services), this.#configuration);
+    this.takenForClients = new TakenForClients(loaded.map('taken_for_clients', ...CODECS.taken_for_clients));
     const endpointAddresses = loaded.map('endpoint_addresses', ...CODECS.endpoint_addresses);
     const owners = new AddressOwners(loaded.map('address_owners', ...CODECS.address_owners));
     this.endpoints = new EndpointTable(loaded.map('endpoints', ...CODECS.endpoints), endpointAddresses, owners);

@@ -19,6 +19,7 @@ export { encodePrefix } from './prefix.ts';
 export type { Redirect, RedirectTable } from './redirect-table.ts';
 export type { Repair } from './repair.ts';
 export * from './services/index.ts';
+export type { MetCopy, TakenForClients } from './taken-for-clients.ts';
 export type { TakenAddress, TakenFrontend, TakenService, TakenServices } from './taken-services.ts';
 export type { WrittenVerdict } from './verdict-entries.ts';
 export type { VerdictTable } from './verdict-table.ts';

@@ -5,7 +5,7 @@ import { needs } from '../../testkit/capabilities.ts';
 import { Cgroup } from '../libbpf-ts/testing/cgroup.ts';
 import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
 import { type FlowEvent, OUTCOMES, type TakenService } from './index.ts';
-import { ADDRESSES, allow, CLIENT, CLOSED, closedBut, Judged, LOOPBACK, OPEN, verdict } from './testing/judged.ts';
+import { ADDRESSES, allow, CLIENT, CLOSED, closedBut, Judged, LOOPBACK, OPEN, verdict, WEB } from './testing/judged.ts';
 import { icmp, packet, sctp, TCP, tcp, udp } from './testing/packets.ts';
 
 enterOwnNamespaces();
@@ -13,7 +13,7 @@ enterOwnNamespaces();
 const { SYN, ACK, FIN, RST } = TCP;
 const { TCP: TCP_NUMBER, UDP, SCTP, ICMP, ICMPv6 } = IP_PROTOCOLS;
 const PORT = 80;
-const [LISTENER, OTHER_LISTENER] = [10_001, 10_002];
+const [LISTENER, OTHER_LISTENER, COPY] = [10_001, 10_002, 10_003];
 const FRONTENDS = ['10.96.0.7', 'fd00:96::7'] as const;
 /** As in `bpf/programs/proxy.h`. */
 const KINDS = { toSteer: 0x300, egressListener: 0x900, ingressListener: 0xa00, egressUpstream: 0xb00, openedForPod: 0xd02 } as const;
@@ -44,6 +44,7 @@ describe('connections to Services that a listener takes', needs('root', 'bpf'), 
     port = ports;
     await judged.setPolicy(CLOSED, CLOSED);
     await judged.datapath.taken.set([TAKEN]);
+    await judged.datapath.takenForClients.set([]);
   });
   afterEach(() => judged.datapath.attachSteering(LOOPBACK));
 
@@ -116,6 +117,33 @@ describe('connections to Services that a listener takes', needs('root', 'bpf'), 
         port = ports += 1;
         assert.equal(sent(SYN), outcome);
       }
+    });
+
+    test(`go to the copy that their client meets, as long as the listener takes the Service, ${version}`, async () => {
+      const { taken, takenForClients } = judged.datapath;
+      const met = (identity: number, to: number) => ({ address: FRONTENDS[family], port: to, identity, listener: COPY });
+      const steeredTo = () => {
+        port = ports += 1;
+        assert.equal(sent(SYN), 'passed-steered');
+        return judged.datapath.testRun('from_pod', segment(family, SYN)).mark >>> 16;
+      };
+      await takenForClients.set([met(WEB, PORT)]);
+      assert.equal(steeredTo(), COPY);
+      assert.deepEqual([answered(markOf(KINDS.egressListener, COPY)), sent(ACK)], ['passed-reply', 'passed-steered']);
+      const [open, slotOf] = [port, () => judged.datapath.testRun('from_pod', segment(family, ACK)).mark >>> 16];
+      for (const other of [[], [met(WEB + 1, PORT)], [met(WEB, PORT + 1)]]) {
+        await takenForClients.set(other);
+        assert.equal(steeredTo(), LISTENER);
+      }
+      port = open;
+      await judged.setPolicy(CLOSED, CLOSED);
+      assert.equal(slotOf(), COPY, 'what is open stays with it');
+      await takenForClients.set([met(WEB, PORT)]);
+      await taken.set([{ ...TAKEN, ready: false }]);
+      port = ports += 1;
+      assert.equal(sent(SYN), 'dropped-listener');
+      await taken.set([]);
+      assert.equal(sent(SYN), 'dropped-not-allowed');
     });
 
     test(`of which nothing is known are its, ${version}`, async () => {

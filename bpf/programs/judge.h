@@ -10,7 +10,7 @@
 #include "identity.h"
 #include "packet.h"
 #include "proxy-sockets.h"
-#include "taken-services.h"
+#include "taken-for-clients.h"
 #include "verdict.h"
 
 /* Where a packet is seen, and by what it is judged. */
@@ -72,7 +72,7 @@ static __always_inline bool is_denial(enum outcome outcome)
  * Whether a listener takes it. Then no verdict is asked: the address is nobody's, and who may reach whom is asked of the connection that Envoy opens. It goes
  * to the listener or nowhere, also where policy is only to be told of. Neither static nor inline, as parse_packet.
  */
-__noinline int take(const struct connection_key *key, struct connection *connection)
+__noinline int take(const struct connection_key *key, __u32 identity, struct connection *connection)
 {
 	struct service_address wanted = {};
 	struct configuration *found;
@@ -86,7 +86,7 @@ __noinline int take(const struct connection_key *key, struct connection *connect
 	wanted.protocol = key->protocol;
 	if (connection->opened != EGRESS || wanted.protocol != IPPROTO_TCP)
 		return false;
-	port = taken_by(&wanted);
+	port = taken_from(&wanted, identity);
 	found = bpf_map_lookup_elem(&configuration, &only);
 	if (port == NOT_TAKEN)
 		return false;
@@ -106,7 +106,7 @@ static __noinline int judge_connection(const struct door *door, const struct con
 	find_peer(door, key, may_be_marked, connection);
 	attempt.peer = connection->peer;
 	connection->judged = door->now;
-	if (door->has_subject && door->configuration->takes_services && take(key, connection))
+	if (door->has_subject && door->configuration->takes_services && take(key, door->endpoint.identity, connection))
 		return 0;
 	if (!door->has_subject)
 		connection->outcome = DROPPED_NO_POLICY;
