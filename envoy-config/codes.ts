@@ -63,6 +63,10 @@ export const DIAGNOSTIC_CODES = {
     severity: 'warning',
     meaning: 'The object is wrong, or an Envoy refused it, and what it said when it was right is served.',
   },
+  AnnotationIgnored: {
+    severity: 'warning',
+    meaning: 'An annotation has another value than "true" or "false", or asks for what there is not. It counts as absent.',
+  },
   BackendServiceNotFound: {
     severity: 'warning',
     meaning: 'A Service of backendServices, or a port of it, is not there. Clusters that use it have no endpoints of it.',

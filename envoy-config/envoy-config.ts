@@ -34,6 +34,8 @@ export interface ServiceListener {
   readonly body: Uint8Array;
   /** What Envoy has to have for it. */
   readonly requires: readonly ResourceName[];
+  /** Whether it asks clients' requests the rules of their policies before it routes them. */
+  readonly asksClients: boolean;
   readonly source: FieldRef;
 }
 

@@ -5,6 +5,7 @@ import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
 import { type CiliumEnvoyConfig, type CiliumEnvoyConfigSpec, ciliumEnvoyConfigSpec, readSpec, refOf } from '../kube/index.ts';
 import type { Diagnostic } from '../model/index.ts';
 import { resourceOf } from '../xds-server/translate/encode.ts';
+import { type ClientHandling, readClientHandling } from './annotations.ts';
 import type { ConfigResource, EnvoyConfig } from './envoy-config.ts';
 import { completeCluster } from './fill-in.ts';
 import type { KnownResources } from './known-resources.ts';
@@ -32,12 +33,7 @@ export interface EnvoyConfigReading {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** What is opened for a client has his address, unless this says "false". */
-const ORIGINAL_SOURCE = 'cec.cilium.io/use-original-source-address';
-
-interface Assembling extends EnvoyConfigOptions {
-  readonly keepsSource: boolean;
-}
+interface Assembling extends EnvoyConfigOptions, ClientHandling {}
 
 /** Reads a config by itself, without what is around it. One that is wrong in anything comes to nothing, and all that is wrong is told. */
 export function readEnvoyConfig(object: CiliumEnvoyConfig, options: EnvoyConfigOptions): EnvoyConfigReading {
@@ -47,8 +43,7 @@ export function readEnvoyConfig(object: CiliumEnvoyConfig, options: EnvoyConfigO
     for (const { path, message } of reading.problems) report.add(['spec', ...path], 'InvalidEnvoyConfig', message);
     return { diagnostics: report.diagnostics };
   }
-  const keepsSource = object.metadata.annotations[ORIGINAL_SOURCE] !== 'false';
-  const config = assemble(reading.spec, { ...options, keepsSource }, report);
+  const config = assemble(reading.spec, { ...options, ...readClientHandling(object, report) }, report);
   const { diagnostics } = report;
   return diagnostics.some(({ severity }) => severity === 'error') ? { diagnostics } : { config, diagnostics };
 }

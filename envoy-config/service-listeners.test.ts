@@ -72,6 +72,20 @@ describe('a listener without an address', () => {
     assert.deepEqual(message?.listenerFilters, []);
   });
 
+  for (const [annotations, asks, ignored] of [
+    [{}, true, []],
+    [{ 'cec.cilium.io/inject-cilium-filters': 'true', 'cec.cilium.io/is-l7lb': 'true' }, true, []],
+    [{ 'cec.cilium.io/inject-cilium-filters': 'false' }, false, []],
+    [{ 'cec.cilium.io/is-l7lb': 'false' }, false, []],
+    [{ 'cec.cilium.io/use-original-source-address': 'false' }, false, []],
+    [{ 'cec.cilium.io/is-l7lb': 'no' }, true, ['AnnotationIgnored metadata.annotations["cec.cilium.io/is-l7lb"]']],
+  ] as const) {
+    test(`asks clients${asks ? '' : ' nothing'}: ${JSON.stringify(annotations)}`, () => {
+      const { led, told } = read(objectOf([listener('a')], FRONT, annotations));
+      assert.deepEqual([led?.asksClients, told], [asks, ignored]);
+    });
+  }
+
   for (const [what, services, options, wanted] of [
     ['no Service names', [], MARKS, ['ListenerWithoutAddress spec.resources[0]']],
     ['nobody may be led to', FRONT, { mark: 0xd00 }, ['ListenerWithoutAddress spec.resources[0]']],

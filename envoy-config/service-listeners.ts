@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { isMessage, toBinary } from '@bufbuild/protobuf';
 import { type Listener, ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import type { CiliumEnvoyConfigSpec } from '../kube/index.ts';
+import type { ClientHandling } from './annotations.ts';
 import type { EnvoyConfig, ServiceListener, TakenService } from './envoy-config.ts';
 import { completeServiceListener } from './fill-in.ts';
 import type { NamedResource } from './name-resources.ts';
@@ -23,11 +24,9 @@ export interface ServicesOfConfig {
   /** Whether these are all resources of the config. */
   readonly isWhole: boolean;
   readonly services: CiliumEnvoyConfigSpec['services'];
-  readonly marks: {
+  readonly marks: ClientHandling & {
     /** Of what is opened for clients; undefined: no Services are led to listeners. */
     readonly clientMark?: number;
-    /** Whether that has the client's address. */
-    readonly keepsSource: boolean;
   };
 }
 
@@ -65,9 +64,9 @@ export function serviceListeners(config: ServicesOfConfig, report: Report): Led 
 function encodeListener({ read, name, requires }: NamedResource, { marks }: ServicesOfConfig, report: Report): ServiceListener[] {
   const { message } = read.message;
   if (!isMessage(message, ListenerSchema)) return [];
-  const { clientMark, keepsSource } = marks;
+  const { clientMark, keepsSource, asksClients } = marks;
   const body = toBinary(ListenerSchema, completeServiceListener(message, keepsSource ? clientMark : undefined));
-  return [{ name, body, requires, source: { object: report.object, path: read.pathOf(undefined) } }];
+  return [{ name, body, requires, asksClients, source: { object: report.object, path: read.pathOf(undefined) } }];
 }
 
 /** Where no listener is named, the first is meant. */

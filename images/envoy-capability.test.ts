@@ -72,7 +72,19 @@ describe("a slot's listener, where root has started Envoy's supervisor", { ...ne
       xds.publish(
         ...filters,
         ...clusters,
-        slotListener({ name: SLOT.name, direction: SLOT.direction, listener, requires, ofIngresses: false }, PORT, []),
+        slotListener(
+          {
+            name: SLOT.name,
+            direction: SLOT.direction,
+            listener,
+            requires,
+            ofIngresses: false,
+            asked: new Uint8Array(),
+            asksClients: false,
+          },
+          PORT,
+          [],
+        ),
       );
 
       const supervisor = startSupervisor(folder, capabilities);

@@ -21,8 +21,10 @@ import { decodeService, decodeSlice, decodeTakers } from './decode-services.ts';
 import { DepartedPods } from './departed-pods.ts';
 import { Doors, type PodDoor, type WantedDoors } from './doors.ts';
 import { EnforcementError } from './enforcement-error.ts';
+import { FormerCopies } from './former-copies.ts';
 import { FormerSlots } from './former-slots.ts';
 import { KeptConnections } from './kept-connections.ts';
+import { MetCopies } from './met-copies.ts';
 import { Newcomers } from './newcomers.ts';
 import type { NodeIngress } from './node-ingress.ts';
 import type { NodeClients, NodeServices } from './node-services.ts';
@@ -85,6 +87,8 @@ export class NodeEnforcement implements AsyncDisposable {
   /** Slots that have one. */
   readonly #redirects = new Set<string>();
   readonly #taken: TakenPorts;
+  readonly #copies: MetCopies;
+  readonly #formerCopies: FormerCopies | undefined;
 
   /** @throws NetlinkError */
   constructor(options: NodeEnforcementOptions) {
@@ -93,6 +97,8 @@ export class NodeEnforcement implements AsyncDisposable {
     this.#datapath = datapath;
     this.#doors = new Doors(datapath, onFailure);
     this.#taken = new TakenPorts({ table: datapath.taken, frontendsOf: (port) => options.services?.frontendsOf(port) ?? [] });
+    this.#formerCopies = connections && new FormerCopies({ datapath, connections, onFailure });
+    this.#copies = new MetCopies({ datapath, onChange: (met) => this.#formerCopies?.set(met) });
     this.#newcomers = new Newcomers({ isKnown: (ifindex) => datapath.endpoints.get(ifindex) !== undefined });
     this.#kept = new KeptConnections({
       datapath,
@@ -151,7 +157,7 @@ export class NodeEnforcement implements AsyncDisposable {
       await this.#options.services?.setClients(clientsOf(own));
       this.#taken.setElsewhere(own.serviceClients?.slotsElsewhere ?? []);
     }
-    await this.#taken.settle();
+    await this.#settleTaken();
     // Clients of Services stay what they were: there are some as long as there is a node.
     if (removed(NODE_ENDPOINTS_TYPE).length > 0) await this.#setEndpoints(NOTHING);
     // Who newcomers may be depends on the policies of those who are awaited.
@@ -177,7 +183,7 @@ export class NodeEnforcement implements AsyncDisposable {
    */
   async reconcile(): Promise<void> {
     try {
-      const { addresses, verdicts, endpoints, redirects, taken } = this.#datapath;
+      const { addresses, verdicts, endpoints, redirects, taken, takenForClients } = this.#datapath;
       await redirects.retain((slot) => this.#redirects.has(slot));
       await addresses.retain((prefix) => this.#told.has(prefix) || this.#own.has(prefix));
       if (this.#redirects.size > 0) this.#options.steering?.ensure();
@@ -185,6 +191,7 @@ export class NodeEnforcement implements AsyncDisposable {
       const repairs = {
         redirects: await redirects.repair(),
         'taken addresses': await taken.repair(),
+        'copies of listeners': await takenForClients.repair(),
         addresses: await addresses.repair(),
         verdicts: await verdicts.repair(),
         endpoints: await endpoints.repair(),
@@ -202,6 +209,7 @@ export class NodeEnforcement implements AsyncDisposable {
   /** Follows nothing any more. What is in force stays. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#devices[Symbol.dispose]();
+    this.#formerCopies?.[Symbol.dispose]();
     clearTimeout(this.#newcomersTimer);
     await this.#doors.settled();
     await this.#options.services?.[Symbol.asyncDispose]();
@@ -212,6 +220,7 @@ export class NodeEnforcement implements AsyncDisposable {
     if (redirects.length === 0) return;
     for (const { slot } of redirects) this.#redirects.add(slot);
     this.#taken.setRedirects(redirects);
+    this.#copies.setRedirects(redirects);
     this.#options.steering?.ensure();
     await this.#datapath.redirects.set(redirects);
     this.#kept.forget();
@@ -220,8 +229,20 @@ export class NodeEnforcement implements AsyncDisposable {
   async #removeRedirects(slots: readonly string[]): Promise<void> {
     for (const slot of slots) this.#redirects.delete(slot);
     this.#taken.removeRedirects(slots);
-    await this.#taken.settle();
+    this.#copies.removeRedirects(slots);
+    await this.#settleTaken();
     await this.#datapath.redirects.remove(slots);
+  }
+
+  async #settleTaken(): Promise<void> {
+    await this.#taken.settle();
+    const { services } = this.#options;
+    const led = Array.from(this.#taken.led(), ({ port, slot }) => ({
+      slot,
+      frontends: services?.frontendsOf(port) ?? [],
+      backends: services?.backendsOf(port) ?? [],
+    }));
+    await this.#copies.settle(led, this.#policies.values());
   }
 
   async #setAddresses(entries: readonly AddressEntry[], removed: readonly string[]): Promise<void> {

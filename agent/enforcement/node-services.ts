@@ -1,7 +1,7 @@
 import { areServicesAttached, Pace, type ServiceDatapath, translationProblem } from '../../bpf/datapath/index.ts';
 import { Graph } from '../../collection/index.ts';
 import type { EndpointSlice, Service } from '../../kube/index.ts';
-import type { Diagnostic, ServiceFrontend, ServicePortTranslation } from '../../model/index.ts';
+import type { Diagnostic, ServiceBackend, ServiceFrontend, ServicePortTranslation } from '../../model/index.ts';
 import { type ClientNode, deriveTranslations, ONLY } from '../../service-translation/index.ts';
 import { errorOf } from '../error-of.ts';
 import { EnforcementError } from './enforcement-error.ts';
@@ -94,6 +94,11 @@ export class NodeServices implements AsyncDisposable {
   frontendsOf(port: string): readonly ServiceFrontend[] {
     const names = FAMILIES.flatMap((family) => LED.map((suffix) => `${port}/${family}${suffix}`));
     return names.flatMap((name) => this.#derived.translations.get(name)?.frontends ?? []).filter(({ address }) => !ANYWHERE.has(address));
+  }
+
+  /** Who serves a port of a Service for clients of this node, by the same name. */
+  backendsOf(port: string): readonly ServiceBackend[] {
+    return FAMILIES.flatMap((family) => this.#derived.translations.get(`${port}/${family}`)?.backends ?? []);
   }
 
   /** Resolves when the kernel has it, or what cannot be was told of. One call after the other, as those below. */

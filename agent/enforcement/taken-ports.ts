@@ -62,6 +62,11 @@ export class TakenPorts {
     for (const slot of slots) this.#redirects.delete(slot);
   }
 
+  /** Ports whose listener is there, by their names, with its slot. */
+  *led(): Generator<{ readonly port: string; readonly slot: string }> {
+    for (const [port, { slot, ready }] of this.#ways) if (slot !== undefined && ready) yield { port, slot };
+  }
+
   /** Has the kernel do what was told, as far as it does not. @throws DatapathError */
   async settle(): Promise<void> {
     const ports = [...this.#takers].flatMap(([service, takers]) =>

@@ -15,6 +15,12 @@ export interface NodeSlot {
   readonly requires: readonly ResourceName[];
   /** Whether it decides of what comes to Ingresses. */
   readonly ofIngresses: boolean;
+  /** What listeners that Services are led to ask of requests for it; of no length where that is nothing. */
+  readonly asked: Uint8Array;
+  /** Whether it is such a listener, and asks. */
+  readonly asksClients: boolean;
+  /** The slot whose listener it is a copy of. */
+  readonly copyOf?: string;
 }
 
 const decoded = new WeakMap<Resource, NodeSlot | undefined>();
@@ -36,9 +42,9 @@ export function rulesOf({ body }: Resource): string | undefined {
 
 function decode({ name, body }: Resource): NodeSlot | undefined {
   try {
-    const { direction, listener, requires, ofIngresses } = fromBinary(SlotSchema, body);
+    const { direction, listener, requires, ofIngresses, asked, asksClients } = fromBinary(SlotSchema, body);
     const read = DIRECTIONS.get(direction);
-    return read && { name, direction: read, listener, requires, ofIngresses };
+    return read && { name, direction: read, listener, requires, ofIngresses, asked, asksClients };
   } catch {
     return undefined;
   }

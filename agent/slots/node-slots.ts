@@ -21,6 +21,7 @@ import {
 } from '../../xds-server/serve/index.ts';
 import { errorOf } from '../error-of.ts';
 import { decodeSlot, type NodeSlot } from './decode-slot.ts';
+import { ListenerCopies, slotsIn } from './listener-copies.ts';
 import type { ProxyPortError } from './proxy-port-error.ts';
 import type { ProxyPorts } from './proxy-ports.ts';
 import { listenerName, slotListener } from './slot-listener.ts';
@@ -71,6 +72,8 @@ const PORT_TAKEN = 'Address already in use';
 
 interface OpenSlot {
   readonly port: number;
+  /** Whose listener it is a copy of, if it is one. */
+  readonly copyOf: string | undefined;
   requires: readonly ResourceName[];
   /** What of that has to be in place before anything is led there. */
   awaits: readonly ResourceName[];
@@ -87,6 +90,7 @@ interface OpenSlot {
  */
 export class NodeSlots implements Disposable {
   readonly #options: NodeSlotsOptions;
+  readonly #copies: ListenerCopies;
   readonly #open = new Map<string, OpenSlot>();
   /** Slots that no policy names, whose redirects the enforcer has yet to give up. */
   readonly #closing = new Set<string>();
@@ -103,6 +107,7 @@ export class NodeSlots implements Disposable {
   constructor(options: NodeSlotsOptions) {
     this.#options = options;
     const { envoy, enforcer } = options;
+    this.#copies = new ListenerCopies(enforcer.cache);
     this.#cleanUp.defer(
       envoy.cache.watch(({ names }) => {
         if (!names.some(isOfIngresses)) return;
@@ -112,7 +117,7 @@ export class NodeSlots implements Disposable {
     );
     this.#cleanUp.defer(
       enforcer.cache.watch(({ names }) => {
-        if (names.some(({ typeUrl }) => typeUrl === SLOT_TYPE || typeUrl === SUBJECT_POLICY_TYPE)) this.review();
+        if (this.#copies.note(names)) this.review();
       }),
     );
     this.#review();
@@ -127,7 +132,9 @@ export class NodeSlots implements Disposable {
     });
   }
 
-  #filterRefusal({ requires }: OpenSlot): string | undefined {
+  /** That of a copy's filter is the slot's that it asks the rules of. */
+  #filterRefusal({ requires, copyOf }: OpenSlot): string | undefined {
+    if (copyOf !== undefined) return undefined;
     const { envoy } = this.#options;
     const refusals = filtersOf(requires).map((name) => {
       if (envoy.refusalOf) return envoy.refusalOf(name);
@@ -216,10 +223,10 @@ export class NodeSlots implements Disposable {
     if (this.#open.get(name)?.isReady !== false) this.#waitedSince.delete(name);
   }
 
-  /** Slots that controllers tell of are those that policies of this node name. */
+  /** Slots that controllers tell of are those that policies of this node name, and of Services. */
   #needed(): readonly NodeSlot[] {
-    const { cache } = this.#options.enforcer;
-    return [...cache.ofType(SLOT_TYPE).values()].flatMap(({ resource }) => decodeSlot(resource) ?? []);
+    const slots = slotsIn(this.#options.enforcer.cache);
+    return [...slots, ...this.#copies.of(slots)];
   }
 
   #openSlots(slots: readonly NodeSlot[]): void {
@@ -238,7 +245,7 @@ export class NodeSlots implements Disposable {
       const { requires } = slot;
       const awaits = awaitedBy(slot);
       if (known?.port === port) Object.assign(known, { listener, requires, awaits });
-      else this.#open.set(slot.name, { port, requires, awaits, listener, isReady: false, refusal: undefined });
+      else this.#open.set(slot.name, { port, copyOf: slot.copyOf, requires, awaits, listener, isReady: false, refusal: undefined });
     }
     if (upserts.length > 0) envoy.setOwn({ upserts, removals: [] });
   }
@@ -259,7 +266,7 @@ export class NodeSlots implements Disposable {
       const refusal = standing.kind === 'refused' ? standing.message : undefined;
       if (refusal?.includes(PORT_TAKEN) && needed.has(name) && this.#move(name, slot.port)) continue;
       if (refusal !== undefined && refusal !== slot.refusal)
-        this.#options.onFailure(new Error(`Envoy refuses the listener of ${name}, so what its rules decide of is dropped: ${refusal}`));
+        this.#options.onFailure(new Error(`Envoy refuses the listener of ${name}, so ${consequenceOf(slot)}: ${refusal}`));
       slot.refusal = refusal;
       if (slot.isReady || standing.kind !== 'accepted') continue;
       if (!slot.awaits.every((name) => this.#isInPlace(name))) continue;
@@ -278,7 +285,7 @@ export class NodeSlots implements Disposable {
   #tellRefusals(): void {
     const refused = new Map(
       this.state().flatMap(({ name, refusal, filterRefusal }) => [
-        ...(refusal === undefined ? [] : [[listenerName(name), refusal] as const]),
+        ...(refusal === undefined ? [] : [[listenerName(this.#open.get(name)?.copyOf ?? name), refusal] as const]),
         ...(filterRefusal === undefined ? [] : [[name, filterRefusal] as const]),
       ]),
     );
@@ -371,6 +378,10 @@ function isOfIngresses({ typeUrl, name }: ResourceName): boolean {
 function awaitedBy({ requires, direction }: NodeSlot): readonly ResourceName[] {
   const clusters = direction === 'service' ? requires.filter(({ typeUrl }) => typeUrl === CLUSTER_TYPE) : [];
   return [...filtersOf(requires), ...clusters];
+}
+
+function consequenceOf({ copyOf }: OpenSlot): string {
+  return copyOf === undefined ? 'what its rules decide of is dropped' : `clients meet that of ${copyOf}, which asks them nothing`;
 }
 
 function filtersOf(requires: readonly ResourceName[]): readonly ResourceName[] {

@@ -15,7 +15,11 @@ function listenerOf(direction: SlotDirection) {
     { typeUrl: CLUSTER_TYPE, name: 'c' },
     { typeUrl: ROUTES_TYPE, name: 'r' },
   ];
-  const resource = slotListener({ name: 'service/a', direction, listener, requires, ofIngresses: false }, 10_000, []);
+  const resource = slotListener(
+    { name: 'service/a', direction, listener, requires, ofIngresses: false, asked: new Uint8Array(), asksClients: false },
+    10_000,
+    [],
+  );
   return { resource, message: fromBinary(ListenerSchema, resource.body) };
 }
 

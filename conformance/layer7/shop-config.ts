@@ -18,10 +18,14 @@ export interface ShopText {
   readonly annotations?: Readonly<Record<string, string>>;
   /** Labels of the nodes that it is for. Default: all. */
   readonly nodes?: Readonly<Record<string, string>>;
+  /** Before the others. */
+  readonly routes?: readonly Manifest[];
+  /** Before the router. */
+  readonly httpFilters?: readonly Manifest[];
 }
 
 /** A config whose listener takes port 80 of the Service `shop`, and leads to the pods of two others. */
-export function shopConfig({ weights, mark, annotations = {}, nodes }: ShopText): Manifest {
+export function shopConfig({ weights, mark, annotations = {}, nodes, routes: own = [], httpFilters = [] }: ShopText): Manifest {
   return {
     apiVersion: 'cilium.io/v2',
     kind: 'CiliumEnvoyConfig',
@@ -30,24 +34,24 @@ export function shopConfig({ weights, mark, annotations = {}, nodes }: ShopText)
       ...(nodes && { nodeSelector: { matchLabels: nodes } }),
       services: [{ name: 'shop', ports: [80], listener: 'front' }],
       backendServices: [{ name: 'one' }, { name: 'two' }],
-      resources: [listener(), routes(weights, mark), cluster('one'), cluster('two')],
+      resources: [listener(httpFilters), routes(weights, mark, own), cluster('one'), cluster('two')],
     },
   };
 }
 
-function listener(): Manifest {
+function listener(httpFilters: readonly Manifest[]): Manifest {
   const router = { '@type': `${API}.extensions.filters.http.router.v3.Router` };
   const manager = {
     '@type': `${API}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
     statPrefix: 'shop',
     rds: { routeConfigName: 'routes' },
-    httpFilters: [{ name: 'envoy.filters.http.router', typedConfig: router }],
+    httpFilters: [...httpFilters, { name: 'envoy.filters.http.router', typedConfig: router }],
   };
   const filters = [{ name: 'envoy.filters.network.http_connection_manager', typedConfig: manager }];
   return { '@type': `${API}.config.listener.v3.Listener`, name: 'front', filterChains: [{ filters }] };
 }
 
-function routes(weights: Weights, mark: string): Manifest {
+function routes(weights: Weights, mark: string, own: readonly Manifest[]): Manifest {
   const clusters = Object.entries(weights).map(([name, weight]) => ({ name, weight }));
   const only = (name: string) => ({ match: { prefix: `/${name}` }, route: { cluster: name } });
   return {
@@ -58,7 +62,7 @@ function routes(weights: Weights, mark: string): Manifest {
         name: 'all',
         domains: ['*'],
         requestHeadersToAdd: [{ header: { key: BY_LISTENER, value: mark } }],
-        routes: [only('one'), only('two'), { match: { prefix: '/' }, route: { weightedClusters: { clusters } } }],
+        routes: [...own, only('one'), only('two'), { match: { prefix: '/' }, route: { weightedClusters: { clusters } } }],
       },
     ],
   };

@@ -6,7 +6,7 @@ import type { Diagnostic } from '../../model/index.ts';
  * - `refs`: something that it names is not there, or not to be had.
  * - `both`: it is refused for that.
  * - `programmed`: a part of it is not served.
- * - `note`: said in the words of another.
+ * - `note`: said in the words of another, or of no condition.
  */
 type Concern = 'accepted' | 'refs' | 'both' | 'programmed' | 'note';
 
@@ -25,6 +25,7 @@ export const CONCERNS = {
   ListenerWithoutAddress: 'programmed',
   NodeNotSelected: 'note',
   NodeUnknown: 'note',
+  AnnotationIgnored: 'note',
   LastGoodEnvoyConfig: 'note',
 } as const satisfies Record<keyof typeof ENVOY_CONFIG_CODES, Concern>;
 

@@ -21,10 +21,11 @@ export class ServiceSlots {
 }
 
 /** The slot of a listener, as nodes are told of it. */
-export function serviceSlot({ slot, listener: { name, body, requires } }: NamedListener): Resource {
+export function serviceSlot({ slot, listener: { name, body, requires, asksClients } }: NamedListener): Resource {
   const message = create(SlotSchema, {
     direction: Slot_Direction.SERVICE,
     listener: body,
+    asksClients,
     requires: requires.map(({ typeUrl, name: required }) => ({ typeUrl, name: required })),
     rules: JSON.stringify({ kind: 'listener', name }),
   });

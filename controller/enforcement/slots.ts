@@ -1,6 +1,6 @@
 import { create, fromBinary } from '@bufbuild/protobuf';
 import { Slot_Direction, SlotSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
-import { type SlotOptions, translateSlot, translateSteeringClusters } from '../../l7-filters/envoy/index.ts';
+import { type SlotOptions, type TranslatedSlot, translateSlot, translateSteeringClusters } from '../../l7-filters/envoy/index.ts';
 import type { Slot } from '../../model/index.ts';
 import { type Resource, type ResourceChange, type ResourceName, SLOT_TYPE } from '../../xds-server/serve/index.ts';
 import { encodeResource } from '../../xds-server/translate/encode.ts';
@@ -84,8 +84,8 @@ export class SlotResources {
     const envoys: Resource[] = [];
     const gone: ResourceName[] = [];
     for (const slot of slots) {
-      const { listener, requires, filters } = translateSlot(slot, { ...this.#options.translation, secretValue: this.secrets.valueOf });
-      nodes.push(nodeSlot(slot, listener, requires));
+      const { filters, ...ofNodes } = translateSlot(slot, { ...this.#options.translation, secretValue: this.secrets.valueOf });
+      nodes.push(nodeSlot(slot, ofNodes));
       if (this.#waiting.has(slot.name)) continue;
       envoys.push(...filters);
       gone.push(...this.#replaceFilters(slot.name, filters));
@@ -132,7 +132,7 @@ export function requirementsOfSlot({ body }: Resource): readonly ResourceName[] 
   return fromBinary(SlotSchema, body).requires.map(({ typeUrl, name }) => ({ typeUrl, name }));
 }
 
-function nodeSlot(slot: Slot, listener: Uint8Array, requires: readonly ResourceName[]): Resource {
+function nodeSlot(slot: Slot, { listener, requires, asked }: Omit<TranslatedSlot, 'filters'>): Resource {
   const { name, direction, rules, allowsAll, audits, ofIngresses = false } = slot;
   const message = create(SlotSchema, {
     direction: DIRECTIONS[direction],
@@ -140,6 +140,7 @@ function nodeSlot(slot: Slot, listener: Uint8Array, requires: readonly ResourceN
     listener,
     requires: requires.map(({ typeUrl, name: required }) => ({ typeUrl, name: required })),
     rules: JSON.stringify({ ...rules, allowsAll, audits }),
+    ...(asked && { asked }),
   });
   return encodeResource(SlotSchema, name, message);
 }

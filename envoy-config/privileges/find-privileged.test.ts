@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
 import { SLOT_METADATA } from '../../l7-filters/envoy/compare-secrets.ts';
+import { lookAt } from './by-value/uses-of-value.ts';
 import { any, foundIn, named, resource, withHttp } from './testing/resources.ts';
 import { ORDINARY, TRIES } from './testing/tries.ts';
 
@@ -19,6 +21,10 @@ const NEVER = new Set([
   'a secret of another server',
   'a filter served by itself',
   'what policies’ filters say to each other',
+  'other rules for a slot’s filter, by a route',
+  'a slot’s filter switched off by a virtual host',
+  'the same by all routes',
+  'the same by a weighted cluster',
   'JSON for whatever takes it',
   'a message that says it is another',
 ]);
@@ -58,6 +64,15 @@ test('everything that is wrong is found at once', () => {
   const lua = named('e.filters.http.lua.v3.Lua');
   const json = { ...withHttp({}, lua, lua), transparent: true, freebind: true };
   assert.equal(foundIn(resource('listener', json)).length, 4);
+});
+
+test('whatever tells filters of routes by their names is looked at', () => {
+  const names: string[] = [];
+  for (const type of envoyRegistry()) {
+    if (type.kind !== 'message' || !type.fields.some(({ name }) => name === 'typed_per_filter_config')) continue;
+    if (!lookAt(type)) names.push(type.typeName);
+  }
+  assert.deepEqual(names, []);
 });
 
 test('the namespace of slots is the one that is kept from others', () => {

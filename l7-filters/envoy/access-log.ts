@@ -128,7 +128,7 @@ const CLOSED: Init<typeof AccessLogFilterSchema> = {
   },
 };
 
-function isDenied(slot: Slot): Init<typeof AccessLogFilterSchema> {
+export function isDenied(slot: Slot): Init<typeof AccessLogFilterSchema> {
   return hasResult(RBAC_METADATA, resultOf(slot));
 }
 
@@ -142,7 +142,7 @@ function resultOf({ audits }: Slot): string {
   return audits ? AUDITED : ENFORCED;
 }
 
-function hasMetadata(filter: string, key: string, value: Init<typeof ValueMatcherSchema>): Init<typeof AccessLogFilterSchema> {
+export function hasMetadata(filter: string, key: string, value: Init<typeof ValueMatcherSchema>): Init<typeof AccessLogFilterSchema> {
   const matcher = { filter, path: [{ segment: { case: 'key', value: key } } as const], value };
   return { filterSpecifier: { case: 'metadataFilter', value: { matcher, matchIfKeyNotFound: false } } };
 }

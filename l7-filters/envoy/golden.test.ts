@@ -82,12 +82,15 @@ function readHttpRule({ method, path, host, headers }: z.output<typeof httpRuleS
 
 /** The rules of a slot, and the listener beside one of each kind: it does not depend on them, but on whether they are only audited. */
 function outputsOf(slot: Slot): ReadonlyMap<string, string> {
-  const { listener, filters } = translateSlot(slot, OPTIONS);
+  const { listener, filters, asked } = translateSlot(slot, OPTIONS);
   const encoded = (bytes: Uint8Array) => encodeResource(ListenerSchema, slot.name, fromBinary(ListenerSchema, bytes));
   // What controllers tell, and what a node makes of it.
   if (slot.ofIngresses) return rendered([...filters, encoded(listener), encoded(ingressListener(listener, INGRESS_LISTENERS))]);
   const isShown = slot.audits || slot.name.includes('closed') || slot.name.includes('server-names-open');
-  return rendered(isShown ? [...filters, encoded(listener)] : filters);
+  const outputs = rendered(isShown ? [...filters, encoded(listener)] : filters);
+  if (!isShown || !asked) return outputs;
+  const [[, inConfigs = ''] = []] = rendered([encoded(asked)]);
+  return new Map([...outputs, ['in-configs.yaml', inConfigs]]);
 }
 
 function rendered(resources: readonly Resource[]): ReadonlyMap<string, string> {

@@ -43,7 +43,7 @@ function ofServerNames(slot: Slot): ListenerInit {
 /** Of what is passed on as it is there are no requests to be asked, so none is allowed. */
 function ofRequests(slot: Slot): ListenerInit {
   const value = anyOf(HttpConnectionManagerSchema, {
-    earlyHeaderMutationExtensions: [ON_ARRIVAL],
+    earlyHeaderMutationExtensions: [KEEP_SENT_ON_ARRIVAL],
     httpFilters: [...askedOfRequests(slot), BEFORE_PASSING_ON],
     accessLog: slotLogs(slot),
     localReplyConfig: DENIALS,
@@ -64,7 +64,8 @@ const CLOSE: Init<typeof FilterSchema> = {
   configType: { case: 'typedConfig', value: anyOf(DirectResponseSchema, {}) },
 };
 
-const ON_ARRIVAL = {
+/** What stays the listener's own besides. */
+export const KEEP_SENT_ON_ARRIVAL = {
   name: 'sluice.on_arrival',
   typedConfig: anyOf(EarlyHeaderMutationSchema, { mutations: [...KEEP_SENT] }),
 };
@@ -72,7 +73,7 @@ const ON_ARRIVAL = {
 const WITHOUT_OWN = OWN_HEADERS.map((name) => ({ action: { case: 'remove', value: name } }) as const);
 
 /** The values of Secrets are for the rules alone, and so is what clients sent where an Ingress says its own. */
-const BEFORE_PASSING_ON: Init<typeof HttpFilterSchema> = {
+export const BEFORE_PASSING_ON: Init<typeof HttpFilterSchema> = {
   name: 'sluice.before_passing_on',
   configType: { case: 'typedConfig', value: anyOf(HeaderMutationSchema, { mutations: { requestMutations: WITHOUT_OWN } }) },
 };

@@ -4,6 +4,7 @@ import { TypedExtensionConfigSchema } from '@sluice/envoy-protos/envoy/config/co
 import type { Slot } from '../../model/index.ts';
 import { CLUSTER_TYPE, EXTENSION_CONFIG_TYPE, type Resource, type ResourceName } from '../../xds-server/serve/index.ts';
 import { encodeResource } from '../../xds-server/translate/encode.ts';
+import { configRules } from './config-rules.ts';
 import { translateHttpFilter } from './http-filter.ts';
 import { ingressRules } from './ingress-rules.ts';
 import { originalDestinationCluster } from './names.ts';
@@ -22,6 +23,8 @@ export interface TranslatedSlot {
    * values that rules name, which stand in nothing else, not even as a hash.
    */
   readonly filters: readonly Resource[];
+  /** What listeners of configs ask of requests by the same rules, see {@link configRules}; absent where that is nothing. */
+  readonly asked?: Uint8Array;
 }
 
 /**
@@ -35,7 +38,13 @@ export function translateSlot(slot: Slot, options: SlotOptions): TranslatedSlot 
   return {
     ...translateListener(slot, options),
     filters: [...secrets, encodeResource(TypedExtensionConfigSchema, slot.name, filter, requires)],
+    ...(isAskedInConfigs(slot) && { asked: configRules(slot) }),
   };
+}
+
+/** Server names are known from the first bytes of each connection that Envoy opens, be they the client's or its own. */
+function isAskedInConfigs({ direction, rules, ofIngresses }: Slot): boolean {
+  return direction === 'egress' && rules.kind === 'http' && ofIngresses !== true;
 }
 
 function translateListener(slot: Slot, options: SlotOptions): Pick<TranslatedSlot, 'listener' | 'requires'> {

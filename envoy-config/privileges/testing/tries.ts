@@ -1,4 +1,5 @@
 import type { JsonObject } from '@bufbuild/protobuf';
+import { FILTER_NAME_TRIES } from './filter-name-tries.ts';
 import { any, type Kind, named, socket, withEndpoint, withFilters, withHttp, withRoute } from './resources.ts';
 
 const HTTP_FILTER = 'filterChains.0.filters.0.typedConfig.httpFilters.0.typedConfig';
@@ -401,6 +402,7 @@ export const TRIES: readonly (readonly [string, Kind, JsonObject, string])[] = [
     withHttp({}, named('e.filters.http.set_metadata.v3.Config', { metadata: [{ metadataNamespace: 'sluice.slot', value: {} }] })),
     `envoy.extensions.filters.http.set_metadata.v3.Metadata.metadata_namespace @ ${HTTP_FILTER}.metadata.0.metadataNamespace`,
   ],
+  ...FILTER_NAME_TRIES,
   // What nobody can look into.
   [
     'JSON for whatever takes it',

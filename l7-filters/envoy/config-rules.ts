@@ -1,0 +1,70 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  type AccessLog,
+  type AccessLogFilter,
+  AccessLogFilterSchema,
+  AccessLogSchema,
+} from '@sluice/envoy-protos/envoy/config/accesslog/v3/accesslog_pb.js';
+import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
+import { ConfigSchema as SetMetadataSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/set_metadata/v3/set_metadata_pb.js';
+import {
+  HttpConnectionManagerSchema,
+  type HttpFilterSchema,
+  type LocalReplyConfig,
+  LocalReplyConfigSchema,
+} from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type { Slot } from '../../model/index.ts';
+import { anyOf } from '../../xds-server/translate/encode.ts';
+import type { Init } from '../../xds-server/translate/messages.ts';
+import { hasMetadata, isDenied, slotLogs } from './access-log.ts';
+import { SLOT_METADATA } from './compare-secrets.ts';
+import { askedOfRequests, DENIALS } from './connection-manager.ts';
+import { BEFORE_PASSING_ON, KEEP_SENT_ON_ARRIVAL } from './ingress-rules.ts';
+
+/** What says that a request has come to the rules: who wrote the config may deny some before, by filters that say so in the same words. */
+const ASKED = 'asked';
+
+/**
+ * What a slot of what pods send has asked in the listeners of configs, before requests are routed: an encoded Listener, of which nothing counts but what the
+ * HTTP connection manager of its filter chain has. A node puts it into the listeners that it has (`agent/slots`).
+ */
+export function configRules(slot: Slot): Uint8Array {
+  const [keepSent, before, asked] = [KEEP_SENT_ON_ARRIVAL, MARK_ASKED, askedOfRequests(slot)];
+  const value = anyOf(HttpConnectionManagerSchema, {
+    earlyHeaderMutationExtensions: [keepSent],
+    httpFilters: [before, ...asked, BEFORE_PASSING_ON],
+    accessLog: slotLogs(slot).map((log) => ofAsked(create(AccessLogSchema, log))),
+    localReplyConfig: denialsOf(slot),
+  });
+  const manager = { name: 'envoy.filters.network.http_connection_manager', configType: { case: 'typedConfig', value } } as const;
+  return toBinary(ListenerSchema, create(ListenerSchema, { filterChains: [{ filters: [manager] }] }));
+}
+
+const MARK_ASKED: Init<typeof HttpFilterSchema> = {
+  name: 'sluice.asked',
+  configType: {
+    case: 'typedConfig',
+    value: anyOf(SetMetadataSchema, {
+      metadata: [{ metadataNamespace: SLOT_METADATA, allowOverwrite: true, value: { [ASKED]: true } }],
+    }),
+  },
+};
+
+const IS_ASKED = create(AccessLogFilterSchema, hasMetadata(SLOT_METADATA, ASKED, { matchPattern: { case: 'boolMatch', value: true } }));
+
+function ofAsked(log: AccessLog): AccessLog {
+  // Where there are several, Envoy wants two at least.
+  return { ...log, filter: log.filter ? askedAnd(log.filter) : IS_ASKED };
+}
+
+/** What others answer in the listener stays theirs. */
+function denialsOf(slot: Slot): LocalReplyConfig {
+  const denials = create(LocalReplyConfigSchema, DENIALS);
+  const isDeniedHere = create(AccessLogFilterSchema, isDenied(slot));
+  return { ...denials, mappers: denials.mappers.map((mapper) => ({ ...mapper, filter: askedAnd(isDeniedHere, mapper.filter) })) };
+}
+
+function askedAnd(...others: readonly (AccessLogFilter | undefined)[]): AccessLogFilter {
+  const filters = [IS_ASKED, ...others.filter((each) => each !== undefined)];
+  return create(AccessLogFilterSchema, { filterSpecifier: { case: 'andFilter', value: { filters } } });
+}
