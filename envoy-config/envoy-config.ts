@@ -36,6 +36,8 @@ export interface ServiceListener {
   readonly requires: readonly ResourceName[];
   /** Whether it asks clients' requests the rules of their policies before it routes them. */
   readonly asksClients: boolean;
+  /** Whether clusters get requests as they were when they were asked. */
+  readonly sendsAsAsked: boolean;
   readonly source: FieldRef;
 }
 

@@ -18,7 +18,7 @@ import { SdsSecretConfigSchema } from '@sluice/envoy-protos/envoy/extensions/tra
 import { UPSTREAM_PORTS } from '../model/index.ts';
 import { NO_CIRCUIT_BREAKING } from '../xds-server/translate/clusters.ts';
 import { FROM_ADS } from '../xds-server/translate/messages.ts';
-import { markOption, portRangeOptions, transparentOption } from '../xds-server/translate/socket-options.ts';
+import { markOption, portRangeOptions, sealedOption, transparentOption } from '../xds-server/translate/socket-options.ts';
 
 /**
  * Has what names a resource, and does not say where that comes from, get it by the stream that it came by itself.
@@ -49,13 +49,14 @@ function fill<F extends string>(message: { [field in F]?: ConfigSource | undefin
 /**
  * Gives a cluster what it does not say of itself.
  * @param mark what its connections have in their mark, by which the kernel of a node that enforces policies knows and judges them
+ * @param isSealed whether nobody sees what it sends, so that the kernel has to know which listener has asked rules of that: the mark is the listener's then
  */
-export function completeCluster(cluster: Cluster, mark?: number): void {
+export function completeCluster(cluster: Cluster, mark?: number, isSealed = false): void {
   cluster.circuitBreakers ??= create(CircuitBreakersSchema, NO_CIRCUIT_BREAKING);
   if (isOfRedis(cluster)) cluster.waitForWarmOnInit = false;
   if (mark === undefined) return;
   // What it opens for itself has a port of the kernel program's choice, and for clients one of these.
-  const socketOptions = [markOption(mark), transparentOption(), ...portRangeOptions(UPSTREAM_PORTS.services)];
+  const socketOptions = [isSealed ? sealedOption() : markOption(mark), transparentOption(), ...portRangeOptions(UPSTREAM_PORTS.services)];
   cluster.upstreamBindConfig = create(BindConfigSchema, { socketOptions });
 }
 

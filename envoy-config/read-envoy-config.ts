@@ -6,6 +6,7 @@ import { type CiliumEnvoyConfig, type CiliumEnvoyConfigSpec, ciliumEnvoyConfigSp
 import type { Diagnostic } from '../model/index.ts';
 import { resourceOf } from '../xds-server/translate/encode.ts';
 import { type ClientHandling, readClientHandling } from './annotations.ts';
+import { AsAsked } from './as-asked.ts';
 import type { ConfigResource, EnvoyConfig } from './envoy-config.ts';
 import { completeCluster } from './fill-in.ts';
 import type { KnownResources } from './known-resources.ts';
@@ -13,6 +14,7 @@ import { type NamedResource, nameResources } from './name-resources.ts';
 import { type ReadResource, readResource } from './read-resource.ts';
 import { Report } from './report.ts';
 import { completeRetries } from './retries.ts';
+import { beginsTlsItself } from './sent-as-asked.ts';
 import { backendsOf, DEFAULT_NAMESPACE } from './service-endpoints.ts';
 import { isUnaddressed, serviceListeners } from './service-listeners.ts';
 
@@ -59,10 +61,12 @@ function assemble(spec: CiliumEnvoyConfigSpec, options: Assembling, report: Repo
   const isWhole = read.length === spec.resources.length;
   const { resources, endpointSets, secrets } = nameResources(read, { registry, backends, isWhole }, report);
   if (options.mark !== undefined) for (const { read } of resources) if (hasRoutes(read)) completeRetries(read.message, registry);
-  const led = serviceListeners({ resources, isWhole, services: spec.services, marks: options }, report);
+  const asAsked = new AsAsked(resources);
+  const led = serviceListeners({ resources, isWhole, services: spec.services, marks: options, asIsAsked: asAsked.listener }, report);
+  const encoded = resources.flatMap((resource) => encodeNamed(resource, options, report));
   return {
     object: report.object,
-    resources: resources.flatMap((resource) => encodeNamed(resource, options.mark, report)).sort(bySort),
+    resources: [...encoded, ...asAsked.routes(report)].sort(bySort),
     ...led,
     endpointSets,
     secrets,
@@ -86,9 +90,9 @@ function checkNamespace(wanted: string, path: readonly (string | number)[], repo
 }
 
 /** Nothing of a listener without an address, which is a node's to make. */
-function encodeNamed({ read, name, requires }: NamedResource, mark: number | undefined, report: Report): ConfigResource[] {
+function encodeNamed({ read, name, requires }: NamedResource, { mark, clientMark }: EnvoyConfigOptions, report: Report): ConfigResource[] {
   const { message, desc } = read.message;
-  if (isMessage(message, ClusterSchema)) completeCluster(message, mark);
+  if (isMessage(message, ClusterSchema)) completeCluster(message, mark, clientMark !== undefined && beginsTlsItself(message));
   if (isMessage(message, ListenerSchema) && isUnaddressed(message)) return [];
   const source = { object: report.object, path: read.pathOf(undefined) };
   return [{ resource: resourceOf(desc, name, toBinary(desc, message), requires), source }];

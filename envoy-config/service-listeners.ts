@@ -3,6 +3,7 @@ import { isMessage, toBinary } from '@bufbuild/protobuf';
 import { type Listener, ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import type { CiliumEnvoyConfigSpec } from '../kube/index.ts';
 import type { ClientHandling } from './annotations.ts';
+import type { AsAsked } from './as-asked.ts';
 import type { EnvoyConfig, ServiceListener, TakenService } from './envoy-config.ts';
 import { completeServiceListener } from './fill-in.ts';
 import type { NamedResource } from './name-resources.ts';
@@ -24,6 +25,8 @@ export interface ServicesOfConfig {
   /** Whether these are all resources of the config. */
   readonly isWhole: boolean;
   readonly services: CiliumEnvoyConfigSpec['services'];
+  /** What a listener is that sends on just what its last filter gets; undefined where it does not. See {@link AsAsked}. */
+  readonly asIsAsked: AsAsked['listener'];
   readonly marks: ClientHandling & {
     /** Of what is opened for clients; undefined: no Services are led to listeners. */
     readonly clientMark?: number;
@@ -61,12 +64,18 @@ export function serviceListeners(config: ServicesOfConfig, report: Report): Led 
   return { listeners, services: named.filter(({ listener }) => isThere.has(listener)) };
 }
 
-function encodeListener({ read, name, requires }: NamedResource, { marks }: ServicesOfConfig, report: Report): ServiceListener[] {
+function encodeListener(
+  { read, name, requires }: NamedResource,
+  { marks: { clientMark, keepsSource, asksClients }, asIsAsked }: ServicesOfConfig,
+  report: Report,
+): ServiceListener[] {
   const { message } = read.message;
   if (!isMessage(message, ListenerSchema)) return [];
-  const { clientMark, keepsSource, asksClients } = marks;
-  const body = toBinary(ListenerSchema, completeServiceListener(message, keepsSource ? clientMark : undefined));
-  return [{ name, body, requires, asksClients, source: { object: report.object, path: read.pathOf(undefined) } }];
+  const renamed = asIsAsked(message, requires);
+  const completed = completeServiceListener(renamed?.listener ?? message, keepsSource ? clientMark : undefined);
+  const source = { object: report.object, path: read.pathOf(undefined) };
+  const body = toBinary(ListenerSchema, completed);
+  return [{ name, body, requires: renamed?.requires ?? requires, asksClients, sendsAsAsked: renamed !== undefined, source }];
 }
 
 /** Where no listener is named, the first is meant. */

@@ -81,6 +81,7 @@ describe("a slot's listener, where root has started Envoy's supervisor", { ...ne
             ofIngresses: false,
             asked: new Uint8Array(),
             asksClients: false,
+            asksOnce: false,
           },
           PORT,
           [],

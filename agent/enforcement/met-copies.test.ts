@@ -6,7 +6,7 @@ import { copyName } from '../slots/listener-copies.ts';
 import { type LedPort, MetCopies } from './met-copies.ts';
 
 const [LISTENER, RULES, OTHER] = ['service/shop', 'http/egress/a', 'http/egress/b'];
-const PORTS = { [RULES]: 10_001, [OTHER]: 10_002, [LISTENER]: 10_003, [copyName(LISTENER, RULES)]: 10_004 } as const;
+const PORTS = { [RULES]: 10_001, [OTHER]: 10_002, [LISTENER]: 10_003, [copyName(LISTENER, RULES, true)]: 10_004 } as const;
 const COPY = 10_004;
 const FRONTENDS: readonly TakenFrontend[] = ['10.96.0.7', 'fd00:96::7'].map((address) => ({ address, port: 80 }));
 const CLIENT = 1000;
@@ -23,6 +23,8 @@ class Scene {
   table: readonly MetCopy[] = [];
   writes = 0;
   asked = 0;
+  /** Which copy asks the rules of which slot. */
+  askedBy: readonly (readonly [number, number])[] = [];
   /** What the kernel says of a peer; undefined: it is refused. */
   slots: Readonly<Record<number, number | undefined>> = { 1001: PORTS[RULES], 1002: PORTS[RULES] };
   readonly copies: MetCopies;
@@ -38,6 +40,11 @@ class Scene {
           async set(copies) {
             scene.writes += 1;
             scene.table = [...copies];
+          },
+        },
+        askedCopies: {
+          async set(asked) {
+            scene.askedBy = [...asked];
           },
         },
         verdicts: {
@@ -90,9 +97,19 @@ describe('who meets a copy of a listener', () => {
     });
   }
 
+  test('is told beside what each copy asks, also one that nobody meets', async () => {
+    const scene = new Scene();
+    scene.slots = {};
+    await scene.settle();
+    assert.deepEqual([scene.table, scene.askedBy], [[], [[COPY, PORTS[RULES]]]]);
+    scene.copies.removeRedirects([copyName(LISTENER, RULES, true)]);
+    await scene.settle();
+    assert.deepEqual(scene.askedBy, []);
+  });
+
   test('is nobody while the copy is not there, or not any more', async () => {
     const scene = new Scene();
-    const slot = copyName(LISTENER, RULES);
+    const slot = copyName(LISTENER, RULES, true);
     scene.copies.setRedirects([{ slot, port: COPY, ready: false }]);
     await scene.settle();
     assert.deepEqual(scene.table, []);
@@ -107,7 +124,7 @@ describe('who meets a copy of a listener', () => {
   test('is not asked for where there is no copy at all, or no client with a slot', async () => {
     const scene = new Scene();
     await scene.settle(undefined, [policyOf(CLIENT, { kind: 'allow' })]);
-    scene.copies.removeRedirects([copyName(LISTENER, RULES)]);
+    scene.copies.removeRedirects([copyName(LISTENER, RULES, true)]);
     await scene.settle();
     assert.deepEqual([scene.asked, scene.writes], [0, 0]);
   });

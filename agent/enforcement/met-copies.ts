@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Datapath, MetCopy, Redirect, TakenFrontend } from '../../bpf/datapath/index.ts';
+import type { AskedSlots, Datapath, MetCopy, Redirect, TakenFrontend } from '../../bpf/datapath/index.ts';
 import type { Identity, SubjectPolicy } from '../../model/index.ts';
 import { copyName } from '../slots/listener-copies.ts';
 
@@ -15,12 +15,15 @@ export interface LedPort {
 export interface MetCopiesOptions {
   readonly datapath: {
     readonly takenForClients: Pick<Datapath['takenForClients'], 'entries' | 'set'>;
+    readonly askedCopies: Pick<Datapath['askedCopies'], 'set'>;
     readonly verdicts: Pick<Datapath['verdicts'], 'judge'>;
     readonly addresses: Pick<Datapath['addresses'], 'identityOf'>;
   };
   /** Told what has changed of it. */
   readonly onChange?: (met: readonly MetCopy[]) => void;
 }
+
+const NOTHING_ASKED: AskedSlots = new Map();
 
 interface Opened {
   readonly peer: Identity;
@@ -52,8 +55,11 @@ export class MetCopies {
 
   /** Has the kernel do what follows from what is in force. @param clients policies of pods of this node @throws DatapathError */
   async settle(led: readonly LedPort[], clients: Iterable<SubjectPolicy>): Promise<void> {
-    const { takenForClients } = this.#options.datapath;
-    const copies = this.#mayBeAny(led) ? [...this.#find(led, clients)] : [];
+    const { takenForClients, askedCopies } = this.#options.datapath;
+    const mayBeAny = this.#mayBeAny(led);
+    // Before anybody meets one.
+    await askedCopies.set(mayBeAny ? this.#askedBy(led) : NOTHING_ASKED);
+    const copies = mayBeAny ? [...this.#find(led, clients)] : [];
     if (isDeepStrictEqual(copies, this.#written)) return;
     this.#written = undefined;
     await takenForClients.set(copies);
@@ -64,6 +70,20 @@ export class MetCopies {
   #mayBeAny(led: readonly LedPort[]): boolean {
     const listeners = new Set(led.map(({ slot }) => slot));
     return this.#redirects.keys().some((slot) => slot.startsWith('service/') && !listeners.has(slot));
+  }
+
+  /** Also of copies that nobody meets at present: some may be with them. */
+  #askedBy(led: readonly LedPort[]): AskedSlots {
+    const asking = [...this.#redirects.values()].filter(({ slot }) => !slot.startsWith('service/'));
+    const listeners = new Set(led.map(({ slot }) => slot));
+    const asked = new Map<number, number>();
+    for (const listener of listeners) {
+      for (const { slot, port } of asking) {
+        const copy = this.#redirects.get(copyName(listener, slot, true));
+        if (copy) asked.set(copy.port, port);
+      }
+    }
+    return asked;
   }
 
   *#find(led: readonly LedPort[], clients: Iterable<SubjectPolicy>): Generator<MetCopy> {
@@ -77,10 +97,15 @@ export class MetCopies {
       for (const { slot, frontends, opened } of served) {
         const [decides = 0, ...others] = new Set(opened.map((each) => slotOf.get(keyOf(each)) ?? 0));
         const asking = others.length === 0 ? slots.get(decides) : undefined;
-        const copy = asking === undefined ? undefined : this.#redirects.get(copyName(slot, asking));
-        if (copy?.ready) for (const frontend of frontends) yield { ...frontend, identity: subject, listener: copy.port };
+        const copy = asking === undefined ? undefined : this.#copyThere(slot, asking);
+        if (copy) for (const frontend of frontends) yield { ...frontend, identity: subject, listener: copy.port };
       }
     }
+  }
+
+  #copyThere(listener: string, slot: string): Redirect | undefined {
+    const copies = [true, false].map((asksOnce) => this.#redirects.get(copyName(listener, slot, asksOnce)));
+    return copies.find((copy) => copy?.ready);
   }
 
   #openedTo({ backends }: LedPort): readonly Opened[] {

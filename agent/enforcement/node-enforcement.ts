@@ -183,7 +183,7 @@ export class NodeEnforcement implements AsyncDisposable {
    */
   async reconcile(): Promise<void> {
     try {
-      const { addresses, verdicts, endpoints, redirects, taken, takenForClients } = this.#datapath;
+      const { addresses, verdicts, endpoints, redirects, taken, takenForClients, askedCopies } = this.#datapath;
       await redirects.retain((slot) => this.#redirects.has(slot));
       await addresses.retain((prefix) => this.#told.has(prefix) || this.#own.has(prefix));
       if (this.#redirects.size > 0) this.#options.steering?.ensure();
@@ -192,6 +192,7 @@ export class NodeEnforcement implements AsyncDisposable {
         redirects: await redirects.repair(),
         'taken addresses': await taken.repair(),
         'copies of listeners': await takenForClients.repair(),
+        'rules that copies ask': await askedCopies.repair(),
         addresses: await addresses.repair(),
         verdicts: await verdicts.repair(),
         endpoints: await endpoints.repair(),

@@ -4,7 +4,7 @@ import type { TakenAddress } from '../../bpf/datapath/index.ts';
 import { OpeningsForPods } from './openings-for-pods.ts';
 
 const [CLIENT, WEB] = ['10.0.0.2', '10.0.0.3'];
-const [LISTENER, SLOT, OTHER_SLOT] = [10_001, 10_002, 10_003];
+const [LISTENER, SLOT, OTHER_SLOT, COPY] = [10_001, 10_002, 10_003, 10_004];
 const OPENED = 0xd02;
 const LED = 0xd03;
 const TAKEN: TakenAddress = { address: '10.96.0.1', port: 80, listener: LISTENER, ready: true };
@@ -28,6 +28,7 @@ class Scene {
             yield* all;
           })(this.taken),
       },
+      askedCopies: { slotOf: (copy) => (copy === COPY ? SLOT : 0) },
       judgeOpenedForPods: (all) =>
         all.map((opened) => {
           assert.deepEqual(opened, { source: CLIENT, destination: WEB, port: 8080 });
@@ -58,6 +59,10 @@ describe('what Envoy opened for pods that asked Services which listeners take', 
   for (const [what, slot, mark, isKept] of [
     ['goes to whom it may', 0, markOf(OPENED, LISTENER), true],
     ['goes by the slot that decides', SLOT, markOf(LED, SLOT), true],
+    ['was asked the rules of the slot that decides', SLOT, markOf(OPENED, COPY), true],
+    ['was asked the rules of another slot', OTHER_SLOT, markOf(OPENED, COPY), false],
+    ['was asked, and may not go there', undefined, markOf(OPENED, COPY), false],
+    ['was asked, and goes by a slot that does not decide', SLOT, markOf(LED, COPY), false],
     ['may go there no more', undefined, markOf(OPENED, LISTENER), false],
     ['may go there no more, by the slot', undefined, markOf(LED, SLOT), false],
     ['has a slot by now', SLOT, markOf(OPENED, LISTENER), false],

@@ -1,10 +1,13 @@
 import type { Datapath } from '../../bpf/datapath/index.ts';
 import { errorOf } from '../error-of.ts';
-import type { TcpSockets } from '../netlink/index.ts';
-import { ledSlotOf, OPENED_FOR_PODS } from '../network/index.ts';
+import type { TcpSocket, TcpSockets } from '../netlink/index.ts';
+import { ledSlotOf, OPENED_FOR_PODS, slotPortOf } from '../network/index.ts';
 
 export interface OpeningsForPodsOptions {
-  readonly datapath: Pick<Datapath, 'judgeOpenedForPods'> & { readonly taken: Pick<Datapath['taken'], 'entries'> };
+  readonly datapath: Pick<Datapath, 'judgeOpenedForPods'> & {
+    readonly taken: Pick<Datapath['taken'], 'entries'>;
+    readonly askedCopies: Pick<Datapath['askedCopies'], 'slotOf'>;
+  };
   /** Of the node. */
   readonly connections: Pick<TcpSockets, 'list' | 'destroy'>;
   /** Told what could not be done, and is tried again when this is asked next. */
@@ -34,7 +37,7 @@ export class OpeningsForPods {
       const slots = datapath.judgeOpenedForPods(
         all.map(({ source, destination, destinationPort: port }) => ({ source, destination, port })),
       );
-      for (const [index, socket] of all.entries()) if (slots[index] !== ledSlotOf(socket.mark)) connections.destroy(socket);
+      for (const [index, socket] of all.entries()) if (!this.#isOpenedSo(socket, slots[index])) connections.destroy(socket);
       this.#mayBeOpen = all.length > 0;
       this.#failure = undefined;
     } catch (cause) {
@@ -43,5 +46,13 @@ export class OpeningsForPods {
       if (error.message !== this.#failure) onFailure(error);
       this.#failure = error.message;
     }
+  }
+
+  /** @param slot as the kernel judges now: 0 where no slot decides, undefined where it is refused */
+  #isOpenedSo({ mark }: TcpSocket, slot: number | undefined): boolean {
+    const led = ledSlotOf(mark);
+    return (
+      slot === led || (slot !== undefined && slot > 0 && led === 0 && this.#options.datapath.askedCopies.slotOf(slotPortOf(mark)) === slot)
+    );
   }
 }

@@ -2,9 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
+import { HttpProtocolOptions_HeadersWithUnderscoresAction } from '@sluice/envoy-protos/envoy/config/core/v3/protocol_pb.js';
 import type { FilterChain } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
-import { HttpConnectionManagerSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import {
+  HttpConnectionManager_PathWithEscapedSlashesAction,
+  HttpConnectionManagerSchema,
+} from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { askLast } from './ask-last.ts';
 
 type Manager = MessageInitShape<typeof HttpConnectionManagerSchema>;
@@ -82,6 +86,29 @@ test('every chain that serves HTTP asks, also the one for what fits no other', (
   for (const served of [asked.filterChains[0], asked.filterChains[2], asked.defaultFilterChain])
     assert.ok(namesOf(managerOf(served).httpFilters).includes('rules'));
   assert.deepEqual(namesOf(asked.filterChains[1]?.filters ?? []), ['first']);
+});
+
+test('requests mean to the listener what they mean to rules', () => {
+  const { DROP_HEADER, REJECT_REQUEST } = HttpProtocolOptions_HeadersWithUnderscoresAction;
+  const { UNESCAPE_AND_REDIRECT } = HttpConnectionManager_PathWithEscapedSlashesAction;
+  const asked = (headersWithUnderscoresAction: HttpProtocolOptions_HeadersWithUnderscoresAction): Manager => ({
+    normalizePath: true,
+    mergeSlashes: true,
+    pathWithEscapedSlashesAction: UNESCAPE_AND_REDIRECT,
+    stripTrailingHostDot: true,
+    commonHttpProtocolOptions: { headersWithUnderscoresAction },
+    httpFilters: [{ name: 'rules' }],
+  });
+  for (const [own, wanted] of [
+    [{}, DROP_HEADER],
+    [{ normalizePath: false, commonHttpProtocolOptions: { maxRequestsPerConnection: 7 } }, REJECT_REQUEST],
+  ] as const) {
+    const manager = managerOf(askedIn(askLast(listener(chain({ ...OWN, ...own })), listener(chain(asked(wanted))))).filterChains[0]);
+    assert.deepEqual([manager.normalizePath, manager.mergeSlashes], [true, true]);
+    assert.deepEqual([manager.pathWithEscapedSlashesAction, manager.stripTrailingHostDot], [UNESCAPE_AND_REDIRECT, true]);
+    assert.equal(manager.commonHttpProtocolOptions?.headersWithUnderscoresAction, wanted);
+    assert.equal(manager.commonHttpProtocolOptions?.maxRequestsPerConnection, 'commonHttpProtocolOptions' in own ? 7 : undefined);
+  }
 });
 
 test('where no HTTP is served nobody is asked', () => {

@@ -4,10 +4,13 @@ import { type Filter, type FilterChain, FilterSchema } from '@sluice/envoy-proto
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import {
   type HttpConnectionManager,
+  HttpConnectionManager_PathWithEscapedSlashesAction,
   HttpConnectionManagerSchema,
   type HttpFilter,
   type LocalReplyConfig,
 } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+
+const { KEEP_UNCHANGED } = HttpConnectionManager_PathWithEscapedSlashesAction;
 
 /**
  * A listener of a config that asks requests rules before it routes them: behind all filters of its own but the last, which is the one that routes.
@@ -46,6 +49,7 @@ function ruledManager(rules: HttpConnectionManager, manager: HttpConnectionManag
   const ask = (filters: readonly HttpFilter[]) => [...filters.slice(0, -1), ...rules.httpFilters, ...filters.slice(-1)];
   return {
     ...manager,
+    ...normalized(rules, manager),
     earlyHeaderMutationExtensions: [...rules.earlyHeaderMutationExtensions, ...manager.earlyHeaderMutationExtensions],
     httpFilters: ask(manager.httpFilters),
     // Such a request goes through these alone.
@@ -54,6 +58,20 @@ function ruledManager(rules: HttpConnectionManager, manager: HttpConnectionManag
     ),
     accessLog: [...manager.accessLog, ...rules.accessLog],
     ...withDenials(rules.localReplyConfig, manager.localReplyConfig),
+  };
+}
+
+/** What a request is made to before anybody looks at it: rules and the listener look at the same. */
+function normalized(rules: HttpConnectionManager, manager: HttpConnectionManager): Partial<HttpConnectionManager> {
+  const { normalizePath, mergeSlashes, pathWithEscapedSlashesAction, stripTrailingHostDot, commonHttpProtocolOptions } = rules;
+  const headersWithUnderscoresAction = commonHttpProtocolOptions?.headersWithUnderscoresAction;
+  const common = manager.commonHttpProtocolOptions ?? commonHttpProtocolOptions;
+  return {
+    stripTrailingHostDot: stripTrailingHostDot || manager.stripTrailingHostDot,
+    ...(normalizePath !== undefined && { normalizePath }),
+    ...(mergeSlashes && { mergeSlashes }),
+    ...(pathWithEscapedSlashesAction !== KEEP_UNCHANGED && { pathWithEscapedSlashesAction }),
+    ...(common && headersWithUnderscoresAction && { commonHttpProtocolOptions: { ...common, headersWithUnderscoresAction } }),
   };
 }
 

@@ -19,6 +19,8 @@ export interface NodeSlot {
   readonly asked: Uint8Array;
   /** Whether it is such a listener, and asks. */
   readonly asksClients: boolean;
+  /** Whether it need not be asked again of what is sent, if the other of the two is so, too. */
+  readonly asksOnce: boolean;
   /** The slot whose listener it is a copy of. */
   readonly copyOf?: string;
 }
@@ -42,9 +44,9 @@ export function rulesOf({ body }: Resource): string | undefined {
 
 function decode({ name, body }: Resource): NodeSlot | undefined {
   try {
-    const { direction, listener, requires, ofIngresses, asked, asksClients } = fromBinary(SlotSchema, body);
+    const { direction, listener, requires, ofIngresses, asked, asksClients, asksOnce } = fromBinary(SlotSchema, body);
     const read = DIRECTIONS.get(direction);
-    return read && { name, direction: read, listener, requires, ofIngresses, asked, asksClients };
+    return read && { name, direction: read, listener, requires, ofIngresses, asked, asksClients, asksOnce };
   } catch {
     return undefined;
   }

@@ -41,13 +41,13 @@ const HTTP = toBinary(
 );
 const RAW = toBinary(ListenerSchema, create(ListenerSchema, { filterChains: [{ filters: [{ name: 'proxy' }] }] }));
 
-function listenerSlot({ asksClients = true, listener = HTTP } = {}): Resource {
-  return resource(SLOT_TYPE, LISTENER, SlotSchema, { direction: Slot_Direction.SERVICE, listener, asksClients });
+function listenerSlot({ asksClients = true, asksOnce = false, listener = HTTP } = {}): Resource {
+  return resource(SLOT_TYPE, LISTENER, SlotSchema, { direction: Slot_Direction.SERVICE, listener, asksClients, asksOnce });
 }
 
-function ruleSlot(name: string, asked: Uint8Array = HTTP): Resource {
+function ruleSlot(name: string, asked: Uint8Array = HTTP, asksOnce = false): Resource {
   const requires = [{ typeUrl: EXTENSION_CONFIG_TYPE, name }];
-  return resource(SLOT_TYPE, name, SlotSchema, { direction: Slot_Direction.EGRESS, listener: HTTP, requires, asked });
+  return resource(SLOT_TYPE, name, SlotSchema, { direction: Slot_Direction.EGRESS, listener: HTTP, requires, asked, asksOnce });
 }
 
 function policy(slot: string, { peer = WEB, port = 8080, portPrefixLength = 16, protocol = TCP } = {}): Resource {
@@ -82,7 +82,7 @@ function scene(...resources: readonly Resource[]) {
   return { cache, copies, found };
 }
 
-const COPY = copyName(LISTENER, RULES);
+const COPY = copyName(LISTENER, RULES, false);
 
 describe('copies of listeners that ask clients', () => {
   for (const [what, verdict, expected] of [
@@ -134,13 +134,27 @@ describe('copies of listeners that ask clients', () => {
     cache.apply({ upserts: [{ ...addressOf(WEB), name: '10.0.0.8/32' }], removals: [] });
     assert.equal(copies.of(slotsIn(cache))[0], before);
     cache.apply({ upserts: [policy(OTHER)], removals: [] });
-    assert.deepEqual(found(), [copyName(LISTENER, OTHER)]);
+    assert.deepEqual(found(), [copyName(LISTENER, OTHER, false)]);
     cache.apply({ upserts: [], removals: [{ typeUrl: SLOT_TYPE, name: LISTENER }] });
     assert.deepEqual(found(), []);
   });
 
+  test('are others where asking once is enough, which both have to say', () => {
+    for (const [ofListener, ofRules] of [
+      [true, true],
+      [true, false],
+      [false, true],
+    ] as const) {
+      const { cache, copies } = scene(...WORLD.slice(1), listenerSlot({ asksOnce: ofListener }), policy(RULES));
+      cache.apply({ upserts: [ruleSlot(RULES, HTTP, ofRules)], removals: [] });
+      const isEnough = ofListener && ofRules;
+      const found = copies.of(slotsIn(cache)).map(({ name, asksOnce }) => [name, asksOnce]);
+      assert.deepEqual(found, [[copyName(LISTENER, RULES, isEnough), isEnough]]);
+    }
+  });
+
   test('have names that kernels have room for', () => {
-    assert.match(copyName(LISTENER, RULES), /^service\/[\w-]{22}$/);
-    assert.notEqual(copyName(LISTENER, RULES), copyName(LISTENER, OTHER));
+    assert.match(copyName(LISTENER, RULES, false), /^service\/[\w-]{22}$/);
+    assert.notEqual(copyName(LISTENER, RULES, false), copyName(LISTENER, OTHER, false));
   });
 });

@@ -18,12 +18,16 @@ const OF_SLOTS = new Set([SLOT_TYPE, SUBJECT_POLICY_TYPE]);
 /** What matters only where there may be copies. */
 const OF_BACKENDS = new Set([ADDRESS_TYPE, ENDPOINT_SLICE_TYPE, SERVICE_TYPE]);
 
-/** What the copy of a listener that asks the rules of a slot is called, as a slot of its own. Kernels have room for 63 bytes. */
-export function copyName(listener: string, slot: string): string {
-  return `service/${hash('sha256', `${listener} ${slot}`, 'base64url').slice(0, 22)}`;
+/**
+ * What the copy of a listener that asks the rules of a slot is called, as a slot of its own. Kernels have room for 63 bytes. Where asking once begins or ends to
+ * be enough it is another one, so that nobody who is with the former is taken for the latter's.
+ */
+export function copyName(listener: string, slot: string, asksOnce: boolean): string {
+  return `service/${hash('sha256', `${listener} ${slot}${asksOnce ? ' once' : ''}`, 'base64url').slice(0, 22)}`;
 }
 
 interface Copy {
+  readonly name: string;
   readonly listener: NodeSlot;
   readonly asking: NodeSlot;
   /** Undefined where the listener serves no HTTP. */
@@ -72,7 +76,9 @@ export class ListenerCopies {
       );
       for (const name of deciding) {
         const slot = asking.get(name);
-        if (slot) yield [copyName(listener.name, name), this.#copyOf(listener, slot)];
+        if (!slot) continue;
+        const copy = this.#copyOf(listener, slot);
+        yield [copy.name, copy];
       }
     }
   }
@@ -82,13 +88,14 @@ export class ListenerCopies {
   }
 
   #copyOf(listener: NodeSlot, asking: NodeSlot): Copy {
-    const name = copyName(listener.name, asking.name);
+    const asksOnce = listener.asksOnce && asking.asksOnce;
+    const name = copyName(listener.name, asking.name, asksOnce);
     const known = this.#copies.get(name);
     if (known?.listener === listener && known.asking === asking) return known;
     const body = askLast(listener.listener, asking.asked);
     const requires = [...listener.requires, ...asking.requires.filter(({ typeUrl }) => typeUrl === EXTENSION_CONFIG_TYPE)];
-    const slot = body && { ...listener, name, listener: body, requires, asksClients: false, copyOf: listener.name };
-    return { listener, asking, slot };
+    const slot = body && { ...listener, name, listener: body, requires, asksClients: false, asksOnce, copyOf: listener.name };
+    return { name, listener, asking, slot };
   }
 }
 

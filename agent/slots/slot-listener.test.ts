@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
+import { OriginalSrcSchema } from '@sluice/envoy-protos/envoy/extensions/filters/listener/original_src/v3/original_src_pb.js';
 import { CLUSTER_TYPE, ROUTES_TYPE } from '../../xds-server/serve/index.ts';
 import type { SlotDirection } from './decode-slot.ts';
 import { slotListener } from './slot-listener.ts';
@@ -16,7 +18,7 @@ function listenerOf(direction: SlotDirection) {
     { typeUrl: ROUTES_TYPE, name: 'r' },
   ];
   const resource = slotListener(
-    { name: 'service/a', direction, listener, requires, ofIngresses: false, asked: new Uint8Array(), asksClients: false },
+    { name: 'service/a', direction, listener, requires, ofIngresses: false, asked: new Uint8Array(), asksClients: false, asksOnce: false },
     10_000,
     [],
   );
@@ -52,5 +54,29 @@ for (const [direction, mark, filters] of [
       ['c'],
       'routes it asks for by itself',
     );
+  });
+}
+
+for (const [what, copy, mark] of [
+  ['a listener', {}, 0xd02],
+  ['a copy of one, where what is sent is asked again', { copyOf: 'service/b' }, 0xd02],
+  ['a copy of one, where asking once is enough', { copyOf: 'service/b', asksOnce: true }, 0xd02 | (10_000 << 16)],
+] as const) {
+  test(`what ${what} opens for clients has the mark ${mark.toString(16)}`, () => {
+    const value = anyPack(OriginalSrcSchema, create(OriginalSrcSchema, { mark: 0xd02 }));
+    const listenerFilters = [{ name: 'source', configType: { case: 'typedConfig', value } as const }, { name: 'own' }];
+    const listener = toBinary(ListenerSchema, create(ListenerSchema, { listenerFilters }));
+    const common = {
+      name: 'service/a',
+      direction: 'service',
+      listener,
+      requires: [],
+      ofIngresses: false,
+      asked: new Uint8Array(),
+    } as const;
+    const { body } = slotListener({ ...common, asksClients: false, asksOnce: false, ...copy }, 10_000, []);
+    const [source, own] = fromBinary(ListenerSchema, body).listenerFilters;
+    assert.ok(source?.configType.case === 'typedConfig');
+    assert.deepEqual([anyUnpack(source.configType.value, OriginalSrcSchema)?.mark, own?.name], [mark, 'own']);
   });
 }

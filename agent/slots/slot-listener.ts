@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { create, toBinary } from '@bufbuild/protobuf';
-import { anyPack } from '@bufbuild/protobuf/wkt';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { SocketOption_SocketState, type SocketOptionSchema } from '@sluice/envoy-protos/envoy/config/core/v3/socket_option_pb.js';
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import { OriginalSrcSchema } from '@sluice/envoy-protos/envoy/extensions/filters/listener/original_src/v3/original_src_pb.js';
@@ -57,7 +57,7 @@ function makeListener(slot: NodeSlot, port: number, listeners: readonly Resource
     ...(slot.ofIngresses ? toIngresses(port) : steeredTo(slot, port)),
   });
   // Fields of a message may stand anywhere in it, and lists are what all parts have of them.
-  const common = slot.ofIngresses ? ingressListener(slot.listener, listeners) : slot.listener;
+  const common = slot.ofIngresses ? ingressListener(slot.listener, listeners) : commonPart(slot, port);
   const body = Buffer.concat([common, toBinary(ListenerSchema, own)]);
   return {
     typeUrl: LISTENER_TYPE,
@@ -66,6 +66,21 @@ function makeListener(slot: NodeSlot, port: number, listeners: readonly Resource
     body,
     requires: clustersOf([...slot.requires, ...listeners.flatMap(({ requires }) => requires)]),
   };
+}
+
+/** What a copy opens for clients says which one it is, where that says what has been asked by then. */
+function commonPart({ listener, copyOf, asksOnce }: NodeSlot, port: number): Uint8Array {
+  if (copyOf === undefined || !asksOnce) return listener;
+  const {
+    listenerFilters: [source, ...others],
+    ...rest
+  } = fromBinary(ListenerSchema, listener);
+  const config = source?.configType;
+  const read = config?.case === 'typedConfig' ? anyUnpack(config.value, OriginalSrcSchema) : undefined;
+  if (!source || !read) return listener;
+  const value = anyPack(OriginalSrcSchema, { ...read, mark: markOf(read.mark, port) });
+  const listenerFilters = [{ ...source, configType: { case: 'typedConfig', value } as const }, ...others];
+  return toBinary(ListenerSchema, { ...rest, listenerFilters });
 }
 
 function steeredTo({ direction }: NodeSlot, port: number): OwnPart {

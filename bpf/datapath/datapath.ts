@@ -5,6 +5,7 @@ import type { Identity } from '../../model/index.ts';
 import { AddressOwners } from './address-owners.ts';
 import { AddressTable } from './address-table.ts';
 import { AgentLock } from './agent-lock.ts';
+import { AskedCopies } from './asked-copies.ts';
 import { detachFromCgroups } from './cgroup-programs.ts';
 import { Configuration, MONITOR_LEVELS, type MonitorLevel } from './configuration.ts';
 import { type Connection, readConnections } from './connections.ts';
@@ -67,6 +68,7 @@ export class Datapath implements Disposable {
   readonly redirects: RedirectTable;
   readonly taken: TakenServices;
   readonly takenForClients: TakenForClients;
+  readonly askedCopies: AskedCopies;
   readonly ingress: IngressSockets;
   readonly #loaded: LoadedObject;
   readonly #lock: AgentLock;
@@ -90,6 +92,7 @@ export class Datapath implements Disposable {
     this.ingress = new IngressSockets(loaded, this.#configuration, pinFolder, this);
     this.taken = new TakenServices(loaded.map('taken_services', ...CODECS.taken_services), this.#configuration);
     this.takenForClients = new TakenForClients(loaded.map('taken_for_clients', ...CODECS.taken_for_clients));
+    this.askedCopies = new AskedCopies(loaded.map('asked_copies', ...CODECS.asked_copies));
     const endpointAddresses = loaded.map('endpoint_addresses', ...CODECS.endpoint_addresses);
     const owners = new AddressOwners(loaded.map('address_owners', ...CODECS.address_owners));
     this.endpoints = new EndpointTable(loaded.map('endpoints', ...CODECS.endpoints), endpointAddresses, owners);

@@ -1,4 +1,5 @@
 export type { AddressChanges, AddressTable } from './address-table.ts';
+export type { AskedCopies, AskedSlots } from './asked-copies.ts';
 export { cleanUpNode, type NodeCleanUp } from './clean-up.ts';
 export type { MonitorLevel } from './configuration.ts';
 export type { Connection } from './connections.ts';

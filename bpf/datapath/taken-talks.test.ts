@@ -32,6 +32,8 @@ const LISTENER = 10_010;
 /** The same to a machine outside, and to the node itself. */
 const [TO_OUTSIDE, TO_NODE] = [10_011, 10_012];
 const MARK = `${LISTENER.toString(16)}0d02`;
+/** As in `bpf/programs/proxy.h`. */
+const SEALED = '736c0d00';
 const OF_PROXY = { mark: 0x800, mask: 0x800 };
 const FOR_NODE = { mark: 0x100, mask: 0xf00 };
 const LARGE = 1_000_000;
@@ -67,6 +69,7 @@ describe('a Service that a listener takes', needs('root', 'bpf', 'netns', 'ipv6'
     using sockets = TcpSockets.open();
     sockets.destroyAll(OF_PROXY);
     await world.setPolicies({});
+    await world.datapath.askedCopies.set(new Map());
     await world.datapath.taken.set([takenBy(LISTENER)]);
   });
 
@@ -134,6 +137,49 @@ describe('a Service that a listener takes', needs('root', 'bpf', 'netns', 'ipv6'
         assert.deepEqual(world.datapath.judgeOpenedForPods([opening()]), [slots.includes(EGRESS_SLOT.port) ? EGRESS_SLOT.port : 0]);
       });
     }
+
+    for (const [what, asked, slots] of [
+      ['reaches its backend directly where its listener has asked the rules of the slot', EGRESS_SLOT.port, []],
+      ['goes by way of the slot where its listener has asked those of another', OTHER_EGRESS_SLOT.port, [EGRESS_SLOT.port]],
+    ] as const) {
+      test(`${what}, ${version}`, async () => {
+        await world.datapath.askedCopies.set(new Map([[LISTENER, asked]]));
+        await world.setPolicies({ client: BY_SLOT });
+        assert.deepEqual(await slotsOf(talk), slots);
+        await using connection = await connect(family);
+        assert.equal(await connection.ask('hello'), 'hello');
+        await world.setPolicies({ client: steered(OTHER_EGRESS_SLOT, WEB) });
+        const { bytes } = await world.peers.web.served();
+        assert.equal(await connection.ask('by rules that hold no more'), 'timeout');
+        assert.equal((await world.peers.web.served()).bytes, bytes);
+      });
+    }
+
+    test(`is judged all the same where its listener has asked, ${version}`, async () => {
+      await world.datapath.askedCopies.set(new Map([[LISTENER, EGRESS_SLOT.port]]));
+      await world.setPolicies({ client: CLOSED });
+      await using connection = await connect(family);
+      assert.match(`${connection.said} ${await connection.ask('hello')}`, /ECONNRESET/);
+      await world.setPolicies({ client: BY_SLOT });
+      assert.deepEqual(await slotsOf(talk), []);
+      await world.datapath.askedCopies.set(new Map());
+      assert.deepEqual(await slotsOf(talk), [EGRESS_SLOT.port]);
+    });
+
+    test(`opens nothing of its own by a cluster that marks nothing but that it begins TLS, ${version}`, async () => {
+      await world.setPolicies({ client: CLOSED });
+      const open = async (mark: string, source?: string) => {
+        const place = { cgroup, mark, ...(source !== undefined && { source }) };
+        const { talker, said } = await MarkedTalker.open(program, place, webOf(), WEB_PORT);
+        await talker[Symbol.asyncDispose]();
+        return said;
+      };
+      assert.equal(await open(`${MARK}/${SEALED}`, clientOf()), 'EPERM');
+      assert.equal(await open(`0/${SEALED}`, clientOf()), 'EPERM');
+      assert.equal(await open(`0/${SEALED}`, NODE_ADDRESSES[family]), 'EPERM');
+      await world.setPolicies({});
+      for (const mark of [`${MARK}/${SEALED}`, `0/${SEALED}`]) assert.notEqual(await open(mark, clientOf()), 'EPERM', mark);
+    });
 
     test(`reaches nobody whom the client may not, who is told of, ${version}`, async () => {
       const flows = world.datapath.flows();

@@ -66,14 +66,16 @@ static __always_inline enum outcome judge_for_node(const struct opened *opened)
 	return is_martian_source(opened->wanted) ? DROPPED_MARTIAN : PASSED_HOST;
 }
 
-/* As at the pod's own door. PASSED_HOST: it is for the node itself. */
-static __noinline int judge_for_client(const struct configuration *configuration, struct opened *opened)
+/* As at the pod's own door. PASSED_HOST: it is for the node itself. `mark`: the socket's. */
+static __noinline int judge_for_client(const struct configuration *configuration, struct opened *opened, __u32 mark)
 {
 	enum outcome outcome;
 
 	if (!find_client(opened))
 		return identity_of(opened->source) == IDENTITY_HOST ? judge_for_node(opened) : DROPPED_SPOOFED;
 	outcome = judge_opened(configuration, opened->identity, opened->wanted, opened->wanted_port, &opened->slot);
+	if (opened->slot && is_asked(mark, opened->slot))
+		opened->slot = 0;
 	return is_denial(outcome) && is_audited(opened->identity) ? PASSED_AUDITED : outcome;
 }
 
@@ -153,7 +155,7 @@ static __always_inline int connect_for_client(struct bpf_sock_addr *ctx, const s
 		return REFUSE;
 	read_own_address(ctx->sk, opened.source);
 	copy_address(opened.wanted, wanted);
-	outcome = judge_for_client(configuration, &opened);
+	outcome = judge_for_client(configuration, &opened, ctx->sk->mark);
 	/* A pod takes nothing that seems to come from itself, so it sees the node, as it does where kube-proxy leads it to itself. */
 	if (outcome == PASSED_HOST || (outcome != DROPPED_SPOOFED && equals(opened.source, opened.wanted)))
 		return leave_to_node(ctx, anywhere, size) ? PROCEED : REFUSE;
@@ -183,7 +185,7 @@ static __always_inline int judge_packet_for_client(struct __sk_buff *skb, const 
 
 	if (!read_opened(skb, sk, heading, &opened))
 		return REFUSE;
-	outcome = judge_for_client(configuration, &opened);
+	outcome = judge_for_client(configuration, &opened, sk->mark);
 	/* The address was a pod's when it was opened. */
 	if (outcome == PASSED_HOST)
 		outcome = DROPPED_SPOOFED;

@@ -23,4 +23,10 @@ static __always_inline bool asks_listener(__u32 mark)
 	return (mark & MARK_ASKS_LISTENER_BITS) == MARK_ASKS_LISTENER;
 }
 
+/*
+ * By SO_PRIORITY: of clusters that begin TLS themselves, instead of a mark. Where such a socket is for a client, it keeps the mark that a listener gave it
+ * (MARK_FOR_CLIENT), and with it the port of the copy of a listener that asked the client's rules, if one did.
+ */
+#define PRIORITY_SEALED 0x736c0d00
+
 #endif

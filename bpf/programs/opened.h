@@ -39,6 +39,16 @@ static __always_inline const struct configuration *configuration_for(struct bpf_
 	return sk && sk->protocol == IPPROTO_TCP && kind_of_mark(sk->mark) == kind ? bpf_map_lookup_elem(&configuration, &only) : 0;
 }
 
+/* The same before it connects. */
+static __always_inline const struct configuration *configuration_for_opening(struct bpf_sock *sk)
+{
+	__u32 only = 0;
+
+	if (sk && sk->protocol == IPPROTO_TCP && sk->mark == 0 && sk->priority == PRIORITY_SEALED)
+		return bpf_map_lookup_elem(&configuration, &only);
+	return configuration_for(sk, MARK_INGRESS);
+}
+
 static __always_inline int answer(enum direction heading, enum outcome outcome, __u32 bytes)
 {
 	if (!is_drop(outcome))

@@ -327,7 +327,7 @@ int ingress_connect4(struct bpf_sock_addr *ctx)
 {
 	struct sockaddr_in own = { .sin_family = AF_INET };
 	__u8 wanted[ADDRESS_BYTES] __attribute__((aligned(4)));
-	const struct configuration *configuration = configuration_for(ctx->sk, MARK_INGRESS);
+	const struct configuration *configuration = configuration_for_opening(ctx->sk);
 	enum outcome outcome;
 	__u16 slot = 0;
 
@@ -350,7 +350,7 @@ int ingress_connect6(struct bpf_sock_addr *ctx)
 {
 	struct sockaddr_in6 own = { .sin6_family = AF_INET6 };
 	__u8 wanted[ADDRESS_BYTES] __attribute__((aligned(4)));
-	const struct configuration *configuration = configuration_for(ctx->sk, MARK_INGRESS);
+	const struct configuration *configuration = configuration_for_opening(ctx->sk);
 	__u32 *words = (__u32 *)wanted;
 	enum outcome outcome;
 	__u16 slot = 0;

@@ -58,6 +58,20 @@ struct {
 	__type(value, struct redirect);
 } redirects SEC(".maps");
 
+/* Of a copy of a listener, both by their ports: the slot whose rules it asks before it routes. */
+struct asked_copy {
+	__u16 copy;
+	__u16 slot;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct asked_copy);
+} asked_copies SEC(".maps");
+
 static __always_inline bool is_ready(__u32 slot)
 {
 	struct redirect *redirect = bpf_map_lookup_elem(&redirects, &slot);
@@ -99,6 +113,21 @@ static __always_inline bool is_ingress(__u32 mark)
 static __always_inline bool is_led(__u32 mark)
 {
 	return (mark & MARK_LED_BITS) == MARK_INGRESS_LED;
+}
+
+/* Of what Envoy opens for a client: whether the rules of the slot have been asked by then, and will hold for what it sends. */
+static __always_inline bool is_asked(__u32 mark, __u16 slot)
+{
+	__u32 port = slot_of_mark(mark);
+	struct asked_copy *asked, found;
+
+	if (!is_for_client(mark) || is_led(mark) || port == 0)
+		return false;
+	asked = bpf_map_lookup_elem(&asked_copies, &port);
+	if (!asked)
+		return false;
+	*(volatile __u32 *)&found = *(volatile __u32 *)asked;
+	return found.copy == port && found.slot == slot;
 }
 
 /* Whether Envoy opened a connection. */

@@ -114,7 +114,9 @@ static __always_inline int is_envoys_own(const struct bpf_sock_addr *ctx)
 {
 	__u32 mark = mark_of(ctx);
 
-	return (mark & MARK_KIND) && !asks_listener(mark) && is_on_node();
+	bool is_sealed = ctx->sk && ctx->sk->priority == PRIORITY_SEALED;
+
+	return ((mark & MARK_KIND) || is_sealed) && !asks_listener(mark) && is_on_node();
 }
 
 /* As taken_by; what was replaced while it was read is read again. */

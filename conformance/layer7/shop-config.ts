@@ -39,6 +39,42 @@ export function shopConfig({ weights, mark, annotations = {}, nodes, routes: own
   };
 }
 
+/** A Service whose port 80 the same pods serve by TLS. */
+export const SEALED: Readonly<Record<Family, string>> = { ipv4: '10.96.0.78', ipv6: 'fd00:96::78' };
+
+/** Another, which a pod serves that has other rules. The same listener takes it. */
+export const MIXED: Readonly<Record<Family, string>> = { ipv4: '10.96.0.79', ipv6: 'fd00:96::79' };
+
+/** A config whose listener takes both, and begins TLS itself. @param more what its routes do besides */
+export function sealedConfig(more: Manifest = {}): Manifest {
+  const tls = { '@type': `${API}.extensions.transport_sockets.tls.v3.UpstreamTlsContext`, sni: 'shop.test' };
+  const transportSocket = { name: 'envoy.transport_sockets.tls', typedConfig: tls };
+  const virtualHosts = [{ name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: 'sealed', ...more } }] }];
+  return {
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumEnvoyConfig',
+    metadata: { name: 'sealed' },
+    spec: {
+      services: ['sealed', 'mixed'].map((name) => ({ name, listener: 'front' })),
+      backendServices: [{ name: 'sealed' }],
+      resources: [
+        listener([]),
+        { '@type': `${API}.config.route.v3.RouteConfiguration`, name: 'routes', virtualHosts },
+        { ...cluster('sealed'), transportSocket },
+      ],
+    },
+  };
+}
+
+/** @param other serves one of them, too */
+export function sealedServices({ lab }: SteeredLab, other: string): readonly Manifest[] {
+  return [['sealed', SEALED, ['one', 'two']] as const, ['mixed', MIXED, ['one', other]] as const].flatMap(([name, addresses, pods]) => {
+    const of = (family: Family) => pods.map((pod) => ({ name: pod, address: lab.pod(pod).addresses[family] }));
+    const spec = { clusterIP: addresses.ipv4, clusterIPs: Object.values(addresses), ipFamilyPolicy: 'RequireDualStack' };
+    return service(name, of, spec, [{ name: 'http', port: 443, protocol: 'TCP' }]);
+  });
+}
+
 function listener(httpFilters: readonly Manifest[]): Manifest {
   const router = { '@type': `${API}.extensions.filters.http.router.v3.Router` };
   const manager = {
@@ -95,7 +131,12 @@ interface ServedPod {
   readonly address: string;
 }
 
-function service(name: string, podsOf: (family: Family) => readonly ServedPod[], spec: Manifest): readonly Manifest[] {
+function service(
+  name: string,
+  podsOf: (family: Family) => readonly ServedPod[],
+  spec: Manifest,
+  served: readonly Manifest[] = PORTS,
+): readonly Manifest[] {
   const slices = FAMILIES.map((family) => ({
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
@@ -106,7 +147,7 @@ function service(name: string, podsOf: (family: Family) => readonly ServedPod[],
       conditions: { ready: true },
       targetRef: { kind: 'Pod', name: pod },
     })),
-    ports: PORTS,
+    ports: served,
   }));
   return [{ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ...spec, selector: { app: name }, ports: PORTS } }, ...slices];
 }

@@ -21,11 +21,12 @@ export class ServiceSlots {
 }
 
 /** The slot of a listener, as nodes are told of it. */
-export function serviceSlot({ slot, listener: { name, body, requires, asksClients } }: NamedListener): Resource {
+export function serviceSlot({ slot, listener: { name, body, requires, asksClients, sendsAsAsked } }: NamedListener): Resource {
   const message = create(SlotSchema, {
     direction: Slot_Direction.SERVICE,
     listener: body,
     asksClients,
+    asksOnce: sendsAsAsked,
     requires: requires.map(({ typeUrl, name: required }) => ({ typeUrl, name: required })),
     rules: JSON.stringify({ kind: 'listener', name }),
   });

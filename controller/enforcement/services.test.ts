@@ -72,7 +72,14 @@ class Scene {
     slots: { readonly come?: true; readonly gone?: true; readonly zone?: string } = {},
   ): readonly string[] {
     this.#changed.length = 0;
-    const listener = { name: 'default/shop/front', body: new Uint8Array([1]), asksClients: true, requires: [CLUSTER], source: SOURCE };
+    const listener = {
+      name: 'default/shop/front',
+      body: new Uint8Array([1]),
+      asksClients: true,
+      sendsAsAsked: false,
+      requires: [CLUSTER],
+      source: SOURCE,
+    };
     this.#enforcement.takeListeners({
       listeners: slots.come ? [{ slot: SLOT, listener }] : [],
       gone: slots.gone ? [SLOT] : [],

@@ -132,7 +132,7 @@ export function requirementsOfSlot({ body }: Resource): readonly ResourceName[] 
   return fromBinary(SlotSchema, body).requires.map(({ typeUrl, name }) => ({ typeUrl, name }));
 }
 
-function nodeSlot(slot: Slot, { listener, requires, asked }: Omit<TranslatedSlot, 'filters'>): Resource {
+function nodeSlot(slot: Slot, { listener, requires, asked, asksOnce = false }: Omit<TranslatedSlot, 'filters'>): Resource {
   const { name, direction, rules, allowsAll, audits, ofIngresses = false } = slot;
   const message = create(SlotSchema, {
     direction: DIRECTIONS[direction],
@@ -141,6 +141,7 @@ function nodeSlot(slot: Slot, { listener, requires, asked }: Omit<TranslatedSlot
     requires: requires.map(({ typeUrl, name: required }) => ({ typeUrl, name: required })),
     rules: JSON.stringify({ ...rules, allowsAll, audits }),
     ...(asked && { asked }),
+    asksOnce,
   });
   return encodeResource(SlotSchema, name, message);
 }

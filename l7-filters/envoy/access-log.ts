@@ -115,20 +115,22 @@ function common({ name }: Slot) {
 }
 
 /** By what RBAC says of a connection that it closes. */
-const CLOSED: Init<typeof AccessLogFilterSchema> = {
-  filterSpecifier: {
-    case: 'extensionFilter',
-    value: {
-      name: 'envoy.access_loggers.extension_filters.cel',
-      configType: {
-        case: 'typedConfig',
-        value: anyOf(ExpressionFilterSchema, { expression: "connection.termination_details.startsWith('rbac_access_denied')" }),
-      },
-    },
-  },
-};
+const CLOSED = where("connection.termination_details.startsWith('rbac_access_denied')");
 
-export function isDenied(slot: Slot): Init<typeof AccessLogFilterSchema> {
+/** By what it says of a request, where that is answered and nothing of its result is known yet. */
+export const ANSWERED_BY_RBAC = where("response.code_details.startsWith('rbac_access_denied')");
+
+function where(expression: string): Init<typeof AccessLogFilterSchema> {
+  const value = anyOf(ExpressionFilterSchema, { expression });
+  return {
+    filterSpecifier: {
+      case: 'extensionFilter',
+      value: { name: 'envoy.access_loggers.extension_filters.cel', configType: { case: 'typedConfig', value } },
+    },
+  };
+}
+
+function isDenied(slot: Slot): Init<typeof AccessLogFilterSchema> {
   return hasResult(RBAC_METADATA, resultOf(slot));
 }
 

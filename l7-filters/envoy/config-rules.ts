@@ -16,10 +16,13 @@ import {
 import type { Slot } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import type { Init } from '../../xds-server/translate/messages.ts';
-import { hasMetadata, isDenied, slotLogs } from './access-log.ts';
+import { translateNormalization } from '../../xds-server/translate/normalization.ts';
+import { ANSWERED_BY_RBAC, hasMetadata, slotLogs } from './access-log.ts';
 import { SLOT_METADATA } from './compare-secrets.ts';
 import { askedOfRequests, DENIALS } from './connection-manager.ts';
 import { BEFORE_PASSING_ON, KEEP_SENT_ON_ARRIVAL } from './ingress-rules.ts';
+import type { SlotOptions } from './options.ts';
+import { seenAs } from './sent-headers.ts';
 
 /** What says that a request has come to the rules: who wrote the config may deny some before, by filters that say so in the same words. */
 const ASKED = 'asked';
@@ -28,16 +31,29 @@ const ASKED = 'asked';
  * What a slot of what pods send has asked in the listeners of configs, before requests are routed: an encoded Listener, of which nothing counts but what the
  * HTTP connection manager of its filter chain has. A node puts it into the listeners that it has (`agent/slots`).
  */
-export function configRules(slot: Slot): Uint8Array {
+export function configRules(slot: Slot, { http }: Pick<SlotOptions, 'http'>): Uint8Array {
   const [keepSent, before, asked] = [KEEP_SENT_ON_ARRIVAL, MARK_ASKED, askedOfRequests(slot)];
   const value = anyOf(HttpConnectionManagerSchema, {
     earlyHeaderMutationExtensions: [keepSent],
     httpFilters: [before, ...asked, BEFORE_PASSING_ON],
     accessLog: slotLogs(slot).map((log) => ofAsked(create(AccessLogSchema, log))),
-    localReplyConfig: denialsOf(slot),
+    localReplyConfig: denialsOf(),
+    // What means the same in two ways is the same to rules.
+    ...translateNormalization(http),
   });
   const manager = { name: 'envoy.filters.network.http_connection_manager', configType: { case: 'typedConfig', value } } as const;
   return toBinary(ListenerSchema, create(ListenerSchema, { filterChains: [{ filters: [manager] }] }));
+}
+
+/**
+ * Whether rules are about the request alone, and change nothing of it. Others go by what filters before them leave in headers, metadata and filters of names
+ * that are not ours alone.
+ */
+export function asksOnce({ rules }: Slot): boolean {
+  if (rules.kind !== 'http') return false;
+  return rules.rules.every(({ headers }) =>
+    headers.every(({ name, value, mismatch }) => mismatch === 'deny' && value?.kind !== 'secret' && seenAs(name) === name),
+  );
 }
 
 const MARK_ASKED: Init<typeof HttpFilterSchema> = {
@@ -58,10 +74,10 @@ function ofAsked(log: AccessLog): AccessLog {
 }
 
 /** What others answer in the listener stays theirs. */
-function denialsOf(slot: Slot): LocalReplyConfig {
+function denialsOf(): LocalReplyConfig {
   const denials = create(LocalReplyConfigSchema, DENIALS);
-  const isDeniedHere = create(AccessLogFilterSchema, isDenied(slot));
-  return { ...denials, mappers: denials.mappers.map((mapper) => ({ ...mapper, filter: askedAnd(isDeniedHere, mapper.filter) })) };
+  const byRules = create(AccessLogFilterSchema, ANSWERED_BY_RBAC);
+  return { ...denials, mappers: denials.mappers.map((mapper) => ({ ...mapper, filter: askedAnd(byRules, mapper.filter) })) };
 }
 
 function askedAnd(...others: readonly (AccessLogFilter | undefined)[]): AccessLogFilter {

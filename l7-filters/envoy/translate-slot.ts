@@ -4,7 +4,7 @@ import { TypedExtensionConfigSchema } from '@sluice/envoy-protos/envoy/config/co
 import type { Slot } from '../../model/index.ts';
 import { CLUSTER_TYPE, EXTENSION_CONFIG_TYPE, type Resource, type ResourceName } from '../../xds-server/serve/index.ts';
 import { encodeResource } from '../../xds-server/translate/encode.ts';
-import { configRules } from './config-rules.ts';
+import { asksOnce, configRules } from './config-rules.ts';
 import { translateHttpFilter } from './http-filter.ts';
 import { ingressRules } from './ingress-rules.ts';
 import { originalDestinationCluster } from './names.ts';
@@ -25,6 +25,8 @@ export interface TranslatedSlot {
   readonly filters: readonly Resource[];
   /** What listeners of configs ask of requests by the same rules, see {@link configRules}; absent where that is nothing. */
   readonly asked?: Uint8Array;
+  /** Whether nothing that stands before that in a listener can answer in its place. Absent: it may. */
+  readonly asksOnce?: boolean;
 }
 
 /**
@@ -38,7 +40,7 @@ export function translateSlot(slot: Slot, options: SlotOptions): TranslatedSlot 
   return {
     ...translateListener(slot, options),
     filters: [...secrets, encodeResource(TypedExtensionConfigSchema, slot.name, filter, requires)],
-    ...(isAskedInConfigs(slot) && { asked: configRules(slot) }),
+    ...(isAskedInConfigs(slot) && { asked: configRules(slot, options), asksOnce: asksOnce(slot) }),
   };
 }
 

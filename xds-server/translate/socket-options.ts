@@ -27,6 +27,7 @@ export interface PortRange {
 /** socket(7), ip(7), tcp(7) */
 const SOL_SOCKET = 1n;
 const SO_KEEPALIVE = 9n;
+const SO_PRIORITY = 12n;
 const SO_MARK = 36n;
 const IPPROTO_IP = 0n;
 const IP_TRANSPARENT = 19n;
@@ -40,6 +41,14 @@ const TCP_KEEPCNT = 6n;
 /** Needs CAP_NET_RAW or, before Linux 5.17, CAP_NET_ADMIN. */
 export function markOption(mark: number): SocketOption {
   return prebound('SO_MARK', SOL_SOCKET, SO_MARK, BigInt(mark));
+}
+
+/** As in `bpf/programs/proxy.h`. */
+const SEALED = 0x736c_0d00n;
+
+/** In place of a mark, which stays what a listener gave the socket: see docs/decisions/envoy-config.md. Needs what a mark needs. */
+export function sealedOption(): SocketOption {
+  return prebound('SO_PRIORITY', SOL_SOCKET, SO_PRIORITY, SEALED);
 }
 
 /** Lets a socket have an address that is not the machine's; of either family, for which the kernel has one setting. Needs CAP_NET_RAW. */

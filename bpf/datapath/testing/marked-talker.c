@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// marked-talker MARK ADDRESS[,ADDRESS] PORT [SOURCE]: connects by a socket with a mark, as Envoy does for Ingresses, and prints its own address or why not; to the
-// second address by the same socket, once it has left the first. Then sends each line that it reads, and prints the line that comes back, or why none does. Waits
-// for as long as WAIT says.
+// marked-talker MARK[/PRIORITY] ADDRESS[,ADDRESS] PORT [SOURCE]: connects by a socket with a mark, as Envoy does for Ingresses, and prints its own address or why
+// not; to the second address by the same socket, once it has left the first. Then sends each line that it reads, and prints the line that comes back, or why none
+// does. Waits for as long as WAIT says.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -57,15 +57,18 @@ int main(int argc, char **argv)
 	socklen_t size = sizeof(own);
 	struct sockaddr_in6 to = { 0 };
 	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
-	int connection, mark, on = 1, is_ipv6;
+	int connection, mark, priority, on = 1, is_ipv6;
+	char *end;
 	FILE *answers;
 
 	if (argc != 4 && argc != 5)
 		return 2;
-	mark = strtol(argv[1], NULL, 16);
+	mark = strtol(argv[1], &end, 16);
+	priority = *end ? strtol(end + 1, NULL, 16) : 0;
 	is_ipv6 = strchr(argv[2], ':') != NULL;
 	connection = socket(is_ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
 	if (connection < 0 || setsockopt(connection, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) ||
+	    setsockopt(connection, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority)) ||
 	    setsockopt(connection, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on)) ||
 	    setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &WAIT, sizeof(WAIT)) ||
 	    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &WAIT, sizeof(WAIT))) {

@@ -13,7 +13,7 @@ export interface TalkerPlace {
   readonly cgroup?: Cgroup;
   /** What a command begins with that is to run there. Default: it runs here. */
   readonly enter?: readonly string[];
-  /** Of its socket, in hexadecimal digits. Default: as Envoy's have it for Ingresses. */
+  /** Of its socket, in hexadecimal digits; with a priority after a slash, if it is to have one. Default: as Envoy's have it for Ingresses. */
   readonly mark?: string;
   /** An address that its socket is bound to, anybody's. Default: the kernel finds one. */
   readonly source?: string;

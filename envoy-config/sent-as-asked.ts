@@ -1,0 +1,149 @@
+import { type FileRegistry, isMessage, type Message } from '@bufbuild/protobuf';
+import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import type { Cluster } from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
+import type { Filter } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
+import type { Listener } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
+import {
+  RouteAction_HashPolicySchema,
+  RouteActionSchema,
+  RouteSchema,
+  VirtualHostSchema,
+  WeightedCluster_ClusterWeightSchema,
+  WeightedClusterSchema,
+} from '@sluice/envoy-protos/envoy/config/route/v3/route_components_pb.js';
+import { type RouteConfiguration, RouteConfigurationSchema } from '@sluice/envoy-protos/envoy/config/route/v3/route_pb.js';
+import { RouterSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/router/v3/router_pb.js';
+import {
+  type HttpConnectionManager,
+  HttpConnectionManagerSchema,
+  type HttpFilter,
+} from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { UpstreamTlsContextSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { HttpProtocolOptionsSchema } from '@sluice/envoy-protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
+import { isReflected } from './messages/walk-message.ts';
+
+/**
+ * Fields by which nothing is made of a request after it was routed. All others are taken to, so that a new one is no way around rules: paths, hosts and
+ * headers that routes write, and requests that they send elsewhere by themselves.
+ */
+const KEEPS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  keeps(
+    HttpConnectionManagerSchema.typeName,
+    ...['codec_type', 'stat_prefix', 'rds', 'route_config', 'http_filters', 'common_http_protocol_options', 'http_protocol_options'],
+    ...['http2_protocol_options', 'server_name', 'server_header_transformation', 'max_request_headers_kb', 'stream_idle_timeout'],
+    ...['request_timeout', 'request_headers_timeout', 'drain_timeout', 'delayed_close_timeout', 'access_log', 'use_remote_address'],
+    ...['xff_num_trusted_hops', 'skip_xff_append', 'generate_request_id', 'preserve_external_request_id', 'upgrade_configs'],
+    ...['always_set_request_id_in_response', 'normalize_path', 'merge_slashes', 'path_with_escaped_slashes_action', 'local_reply_config'],
+    ...['strip_any_host_port', 'strip_matching_host_port', 'strip_trailing_host_dot', 'proxy_100_continue'],
+  ),
+  keeps(
+    RouteConfigurationSchema.typeName,
+    ...['name', 'virtual_hosts', 'validate_clusters', 'response_headers_to_add', 'response_headers_to_remove'],
+    ...['max_direct_response_body_size_bytes', 'ignore_port_in_host_matching', 'ignore_path_parameters_in_path_matching'],
+  ),
+  keeps(
+    VirtualHostSchema.typeName,
+    ...['name', 'domains', 'routes', 'require_tls', 'response_headers_to_add', 'response_headers_to_remove', 'retry_policy'],
+  ),
+  keeps(
+    RouteSchema.typeName,
+    ...['name', 'match', 'route', 'redirect', 'direct_response', 'metadata', 'response_headers_to_add', 'response_headers_to_remove'],
+  ),
+  keeps(
+    RouteActionSchema.typeName,
+    ...['cluster', 'weighted_clusters', 'cluster_not_found_response_code', 'metadata_match', 'timeout', 'idle_timeout', 'retry_policy'],
+    ...['hash_policy', 'max_stream_duration', 'priority'],
+  ),
+  keeps(RouteAction_HashPolicySchema.typeName, 'header', 'connection_properties', 'query_parameter', 'terminal'),
+  keeps(WeightedClusterSchema.typeName, 'clusters', 'total_weight', 'runtime_key_prefix'),
+  keeps(
+    WeightedCluster_ClusterWeightSchema.typeName,
+    ...['name', 'weight', 'metadata_match', 'response_headers_to_add', 'response_headers_to_remove'],
+  ),
+]);
+
+/** Filters that are done with a request once it has gone by them. */
+const PASSING: ReadonlySet<string> = new Set([
+  'envoy.extensions.filters.http.cors.v3.Cors',
+  'envoy.extensions.filters.http.fault.v3.HTTPFault',
+  'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation',
+  'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit',
+  'envoy.extensions.filters.http.rbac.v3.RBAC',
+]);
+
+/**
+ * Whether a listener sends requests on just as they come to the last of its filters, and nothing else: then what was asked of them there holds for what
+ * clusters get.
+ * @param routes the routes of its config, by their names
+ */
+export function sendsAsAsked({ filterChains, defaultFilterChain }: Listener, routes: ReadonlyMap<string, RouteConfiguration>): boolean {
+  return [...filterChains, ...(defaultFilterChain ? [defaultFilterChain] : [])].every(({ filters: [manager, ...others] }) => {
+    const read = manager && managerOf(manager);
+    return others.length === 0 && read !== undefined && managerKeeps(read, routes);
+  });
+}
+
+/** Whether a cluster sends by TLS what it is given, as it is given. */
+export function beginsTlsItself(cluster: Cluster): boolean {
+  const { transportSocket, transportSocketMatches, transportSocketMatcher, clusterDiscoveryType, filters, upstreamConfig } = cluster;
+  const config = transportSocket?.configType;
+  const isTls = config?.case === 'typedConfig' && anyUnpack(config.value, UpstreamTlsContextSchema) !== undefined;
+  const isPlain =
+    transportSocketMatches.length === 0 && transportSocketMatcher === undefined && clusterDiscoveryType.case !== 'clusterType';
+  const options = Object.values(cluster.typedExtensionProtocolOptions).map((each) => anyUnpack(each, HttpProtocolOptionsSchema));
+  const hasFilters = filters.length > 0 || upstreamConfig !== undefined || options.some((each) => each?.httpFilters.length !== 0);
+  return isTls && isPlain && !hasFilters;
+}
+
+function managerOf({ configType }: Filter): HttpConnectionManager | undefined {
+  return configType.case === 'typedConfig' ? anyUnpack(configType.value, HttpConnectionManagerSchema) : undefined;
+}
+
+function managerKeeps(manager: HttpConnectionManager, routes: ReadonlyMap<string, RouteConfiguration>): boolean {
+  const { routeSpecifier, httpFilters, upgradeConfigs } = manager;
+  const found = routeSpecifier.case === 'rds' ? routes.get(routeSpecifier.value.routeConfigName) : undefined;
+  const own = routeSpecifier.case === 'routeConfig' ? routeSpecifier.value : found;
+  if (!own || upgradeConfigs.some(({ filters }) => filters.length > 0)) return false;
+  const registry = envoyRegistry();
+  return (
+    hasOnlyKept(manager, registry) &&
+    hasOnlyKept(own, registry) &&
+    httpFilters.every((filter, index) => isPassing(filter, index === httpFilters.length - 1))
+  );
+}
+
+function isPassing({ configType }: HttpFilter, isLast: boolean): boolean {
+  if (configType.case !== 'typedConfig') return false;
+  if (!isLast) return PASSING.has(configType.value.typeUrl.slice(configType.value.typeUrl.lastIndexOf('/') + 1));
+  return anyUnpack(configType.value, RouterSchema)?.upstreamHttpFilters.length === 0;
+}
+
+/** Looks into those parts that are listed. */
+function hasOnlyKept(message: Message, registry: FileRegistry): boolean {
+  const desc = registry.getMessage(message.$typeName);
+  return desc !== undefined && isKept(reflect(desc, message));
+}
+
+function isKept(message: ReflectMessage): boolean {
+  const kept = KEEPS.get(message.desc.typeName);
+  if (!kept) return true;
+  return message.fields.every((field) => {
+    if (!message.isSet(field)) return true;
+    if (!kept.has(field.name)) return false;
+    if (field.fieldKind === 'message') return isKept(message.get(field));
+    return field.fieldKind !== 'list' || [...message.get(field)].every((each) => !isReflected(each) || isKept(each));
+  });
+}
+
+function keeps(typeName: string, ...fields: readonly string[]): [string, ReadonlySet<string>] {
+  return [typeName, new Set(fields)];
+}
+
+/** By their full names. */
+export function routesIn(messages: Iterable<Message>): ReadonlyMap<string, RouteConfiguration> {
+  const found = new Map<string, RouteConfiguration>();
+  for (const message of messages) if (isMessage(message, RouteConfigurationSchema)) found.set(message.name, message);
+  return found;
+}
