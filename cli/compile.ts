@@ -62,5 +62,5 @@ type EmptyPipelineOptions = Pick<CompileOptions, 'httpPort' | 'httpsPort' | 'tri
 /** What `sluice run` would serve of no objects. */
 export function emptyPipeline(settings: Settings, { httpPort, httpsPort, triesConfigs = false }: EmptyPipelineOptions): Pipeline {
   const ports = { address: '127.0.0.1', http: httpPort, https: httpsPort, reserved: [DEFAULT_PORTS.admin] };
-  return new Pipeline({ settings, ports, triesConfigs, asOf: new Date() });
+  return new Pipeline({ settings, ports, triesConfigs: () => triesConfigs, asOf: new Date() });
 }

@@ -175,11 +175,8 @@ export class Controller {
     this.#isHolding = true;
     const hasSecrets = source.want(needed, dropped);
     // Later, nodes that were served before are, until it is known whether they are to be.
-    const isReady = this.#options.cache.isReady;
-    const isWhole = isReady || hasNodes || !pipeline.wantsNodes;
-    // Nor is one that was served before this process began taken away until it was tried.
-    const isTried = isReady || (!pipeline.hasTrials && this.trials === 0);
-    if (hasSecrets && isWhole && isTried) this.#publishTaken();
+    const isWhole = hasNodes || !pipeline.wantsNodes || this.#options.cache.isReady;
+    if (hasSecrets && isWhole) this.#publishTaken();
     else this.#wait();
   }
 

@@ -76,7 +76,8 @@ export class ControlParts {
     this.#locate = (object, path) => source.locate(object, path);
     this.pipeline = new Pipeline({
       ...options.pipeline,
-      triesConfigs: trying !== undefined,
+      // What is read first may be what is served: nobody is to be without it, nor is a Service that its listener takes.
+      triesConfigs: () => trying !== undefined && this.cache.isReady,
       asOf: new Date(),
       onFailure: (collection, key, error) => this.#tellMistake(`${collection} of ${key}`, error),
     });

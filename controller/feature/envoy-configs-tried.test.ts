@@ -46,7 +46,7 @@ describe('CiliumEnvoyConfigs that an Envoy tries before they are served', { ...n
     assert.match(await sluice.envoyAdmin('/stats?filter=^cluster_manager.cds.update_rejected'), /update_rejected: 0\n/);
   });
 
-  test('are what they were while they are tried again by a Sluice that begins anew', async () => {
+  test('are served at once by a Sluice that begins anew', async () => {
     assert.deepEqual(await write(leadingTo('web', port, 'b')), []);
     const asking = new AbortController();
     const answers = new Set<string>();

@@ -30,7 +30,10 @@ class Scene {
 
   /** @param isTried whether configs are tried before they are served */
   constructor(isTried = false) {
-    this.#inForce = new EnvoyConfigsInForce((object) => readEnvoyConfig(object, { allow: [] }), isTried);
+    this.#inForce = new EnvoyConfigsInForce(
+      (object) => readEnvoyConfig(object, { allow: [] }),
+      () => isTried,
+    );
   }
 
   /** The names of what came to be tried. */

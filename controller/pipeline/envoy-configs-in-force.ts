@@ -55,12 +55,12 @@ const MAX_MESSAGE = 1_000;
  */
 export class EnvoyConfigsInForce {
   readonly #read: (object: CiliumEnvoyConfig) => EnvoyConfigReading;
-  readonly #isTried: boolean;
+  readonly #isTried: () => boolean;
   readonly #known = new Map<string, Known>();
   readonly #due = new Set<string>();
 
-  /** @param isTried whether somebody tries what was written before it is served */
-  constructor(read: (object: CiliumEnvoyConfig) => EnvoyConfigReading, isTried = false) {
+  /** @param isTried whether somebody tries what is written now before it is served */
+  constructor(read: (object: CiliumEnvoyConfig) => EnvoyConfigReading, isTried = () => false) {
     this.#read = read;
     this.#isTried = isTried;
   }
@@ -83,11 +83,6 @@ export class EnvoyConfigsInForce {
       if (known.history.trial) this.#due.add(key);
       tell(verdicts, known);
     }
-  }
-
-  /** Whether something is to be tried that nobody has asked for. */
-  get hasTrials(): boolean {
-    return this.#due.size > 0;
   }
 
   /** What has come to be tried since this was asked last. */
@@ -138,7 +133,7 @@ export class EnvoyConfigsInForce {
     const isSame = before !== undefined && before.object.metadata.uid === uid;
     const history = isSame ? before.history : new ConfigHistory();
     const good = { spec: object.spec, ...(generation !== undefined && { generation }) };
-    if (reading.config) history.offer(reading.config, good, this.#isTried);
+    if (reading.config) history.offer(reading.config, good, this.#isTried());
     else history.offerNothing();
     if (!isSame) this.#recall(object, history);
     return { object, reading, history };

@@ -39,8 +39,8 @@ export interface PipelineOptions {
   readonly clientMark?: number;
   /** The node that this serves, where it is the only one; CiliumEnvoyConfigs for others are left out. Default: others say what is whose. */
   readonly ownNode?: string;
-  /** Whether configs are served only once {@link Pipeline.concludeTrials} has said so. Default: false. */
-  readonly triesConfigs?: boolean;
+  /** Whether what is read of configs now is served only once {@link Pipeline.concludeTrials} has said so. Default: never. */
+  readonly triesConfigs?: () => boolean;
   /** The time that certificates are judged by; see {@link Pipeline.advance}. */
   readonly asOf: Date;
   /** Told when a computation throws, which is a mistake in the program; without it the exception leaves `apply`. */
@@ -244,11 +244,6 @@ export class Pipeline implements QuarantinedRoutes {
   noteOutcome(outcome: Outcome): ResourceChange | undefined {
     const changed = this.#configs.ownersOf(outcome).filter((config) => this.#envoyConfigs.note(this.#inputs, config, outcome));
     return changed.length > 0 ? this.#settle() : undefined;
-  }
-
-  /** Whether there are configs to be tried. */
-  get hasTrials(): boolean {
-    return this.#envoyConfigs.hasTrials;
   }
 
   /** Configs that came to be tried since this was asked last. */
