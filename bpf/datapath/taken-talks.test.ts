@@ -176,7 +176,7 @@ describe('a Service that a listener takes', needs('root', 'bpf', 'netns', 'ipv6'
       };
       assert.equal(await open(`${MARK}/${SEALED}`, clientOf()), 'EPERM');
       assert.equal(await open(`0/${SEALED}`, clientOf()), 'EPERM');
-      assert.equal(await open(`0/${SEALED}`, NODE_ADDRESSES[family]), 'EPERM');
+      assert.equal(await open(`0/${SEALED}`, world.pods.outside.addresses[family]), 'EPERM');
       await world.setPolicies({});
       for (const mark of [`${MARK}/${SEALED}`, `0/${SEALED}`]) assert.notEqual(await open(mark, clientOf()), 'EPERM', mark);
     });
