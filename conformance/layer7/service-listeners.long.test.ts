@@ -5,7 +5,7 @@ import { eventually } from '../../testkit/eventually.ts';
 import { FAMILIES, type Family } from '../lab/netns/index.ts';
 import { type HttpAsk, seenBy, wordOf } from './http-peer.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
-import { BY_LISTENER, SHOP, type ShopText, shopConfig, shopServices } from './shop-config.ts';
+import { BY_LISTENER, SHOP, type ShopText, shopConfig, shopServices, stamping } from './shop-config.ts';
 import { SteeredLab } from './steered-lab.ts';
 
 const PODS = [
@@ -148,6 +148,26 @@ describe('a Service that a listener of a config takes', needs('root', 'netns', '
       lab.write('config', [shopConfig(EVEN)]);
       await isLed('client', family);
       for (const load of ['new', 'kept']) assert.deepEqual(Object.keys((await client.end(load)).outcomes), ['200'], load);
+    });
+
+    test(`has its listener edited, and called otherwise, without a failed request, ${family}`, async () => {
+      const client = lab.peer('client');
+      const stampOf = async () => seenBy(await ask('client', family)).headers['x-stamp'];
+      const marksSince = await marks();
+      await client.begin('new', { to: SHOP[family] });
+      await client.begin('kept', { to: SHOP[family], connection: 'kept' });
+      for (const [stamp, name] of [
+        ['edited', 'front'],
+        ['renamed', 'door'],
+        ['edited again', 'door'],
+      ] as const) {
+        lab.write('config', [shopConfig({ ...EVEN, name, httpFilters: [stamping('x-stamp', stamp)] })]);
+        await eventually(async () => assert.equal(await stampOf(), stamp));
+      }
+      lab.write('config', [shopConfig(EVEN)]);
+      await eventually(async () => assert.equal(await stampOf(), undefined));
+      for (const load of ['new', 'kept']) assert.deepEqual(Object.keys((await client.end(load)).outcomes), ['200'], load);
+      assert.deepEqual(await marksSince(), ['led']);
     });
 
     test(`reaches no pod by another way while Envoy is away, ${family}`, async () => {

@@ -22,19 +22,29 @@ export interface ShopText {
   readonly routes?: readonly Manifest[];
   /** Before the router. */
   readonly httpFilters?: readonly Manifest[];
+  /** The listener's name. Default: front. */
+  readonly name?: string;
 }
 
 /** A config whose listener takes port 80 of the Service `shop`, and leads to the pods of two others. */
-export function shopConfig({ weights, mark, annotations = {}, nodes, routes: own = [], httpFilters = [] }: ShopText): Manifest {
+export function shopConfig({
+  weights,
+  mark,
+  annotations = {},
+  nodes,
+  routes: own = [],
+  httpFilters = [],
+  name = 'front',
+}: ShopText): Manifest {
   return {
     apiVersion: 'cilium.io/v2',
     kind: 'CiliumEnvoyConfig',
     metadata: { name: 'shop', annotations },
     spec: {
       ...(nodes && { nodeSelector: { matchLabels: nodes } }),
-      services: [{ name: 'shop', ports: [80], listener: 'front' }],
+      services: [{ name: 'shop', ports: [80], listener: name }],
       backendServices: [{ name: 'one' }, { name: 'two' }],
-      resources: [listener(httpFilters), routes(weights, mark, own), cluster('one'), cluster('two')],
+      resources: [listener(name, httpFilters), routes(weights, mark, own), cluster('one'), cluster('two')],
     },
   };
 }
@@ -58,7 +68,7 @@ export function sealedConfig(more: Manifest = {}): Manifest {
       services: ['sealed', 'mixed'].map((name) => ({ name, listener: 'front' })),
       backendServices: [{ name: 'sealed' }],
       resources: [
-        listener([]),
+        listener('front', []),
         { '@type': `${API}.config.route.v3.RouteConfiguration`, name: 'routes', virtualHosts },
         { ...cluster('sealed'), transportSocket },
       ],
@@ -75,7 +85,17 @@ export function sealedServices({ lab }: SteeredLab, other: string): readonly Man
   });
 }
 
-function listener(httpFilters: readonly Manifest[]): Manifest {
+/** Of an HTTP filter that adds a header to each request. */
+export function stamping(header: string, value: string): Manifest {
+  const mutation = { append: { header: { key: header, value } } };
+  const typedConfig = {
+    '@type': `${API}.extensions.filters.http.header_mutation.v3.HeaderMutation`,
+    mutations: { requestMutations: [mutation] },
+  };
+  return { name: 'envoy.filters.http.header_mutation', typedConfig };
+}
+
+function listener(name: string, httpFilters: readonly Manifest[]): Manifest {
   const router = { '@type': `${API}.extensions.filters.http.router.v3.Router` };
   const manager = {
     '@type': `${API}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
@@ -84,7 +104,7 @@ function listener(httpFilters: readonly Manifest[]): Manifest {
     httpFilters: [...httpFilters, { name: 'envoy.filters.http.router', typedConfig: router }],
   };
   const filters = [{ name: 'envoy.filters.network.http_connection_manager', typedConfig: manager }];
-  return { '@type': `${API}.config.listener.v3.Listener`, name: 'front', filterChains: [{ filters }] };
+  return { '@type': `${API}.config.listener.v3.Listener`, name, filterChains: [{ filters }] };
 }
 
 function routes(weights: Weights, mark: string, own: readonly Manifest[]): Manifest {
