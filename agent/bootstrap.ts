@@ -9,8 +9,10 @@ import {
   ApiVersion,
   type ConfigSourceSchema,
 } from '@sluice/envoy-protos/envoy/config/core/v3/config_source_pb.js';
+import type { TypedExtensionConfigSchema } from '@sluice/envoy-protos/envoy/config/core/v3/extension_pb.js';
 import type { OverloadManagerSchema } from '@sluice/envoy-protos/envoy/config/overload/v3/overload_pb.js';
 import { InternalListenerSchema } from '@sluice/envoy-protos/envoy/extensions/bootstrap/internal_listener/v3/internal_listener_pb.js';
+import { CaresDnsResolverConfigSchema } from '@sluice/envoy-protos/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver_pb.js';
 import { DownstreamConnectionsConfigSchema } from '@sluice/envoy-protos/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js';
 import { HttpProtocolOptionsSchema } from '@sluice/envoy-protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { Settings } from '../settings/index.ts';
@@ -20,6 +22,12 @@ import { XDS_CLUSTER } from '../xds-server/serve/index.ts';
 const MAX_DOWNSTREAM_CONNECTIONS = 50_000n;
 /** Envoy waits a random time below this, so a control plane that returns is found within it. */
 const MAX_RECONNECT_MS = 400;
+/**
+ * Envoy takes no further cluster, of anybody, before it has the addresses of one that is given by a name, or has given up on them. Where its DNS server does
+ * not answer, c-ares would do so after 5 s and three longer tries.
+ */
+const DNS_QUERY_SECONDS = 2n;
+const DNS_TRIES = 2;
 const OWNER_ONLY = 0o600;
 
 export interface BootstrapOptions {
@@ -51,6 +59,7 @@ export function buildBootstrap(options: BootstrapOptions): Bootstrap {
     staticResources: { clusters: [xdsCluster(xdsSocket)] },
     layeredRuntime: { layers: [{ name: 'sluice', layerSpecifier: { case: 'staticLayer', value: runtime(settings) } }] },
     overloadManager: overloadManager(),
+    typedDnsResolverConfig: dnsResolver(),
     // Without it no listener can be one that only other parts of the configuration reach.
     bootstrapExtensions: [
       { name: 'envoy.bootstrap.internal_listener', typedConfig: anyPack(InternalListenerSchema, create(InternalListenerSchema)) },
@@ -63,7 +72,12 @@ export function buildBootstrap(options: BootstrapOptions): Bootstrap {
 }
 
 /** What a bootstrap packs; the registry of all messages of Envoy takes a quarter of a second and 30 MB to make. */
-const PACKED = createRegistry(HttpProtocolOptionsSchema, DownstreamConnectionsConfigSchema, InternalListenerSchema);
+const PACKED = createRegistry(
+  HttpProtocolOptionsSchema,
+  DownstreamConnectionsConfigSchema,
+  InternalListenerSchema,
+  CaresDnsResolverConfigSchema,
+);
 
 /** The bootstrap as Envoy reads it from a file named `.json`. */
 export function encodeBootstrap(bootstrap: Bootstrap): string {
@@ -117,6 +131,12 @@ function overloadManager(): MessageInitShape<typeof OverloadManagerSchema> {
       },
     ],
   };
+}
+
+/** What Envoy has without it, but for how long it waits for an answer. */
+function dnsResolver(): MessageInitShape<typeof TypedExtensionConfigSchema> {
+  const cares = create(CaresDnsResolverConfigSchema, { queryTimeoutSeconds: DNS_QUERY_SECONDS, queryTries: DNS_TRIES });
+  return { name: 'envoy.network.dns_resolver.cares', typedConfig: anyPack(CaresDnsResolverConfigSchema, cares) };
 }
 
 function runtime({ regexMaxProgramSize }: BootstrapOptions['settings']): Record<string, number> {
