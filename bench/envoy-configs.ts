@@ -25,7 +25,7 @@ const { values } = parseArgs({
 const CONFIGS = Number(values.configs);
 const SECONDS = Number(values.seconds);
 const REQUESTS_PER_SECOND = 200;
-/** Each so manieth change of a config is one of its cluster, too, which Envoy makes anew then. */
+/** Each so manieth change of a config is one of its cluster, too, which Envoy makes anew then: of some configs in each second. */
 const CLUSTER_EVERY = 10;
 const REST_MS = 150;
 
@@ -43,7 +43,7 @@ class Configs {
   write(index: number, version: number): void {
     const header = { header: { key: 'x-version', value: `${version}` } };
     const routes = [{ match: { prefix: '/' }, route: { cluster: 'web' }, responseHeadersToAdd: [header] }];
-    const connectTimeout = `${5 + (Math.floor(version / CLUSTER_EVERY) % 5)}s`;
+    const connectTimeout = `${5 + (Math.floor((version + index) / CLUSTER_EVERY) % 5)}s`;
     const config = { port: this.ports[index] ?? 0, routes, clusters: { web: { connectTimeout } } };
     this.put(`config-${index}.yaml`, [httpConfigManifest(`config-${index}`, config)]);
   }
