@@ -217,14 +217,21 @@ export class NodeEnforcement implements AsyncDisposable {
     this.#options.steering?.[Symbol.dispose]();
   }
 
-  async #setRedirects(redirects: readonly Redirect[]): Promise<void> {
-    if (redirects.length === 0) return;
+  async #setRedirects(told: readonly Redirect[]): Promise<void> {
+    if (told.length === 0) return;
+    const redirects = told.map((each) => (this.#wasThere(each) ? { ...each, ready: true } : each));
     for (const { slot } of redirects) this.#redirects.add(slot);
     this.#taken.setRedirects(redirects);
     this.#copies.setRedirects(redirects);
     this.#options.steering?.ensure();
     await this.#datapath.redirects.set(redirects);
     this.#kept.forget();
+  }
+
+  /** An agent that starts has yet to hear of its Envoy that the listener is there. If it is not, what is for it finds nobody, and is dropped. */
+  #wasThere({ slot, port }: Redirect): boolean {
+    const known = this.#datapath.redirects.get(slot);
+    return known?.port === port && known.ready;
   }
 
   async #removeRedirects(slots: readonly string[]): Promise<void> {
