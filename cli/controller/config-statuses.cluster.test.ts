@@ -6,6 +6,7 @@ import type { ControlPlane } from '../../conformance/lab/control-plane.ts';
 import { readAuditLog } from '../../testkit/audit-log.ts';
 import { Backend } from '../../testkit/backend.ts';
 import { needs } from '../../testkit/capabilities.ts';
+import { ENFORCER_POD, othersDefinition } from '../../testkit/cilium-definitions.ts';
 import { whoAnswersAt } from '../../testkit/configured-sluice.ts';
 import { httpConfigManifest, type Json, PORTS_ALLOWED } from '../../testkit/envoy-config-manifests.ts';
 import { eventually } from '../../testkit/eventually.ts';
@@ -22,43 +23,12 @@ const SETTINGS = { policy: { enabled: true, services: false }, ...PORTS_ALLOWED 
 const CONFIGS = '/apis/cilium.io/v2/namespaces/default/ciliumenvoyconfigs';
 const NODES = { 'node-1': OWN_ADDRESS, 'node-2': '192.0.2.2' };
 
-const ENFORCER = {
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: {
-    name: 'sluice-enforcer-1',
-    namespace: 'sluice-system',
-    labels: { 'app.kubernetes.io/name': 'sluice', 'app.kubernetes.io/component': 'enforcer' },
-  },
-  spec: { containers: [{ name: 'enforcer', image: 'none' }] },
-};
-
 /** As Cilium's own, as far as that matters here: there is no status. */
-const CLUSTERWIDE = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'ciliumclusterwideenvoyconfigs.cilium.io' },
-  spec: {
-    group: 'cilium.io',
-    names: {
-      kind: 'CiliumClusterwideEnvoyConfig',
-      listKind: 'CiliumClusterwideEnvoyConfigList',
-      plural: 'ciliumclusterwideenvoyconfigs',
-      singular: 'ciliumclusterwideenvoyconfig',
-    },
-    scope: 'Cluster',
-    versions: [
-      {
-        name: 'v2',
-        served: true,
-        storage: true,
-        schema: {
-          openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } },
-        },
-      },
-    ],
-  },
-};
+const CLUSTERWIDE = othersDefinition({
+  kind: 'CiliumClusterwideEnvoyConfig',
+  plural: 'ciliumclusterwideenvoyconfigs',
+  singular: 'ciliumclusterwideenvoyconfig',
+});
 
 const statusView = z.object({
   metadata: z.object({ generation: z.int(), resourceVersion: z.string(), uid: z.string() }),
@@ -89,7 +59,7 @@ describe('what CiliumEnvoyConfigs are told', needs('cluster', 'envoy', 'root'), 
     port = await freePort();
     const backend = cleanUp.use(await Backend.start({ name: 'one', address: OWN_ADDRESS }));
     const endpoints = [{ addresses: [OWN_ADDRESS], conditions: { ready: true } }];
-    await plane.apply([CLUSTERWIDE, ENFORCER, serviceManifest('one'), sliceManifest('one', backend.port, { endpoints })]);
+    await plane.apply([CLUSTERWIDE, ENFORCER_POD, serviceManifest('one'), sliceManifest('one', backend.port, { endpoints })]);
     const ready = { conditions: [{ type: 'Ready', status: 'True' }] };
     const path = '/api/v1/namespaces/sluice-system/pods/sluice-enforcer-1/status';
     await plane.request(path, { method: 'PATCH', contentType: 'application/merge-patch+json', body: { status: ready } });

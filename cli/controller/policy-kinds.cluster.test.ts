@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import type { ControlPlane } from '../../conformance/lab/control-plane.ts';
 import { type AuditEvent, readAuditLog } from '../../testkit/audit-log.ts';
 import { needs } from '../../testkit/capabilities.ts';
+import { ENFORCER_POD, othersDefinition } from '../../testkit/cilium-definitions.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { type ClusterProcess, PlainCluster } from '../../testkit/plain-cluster.ts';
 
@@ -12,44 +13,14 @@ const CLUSTERWIDE = 'ciliumclusterwidenetworkpolicies.cilium.io';
 const NAMESPACED = 'ciliumnetworkpolicies.cilium.io';
 const POLICED = { policy: { enabled: true, services: false } };
 
-const ENFORCER = {
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: {
-    name: 'sluice-enforcer-1',
-    namespace: 'sluice-system',
-    labels: { 'app.kubernetes.io/name': 'sluice', 'app.kubernetes.io/component': 'enforcer' },
-  },
-  spec: { containers: [{ name: 'enforcer', image: 'none' }] },
-};
-
 /** The definition of somebody else: its objects have no condition. */
-const OTHERS = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: CLUSTERWIDE, labels: { 'io.cilium.k8s.crd.schema.version': '1.20.0' } },
-  spec: {
-    group: 'cilium.io',
-    names: {
-      kind: 'CiliumClusterwideNetworkPolicy',
-      listKind: 'CiliumClusterwideNetworkPolicyList',
-      plural: 'ciliumclusterwidenetworkpolicies',
-      singular: 'ciliumclusterwidenetworkpolicy',
-    },
-    scope: 'Cluster',
-    versions: [
-      {
-        name: 'v2',
-        served: true,
-        storage: true,
-        schema: {
-          openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } },
-        },
-        subresources: { status: {} },
-      },
-    ],
-  },
-};
+const OTHERS = othersDefinition({
+  kind: 'CiliumClusterwideNetworkPolicy',
+  plural: 'ciliumclusterwidenetworkpolicies',
+  singular: 'ciliumclusterwidenetworkpolicy',
+  labels: { 'io.cilium.k8s.crd.schema.version': '1.20.0' },
+  subresources: { status: {} },
+});
 
 const policy = (name: string, spec: object) => ({
   apiVersion: 'cilium.io/v2',
@@ -70,7 +41,7 @@ describe("Cilium's kinds, with controllers of Sluice", needs('cluster'), () => {
   before(async () => {
     cluster = cleanUp.use(await PlainCluster.start({ audit: true, settings: POLICED }));
     plane = cluster.plane;
-    await plane.apply([OTHERS, ENFORCER]);
+    await plane.apply([OTHERS, ENFORCER_POD]);
     unpoliced = await cluster.startController('unpoliced', { settings: {} });
     await unpoliced.untilReady();
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
+import { othersDefinition } from '../../testkit/cilium-definitions.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { makeCertificate } from '../../testkit/make-certificate.ts';
 import type { RunningLab } from '../lab/index.ts';
@@ -23,32 +24,13 @@ const DENIED = '403 Access denied';
 const NOT_LED = '500 one /one/load by no listener';
 
 /** As Cilium has it: without a status. */
-const CILIUMS = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'ciliumclusterwideenvoyconfigs.cilium.io', labels: { 'io.cilium.k8s.crd.schema.version': '1.31.0' } },
-  spec: {
-    group: 'cilium.io',
-    names: {
-      kind: 'CiliumClusterwideEnvoyConfig',
-      listKind: 'CiliumClusterwideEnvoyConfigList',
-      plural: 'ciliumclusterwideenvoyconfigs',
-      singular: 'ciliumclusterwideenvoyconfig',
-      shortNames: ['ccec'],
-    },
-    scope: 'Cluster',
-    versions: [
-      {
-        name: 'v2',
-        served: true,
-        storage: true,
-        schema: {
-          openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } },
-        },
-      },
-    ],
-  },
-};
+const CILIUMS = othersDefinition({
+  kind: 'CiliumClusterwideEnvoyConfig',
+  plural: 'ciliumclusterwideenvoyconfigs',
+  singular: 'ciliumclusterwideenvoyconfig',
+  shortNames: ['ccec'],
+  labels: { 'io.cilium.k8s.crd.schema.version': '1.31.0' },
+});
 
 describe('CiliumEnvoyConfigs of a cluster', { ...needs('cluster', 'root', 'bpf', 'envoy'), timeout: 900_000 }, () => {
   const cleanUp = new AsyncDisposableStack();
