@@ -9,8 +9,13 @@ export interface NodeMemory {
    * What must be sent again although the client may say that it has it: endpoints without which Envoy does not finish
    * warming a cluster that it was sent, and parts of a refused response, of which nobody knows whether they are in force.
    */
-  readonly owed: ByType<true>;
+  readonly owed: ByType<AwaitedBy>;
 }
+
+/** The clusters that are not warm without it. */
+export type AwaitedBy = ReadonlySet<string>;
+
+export const NOBODY: AwaitedBy = new Set();
 
 /**
  * A client that has nothing is a new process, which is owed nothing and may accept what the one before it refused.
@@ -35,7 +40,7 @@ export class NodeMemories {
       known.streams++;
       return known.memory;
     }
-    const memory = this.#disconnected.get(id) ?? { id, rejected: new ByType<Rejection>(), owed: new ByType<true>() };
+    const memory = this.#disconnected.get(id) ?? { id, rejected: new ByType<Rejection>(), owed: new ByType<AwaitedBy>() };
     this.#disconnected.delete(id);
     this.#connected.set(id, { memory, streams: 1 });
     return memory;

@@ -186,6 +186,51 @@ describe('warming', () => {
     assert.deepEqual(wordsOf(await peer.nextAcked()), ['+e@1']);
   });
 
+  test('who shares endpoints with a cluster that changed does not wait for them', async () => {
+    await using scene = await XdsScene.open({ settleMs: 60_000 });
+    const all = (changed: string, routed: string) => [
+      endpoints('e'),
+      ...[cluster('changed', changed, ['e']), cluster('beside', '1', ['e'])],
+      ...[routes('of-changed', changed, 'changed'), routes('of-beside', routed, 'beside')],
+    ];
+    scene.publish(...all('1', '1'));
+    const peer = scene.delta();
+    await settle(peer, { endpoints: ['e'], routes: ['of-changed', 'of-beside'] });
+    scene.publish(...all('2', '1'));
+    const change = await peer.next();
+    assert.deepEqual(wordsOf(change), ['+changed@2']);
+    const owed = await peer.next();
+    assert.deepEqual(wordsOf(owed), ['+e@1']);
+    scene.publish(...all('2', '2'));
+    assert.deepEqual(wordsOf(await peer.nextAcked()), ['+of-beside@2']);
+    peer.ack(change);
+    peer.ack(owed);
+    assert.deepEqual(wordsOf(await peer.nextAcked()), ['+of-changed@2']);
+  });
+
+  test('a cluster waits for endpoints once, however many others change that share them', async () => {
+    await using scene = await XdsScene.open({ settleMs: 60_000 });
+    const all = (first: string, second: string) => [
+      endpoints('e'),
+      ...[cluster('first', first, ['e']), cluster('second', second, ['e'])],
+      ...[routes('of-first', first, 'first'), routes('of-second', second, 'second')],
+    ];
+    scene.publish(...all('1', '1'));
+    const peer = scene.delta();
+    await settle(peer, { endpoints: ['e'], routes: ['of-first', 'of-second'] });
+    scene.publish(...all('2', '1'));
+    peer.ack(await peer.next());
+    const owedToFirst = await peer.next();
+    scene.publish(...all('2', '2'));
+    const second = await peer.next();
+    assert.deepEqual([wordsOf(owedToFirst), wordsOf(second)], [['+e@1'], ['+second@2']]);
+    peer.ack(owedToFirst);
+    const next = [await peer.next(), await peer.next()];
+    assert.deepEqual(next.map(wordsOf), [['+e@1'], ['+of-first@2']]);
+    for (const response of [second, ...next]) peer.ack(response);
+    assert.deepEqual(wordsOf(await peer.nextAcked()), ['+of-second@2']);
+  });
+
   test('endpoints that are owed are sent after a reconnect, whichever type the client asks for first', async () => {
     await using scene = await XdsScene.open();
     scene.publish(endpoints('e'), cluster('c', '1', ['e']));

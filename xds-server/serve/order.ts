@@ -52,7 +52,7 @@ function isInPlace(stream: StreamState, { typeUrl, name }: ResourceName, revisio
   const held = state.held.get(name);
   if (held?.kind !== 'published') return false;
   if (held.resource.version !== current.resource.version && held.revision < Math.min(current.revision, revision)) return false;
-  return dependentsInPlace(stream, held, state.settling.has(name));
+  return !state.settling.has(name) || dependentsInPlace(stream, held, true);
 }
 
 export function isRejected({ node }: StreamState, { resource }: Published): boolean {
@@ -96,7 +96,7 @@ export function dependentsInPlace(stream: StreamState, entry: Published, patient
     if (!current || isRejected(stream, current)) return !isSuperseded(stream, entry);
     if (!state?.covers(name)) return !patient;
     // Of other types, any version will do.
-    return state.held.has(name) && !(typeUrl === ENDPOINTS_TYPE && stream.node.owed.get(typeUrl, name));
+    return state.held.has(name) && !(typeUrl === ENDPOINTS_TYPE && stream.node.owed.get(typeUrl, name)?.has(resource.name));
   });
 }
 

@@ -2,7 +2,7 @@ import type { Published, PublishedChange } from './cache.ts';
 import type { Clock } from './clock.ts';
 import { type Dialect, resumeSotw } from './dialect.ts';
 import type { LastGood } from './last-good.ts';
-import type { NodeMemory } from './node-memory.ts';
+import { NOBODY, type NodeMemory } from './node-memory.ts';
 import { dependentsInPlace, type StreamState } from './order.ts';
 import type { Outcome } from './outcome.ts';
 import { type BatchLimits, type Entries, planBatch } from './plan.ts';
@@ -10,7 +10,7 @@ import type { Refusal } from './refusal.ts';
 import type { Resource } from './resource.ts';
 import type { Role } from './role.ts';
 import { isWildcard, type Resubscription } from './subscription.ts';
-import { TypeState } from './type-state.ts';
+import { type InFlight, TypeState } from './type-state.ts';
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, traitsOf } from './types.ts';
 import { acceptEntries, refuseEntries, type VerdictContext } from './verdict.ts';
 import type { View } from './view.ts';
@@ -121,13 +121,22 @@ export class Session implements StreamState {
     const { inFlight } = state;
     if (inFlight?.nonce !== nonce) return;
     state.inFlight = undefined;
-    this.#judge(state, inFlight.entries, refusal);
+    this.#judge(state, inFlight, refusal);
   }
 
-  #judge(state: TypeState, entries: Entries, refusal: Refusal | undefined): void {
+  #judge(state: TypeState, { entries, awaitedBy }: InFlight, refusal: Refusal | undefined): void {
     const { lastGood, onOutcome } = this.#context;
     const { types, view, node } = this;
-    const context: VerdictContext = { types, view, node, lastGood, onOutcome, role: this.role, settleUntil: this.#settleUntil() };
+    const context: VerdictContext = {
+      types,
+      view,
+      node,
+      lastGood,
+      onOutcome,
+      role: this.role,
+      settleUntil: this.#settleUntil(),
+      awaitedBy,
+    };
     if (refusal === undefined) acceptEntries(context, state, entries);
     else refuseEntries(context, state, entries, refusal);
   }
@@ -244,7 +253,7 @@ export class Session implements StreamState {
       return;
     }
     state.mustAnswer = false;
-    state.inFlight = { nonce, entries };
+    state.inFlight = { nonce, entries, awaitedBy: new Map(this.node.owed.of(state.typeUrl)) };
     if (state.typeUrl === CLUSTER_TYPE) this.#oweEndpoints(entries);
     this.#isWritable = false;
     this.#context.send(response, () => {
@@ -259,12 +268,10 @@ export class Session implements StreamState {
    */
   #oweEndpoints(entries: Entries): void {
     const endpoints = this.types.get(ENDPOINTS_TYPE);
-    for (const entry of entries.values()) {
-      for (const { typeUrl, name } of entry?.resource.requires ?? []) {
-        if (typeUrl !== ENDPOINTS_TYPE) continue;
-        this.node.owed.set(typeUrl, name, true);
-        if (endpoints?.covers(name)) endpoints.force(name);
-      }
+    const { owed } = this.node;
+    for (const [name, clusters] of endpointsOf(entries)) {
+      owed.set(ENDPOINTS_TYPE, name, (owed.get(ENDPOINTS_TYPE, name) ?? NOBODY).union(clusters));
+      if (endpoints?.covers(name)) endpoints.force(name);
     }
   }
 
@@ -284,6 +291,17 @@ export class Session implements StreamState {
     const subscription = this.types.get(typeUrl)?.subscription;
     return subscription !== undefined && (isWildcard(subscription) || (subscription.kind === 'names' && subscription.names.size > 0));
   }
+}
+
+/** By name: the clusters that require them. */
+function endpointsOf(clusters: Entries): ReadonlyMap<string, Set<string>> {
+  const requirers = new Map<string, Set<string>>();
+  for (const [cluster, entry] of clusters) {
+    for (const { typeUrl, name } of entry?.resource.requires ?? []) {
+      if (typeUrl === ENDPOINTS_TYPE) requirers.set(name, (requirers.get(name) ?? new Set()).add(cluster));
+    }
+  }
+  return requirers;
 }
 
 function differing(some: ReadonlyMap<string, Published>, others: ReadonlyMap<string, Published>): string[] {

@@ -57,7 +57,7 @@ function isPending({ node }: Session, state: TypeState, name: string, version: s
   if (state.forced.has(name) || state.inFlight?.entries.has(name) || state.suspects.some((names) => names.includes(name))) return true;
   const held = state.held.get(name);
   if (version === undefined) return held !== undefined || state.doubtful.has(name);
-  return held?.kind !== 'published' || held.resource.version !== version || node.owed.get(state.typeUrl, name) === true;
+  return held?.kind !== 'published' || held.resource.version !== version || node.owed.get(state.typeUrl, name) !== undefined;
 }
 
 /** Names that clients of a partial cache say they have, and of which it does not know whether they exist. */

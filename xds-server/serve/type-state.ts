@@ -1,4 +1,5 @@
 import type { Published } from './cache.ts';
+import type { AwaitedBy } from './node-memory.ts';
 import { covers, NOTHING, type Subscription } from './subscription.ts';
 
 /** What a client has by its own account, and we do not: a version from before it reconnected. */
@@ -17,6 +18,8 @@ export function versionOf(held: Held): string {
 export interface InFlight {
   readonly nonce: string;
   readonly entries: ReadonlyMap<string, Published | null>;
+  /** By name: who waited for it when it was sent. Whoever came later waits for the next. */
+  readonly awaitedBy: ReadonlyMap<string, AwaitedBy>;
 }
 
 /**

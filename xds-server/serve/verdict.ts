@@ -1,5 +1,6 @@
 import type { Published } from './cache.ts';
 import type { LastGood } from './last-good.ts';
+import { type AwaitedBy, NOBODY } from './node-memory.ts';
 import { type StreamState, settle } from './order.ts';
 import type { Outcome } from './outcome.ts';
 import type { Entries } from './plan.ts';
@@ -15,6 +16,8 @@ export interface VerdictContext extends StreamState {
   readonly role: Role;
   /** Until when what must follow the accepted resources is waited for; undefined to not wait for it. */
   readonly settleUntil: number | undefined;
+  /** By name: which clusters waited for what the response has. */
+  readonly awaitedBy: ReadonlyMap<string, AwaitedBy>;
 }
 
 /** The client accepted a whole response. */
@@ -46,9 +49,15 @@ function acceptResource(context: VerdictContext, state: TypeState, entry: Publis
   const { name } = entry.resource;
   if (isTold(context, state, name)) context.lastGood.accept(entry);
   if (!state.covers(name)) return;
-  // Its cluster was sent once more in the meantime, so it is owed once more.
-  if (!state.forced.has(name)) context.node.owed.delete(state.typeUrl, name);
+  payOff(context, state, name);
   settle(context, state, entry, context.settleUntil);
+}
+
+/** A cluster that was sent in the meantime is not warm by what was sent before, so it is owed once more. */
+function payOff({ node: { owed }, awaitedBy }: VerdictContext, { typeUrl, forced }: TypeState, name: string): void {
+  const owedTo = forced.has(name) ? owed.get(typeUrl, name) : undefined;
+  if (owedTo) owed.set(typeUrl, name, owedTo.difference(awaitedBy.get(name) ?? NOBODY));
+  else owed.delete(typeUrl, name);
 }
 
 /**
@@ -71,7 +80,7 @@ export function refuseEntries(context: VerdictContext, state: TypeState, entries
     for (const [name, entry] of entries) {
       state.forced.add(name);
       if (entry) state.doubtful.set(name, [...(state.doubtful.get(name) ?? []), entry]);
-      context.node.owed.set(state.typeUrl, name, true);
+      context.node.owed.set(state.typeUrl, name, context.node.owed.get(state.typeUrl, name) ?? NOBODY);
     }
     return;
   }
