@@ -95,20 +95,21 @@ class Naming {
   /** @returns what Envoy has to have for it */
   resolve(read: ReadResource): readonly ResourceName[] {
     const required = new Map<string, ResourceName>();
+    let isKnownOtherwise = false;
     const edges: Edge[] = [];
     this.#edges.set(keyOf(read.kind, nameOf(read.message.message)), edges);
     for (const { to, name: written, path } of referencesIn(read.message, this.#options.registry)) {
       if (!isResourceKind(to)) continue;
-      // Where one name of a message is not to be used, its others are not full yet.
       const qualified = qualifyReference(this.#owner, to, written);
       if (qualified.kind === 'refused') continue;
       const { name } = qualified;
       edges.push({ to: keyOf(to, name), at: read.pathOf(path) });
       const known = { typeUrl: typeUrlOfKind(to), name: this.#knownAs({ to, name, path }) };
+      isKnownOtherwise ||= known.name !== name;
       if (!this.#isThere({ to, name, path }, read)) this.#tell({ to, name, path }, read);
       else if (mayRequire(typeUrlOfKind(read.kind), known.typeUrl)) required.set(keyOf(to, known.name), known);
     }
-    rewriteReferences(read.message, this.#options.registry, (reference) => this.#knownAs(reference));
+    if (isKnownOtherwise) rewriteReferences(read.message, this.#options.registry, (reference) => this.#knownAs(reference));
     return sorted(required);
   }
 
