@@ -113,6 +113,21 @@ describe('a Service whose requests are balanced', needs('root', 'netns', 'envoy'
       }
     });
 
+    test(`keeps a client with one pod, where it says so, ${family}`, async () => {
+      await becomes(IN_TURN, family, true);
+      const servers = async () => {
+        const seen = [...(await askMany(family)), ...(await askMany(family, { connection: `kept ${family}`, protocol: 'http2' }))];
+        assert.ok(
+          seen.every(({ headers }) => headers['x-request-id'] !== undefined),
+          'Envoy has led it',
+        );
+        return new Set(seen.map(({ server }) => server));
+      };
+      assert.equal((await servers()).size, SERVERS.length);
+      lab.write('services', balancedServices(lab, IN_TURN, { sessionAffinity: 'ClientIP' }));
+      await eventually(async () => assert.equal((await servers()).size, 1));
+    });
+
     test(`is so, and no longer, without a failed request, ${family}`, async () => {
       const client = lab.peer('client');
       await client.begin('new', { to: BALANCED[family], port: PORTS.http });

@@ -14,8 +14,12 @@ const SERVICE_PORTS = [
   { name: 'words', port: PORTS.words, protocol: 'TCP' },
 ] as const;
 
-/** Both with the annotations. */
-export function balancedServices({ lab }: SteeredLab, annotations: Readonly<Record<string, string>>): readonly Manifest[] {
+/** Both with the annotations. @param spec what else the one that pods serve says */
+export function balancedServices(
+  { lab }: SteeredLab,
+  annotations: Readonly<Record<string, string>>,
+  spec: Manifest = {},
+): readonly Manifest[] {
   const addresses = (family: Family) => ['one', 'two'].map((name) => ({ name, address: lab.pod(name).addresses[family] }));
   const slices = FAMILIES.map((family) => ({
     apiVersion: 'discovery.k8s.io/v1',
@@ -29,10 +33,14 @@ export function balancedServices({ lab }: SteeredLab, annotations: Readonly<Reco
     })),
     ports: SERVICE_PORTS.map(({ name, port, protocol }) => ({ name, port, protocol })),
   }));
-  return [service('balanced', BALANCED, annotations), service('empty', EMPTY, annotations), ...slices];
+  const balanced = { ...specOf(BALANCED), ...spec };
+  return [service('balanced', annotations, balanced), service('empty', annotations, specOf(EMPTY)), ...slices];
 }
 
-function service(name: string, addresses: Readonly<Record<Family, string>>, annotations: Readonly<Record<string, string>>): Manifest {
-  const spec = { clusterIP: addresses.ipv4, clusterIPs: Object.values(addresses), ports: SERVICE_PORTS };
+function specOf(addresses: Readonly<Record<Family, string>>): Manifest {
+  return { clusterIP: addresses.ipv4, clusterIPs: Object.values(addresses), ports: SERVICE_PORTS };
+}
+
+function service(name: string, annotations: Readonly<Record<string, string>>, spec: Manifest): Manifest {
   return { apiVersion: 'v1', kind: 'Service', metadata: { name, annotations }, spec };
 }

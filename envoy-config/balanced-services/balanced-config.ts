@@ -10,7 +10,8 @@ type Json = Readonly<Record<string, unknown>>;
  */
 export function balancedConfig(service: Service, ports: readonly BalancedPort[], algorithm: BalancingAlgorithm): CiliumEnvoyConfig {
   const { namespace, name } = service.metadata;
-  const resources = ports.flatMap((port) => [listener(service, port), cluster(service, port, algorithm)]);
+  const kept = algorithm === 'MAGLEV';
+  const resources = ports.flatMap((port) => [listener(service, { ...port, kept }), cluster(service, port, algorithm)]);
   const services = ports.map(({ port }) => ({ name, ports: [port], listener: String(port) }));
   const spec: Partial<CiliumEnvoyConfigSpec> = { services: services.map((taken) => ({ ...taken, namespace })), resources };
   return {
@@ -22,9 +23,15 @@ export function balancedConfig(service: Service, ports: readonly BalancedPort[],
   };
 }
 
+interface ListenedPort extends BalancedPort {
+  /** Whether a client stays with one endpoint. */
+  readonly kept: boolean;
+}
+
 /** What is not HTTP, by its first bytes or because the server speaks first, goes on as it came, to one backend a connection. */
-function listener(service: Service, { port, isHttp }: BalancedPort): Json {
-  const http = { filters: [connectionManager(service, port)] };
+function listener(service: Service, listened: ListenedPort): Json {
+  const { port, isHttp } = listened;
+  const http = { filters: [connectionManager(service, listened)] };
   const common = { '@type': type('config.listener.v3.Listener'), name: String(port) };
   if (isHttp) return { ...common, filterChains: [http] };
   return {
@@ -33,18 +40,19 @@ function listener(service: Service, { port, isHttp }: BalancedPort): Json {
     listenerFiltersTimeout: FIRST_BYTES_WITHIN,
     continueOnListenerFiltersTimeout: true,
     filterChains: [{ filterChainMatch: { applicationProtocols: ['http/1.0', 'http/1.1', 'h2c'] }, ...http }],
-    defaultFilterChain: { filters: [tcpProxy(service, port)] },
+    defaultFilterChain: { filters: [tcpProxy(service, listened)] },
   };
 }
 
 /** Clients of servers that speak first wait for so long. */
 const FIRST_BYTES_WITHIN = '3s';
 
-function connectionManager(service: Service, port: number): Json {
+function connectionManager(service: Service, listened: ListenedPort): Json {
+  const { port } = listened;
   const { namespace, name } = service.metadata;
   return extension(HTTP_FILTER, 'filters.network.http_connection_manager.v3.HttpConnectionManager', {
     statPrefix: statPrefix(service, port),
-    routeConfig: { name: String(port), validateClusters: false, virtualHosts: [{ name: 'all', domains: ['*'], routes: routes(port) }] },
+    routeConfig: { name: String(port), validateClusters: false, virtualHosts: [{ name: 'all', domains: ['*'], routes: routes(listened) }] },
     httpFilters: [extension('filters.http.router', 'filters.http.router.v3.Router', { suppressEnvoyHeaders: true })],
     useRemoteAddress: true,
     serverHeaderTransformation: 'PASS_THROUGH',
@@ -61,24 +69,27 @@ const UNLIMITED = '0s';
  * A request goes to another backend where this one cannot have begun with it, or where it changes nothing. So one that policies keep from a
  * backend has those that he may ask.
  */
-function routes(port: number): readonly Json[] {
+function routes(listened: ListenedPort): readonly Json[] {
   const safe = [{ name: ':method', stringMatch: { safeRegex: { regex: 'GET|HEAD|OPTIONS' } } }];
   return [
-    { match: { prefix: '/', headers: safe }, route: route(port, 'connect-failure,refused-stream,reset') },
-    { match: { prefix: '/' }, route: route(port, 'connect-failure,refused-stream,reset-before-request') },
+    { match: { prefix: '/', headers: safe }, route: route(listened, 'connect-failure,refused-stream,reset') },
+    { match: { prefix: '/' }, route: route(listened, 'connect-failure,refused-stream,reset-before-request') },
   ];
 }
 
-function route(port: number, retryOn: string): Json {
+function route({ port, kept }: ListenedPort, retryOn: string): Json {
   const previous = extension('retry_host_predicates.previous_hosts', 'retry.host.previous_hosts.v3.PreviousHostsPredicate', {});
   const elsewhere = { retryHostPredicate: [previous], hostSelectionRetryMaxAttempts: '5' };
   // A connection that ends with a change of policies may be followed by another that does, at once.
   const retryPolicy = { retryOn, numRetries: 3, retryBackOff: { baseInterval: '0.05s' }, ...elsewhere };
-  return { cluster: String(port), timeout: UNLIMITED, retryPolicy };
+  // The address that the connection comes from, whatever headers say.
+  const hashPolicy = kept && { hashPolicy: [{ connectionProperties: { sourceIp: true } }] };
+  return { cluster: String(port), timeout: UNLIMITED, retryPolicy, ...hashPolicy };
 }
 
-function tcpProxy(service: Service, port: number): Json {
-  const fields = { statPrefix: statPrefix(service, port), cluster: String(port), idleTimeout: UNLIMITED };
+function tcpProxy(service: Service, { port, kept }: ListenedPort): Json {
+  const hashPolicy = kept && { hashPolicy: [{ sourceIp: {} }] };
+  const fields = { statPrefix: statPrefix(service, port), cluster: String(port), idleTimeout: UNLIMITED, ...hashPolicy };
   return extension('filters.network.tcp_proxy', 'filters.network.tcp_proxy.v3.TcpProxy', fields);
 }
 

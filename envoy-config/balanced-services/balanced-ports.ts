@@ -41,7 +41,6 @@ export function whyNotBalanced({ metadata, spec }: Service): string | undefined 
   }
   if (Object.hasOwn(metadata.labels, OTHER_PROXY)) return `its label ${OTHER_PROXY} leaves it to another proxy`;
   if (!spec.ports.some(({ protocol }) => protocol === 'TCP')) return 'it has no port of TCP';
-  if (spec.sessionAffinity === 'ClientIP') return 'sessionAffinity ClientIP keeps each client with one endpoint';
   if (spec.internalTrafficPolicy === 'Local') return 'internalTrafficPolicy Local keeps clients with endpoints of their own node';
   return undefined;
 }

@@ -11,6 +11,11 @@ export const BALANCING_CODES = {
     meaning:
       'The requests of the Service are to be balanced, and cannot be: it has no address of its own, leads clients to endpoints of their own, or is another proxy’s; or policies are not enforced, or Services not translated, or the setting envoyConfig.balancing is off. It is as without the annotation.',
   },
+  AffinityNotTimed: {
+    severity: 'info',
+    meaning:
+      'A Service whose requests are balanced keeps each client with one endpoint, by its address. That does not end after timeoutSeconds, but where endpoints come and go some clients get another.',
+  },
   PortNotBalanced: {
     severity: 'info',
     meaning:
