@@ -2,6 +2,7 @@ import { create, fromBinary, type JsonValue, toBinary, toJson } from '@bufbuild/
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { AnySchema } from '@bufbuild/protobuf/wkt';
 import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
+import { compareText } from '../model/index.ts';
 import type { Resource } from '../xds-server/serve/resource.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, ROUTES, SCOPED_ROUTES, SECRET } from '../xds-server/translate/types.ts';
 import { redactSensitive } from './redact.ts';
@@ -71,9 +72,4 @@ function typeFirst(json: JsonValue): JsonValue {
 function compareResources(a: Resource, b: Resource): number {
   const rank = (resource: Resource) => RANK.get(resource.typeUrl) ?? RANK.size;
   return rank(a) - rank(b) || compareText(a.typeUrl, b.typeUrl) || compareText(a.name, b.name);
-}
-
-function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

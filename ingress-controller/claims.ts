@@ -1,5 +1,5 @@
 import type { Ingress } from '../kube/index.ts';
-import type { Diagnostic, FieldRef, Route } from '../model/index.ts';
+import { compareText, type Diagnostic, type FieldRef, type Route } from '../model/index.ts';
 
 /** Where this process listens. */
 export interface ListenPorts {
@@ -125,12 +125,6 @@ export function isSameIngress(a: Ranked, b: Ranked): boolean {
 }
 
 function compareNumbers(a: number, b: number): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
-}
-
-/** By UTF-16 code units, so that the order does not depend on a locale. */
-export function compareText(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
 }

@@ -1,7 +1,6 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { type EndpointSlice, refOf, type Service } from '../kube/index.ts';
-import type { Diagnostic, Endpoint, EndpointSet, FieldPath } from '../model/index.ts';
-import { compareText } from './claims.ts';
+import { compareText, type Diagnostic, type Endpoint, type EndpointSet, type FieldPath } from '../model/index.ts';
 import { endpointSetName } from './protocol.ts';
 import { quote } from './quote.ts';
 import { diagnose } from './report.ts';

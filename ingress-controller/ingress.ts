@@ -1,9 +1,10 @@
 import { type Ingress, refOf, type Service } from '../kube/index.ts';
+import { compareText } from '../model/index.ts';
 import type { Settings } from '../settings/index.ts';
 import { type IngressOptions, ingestAnnotations } from './annotations/ingest.ts';
 import type { BackendContext, ServiceRef } from './backend.ts';
 import type { CertificateState } from './certificate.ts';
-import { type ClusterKey, clusterName, compareText, type IngressClaims, type ListenerClaim, type ListenPorts, rankOf } from './claims.ts';
+import { type ClusterKey, clusterName, type IngressClaims, type ListenerClaim, type ListenPorts, rankOf } from './claims.ts';
 import type { Placement } from './cluster/placement.ts';
 import { ingestPassthrough } from './passthrough.ts';
 import { Redirects } from './redirects.ts';

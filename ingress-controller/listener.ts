@@ -1,6 +1,14 @@
-import { type FieldRef, type Listener, objectKey, type PassthroughChain, type TerminateChain, type TlsChain } from '../model/index.ts';
+import {
+  compareText,
+  type FieldRef,
+  type Listener,
+  objectKey,
+  type PassthroughChain,
+  type TerminateChain,
+  type TlsChain,
+} from '../model/index.ts';
 import type { Settings } from '../settings/index.ts';
-import { compareText, type ListenerClaim, type PassthroughClaim, type TerminateClaim, type TlsClaim } from './claims.ts';
+import type { ListenerClaim, PassthroughClaim, TerminateClaim, TlsClaim } from './claims.ts';
 
 /**
  * Makes a listener of the claims on it and of the TLS claim that won each server name. Server names with the same Secret

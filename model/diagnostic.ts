@@ -1,3 +1,4 @@
+import { compareText } from './compare-text.ts';
 import type { FieldPath, Location, ObjectRef } from './provenance.ts';
 
 /** `error`: something the user asked for is not served. `warning`: served, but not as written or not for long. `info`: worth knowing. */
@@ -30,7 +31,7 @@ export interface DiagnosticCodeEntry {
 
 /** Orders diagnostics by object, then field, then code, so that equal input is reported in equal order. */
 export function compareDiagnostics(a: Diagnostic, b: Diagnostic): number {
-  return compare(sortKey(a), sortKey(b));
+  return compareText(sortKey(a), sortKey(b));
 }
 
 function sortKey(diagnostic: Diagnostic): string {
@@ -38,9 +39,4 @@ function sortKey(diagnostic: Diagnostic): string {
   const owner = object ? `${object.kind}/${object.namespace}/${object.name}` : '';
   const place = location ? `${location.file}:${String(location.line).padStart(8, '0')}` : '';
   return [owner, place, path.map((part) => String(part).padStart(6, '0')).join('.'), code, message].join('\0');
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

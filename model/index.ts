@@ -1,4 +1,5 @@
 export * from './cluster.ts';
+export * from './compare-text.ts';
 export * from './diagnostic.ts';
 export * from './identity.ts';
 export * from './layer7.ts';

@@ -1,7 +1,6 @@
 import type { Service } from '../kube/index.ts';
-import type { Diagnostic, ObjectRef, ServiceFrontend, ServicePortTranslation } from '../model/index.ts';
+import { compareText, type Diagnostic, type ObjectRef, type ServiceFrontend, type ServicePortTranslation } from '../model/index.ts';
 import { diagnose } from './codes.ts';
-import { compareText } from './endpoints.ts';
 import type { ServiceTranslation } from './translate-service.ts';
 import { familyOf, usableAddress } from './usable-address.ts';
 

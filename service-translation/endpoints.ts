@@ -1,5 +1,5 @@
 import { type EndpointSlice, refOf, type ServicePort, type SliceEndpoint } from '../kube/index.ts';
-import type { Diagnostic } from '../model/index.ts';
+import { compareText, type Diagnostic } from '../model/index.ts';
 import { diagnose } from './codes.ts';
 import { type Family, usableAddress } from './usable-address.ts';
 
@@ -69,9 +69,4 @@ function readEndpoint({ conditions, nodeName, hints }: SliceEndpoint, address: s
 
 function preference({ isReady, isServing }: Candidate): number {
   return Number(isReady) * 2 + Number(isServing);
-}
-
-export function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

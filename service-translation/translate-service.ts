@@ -1,8 +1,15 @@
 import { type EndpointSlice, refOf, type Service, type ServicePort } from '../kube/index.ts';
-import type { Diagnostic, ServiceBackend, ServiceFrontend, ServicePortTranslation, UntranslatedReason } from '../model/index.ts';
+import {
+  compareText,
+  type Diagnostic,
+  type ServiceBackend,
+  type ServiceFrontend,
+  type ServicePortTranslation,
+  type UntranslatedReason,
+} from '../model/index.ts';
 import { type ClientNode, chooseInCluster, chooseOnNode, isDraining } from './choose-endpoints.ts';
 import { diagnose } from './codes.ts';
-import { type Candidate, compareText, readEndpoints } from './endpoints.ts';
+import { type Candidate, readEndpoints } from './endpoints.ts';
 import { familiesOf, readFrontends } from './frontends.ts';
 import { judgeSourceRanges } from './source-ranges.ts';
 import type { Family } from './usable-address.ts';

@@ -1,8 +1,7 @@
 import { Graph, type Input } from '../collection/index.ts';
 import type { EndpointSlice, Service } from '../kube/index.ts';
-import { compareDiagnostics } from '../model/index.ts';
+import { compareDiagnostics, compareText } from '../model/index.ts';
 import { deriveTranslations, ONLY } from './derive-translations.ts';
-import { compareText } from './endpoints.ts';
 import type { ServiceTranslation, TranslationNode } from './translate-service.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EndpointSlice } from '../../kube/index.ts';
-import { compareText } from '../claims.ts';
+import { compareText } from '../../model/index.ts';
 
 /** One address of a node, as the EndpointSlices of the agents have it. */
 export interface NodeEndpoint {

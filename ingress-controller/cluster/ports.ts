@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EndpointSlice } from '../../kube/index.ts';
-import { compareText } from '../claims.ts';
+import { compareText } from '../../model/index.ts';
 
 const FIRST = 20_002;
 const LAST = 29_999;

@@ -1,4 +1,4 @@
-import type { ServiceBackend, ServiceFrontend } from '../../../model/index.ts';
+import { compareText, type ServiceBackend, type ServiceFrontend } from '../../../model/index.ts';
 import { decodeAddress, keyOf, rawOf } from './address.ts';
 import { readRawState } from './read-state.ts';
 import { openPinnedMaps } from './service-maps.ts';
@@ -55,7 +55,7 @@ export async function listServices(pinFolder: string): Promise<readonly ListedSe
       .toSorted(compareAddresses),
     affinitySeconds,
   }));
-  return listed.toSorted((a, b) => compare(a.name, b.name));
+  return listed.toSorted((a, b) => compareText(a.name, b.name));
 }
 
 /** What the programs counted. @throws BpfError `not-found` */
@@ -75,10 +75,5 @@ export function listServiceAddresses(pinFolder: string): readonly ServiceFronten
 }
 
 function compareAddresses(a: ServiceBackend, b: ServiceBackend): number {
-  return compare(a.address, b.address) || a.port - b.port;
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
+  return compareText(a.address, b.address) || a.port - b.port;
 }
