@@ -25,6 +25,10 @@ class Scene {
   asked = 0;
   /** Which copy asks the rules of which slot. */
   askedBy: readonly (readonly [number, number])[] = [];
+  /** How often that was written. */
+  askedWrites = 0;
+  /** Makes the next writing fail. */
+  failure: Error | undefined;
   /** What the kernel says of a peer; undefined: it is refused. */
   slots: Readonly<Record<number, number | undefined>> = { 1001: PORTS[RULES], 1002: PORTS[RULES] };
   readonly copies: MetCopies;
@@ -44,6 +48,10 @@ class Scene {
         },
         askedCopies: {
           async set(asked) {
+            const { failure } = scene;
+            scene.failure = undefined;
+            if (failure) throw failure;
+            scene.askedWrites += 1;
             scene.askedBy = [...asked];
           },
         },
@@ -105,6 +113,15 @@ describe('who meets a copy of a listener', () => {
     scene.copies.removeRedirects([copyName(LISTENER, RULES, true)]);
     await scene.settle();
     assert.deepEqual(scene.askedBy, []);
+  });
+
+  test('is told what copies ask only where that has changed, or could not be written', async () => {
+    const scene = new Scene();
+    scene.failure = new Error('the table is full');
+    await assert.rejects(scene.settle(), scene.failure);
+    await scene.settle();
+    await scene.settle(['10.0.0.1']);
+    assert.deepEqual([scene.askedBy, scene.askedWrites], [[[COPY, PORTS[RULES]]], 1]);
   });
 
   test('is nobody while the copy is not there, or not any more', async () => {

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AskedSlots, Datapath, MetCopy, Redirect, TakenFrontend } from '../../bpf/datapath/index.ts';
 import type { Identity, SubjectPolicy } from '../../model/index.ts';
 import { copyName } from '../slots/listener-copies.ts';
+import { AskedByCopies } from './asked-by-copies.ts';
 
 /** A port of a Service that is led to a listener. */
 export interface LedPort {
@@ -37,6 +38,9 @@ interface Opened {
 export class MetCopies {
   readonly #options: MetCopiesOptions;
   readonly #redirects = new Map<string, Redirect>();
+  readonly #asked = new AskedByCopies();
+  /** As the kernel has it; undefined after a failure, and at first. */
+  #writtenAsked: AskedSlots | undefined;
   /** Undefined after a failure. */
   #written: readonly MetCopy[] | undefined;
 
@@ -46,19 +50,26 @@ export class MetCopies {
   }
 
   setRedirects(redirects: readonly Redirect[]): void {
-    for (const redirect of redirects) this.#redirects.set(redirect.slot, redirect);
+    for (const redirect of redirects) {
+      this.#redirects.set(redirect.slot, redirect);
+      this.#asked.set(redirect);
+    }
   }
 
   removeRedirects(slots: readonly string[]): void {
-    for (const slot of slots) this.#redirects.delete(slot);
+    for (const slot of slots) {
+      this.#redirects.delete(slot);
+      this.#asked.delete(slot);
+    }
   }
 
   /** Has the kernel do what follows from what is in force. @param clients policies of pods of this node @throws DatapathError */
   async settle(led: readonly LedPort[], clients: Iterable<SubjectPolicy>): Promise<void> {
-    const { takenForClients, askedCopies } = this.#options.datapath;
-    const mayBeAny = this.#mayBeAny(led);
+    const { takenForClients } = this.#options.datapath;
+    const listeners = new Set(led.map(({ slot }) => slot));
+    const mayBeAny = this.#mayBeAny(listeners);
     // Before anybody meets one.
-    await askedCopies.set(mayBeAny ? this.#askedBy(led) : NOTHING_ASKED);
+    await this.#setAsked(mayBeAny ? this.#asked.of(listeners) : NOTHING_ASKED);
     const copies = mayBeAny ? [...this.#find(led, clients)] : [];
     if (isDeepStrictEqual(copies, this.#written)) return;
     this.#written = undefined;
@@ -67,23 +78,15 @@ export class MetCopies {
     this.#options.onChange?.(copies);
   }
 
-  #mayBeAny(led: readonly LedPort[]): boolean {
-    const listeners = new Set(led.map(({ slot }) => slot));
-    return this.#redirects.keys().some((slot) => slot.startsWith('service/') && !listeners.has(slot));
+  async #setAsked(asked: AskedSlots): Promise<void> {
+    if (asked === this.#writtenAsked) return;
+    this.#writtenAsked = undefined;
+    await this.#options.datapath.askedCopies.set(asked);
+    this.#writtenAsked = asked;
   }
 
-  /** Also of copies that nobody meets at present: some may be with them. */
-  #askedBy(led: readonly LedPort[]): AskedSlots {
-    const asking = [...this.#redirects.values()].filter(({ slot }) => !slot.startsWith('service/'));
-    const listeners = new Set(led.map(({ slot }) => slot));
-    const asked = new Map<number, number>();
-    for (const listener of listeners) {
-      for (const { slot, port } of asking) {
-        const copy = this.#redirects.get(copyName(listener, slot, true));
-        if (copy) asked.set(copy.port, port);
-      }
-    }
-    return asked;
+  #mayBeAny(listeners: ReadonlySet<string>): boolean {
+    return this.#redirects.keys().some((slot) => slot.startsWith('service/') && !listeners.has(slot));
   }
 
   *#find(led: readonly LedPort[], clients: Iterable<SubjectPolicy>): Generator<MetCopy> {
