@@ -12,6 +12,7 @@ export { listeningPorts } from './listening-sockets.ts';
 export { checkPortsFree, findPortHolder, type ListenAddress, type PortHolder, type PortProblem, type PortProblemCode } from './ports.ts';
 export { replaceFile } from './replace-file.ts';
 export { NodeSlots, type NodeSlotsOptions, type ServedSide, type SlotState } from './slots/node-slots.ts';
+export { OwnClients } from './slots/own-clients.ts';
 export { ProxyPorts } from './slots/proxy-ports.ts';
 export { type EnvoyRecord, StateFolder, StateFolderError, type StateFolderErrorCode } from './state-folder.ts';
 export type { StoppedBy } from './stop-envoy.ts';

@@ -41,13 +41,18 @@ export interface ServiceListener {
   readonly source: FieldRef;
 }
 
-/** Endpoints of a Service under the name that a cluster asks for: `namespace/service`, `namespace/service:*`, `namespace/service:port`. */
+/**
+ * Endpoints of a Service under the name that a cluster asks for: `namespace/service`, `namespace/service:*`, `namespace/service:port`; those that differ from node
+ * to node are called otherwise.
+ */
 export interface ServiceEndpoints {
   readonly name: string;
   readonly namespace: string;
   readonly service: string;
   /** The number of a port or its name; absent for all ports. */
   readonly port?: string;
+  /** Whether each node has those that the Service keeps its clients with. */
+  readonly forNodes?: true;
   /** Where the object says that it uses the Service. */
   readonly source: FieldRef;
 }

@@ -37,6 +37,8 @@ export interface NamingOptions {
   readonly backends: readonly Backend[];
   /** Whether these are all resources of the config. */
   readonly isWhole: boolean;
+  /** Whether endpoints of Services are, on each node, those that the Service keeps clients of the node with. Default: all. */
+  readonly forNodes?: boolean;
 }
 
 /** Gives the resources of a config, and all names in them, the form that no other config's have; what names nothing is told. */
@@ -120,9 +122,11 @@ class Naming {
     }
   }
 
-  /** What Envoy knows by a full name: Secrets of Kubernetes have another where they are used as authorities. */
+  /** What Envoy knows by a full name: Secrets of Kubernetes have another where they are used as authorities, endpoints where they differ from node to node. */
   #knownAs({ to, name, path }: Reference): string {
-    if (to !== 'secret' || this.#defined.has(keyOf(to, name)) || !isOfKubernetes(name)) return name;
+    if (!isResourceKind(to) || this.#defined.has(keyOf(to, name))) return name;
+    if (to === 'endpoints') return this.#options.forNodes ? nodesEndpoints(name) : name;
+    if (to !== 'secret' || !isOfKubernetes(name)) return name;
     return secretResourceName(name, wantedSecretKind(path));
   }
 
@@ -134,7 +138,7 @@ class Naming {
     }
     if (to === 'endpoints') {
       const found = serviceEndpoints(name, this.#options.backends, this.#owner);
-      if (found) this.endpointSets.set(name, found);
+      if (found) this.endpointSets.set(name, this.#options.forNodes ? { ...found, name: nodesEndpoints(name), forNodes: true } : found);
       return found !== undefined;
     }
     if (to !== 'secret' || !isOfKubernetes(name)) return false;
@@ -166,6 +170,11 @@ const HINTS: Partial<Record<ResourceKind, string>> = {
   endpoints: '; nor are they endpoints (namespace/service:port) of its services and backendServices',
   secret: '; nor is it a Secret of Kubernetes (namespace/name)',
 };
+
+/** What no config can call anything, and no Ingress. */
+function nodesEndpoints(name: string): string {
+  return `for-nodes:${name}`;
+}
 
 /** Whether a name is that of a Secret: `namespace/name`. */
 function isOfKubernetes(name: string): boolean {

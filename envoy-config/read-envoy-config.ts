@@ -25,6 +25,8 @@ export interface EnvoyConfigOptions {
   readonly mark?: number;
   /** The same of those for clients, with whose address they are opened. Absent: no Services are led to listeners. */
   readonly clientMark?: number;
+  /** Whether endpoints of Services are, on each node, those that the Service keeps clients of the node with. Default: all. */
+  readonly forNodes?: boolean;
   /** Resources that were read before with the same `allow`. */
   readonly known?: KnownResources;
 }
@@ -59,7 +61,11 @@ function assemble(spec: CiliumEnvoyConfigSpec, options: Assembling, report: Repo
   const read = spec.resources.flatMap((json, index) => readResource(json, ['spec', 'resources', index], reading, report) ?? []);
   // Where one cannot be read, nobody knows what it is that others name.
   const isWhole = read.length === spec.resources.length;
-  const { resources, endpointSets, secrets } = nameResources(read, { registry, backends, isWhole }, report);
+  const { resources, endpointSets, secrets } = nameResources(
+    read,
+    { registry, backends, isWhole, forNodes: options.forNodes ?? false },
+    report,
+  );
   if (options.mark !== undefined) for (const { read } of resources) if (hasRoutes(read)) completeRetries(read.message, registry);
   const asAsked = new AsAsked(resources);
   const led = serviceListeners({ resources, isWhole, services: spec.services, marks: options, asIsAsked: asAsked.listener }, report);

@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { type EndpointSlice, refOf, type Service } from '../kube/index.ts';
-import { compareText, type Diagnostic, type Endpoint, type EndpointSet, type FieldPath } from '../model/index.ts';
+import { compareText, type Diagnostic, type Endpoint, type EndpointHints, type EndpointSet, type FieldPath } from '../model/index.ts';
+import { serving, servingNodes } from './endpoint-clients.ts';
 import { endpointSetName } from './protocol.ts';
 import { quote } from './quote.ts';
 import { diagnose } from './report.ts';
@@ -11,17 +12,20 @@ export interface EndpointsResult {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-interface Candidate extends Endpoint {
+interface Candidate extends Endpoint, EndpointHints {
   readonly family: 'IPv4' | 'IPv6';
   /** Still answers while it goes away. */
   readonly draining: boolean;
   /** Whose it is; undefined where nobody says. */
   readonly target: string | undefined;
+  readonly node: string | undefined;
 }
 
 export interface EndpointOptions {
   /** Whether endpoints have their address of the other family, too. Default: false. */
   readonly withBothFamilies?: boolean;
+  /** Whether each node has those that the Service keeps its clients with, and endpoints say so. Default: they are everybody's. */
+  readonly forNodes?: boolean;
 }
 
 /**
@@ -36,7 +40,7 @@ export function ingestEndpoints(
   service: Service,
   number: number,
   slices: readonly EndpointSlice[],
-  { withBothFamilies = false }: EndpointOptions = {},
+  { withBothFamilies = false, forNodes = false }: EndpointOptions = {},
 ): EndpointsResult {
   const port = findServicePort(service, { number, name: undefined });
   const portName = typeof port === 'string' ? undefined : (port.name ?? '');
@@ -47,8 +51,7 @@ export function ingestEndpoints(
     const message = 'gives names to all ports, and the port of the Service has none; no endpoint is used';
     diagnostics.push(diagnose(refOf(misnamed), ['ports'], 'PortNameMismatch', message));
   }
-  const ready = candidates.filter(({ draining }) => !draining);
-  const usable = ready.length > 0 ? ready : candidates;
+  const usable = forNodes ? servingNodes(candidates, service.spec.internalTrafficPolicy === 'Local') : serving(candidates);
   return {
     endpoints: {
       name: endpointSetName(service, number),
@@ -71,7 +74,7 @@ function readSlice(slice: EndpointSlice, portName: string | undefined, diagnosti
   }
   const ports = slice.ports.filter(({ name, protocol }) => protocol === 'TCP' && (name ?? '') === portName);
   const candidates: Candidate[] = [];
-  for (const [index, { addresses, conditions, targetRef }] of slice.endpoints.entries()) {
+  for (const [index, { addresses, conditions, targetRef, nodeName: node, hints }] of slice.endpoints.entries()) {
     const ready = conditions.ready ?? true;
     const draining = !ready && conditions.terminating === true && conditions.serving !== false;
     if (!ready && !draining) continue;
@@ -81,7 +84,10 @@ function readSlice(slice: EndpointSlice, portName: string | undefined, diagnosti
     if (address === undefined)
       refuse(['endpoints', index, 'addresses', 0], `${quote(text)} is no ${family} address that can be an endpoint`);
     else
-      for (const { port } of ports) if (port !== undefined) candidates.push({ address, port, family, draining, target: targetRef?.name });
+      for (const { port } of ports) {
+        const { forNodes: nodeHints = [], forZones: zoneHints = [] } = hints ?? {};
+        if (port !== undefined) candidates.push({ address, port, family, draining, target: targetRef?.name, node, nodeHints, zoneHints });
+      }
   }
   return candidates;
 
@@ -113,7 +119,7 @@ function pairFamilies(candidates: readonly Candidate[], service: Service): reado
   const servers = [...Map.groupBy(known, ({ target, port }) => `${target} ${port}`).values()].flatMap((all): Endpoint[] => {
     const first = all.find(({ family }) => family === preferred) ?? all[0];
     const other = all.find(({ family }) => family !== first?.family);
-    return first ? [{ address: first.address, port: first.port, ...(other && { otherAddress: other.address }) }] : [];
+    return first ? [{ ...first, ...(other && { otherAddress: other.address }) }] : [];
   });
   const unknown = candidates.filter(({ target }) => target === undefined);
   return [...servers, ...chooseFamily(unknown, service)];
@@ -121,9 +127,9 @@ function pairFamilies(candidates: readonly Candidate[], service: Service): reado
 
 function distinct(candidates: readonly Endpoint[]): readonly Endpoint[] {
   const byKey = new Map(
-    candidates.map(({ address, otherAddress, port }) => [
+    candidates.map(({ address, otherAddress, port, clients }) => [
       `${address} ${port}`,
-      { address, port, ...(otherAddress !== undefined && { otherAddress }) },
+      { address, port, ...(otherAddress !== undefined && { otherAddress }), ...(clients && { clients }) },
     ]),
   );
   return Array.from(byKey.values()).toSorted((a, b) => compareText(a.address, b.address) || a.port - b.port);

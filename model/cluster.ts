@@ -1,3 +1,4 @@
+import type { EndpointClients } from './endpoint-clients.ts';
 import type { FieldRef } from './provenance.ts';
 import type { Redacted } from './redacted.ts';
 
@@ -58,6 +59,8 @@ export interface Endpoint {
   /** The same server's address of the other family, where both are asked for and it has one. */
   readonly otherAddress?: string;
   readonly port: number;
+  /** Absent: everybody's, as of all other endpoints of the set. */
+  readonly clients?: EndpointClients;
 }
 
 /** A certificate chain and its key, checked to fit. */

@@ -1,23 +1,16 @@
+import { type ClientNode, meantFor } from '../model/index.ts';
 import type { Candidate } from './endpoints.ts';
 
-/** The node that clients are on. */
-export interface ClientNode {
-  readonly name: string;
-  /** Its label `topology.kubernetes.io/zone`. */
-  readonly zone?: string;
-}
-
 /**
- * The endpoints of a Service whose traffic policy is `Cluster`: those that are ready, of these the ones that are meant for this node or
- * else for its zone, if every one of them has such hints and one of them is for here; and where none is ready, those that
- * terminate and still serve, wherever they are.
- * @see https://kubernetes.io/docs/concepts/services-networking/topology-aware-routing/#safeguards
+ * The endpoints of a Service whose traffic policy is `Cluster`: those that are ready, of these the ones that are meant for this node; and where none is
+ * ready, those that terminate and still serve, wherever they are.
+ * @see meantFor
  * @see https://github.com/kubernetes/enhancements/tree/master/keps/sig-network/1669-proxy-terminating-endpoints
  */
 export function chooseInCluster(candidates: readonly Candidate[], node: ClientNode): readonly Candidate[] {
   const ready = candidates.filter(({ isReady }) => isReady);
   if (ready.length === 0) return candidates.filter(isDraining);
-  return forHere(ready, ({ nodeHints }) => nodeHints, node.name) ?? forHere(ready, ({ zoneHints }) => zoneHints, node.zone) ?? ready;
+  return meantFor(ready, node, (candidate) => candidate);
 }
 
 /**
@@ -34,14 +27,4 @@ export function chooseOnNode(candidates: readonly Candidate[], node: ClientNode)
 /** Whether it still answers, but is going away. */
 export function isDraining({ isReady, isServing, isTerminating }: Candidate): boolean {
   return !isReady && isServing && isTerminating;
-}
-
-function forHere(
-  ready: readonly Candidate[],
-  hintsOf: (candidate: Candidate) => readonly string[],
-  here: string | undefined,
-): readonly Candidate[] | undefined {
-  if (here === undefined || ready.some((candidate) => hintsOf(candidate).length === 0)) return undefined;
-  const meant = ready.filter((candidate) => hintsOf(candidate).includes(here));
-  return meant.length > 0 ? meant : undefined;
 }

@@ -1,7 +1,6 @@
 import type { Collection, Graph } from '../collection/index.ts';
 import { type EndpointSlice, refOf, type Service } from '../kube/index.ts';
-import type { Diagnostic, ServicePortTranslation } from '../model/index.ts';
-import type { ClientNode } from './choose-endpoints.ts';
+import type { ClientNode, Diagnostic, ServicePortTranslation } from '../model/index.ts';
 import { claimsOf, firstClaim, keepOwn } from './claims.ts';
 import { translateService } from './translate-service.ts';
 

@@ -1,4 +1,3 @@
-export type { ClientNode } from './choose-endpoints.ts';
 export { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.ts';
 export { type DerivedTranslations, deriveTranslations, ONLY, type TranslationInputs } from './derive-translations.ts';
 export { type ServiceTranslation, type TranslationNode, translateService } from './translate-service.ts';

@@ -1,5 +1,6 @@
 import { type EndpointSlice, refOf, type Service, type ServicePort } from '../kube/index.ts';
 import {
+  type ClientNode,
   compareText,
   type Diagnostic,
   type ServiceBackend,
@@ -7,7 +8,7 @@ import {
   type ServicePortTranslation,
   type UntranslatedReason,
 } from '../model/index.ts';
-import { type ClientNode, chooseInCluster, chooseOnNode, isDraining } from './choose-endpoints.ts';
+import { chooseInCluster, chooseOnNode, isDraining } from './choose-endpoints.ts';
 import { diagnose } from './codes.ts';
 import { type Candidate, readEndpoints } from './endpoints.ts';
 import { familiesOf, readFrontends } from './frontends.ts';

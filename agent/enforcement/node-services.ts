@@ -1,8 +1,8 @@
 import { areServicesAttached, Pace, type ServiceDatapath, translationProblem } from '../../bpf/datapath/index.ts';
 import { Graph } from '../../collection/index.ts';
 import type { EndpointSlice, Service } from '../../kube/index.ts';
-import type { Diagnostic, ServiceBackend, ServiceFrontend, ServicePortTranslation } from '../../model/index.ts';
-import { type ClientNode, deriveTranslations, ONLY } from '../../service-translation/index.ts';
+import type { ClientNode, Diagnostic, ServiceBackend, ServiceFrontend, ServicePortTranslation } from '../../model/index.ts';
+import { deriveTranslations, ONLY } from '../../service-translation/index.ts';
 import { errorOf } from '../error-of.ts';
 import { EnforcementError } from './enforcement-error.ts';
 

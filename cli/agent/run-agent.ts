@@ -6,6 +6,7 @@ import {
   listeningPorts,
   NodeIdentity,
   NodeSlots,
+  OwnClients,
   ProxyPorts,
   StateFolder,
 } from '../../agent/index.ts';
@@ -33,6 +34,7 @@ import {
   RpcServer,
   SLOT_TYPE,
 } from '../../xds-server/serve/index.ts';
+import { endpointsForNode } from '../../xds-server/translate/endpoints-for-node.ts';
 import { describeFailure } from '../describe-failure.ts';
 import { EnvoyState } from '../envoy-state.ts';
 import type { Log, LogEntry } from '../log.ts';
@@ -82,11 +84,13 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
   );
   const rpc = new RpcServer();
   const denials = new DenialLog();
+  const clients = new OwnClients(nodeName);
   rpc.add(ACCESS_LOG_METHODS, denials);
   const relay = new Relay({
     upstream: { target: options.controllers, credentials: identity.credentials },
     nodeId: nodeName,
     store,
+    localForm: (sent) => endpointsForNode(sent, clients.node),
     onEvent: (event) => {
       log(relayEntry(event));
       if (event.kind === 'refused') view.slots?.review();
@@ -104,7 +108,7 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
   const policies =
     enforcerSocket === undefined
       ? undefined
-      : await relayPolicy(options, enforcerSocket, { state, identity, envoys: relay, view, cleanUp });
+      : await relayPolicy(options, enforcerSocket, { state, identity, envoys: relay, clients, view, cleanUp });
   const explaining = policies && { explainDenial: (id: string) => explainDenialOf(denials, policies.cache, id) };
   const admin = await startAdminServer({ view, metrics, port, ...explaining });
   cleanUp.defer(() => admin.close());
@@ -121,6 +125,7 @@ interface Surroundings {
   readonly identity: NodeIdentity;
   /** Of the node's Envoy. */
   readonly envoys: Relay;
+  readonly clients: OwnClients;
   readonly view: AgentView;
   readonly cleanUp: AsyncDisposableStack;
 }
@@ -129,7 +134,7 @@ interface Surroundings {
 async function relayPolicy(
   { controllers, nodeName, log }: AgentOptions,
   path: string,
-  { state, identity, envoys, view, cleanUp }: Surroundings,
+  { state, identity, envoys, clients, view, cleanUp }: Surroundings,
 ): Promise<Relay> {
   const store = RelayStore.open({ folder: join(state.path, 'policy'), onEvent: (event) => log(storeEntry(event)) });
   cleanUp.defer(() => store.close());
@@ -142,6 +147,7 @@ async function relayPolicy(
     serve: { isHeld: (resource) => slots.isHeld(resource) },
   });
   cleanUp.defer(() => relay.close());
+  cleanUp.defer(clients.follow(relay.cache, () => envoys.reviewForms()));
   const reporter = cleanUp.use(new NodeReporter({ target: controllers, credentials: identity.credentials }));
   const slots = cleanUp.use(
     new NodeSlots({

@@ -5,7 +5,7 @@ import { eventually } from '../../testkit/eventually.ts';
 import { makeCertificate } from '../../testkit/make-certificate.ts';
 import { PlaceChild } from '../datapath/place-child.ts';
 import { FAMILIES, type Family } from '../lab/netns/index.ts';
-import { BALANCED, balancedServices, EMPTY, PORTS } from './balanced-services.ts';
+import { BALANCED, balancedServices, EMPTY, PORTS, type ServedHow } from './balanced-services.ts';
 import { GrpcPeer } from './grpc-peer.ts';
 import { type HttpAsk, seenBy, wordOf } from './http-peer.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
@@ -14,10 +14,20 @@ import type { StreamRequest } from './stream-program.ts';
 
 const PODS = [
   { name: 'client', node: 'node-1', labels: { app: 'client' } },
+  { name: 'far', node: 'node-2', labels: { app: 'far' } },
   { name: 'one', node: 'node-1', labels: { app: 'one' } },
   { name: 'two', node: 'node-2', labels: { app: 'two' } },
 ] as const;
 const SERVERS = ['one', 'two'] as const;
+const LOCAL = { internalTrafficPolicy: 'Local' };
+/** Who answers clients of both nodes. */
+const FOR_NODES: readonly (readonly [what: string, how: ServedHow, ofClient: string, ofFar: string])[] = [
+  ['everywhere', {}, '200 one, 200 two', '200 one, 200 two'],
+  ['of their own node', { spec: LOCAL }, '200 one', '200 two'],
+  ['of their own node, or by nobody', { spec: LOCAL, servers: ['two'] }, '503', '200 two'],
+  ['that hints mean for their zone', { hints: { one: 'node-2', two: 'node-1' } }, '200 two', '200 one'],
+  ['everywhere where hints mean one for no zone', { hints: { one: 'node-2' } }, '200 one, 200 two', '200 one, 200 two'],
+];
 const STREAMS = new URL('stream-program.ts', import.meta.url);
 /** Bytes that a server says first. */
 const GREETING = 7;
@@ -124,8 +134,26 @@ describe('a Service whose requests are balanced', needs('root', 'netns', 'envoy'
         return new Set(seen.map(({ server }) => server));
       };
       assert.equal((await servers()).size, SERVERS.length);
-      lab.write('services', balancedServices(lab, IN_TURN, { sessionAffinity: 'ClientIP' }));
+      lab.write('services', balancedServices(lab, IN_TURN, { spec: { sessionAffinity: 'ClientIP' } }));
       await eventually(async () => assert.equal((await servers()).size, 1));
+    });
+
+    test(`has clients answered by pods that are for their node, ${family}`, async () => {
+      const answersTo = async (pod: string) => {
+        const found = new Set<string>();
+        for (let count = 0; count < 10; count += 1) {
+          const answer = await lab.peer(pod).ask({ to: BALANCED[family], port: PORTS.http });
+          const word = wordOf(answer);
+          const { server, headers } = word === '200' ? seenBy(answer) : { server: '', headers: { 'x-request-id': '' } };
+          assert.notEqual(headers['x-request-id'], undefined, 'Envoy has led it');
+          found.add(`${word} ${server}`.trim());
+        }
+        return [...found].sort().join(', ');
+      };
+      for (const [what, how, ofClient, ofFar] of FOR_NODES) {
+        lab.write('services', balancedServices(lab, IN_TURN, how));
+        await eventually(async () => assert.deepEqual([await answersTo('client'), await answersTo('far')], [ofClient, ofFar], what));
+      }
     });
 
     test(`is so, and no longer, without a failed request, ${family}`, async () => {

@@ -1,5 +1,5 @@
 import { FAMILIES, type Family } from '../lab/netns/index.ts';
-import type { Manifest, SteeredLab } from './steered-lab.ts';
+import { type Manifest, type SteeredLab, zoneOf } from './steered-lab.ts';
 
 /** Of the Service that both pods serve. */
 export const BALANCED: Readonly<Record<Family, string>> = { ipv4: '10.96.0.78', ipv6: 'fd00:96::78' };
@@ -14,22 +14,33 @@ const SERVICE_PORTS = [
   { name: 'words', port: PORTS.words, protocol: 'TCP' },
 ] as const;
 
-/** Both with the annotations. @param spec what else the one that pods serve says */
+export interface ServedHow {
+  /** What else the Service that pods serve says. */
+  readonly spec?: Manifest;
+  /** Which pods serve it. Default: both. */
+  readonly servers?: readonly string[];
+  /** By pod, the node whose zone it is to serve. */
+  readonly hints?: Readonly<Record<string, string>>;
+}
+
+/** Both with the annotations. */
 export function balancedServices(
   { lab }: SteeredLab,
   annotations: Readonly<Record<string, string>>,
-  spec: Manifest = {},
+  { spec = {}, servers = ['one', 'two'], hints = {} }: ServedHow = {},
 ): readonly Manifest[] {
-  const addresses = (family: Family) => ['one', 'two'].map((name) => ({ name, address: lab.pod(name).addresses[family] }));
+  const pods = servers.map((name) => lab.pod(name));
   const slices = FAMILIES.map((family) => ({
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { name: `balanced-${family}`, labels: { 'kubernetes.io/service-name': 'balanced' } },
     addressType: family === 'ipv4' ? 'IPv4' : 'IPv6',
-    endpoints: addresses(family).map(({ name, address }) => ({
-      addresses: [address],
+    endpoints: pods.map(({ name, node, addresses }) => ({
+      addresses: [addresses[family]],
       conditions: { ready: true },
       targetRef: { kind: 'Pod', name },
+      nodeName: node,
+      ...(hints[name] !== undefined && { hints: { forZones: [{ name: zoneOf(hints[name]) }] } }),
     })),
     ports: SERVICE_PORTS.map(({ name, port, protocol }) => ({ name, port, protocol })),
   }));

@@ -199,9 +199,20 @@ describe('CiliumEnvoyConfigs of a cluster', { ...needs('cluster', 'root', 'bpf',
     const toPlain = { host: addresses.plain, port: SHOP_PORT, http: { path: '/a' }, times: OFTEN };
     const by = (whom: string, status: number) => `${status} one /a ${whom} ${status} two /a ${whom}`;
     const areHeard = async (what: string) => await untilHeard(lab, ...CLIENTS.map((from): Expectation => [from, toPlain, what]));
+    const patchPlain = async (spec: object) => await lab.kubectl('patch', 'service', 'plain', '-p', JSON.stringify({ spec }));
+    const areKeptNear = async (keep: (isKept: boolean) => Promise<unknown>) => {
+      await keep(true);
+      await untilHeard(lab, ['near', toPlain, '200 one /a by Envoy'], ['far', toPlain, '200 two /a by Envoy']);
+      await keep(false);
+      await areHeard(by('by Envoy', 200));
+    };
     await areHeard(by('by no listener', 500));
     await annotate('=enabled');
     await areHeard(by('by Envoy', 200));
+    await areKeptNear(async (isKept) => await patchPlain({ internalTrafficPolicy: isKept ? 'Local' : 'Cluster' }));
+    // Hints of zones are Kubernetes' own.
+    for (const { name } of lab.nodes) await lab.kubectl('label', 'node', name, `topology.kubernetes.io/zone=of-${name}`);
+    await areKeptNear(async (isKept) => await patchPlain({ trafficDistribution: isKept ? 'PreferClose' : null }));
     await annotate('-');
     await areHeard(by('by no listener', 500));
   });

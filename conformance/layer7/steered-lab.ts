@@ -205,11 +205,16 @@ function textOf(objects: readonly Manifest[]): string {
   return objects.map((object) => dump(object, { noRefs: true })).join('---\n');
 }
 
+/** Each node has its own. */
+export function zoneOf(node: string): string {
+  return `zone-of-${node}`;
+}
+
 function nodeManifest({ name, plan }: Node, network: Network): Manifest {
   const addresses = Object.values(plan.addresses).map((address) => ({ type: 'InternalIP', address }));
   // By these it is known which addresses tunnels have.
   const annotations = { 'flannel.alpha.coreos.com/backend-type': 'vxlan', 'flannel.alpha.coreos.com/public-ip': plan.addresses.ipv4 };
-  const labels = { 'kubernetes.io/hostname': name };
+  const labels = { 'kubernetes.io/hostname': name, 'topology.kubernetes.io/zone': zoneOf(name) };
   const metadata = { name, labels, ...(network === 'vxlan' && { annotations }) };
   return { apiVersion: 'v1', kind: 'Node', metadata, spec: { podCIDRs: Object.values(plan.pods) }, status: { addresses } };
 }

@@ -23,6 +23,7 @@ import {
 } from '../../xds-server/translate/node/identities.ts';
 import { translateSubjectPolicy } from '../../xds-server/translate/node/policy.ts';
 import type { IdentityRegistry } from '../identities/identity-registry.ts';
+import { ZONE_LABEL } from '../pipeline/own-node.ts';
 import type { ListenerChange } from '../pipeline/taken-services.ts';
 import { ConfigScopes } from './config-scopes.ts';
 import { PolicyStatuses } from './policy-statuses.ts';
@@ -56,8 +57,6 @@ const POLICIES = new Set<KubeObject['kind']>(['NetworkPolicy', 'CiliumNetworkPol
 
 /** Where nodes translate no Services, controllers make no listeners that these are led to. */
 const NOTHING_LED: Omit<ListenerChange, 'scopes'> = { listeners: [], gone: [], services: [] };
-
-const ZONE = 'topology.kubernetes.io/zone';
 
 /** A node as agents on it are told of it. */
 interface NodeState {
@@ -208,7 +207,7 @@ export class Enforcement {
   #putNode({ metadata, spec, status }: Node): void {
     const node = this.#nodeOf(metadata.name);
     node.addresses = status.addresses.filter(({ type }) => type.endsWith('IP')).map(({ address }) => address);
-    const zone = metadata.labels[ZONE];
+    const zone = metadata.labels[ZONE_LABEL];
     node.clients = { ...(zone && { zone }), podNetworks: spec.podCIDRs };
     node.isKnown = true;
     this.#scopes.setNode(metadata.name, metadata.labels);

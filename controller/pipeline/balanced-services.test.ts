@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { slotOfListener } from '../../envoy-config/index.ts';
-import { type KubeObject, refOf, type Service } from '../../kube/index.ts';
+import { type KubeObject, refOf, type Service, validateObject } from '../../kube/index.ts';
 import { DEFAULT_SETTINGS } from '../../settings/index.ts';
 import { PORTS } from '../../testkit/ingress-world.ts';
-import { envoyConfigObject, type MetadataInput, serviceObject } from '../../testkit/kube-objects.ts';
+import { endpointSliceObject, envoyConfigObject, type MetadataInput, serviceObject } from '../../testkit/kube-objects.ts';
 import { Pipeline } from './pipeline.ts';
 
 const BALANCED = { 'service.cilium.io/lb-l7': 'enabled' };
@@ -25,14 +25,25 @@ function config(): KubeObject {
   return envoyConfigObject({ services: [{ name: 'web' }], resources }, { creationTimestamp: '2025-01-01T00:00:00Z' });
 }
 
+function nodeIn(labels: Readonly<Record<string, string>>): KubeObject {
+  const seen = validateObject({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1', labels } });
+  assert.equal(seen.result, 'valid');
+  return seen.object;
+}
+
 class Scene {
-  readonly pipeline = new Pipeline({
-    settings: DEFAULT_SETTINGS,
-    ports: PORTS,
-    ingressMarks: { client: 0xd00, server: 0xe00 },
-    clientMark: 0xd02,
-    asOf: new Date(0),
-  });
+  readonly pipeline: Pipeline;
+
+  constructor(ownNode?: string) {
+    this.pipeline = new Pipeline({
+      settings: DEFAULT_SETTINGS,
+      ports: PORTS,
+      ingressMarks: { client: 0xd00, server: 0xe00 },
+      clientMark: 0xd02,
+      asOf: new Date(0),
+      ...(ownNode !== undefined && { ownNode }),
+    });
+  }
 
   /** @returns the names of what came and went, also of listeners, and who has which port */
   take(upserts: readonly KubeObject[], removals: readonly KubeObject[] = []) {
@@ -58,16 +69,20 @@ describe('Services whose requests are balanced', () => {
   test('have a listener, a cluster and endpoints for each port, until they say otherwise', () => {
     const scene = new Scene();
     scene.take([service({})]);
-    assert.deepEqual(scene.take([service()]), { came: [own(80), own(80), 'default/web:80'], went: [], ports: [[80, slotOf(80)]] });
+    assert.deepEqual(scene.take([service()]), {
+      came: [own(80), own(80), 'for-nodes:default/web:80'],
+      went: [],
+      ports: [[80, slotOf(80)]],
+    });
     const both = scene.take([service(BALANCED, [80, 81])]);
-    assert.deepEqual(both.came, [own(81), own(81), 'default/web:81']);
+    assert.deepEqual(both.came, [own(81), own(81), 'for-nodes:default/web:81']);
     assert.deepEqual(both.ports, [
       [80, slotOf(80)],
       [81, slotOf(81)],
     ]);
     const { went, ports } = scene.take([service({}, [80, 81])]);
     assert.deepEqual(ports, []);
-    const late = [80, 81].flatMap((port) => [`${own(port)} late`, `default/web:${port} late`]);
+    const late = [80, 81].flatMap((port) => [`${own(port)} late`, `for-nodes:default/web:${port} late`]);
     assert.deepEqual(went, [...late, slotOf(80), slotOf(81)].sort());
     assert.deepEqual(scene.told, []);
   });
@@ -95,7 +110,7 @@ describe('Services whose requests are balanced', () => {
 
   test('say where what is made of them comes from', () => {
     const scene = new Scene();
-    const names = [own(80), 'default/web:80'];
+    const names = [own(80), 'for-nodes:default/web:80'];
     scene.take([service()]);
     const resources = scene.pipeline.resources().filter(({ name }) => names.includes(name));
     assert.equal(resources.length, names.length);
@@ -103,5 +118,24 @@ describe('Services whose requests are balanced', () => {
       const kinds = scene.pipeline.sourcesOf(resource).map(({ object: { kind, name }, path }) => [kind, name, path.at(-1)]);
       assert.deepEqual(kinds, [['Service', 'web', 'service.cilium.io/lb-l7']], resource.name);
     }
+  });
+
+  test('have the endpoints that are for clients of the only node, by its zone as it is', () => {
+    const scene = new Scene('n1');
+    const inZone = (zone: string) => nodeIn({ 'topology.kubernetes.io/zone': zone });
+    const hinted = (address: string, zone: string) => ({ addresses: [address], hints: { forZones: [{ name: zone }] } });
+    const slice = (...endpoints: readonly object[]) =>
+      endpointSliceObject({ ports: [{ name: '80', port: 8080 }], endpoints }, { labels: { 'kubernetes.io/service-name': 'web' } });
+    const endpoints = () => {
+      const found = scene.pipeline.resources().find(({ name }) => name === 'for-nodes:default/web:80');
+      return ['10.0.0.1', '10.0.0.2'].filter((address) => Buffer.from(found?.body ?? []).includes(address));
+    };
+    scene.take([service(), slice(hinted('10.0.0.1', 'north'), hinted('10.0.0.2', 'south'))]);
+    assert.deepEqual(endpoints(), ['10.0.0.1', '10.0.0.2']);
+    assert.deepEqual(scene.take([inZone('south')]).came, ['for-nodes:default/web:80']);
+    assert.deepEqual(endpoints(), ['10.0.0.2']);
+    scene.take([inZone('north')]);
+    assert.deepEqual(endpoints(), ['10.0.0.1']);
+    assert.deepEqual(scene.take([slice(hinted('10.0.0.1', 'north'), hinted('10.0.0.3', 'south'))]), NOTHING);
   });
 });

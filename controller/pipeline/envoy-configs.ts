@@ -12,11 +12,12 @@ import type { EndpointSlice, Service } from '../../kube/index.ts';
 import { type Diagnostic, type Endpoint, type FieldRef, type ObjectRef, objectKey } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../../xds-server/serve/resource.ts';
 import { translateEndpoints } from '../../xds-server/translate/endpoints.ts';
+import { endpointsForNode } from '../../xds-server/translate/endpoints-for-node.ts';
 import { ENDPOINTS, SECRET } from '../../xds-server/translate/types.ts';
 import { buildConfigSecrets, type ConfigSecret, useKey } from './config-secrets.ts';
 import type { ConfigVerdict } from './envoy-configs-in-force.ts';
 import { type Inputs, inputKey } from './inputs.ts';
-import { type OwnNode, onOwnNode } from './own-node.ts';
+import { clientNodeOf, type OwnNode, onOwnNode } from './own-node.ts';
 
 /** What is served of CiliumEnvoyConfigs, and those of no namespace. */
 export interface EnvoyConfigStages {
@@ -131,7 +132,12 @@ export function buildEnvoyConfigs(
       return secret && 'resource' in secret ? secret.resource : undefined;
     }),
     secretReferences: references,
-    endpoints: graph.derive('endpoints of configs', sets, ({ endpoints }) => translateEndpoints(endpoints)),
+    endpoints: graph.derive('endpoints of configs', sets, ({ endpoints }, _name, read) => {
+      const resource = translateEndpoints(endpoints);
+      return ownNode === undefined
+        ? resource
+        : endpointsForNode(resource, clientNodeOf({ name: ownNode, object: read(inputs.nodes, ownNode) }));
+    }),
     sourcesOf: ({ typeUrl, name }) => {
       const own = resources.get(resourceKey({ typeUrl, name }));
       if (own) return own.map(({ source }) => source);
@@ -196,9 +202,9 @@ function oldestOf(claims: readonly Claim[]): Claim | undefined {
 
 /** A set that is empty is one, too: its cluster is then known to be empty, and answers at once. */
 function gatherSet(users: readonly ServiceEndpoints[], service: Service | undefined, slices: readonly EndpointSlice[]): SetResult {
-  const [{ name = '', port, namespace = '', service: wanted = '' } = {}] = users;
+  const [{ name = '', port, namespace = '', service: wanted = '', forNodes = false } = {}] = users;
   const ports = service ? portsOf(service.spec.ports, port) : [];
-  const found = service ? ports.map((number) => ingestEndpoints(service, number, slices, { withBothFamilies: true })) : [];
+  const found = service ? ports.map((number) => ingestEndpoints(service, number, slices, { withBothFamilies: true, forNodes })) : [];
   const endpoints = distinct(found.flatMap((set) => set.endpoints.endpoints));
   const sources = found[0]?.endpoints.sources ?? [];
   const missing = service

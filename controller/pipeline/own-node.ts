@@ -1,6 +1,6 @@
 import { diagnoseEnvoyConfig, type EnvoyConfig } from '../../envoy-config/index.ts';
 import type { Node } from '../../kube/index.ts';
-import type { Diagnostic } from '../../model/index.ts';
+import type { ClientNode, Diagnostic } from '../../model/index.ts';
 import { matchesLabels } from '../../settings/index.ts';
 
 /** The only node that configs are for. */
@@ -23,4 +23,12 @@ export function onOwnNode(config: EnvoyConfig, { name, object }: OwnNode) {
     return { config: forAll, diagnostics: tell('NodeUnknown', `nobody tells of the Node ${name} and its labels; it is served here`) };
   if (matchesLabels(nodeSelector, object.metadata.labels)) return { config: forAll, diagnostics: [] };
   return { diagnostics: tell('NodeNotSelected', `is not met by the labels of the Node ${name}; it is not served here`) };
+}
+
+export const ZONE_LABEL = 'topology.kubernetes.io/zone';
+
+/** What clients on the node are led by. */
+export function clientNodeOf({ name, object }: OwnNode): ClientNode {
+  const zone = object?.metadata.labels[ZONE_LABEL];
+  return { name, ...(zone && { zone }) };
 }

@@ -41,8 +41,14 @@ export function whyNotBalanced({ metadata, spec }: Service): string | undefined 
   }
   if (Object.hasOwn(metadata.labels, OTHER_PROXY)) return `its label ${OTHER_PROXY} leaves it to another proxy`;
   if (!spec.ports.some(({ protocol }) => protocol === 'TCP')) return 'it has no port of TCP';
-  if (spec.internalTrafficPolicy === 'Local') return 'internalTrafficPolicy Local keeps clients with endpoints of their own node';
+  if (spec.internalTrafficPolicy === 'Local' && isReachedFromOutside(spec)) {
+    return 'internalTrafficPolicy Local is for its cluster IPs alone, and what comes to its other addresses would be led by the same listener';
+  }
   return undefined;
+}
+
+function isReachedFromOutside({ type, externalIPs }: Service['spec']): boolean {
+  return type !== 'ClusterIP' || externalIPs.length > 0;
 }
 
 const OTHER_PROXY = 'service.kubernetes.io/service-proxy-name';

@@ -9,7 +9,7 @@ export const BALANCING_CODES = {
   NotBalanced: {
     severity: 'warning',
     meaning:
-      'The requests of the Service are to be balanced, and cannot be: it has no address of its own, leads clients to endpoints of their own, or is another proxy’s; or policies are not enforced, or Services not translated, or the setting envoyConfig.balancing is off. It is as without the annotation.',
+      'The requests of the Service are to be balanced, and cannot be: it has no address of its own, keeps clients of its cluster IPs alone with their node’s endpoints, or is another proxy’s; or policies are not enforced, or Services not translated, or the setting envoyConfig.balancing is off. It is as without the annotation.',
   },
   AffinityNotTimed: {
     severity: 'info',

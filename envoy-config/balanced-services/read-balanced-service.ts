@@ -24,7 +24,7 @@ export function readBalancedService(service: Service, options: BalancingOptions)
   const why = options.clientMark === undefined ? NOT_LED : whyNotBalanced(service);
   if (why !== undefined) return { diagnostics: [...diagnostics, diagnoseBalancing(refOf(service), BALANCING_PATH, 'NotBalanced', why)] };
   const balanced = balancedPorts(service);
-  const reading = readEnvoyConfig(balancedConfig(service, balanced.ports, algorithm), options);
+  const reading = readEnvoyConfig(balancedConfig(service, balanced.ports, algorithm), { ...options, forNodes: true });
   const [wrong] = reading.diagnostics;
   if (!reading.config || wrong) throw new Error(`the config of a balanced Service is wrong: ${wrong?.message}`);
   const source = { object: refOf(service), path: BALANCING_PATH };

@@ -16,6 +16,7 @@ import {
 } from '../serve/index.ts';
 import { type ClientKind, ENVOY } from './client-kind.ts';
 import type { RelayEvent } from './event.ts';
+import { LocalForms } from './local-forms.ts';
 import { PendingResponse, type Verdict } from './pending.ts';
 import { Presence } from './presence.ts';
 import type { RelayState } from './state.ts';
@@ -33,6 +34,8 @@ export interface RelayOptions {
   /** What it holds is served at once. The relay does not close it. */
   readonly store: RelayStore;
   readonly onEvent?: (event: RelayEvent) => void;
+  /** What a controller's resource is on this node, of the same type and name; see {@link Relay.reviewForms}. Default: itself. */
+  readonly localForm?: (sent: Resource) => Resource;
   /** How the client is served, and who else is told what it made of each resource. */
   readonly serve?: Omit<XdsServerOptions, 'cache' | 'drainMs' | 'onInterest'>;
   /** How long responses wait for a client that is away, in milliseconds. Default 5000: Envoy restarts in less. */
@@ -56,6 +59,7 @@ export class Relay {
   readonly server: XdsServer;
   readonly #options: RelayOptions;
   readonly #client: ClientKind;
+  readonly #forms: LocalForms;
   readonly #upstream: Upstream;
   readonly #presence: Presence;
   readonly #holdMs: number;
@@ -80,6 +84,7 @@ export class Relay {
     const { holdMs = 5_000, graceMs = 15_000, drainMs = 2_000, serve, client = ENVOY } = options;
     this.#options = options;
     this.#client = client;
+    this.#forms = new LocalForms(options.localForm ?? ((sent) => sent));
     this.#holdMs = holdMs;
     this.#presence = new Presence({ holdMs, graceMs, last: client.last });
     this.server = new XdsServer({
@@ -104,7 +109,7 @@ export class Relay {
       onClose: (status: StatusObject, retryMs: number) => this.#onDisconnected(status, retryMs),
     };
     this.#upstream = new Upstream(options.upstream, events, client.path);
-    const stored = [...options.store.resources()];
+    const stored = Array.from(options.store.resources(), (sent) => this.#forms.of(sent));
     if (stored.length === 0) return;
     this.cache.apply({ upserts: stored, removals: [] });
     // An Envoy that starts would wait 15 s for types of which nothing is stored because there is nothing of them.
@@ -126,6 +131,15 @@ export class Relay {
   setOwn(change: ResourceChange): void {
     this.cache.apply(change);
     for (const typeUrl of this.#client.whole) if (this.#client.isOwn({ typeUrl, name: WILDCARD })) this.cache.learn(typeUrl);
+  }
+
+  /** To be called when resources may have become others on this node. */
+  reviewForms(): void {
+    const served = [...this.cache.typeUrls()].flatMap((typeUrl) =>
+      Array.from(this.cache.ofType(typeUrl).values(), ({ resource }) => resource),
+    );
+    const upserts = this.#forms.changed(served);
+    if (upserts.length > 0) this.cache.apply({ upserts, removals: [] });
   }
 
   /** In the client's words, why it does not have a resource as a controller sent it last; undefined where it has, or where that is not known. */
@@ -270,9 +284,9 @@ export class Relay {
   }
 
   #claimOf(resource: Resource): string {
-    const { version } = resource;
+    const { version } = this.#forms.sentAs(resource);
     if (this.#role === 'standby') return version;
-    const { kind } = this.server.standing(resource, version);
+    const { kind } = this.server.standing(resource, resource.version);
     // Of what nobody asks for at the moment, what was accepted before counts.
     const isGood = kind === 'accepted' || (kind === 'unwanted' && this.#options.store.get(resource)?.version === version);
     return isGood ? version : NO_VERSION;
@@ -313,10 +327,12 @@ export class Relay {
     // What crossed an unsubscription is not wanted any more.
     const { typeUrl } = delta;
     const isWanted = (name: string) => interest !== undefined && covers(interest, name) && !this.#client.isOwn({ typeUrl, name });
-    const resources = [...new Map(delta.resources.map((each) => [each.name, each])).values()].filter(({ name }) => isWanted(name));
+    const sent = [...new Map(delta.resources.map((each) => [each.name, each])).values()].filter(({ name }) => isWanted(name));
+    const resources = sent.map((each) => this.#forms.of(each));
     const set = new Set(resources.map(({ name }) => name));
     const removed = [...new Set(delta.removed)].filter((name) => isWanted(name) && !set.has(name));
     this.cache.apply({ upserts: resources, removals: removed.map((name) => ({ typeUrl: delta.typeUrl, name })) });
+    for (const form of resources) this.#forms.keep(form, this.cache.get(form));
     this.cache.learn(delta.typeUrl);
     this.#pending.set(delta.typeUrl, new PendingResponse({ ...delta, resources, removed }));
     this.#reviewSoon();
@@ -349,7 +365,7 @@ export class Relay {
     if (outcome.outcome !== 'nack' && !this.#client.isOwn(outcome)) {
       // What was dropped or removed in the meantime is not to be found after a restart.
       if (!this.cache.get(outcome)) this.#options.store.delete(outcome);
-      else if (resource) this.#options.store.put(resource);
+      else if (resource) this.#options.store.put(this.#forms.sentAs(resource));
     }
     this.#options.serve?.onOutcome?.(outcome, resource);
     this.#reviewSoon();
@@ -364,7 +380,17 @@ export class Relay {
     for (const [name, version] of pending.entries) {
       if (!refusals.has(name)) this.#refused.delete(`${typeUrl}\0${name}`);
       if (version === undefined) this.#removed(typeUrl, name);
+      else if (!refusals.has(name)) this.#storeSent({ typeUrl, name }, version);
     }
+  }
+
+  /** What makes no difference to the client it is not sent, and does not answer. */
+  #storeSent(name: ResourceName, version: string): void {
+    const form = this.cache.get(name);
+    const stored = this.#options.store.get(name);
+    if (form?.version !== version || !stored || this.server.standing(name, version).kind !== 'accepted') return;
+    const sent = this.#forms.sentAs(form);
+    if (stored.version !== sent.version) this.#options.store.put(sent);
   }
 
   #verdictOn({ typeUrl, ageMs }: PendingResponse, name: string, version: string | undefined): Verdict {
@@ -393,7 +419,8 @@ export class Relay {
     for (const [name, message] of refusals) {
       const version = entries.get(name);
       if (version === undefined) continue;
-      const good = store.get({ typeUrl, name });
+      const stored = store.get({ typeUrl, name });
+      const good = stored && this.#forms.of(stored);
       if (good && good.version !== version) upserts.push(good);
       else {
         removals.push({ typeUrl, name });

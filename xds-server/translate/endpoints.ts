@@ -3,6 +3,7 @@ import { ClusterLoadAssignmentSchema } from '@sluice/envoy-protos/envoy/config/e
 import type { EndpointSet } from '../../model/index.ts';
 import type { Resource } from '../serve/resource.ts';
 import { encodeResource } from './encode.ts';
+import { clientsMetadata } from './endpoints-for-node.ts';
 import { socketAddress } from './messages.ts';
 
 /**
@@ -11,10 +12,11 @@ import { socketAddress } from './messages.ts';
  * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/endpoint/v3/endpoint.proto
  */
 export function translateEndpoints(set: EndpointSet): Resource {
-  const lbEndpoints = set.endpoints.map(({ address, otherAddress, port }) => {
+  const lbEndpoints = set.endpoints.map(({ address, otherAddress, port, clients }) => {
     // Envoy tries one after the other, and the first that can be had with the source address that the connection is to have.
     const additionalAddresses = otherAddress === undefined ? [] : [{ address: socketAddress(otherAddress, port) }];
-    return { hostIdentifier: { case: 'endpoint' as const, value: { address: socketAddress(address, port), additionalAddresses } } };
+    const hostIdentifier = { case: 'endpoint' as const, value: { address: socketAddress(address, port), additionalAddresses } };
+    return { hostIdentifier, ...(clients && { metadata: { filterMetadata: clientsMetadata(clients) } }) };
   });
   const message = create(ClusterLoadAssignmentSchema, {
     clusterName: set.name,
