@@ -4,13 +4,14 @@ import { requirementsOfSlot } from '../../controller/enforcement/slots.ts';
 import { IdentityRegistry } from '../../controller/identities/identity-registry.ts';
 import type { ListenerChange } from '../../controller/pipeline/taken-services.ts';
 import type { Action, ObjectBatch, ObjectSource, SluiceIdentity } from '../../kube/index.ts';
-import { isSecretOfSlot, type SlotOptions } from '../../l7-filters/envoy/index.ts';
+import type { SlotOptions } from '../../l7-filters/envoy/index.ts';
 import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts';
 import { PolicyEngine } from '../../policy/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import {
   CLUSTER_TYPE,
   CONFIG_SCOPE_TYPE,
+  ENDPOINTS_TYPE,
   EXTENSION_CONFIG_TYPE,
   enforcementViews,
   type Lead,
@@ -23,6 +24,7 @@ import {
   type Resource,
   type ResourceChange,
   type ResourceName,
+  ROUTES_TYPE,
   RootsView,
   type RpcServer,
   rootsOfNode,
@@ -149,7 +151,7 @@ export class PolicyParts {
     return new LedViews({
       cache,
       base,
-      apart: APART,
+      whole: isOfIngresses,
       leadOf: (name) => new RootsView(this.#cache, rootsOfNode(name)),
       leads: new Map<string, Lead>([
         [SLOT_TYPE, ({ resource }) => requirementsOfSlot(resource)],
@@ -207,17 +209,21 @@ export class PolicyParts {
   }
 }
 
-/** What nodes see by the slots of their policies, and by the scopes of configs that they have, alone. */
-const APART: ReadonlyMap<string, (name: string) => boolean> = new Map([
-  [EXTENSION_CONFIG_TYPE, () => true],
-  [SECRET_TYPE, isSecretOfSlot],
-  [LISTENER_TYPE, isOfConfig],
-  [CLUSTER_TYPE, isOfConfig],
+/** The most slashes that names have of what serves Ingresses, by type. Names of configs' resources have more. */
+const SLASHES: ReadonlyMap<string, number> = new Map([
+  [LISTENER_TYPE, 0],
+  [CLUSTER_TYPE, 0],
+  // Shards of tables.
+  [ROUTES_TYPE, 1],
 ]);
+/** What nodes see only where something leads to it: Ingresses and configs have it of the same Services and Secrets, or slots of policies have it. */
+const REQUIRED: ReadonlySet<string> = new Set([ENDPOINTS_TYPE, SECRET_TYPE, EXTENSION_CONFIG_TYPE]);
 
-/** Names of configs' listeners and clusters have slashes, and no others. Their other resources nodes ask for by name. */
-function isOfConfig(name: string): boolean {
-  return name.includes('/');
+/** Whether those have a resource, whatever requires it, who serve Ingresses. */
+function isOfIngresses({ typeUrl, name }: ResourceName): boolean {
+  if (REQUIRED.has(typeUrl)) return false;
+  const most = SLASHES.get(typeUrl);
+  return most === undefined || name.split('/').length - 1 <= most;
 }
 
 function slotOptions({ http, envoy }: Settings): SlotOptions {

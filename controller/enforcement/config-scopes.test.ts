@@ -34,7 +34,6 @@ class Scene {
   readonly ofEnvoys = new LedViews({
     cache: this.envoys,
     base: new NodeViews(this.envoys, 'nothing'),
-    apart: new Map(),
     leadOf: (node) => new RootsView(this.nodes, rootsOfNode(node)),
     leads: new Map([[CONFIG_SCOPE_TYPE, this.scopes.leadsTo]]),
   });

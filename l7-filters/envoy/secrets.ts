@@ -54,11 +54,6 @@ export function secretsOf(slot: string): string {
   return `${PREFIX}${slot}`;
 }
 
-/** Whether a Secret of Envoy's holds values for a slot. */
-export function isSecretOfSlot(name: string): boolean {
-  return name.startsWith(PREFIX);
-}
-
 function readValue(secret: SecretRef, secretValue: SecretValue): string | undefined {
   const bytes = secretValue(secret) ?? (secret.fallback === undefined ? undefined : Buffer.from(secret.fallback, 'utf8'));
   const text = bytes && Buffer.from(bytes).toString('latin1');

@@ -17,7 +17,7 @@ class Scene {
   readonly views = new LedViews({
     cache: this.envoys,
     base: this.base,
-    apart: new Map([[EXTENSION_CONFIG_TYPE, () => true]]),
+    whole: ({ typeUrl }) => typeUrl !== EXTENSION_CONFIG_TYPE,
     leadOf: (node) => new RootsView(this.policies, [name(NODE_ENDPOINTS_TYPE, node)]),
     leads: new Map([[SLOT_TYPE, ({ resource }) => readModelBody(resource.body).requires]]),
   });

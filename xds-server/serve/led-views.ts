@@ -5,10 +5,13 @@ import { RootsView, type View, type Views } from './view.ts';
 
 export interface LedViewsOptions {
   readonly cache: SnapshotCache;
-  /** What nodes see of the cache anyway … */
+  /** What nodes see of the cache anyway. */
   readonly base: Views;
-  /** … but for names of these types that this says so of: of them they see only what they are led to. */
-  readonly apart: ReadonlyMap<string, (name: string) => boolean>;
+  /**
+   * Of what that is, where it is the whole cache: only that of which this is so, and all that it requires. The rest nodes see where they are led to it. Default:
+   * the whole cache.
+   */
+  readonly whole?: (name: ResourceName) => boolean;
   /** What a node sees of another cache; for this alone, and to be closed by it. */
   readonly leadOf: (nodeId: string) => RootsView;
   /** Of that, by type, which resources lead to resources of the cache, and to which. */
@@ -22,6 +25,8 @@ export class LedViews implements Views {
   readonly #options: LedViewsOptions;
   readonly #views = new Map<string, LedView>();
   readonly #led: SharedLeads;
+  /** Nodes share it. */
+  #whole: RootsView | undefined;
 
   constructor(options: LedViewsOptions) {
     this.#options = options;
@@ -29,11 +34,11 @@ export class LedViews implements Views {
   }
 
   of(nodeId: string): View {
-    const base = this.#options.base.of(nodeId);
+    const base = this.#baseOf(nodeId);
     const known = this.#views.get(nodeId);
     if (known?.base === base) return known;
-    const { apart, leadOf, leads } = this.#options;
-    const view = new LedView({ base, apart, lead: leadOf(nodeId), types: [...leads.keys()], led: this.#led });
+    const { leadOf, leads } = this.#options;
+    const view = new LedView({ base, lead: leadOf(nodeId), types: [...leads.keys()], led: this.#led });
     this.#views.set(nodeId, view);
     return view;
   }
@@ -47,6 +52,14 @@ export class LedViews implements Views {
     view.close();
     for (const [node, known] of this.#views) if (known === view) this.#views.delete(node);
     this.#options.base.release?.(view.base);
+  }
+
+  #baseOf(nodeId: string): View {
+    const { base, cache, whole } = this.#options;
+    const view = base.of(nodeId);
+    if (view !== cache || !whole) return view;
+    this.#whole ??= new RootsView(cache, whole);
+    return this.#whole;
   }
 }
 
@@ -113,7 +126,7 @@ interface Following {
   readonly unwatch: () => void;
 }
 
-interface LedViewParts extends Pick<LedViewsOptions, 'apart'> {
+interface LedViewParts {
   readonly base: View;
   readonly lead: RootsView;
   /** Of resources that may lead somewhere. */
@@ -132,14 +145,10 @@ class LedView implements View {
   constructor(parts: LedViewParts) {
     this.#parts = parts;
     this.base = parts.base;
-    const { base, apart, lead, types } = parts;
+    const { base, lead, types } = parts;
     for (const typeUrl of types) for (const name of lead.ofType(typeUrl).keys()) this.#follow({ typeUrl, name });
     this.#cleanUp.defer(lead.watch(({ names }) => this.#onLead(names)));
-    this.#cleanUp.defer(
-      base.watch(({ revision, names }) =>
-        this.#tell({ revision, names: names.filter(({ typeUrl, name }) => !apart.get(typeUrl)?.(name)) }),
-      ),
-    );
+    this.#cleanUp.defer(base.watch((change) => this.#tell(change)));
     this.#cleanUp.defer(() => lead.close());
   }
 
@@ -152,21 +161,21 @@ class LedView implements View {
   }
 
   published(typeUrl: string, name: string): Published | undefined {
-    return this.#find(typeUrl, name, (view) => view.published(typeUrl, name));
+    return this.#find((view) => view.published(typeUrl, name));
   }
 
   ofType(typeUrl: string): ReadonlyMap<string, Published> {
     const led = Array.from(this.#led(), (view) => view.ofType(typeUrl)).filter(({ size }) => size > 0);
-    const base = this.#shown(typeUrl);
+    const base = this.base.ofType(typeUrl);
     return led.length === 0 ? base : new Map([base, ...led].flatMap((all) => [...all]));
   }
 
   grants(typeUrl: string, name: string): boolean {
-    return this.#find(typeUrl, name, (view) => view.grants(typeUrl, name) || undefined) ?? false;
+    return this.#find((view) => view.grants(typeUrl, name) || undefined) ?? false;
   }
 
   isUnknown(typeUrl: string, name: string): boolean {
-    return this.#find(typeUrl, name, (view) => view.isUnknown(typeUrl, name) || undefined) ?? false;
+    return this.#find((view) => view.isUnknown(typeUrl, name) || undefined) ?? false;
   }
 
   knows(typeUrl: string): boolean {
@@ -190,14 +199,8 @@ class LedView implements View {
     for (const [, , { led }] of this.#following.entries()) yield led.view;
   }
 
-  #shown(typeUrl: string): ReadonlyMap<string, Published> {
-    const isApart = this.#parts.apart.get(typeUrl);
-    const all = this.base.ofType(typeUrl);
-    return isApart ? new Map([...all].filter(([name]) => !isApart(name))) : all;
-  }
-
-  #find<T>(typeUrl: string, name: string, ask: (view: View) => T | undefined): T | undefined {
-    const found = this.#parts.apart.get(typeUrl)?.(name) ? undefined : ask(this.base);
+  #find<T>(ask: (view: View) => T | undefined): T | undefined {
+    const found = ask(this.base);
     if (found !== undefined) return found;
     for (const view of this.#led()) {
       const answer = ask(view);

@@ -42,7 +42,6 @@ export function enforcementViews(cache: SnapshotCache): Views {
   return new LedViews({
     cache,
     base: new ScopedViews({ cache, shared, rootsOf: rootsOfNode }),
-    apart: new Map(),
     leadOf: (node) => new RootsView(cache, rootsOfNode(node)),
     leads: new Map([[CONFIG_SCOPE_TYPE, ({ resource }) => resource.requires]]),
   });

@@ -36,21 +36,25 @@ export interface Views {
   release?(view: View): void;
 }
 
-/** A view of roots, whether or not they exist, and of all that they require, in so many steps; of nothing where there are no roots. */
+/** What a view holds by itself: names, whether or not they exist, or all of which something is so. */
+export type Roots = Iterable<ResourceName> | ((name: ResourceName) => boolean);
+
+/** A view of roots and of all that they require, in so many steps; of nothing where there are no roots. */
 export class RootsView implements View {
   readonly #cache: SnapshotCache;
   readonly #unwatch: () => void;
   readonly #watchers = new Set<(change: PublishedChange) => void>();
-  readonly #roots: readonly ResourceName[];
-  /** How many of what can be seen require a name, one more for a root. */
+  readonly #isRoot: (name: ResourceName) => boolean;
+  /** How many of what can be seen require a name, one more for a root that is named. */
   readonly #uses = new ByType<number>();
   readonly #seen = new ByType<Published>();
 
-  constructor(cache: SnapshotCache, roots: Iterable<ResourceName>) {
+  constructor(cache: SnapshotCache, roots: Roots) {
     this.#cache = cache;
-    this.#roots = [...roots];
-    for (const root of this.#roots) this.#use(root, 1);
-    this.#follow(this.#roots);
+    this.#isRoot = typeof roots === 'function' ? roots : () => false;
+    const named = typeof roots === 'function' ? [] : [...roots];
+    for (const root of named) this.#use(root, 1);
+    this.#follow(typeof roots === 'function' ? namesIn(cache).filter(roots) : named);
     this.#unwatch = cache.watch(({ names }) => this.#tell(this.#follow(names)));
   }
 
@@ -71,7 +75,7 @@ export class RootsView implements View {
   }
 
   grants(typeUrl: string, name: string): boolean {
-    return this.#uses.get(typeUrl, name) !== undefined;
+    return this.#uses.get(typeUrl, name) !== undefined || this.#isRoot({ typeUrl, name });
   }
 
   /** Of what nobody granted it is known that it does not exist, whatever the cache knows. */
@@ -132,6 +136,10 @@ export class RootsView implements View {
     else this.#uses.set(typeUrl, name, after);
     return before === 0 || after === 0;
   }
+}
+
+function namesIn(cache: SnapshotCache): readonly ResourceName[] {
+  return [...cache.typeUrls()].flatMap((typeUrl) => Array.from(cache.ofType(typeUrl).keys(), (name) => ({ typeUrl, name })));
 }
 
 /** Of what requires much: nodes look at it in a row. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import { modelResource } from '../../testkit/xds/model-resources.ts';
 import { wordsOf } from '../../testkit/xds/scripted-peer.ts';
 import { XdsScene } from '../../testkit/xds/xds-scene.ts';
@@ -50,6 +51,39 @@ function namesIn(view: View): string[] {
 }
 
 describe('a view of roots', () => {
+  test('of which something is so holds, after any changes, what one does that is made anew', () => {
+    const isRoot = ({ typeUrl }: ResourceName) => typeUrl === LISTENER_TYPE || typeUrl === CLUSTER_TYPE;
+    const names = TYPES.flatMap((typeUrl, type) => ['a', 'b', 'c'].map((name) => ({ typeUrl, name: `${name}${type}` })));
+    const change = fc.record({
+      at: fc.nat(names.length - 1),
+      requires: fc.subarray(names, { maxLength: 4 }),
+      isGone: fc.boolean(),
+      version: fc.nat(3),
+    });
+    const property = fc.property(fc.array(change, { maxLength: 40 }), (changes) => {
+      const cache = new SnapshotCache({ partial: true });
+      const view = new RootsView(cache, isRoot);
+      for (const { at, requires, isGone, version } of changes) {
+        const name = names[at] ?? L0;
+        const before = new Set(namesIn(view));
+        const told = new Set<string>();
+        const unwatch = view.watch((change) => {
+          for (const each of change.names) told.add(each.name);
+        });
+        const resources = isGone ? [] : [resource(name, `${version} ${requires.map((each) => each.name)}`, requires)];
+        cache.apply({ upserts: resources, removals: isGone ? [name] : [] });
+        unwatch();
+        const anew = new RootsView(cache, isRoot);
+        const after = new Set(namesIn(view));
+        assert.deepEqual([...after], namesIn(anew));
+        anew.close();
+        for (const each of names) if (before.has(each.name) !== after.has(each.name)) assert.ok(told.has(each.name), each.name);
+        for (const each of names) assert.equal(view.grants(each.typeUrl, each.name), isRoot(each) || anew.grants(each.typeUrl, each.name));
+      }
+    });
+    fc.assert(property, { numRuns: 200 });
+  });
+
   test('holds what they require, in so many steps, and the very resources of the cache', () => {
     const cache = cacheOf(...ALL);
     const view = new RootsView(cache, [L0]);
