@@ -1,9 +1,8 @@
-import type { IngressBackend, Service } from '../kube/index.ts';
+import { type IngressBackend, quote, type Service } from '../kube/index.ts';
 import type { FieldPath, RouteAction, SessionAffinity } from '../model/index.ts';
 import type { Settings } from '../settings/index.ts';
 import { type ClusterKey, clusterName } from './claims.ts';
 import type { DiagnosticCode } from './codes.ts';
-import { quote } from './quote.ts';
 import type { Report } from './report.ts';
 import { externalNameProblem, findServicePort } from './service-port.ts';
 

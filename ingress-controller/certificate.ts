@@ -1,8 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { refOf, type Secret } from '../kube/index.ts';
+import { quote, refOf, type Secret } from '../kube/index.ts';
 import { type Certificate, type Diagnostic, Redacted } from '../model/index.ts';
 import { findExtension } from './der.ts';
-import { quote } from './quote.ts';
 import { Report } from './report.ts';
 
 /** What a Secret is worth as a certificate. Holds until `asOf` passes a limit of its validity or the Secret changes. */

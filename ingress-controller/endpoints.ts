@@ -1,9 +1,8 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
-import { type EndpointSlice, refOf, type Service } from '../kube/index.ts';
+import { type EndpointSlice, quote, refOf, type Service } from '../kube/index.ts';
 import { compareText, type Diagnostic, type Endpoint, type EndpointHints, type EndpointSet, type FieldPath } from '../model/index.ts';
 import { serving, servingNodes } from './endpoint-clients.ts';
 import { endpointSetName } from './protocol.ts';
-import { quote } from './quote.ts';
 import { diagnose } from './report.ts';
 import { findServicePort } from './service-port.ts';
 

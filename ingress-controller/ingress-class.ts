@@ -1,7 +1,6 @@
-import { type Ingress, type IngressClass, refOf } from '../kube/index.ts';
+import { type Ingress, type IngressClass, quote, refOf } from '../kube/index.ts';
 import type { Diagnostic } from '../model/index.ts';
 import type { Settings } from '../settings/index.ts';
-import { quote } from './quote.ts';
 import { diagnose } from './report.ts';
 
 export const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';

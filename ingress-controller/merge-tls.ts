@@ -1,6 +1,6 @@
+import { quote } from '../kube/index.ts';
 import type { Diagnostic } from '../model/index.ts';
 import { compareByAge, isSameIngress, type TlsClaim } from './claims.ts';
-import { quote } from './quote.ts';
 import { diagnose } from './report.ts';
 
 export interface TlsMerge {

@@ -1,6 +1,6 @@
+import { quote } from '../kube/index.ts';
 import { compareText, type Diagnostic, type PathMatch, type Route, type VirtualHost } from '../model/index.ts';
 import { compareByAge, isSameIngress, type RouteClaim } from './claims.ts';
-import { quote } from './quote.ts';
 import { diagnose } from './report.ts';
 import { isSecureTable } from './tables.ts';
 

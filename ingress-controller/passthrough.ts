@@ -1,9 +1,8 @@
-import type { Ingress } from '../kube/index.ts';
+import { type Ingress, quote } from '../kube/index.ts';
 import type { FieldPath } from '../model/index.ts';
 import { type BackendContext, resolveBackend } from './backend.ts';
 import { type ClusterKey, clusterName, type PassthroughClaim, type Rank } from './claims.ts';
 import { hostProblem } from './host.ts';
-import { quote } from './quote.ts';
 import type { Entrance } from './tables.ts';
 
 export interface PassthroughResult {

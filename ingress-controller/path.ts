@@ -1,8 +1,7 @@
-import type { IngressPath } from '../kube/index.ts';
+import { type IngressPath, quote } from '../kube/index.ts';
 import type { FieldPath, PathMatch } from '../model/index.ts';
 import { isLiteral, regexProblem } from '../regex/index.ts';
 import { normalizePath } from './normal-path.ts';
-import { quote } from './quote.ts';
 import type { Report } from './report.ts';
 
 const FORBIDDEN_PARTS = ['//', '/./', '/../', '%2f', '%2F'];

@@ -1,10 +1,9 @@
-import type { Ingress, IngressBackend } from '../kube/index.ts';
+import { type Ingress, type IngressBackend, quote } from '../kube/index.ts';
 import type { FieldPath, PathMatch, RouteAction } from '../model/index.ts';
 import { type BackendContext, backendAction, resolveBackend, UNAVAILABLE } from './backend.ts';
 import type { ClusterKey } from './claims.ts';
 import { hostProblem } from './host.ts';
 import { ingestPath } from './path.ts';
-import { quote } from './quote.ts';
 
 /** What an Ingress wants of one host and path, whatever the connection. In the order of the Ingress. */
 export interface WantedRoute {

@@ -1,10 +1,9 @@
-import { refOf, type Service, type ServicePort } from '../kube/index.ts';
+import { quote, refOf, type Service, type ServicePort } from '../kube/index.ts';
 import type { Cluster, Diagnostic, EndpointDiscovery, UpstreamOptions, UpstreamTls } from '../model/index.ts';
 import type { Settings } from '../settings/index.ts';
 import { affinityOf } from './backend.ts';
 import { clusterName } from './claims.ts';
 import { endpointSetName, HTTP1, type Protocol, protocolOf } from './protocol.ts';
-import { quote } from './quote.ts';
 import { Report } from './report.ts';
 import { externalNameProblem, findServicePort, hostnameOf } from './service-port.ts';
 

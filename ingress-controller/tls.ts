@@ -1,10 +1,9 @@
-import type { Ingress, IngressTls } from '../kube/index.ts';
+import { type Ingress, type IngressTls, quote } from '../kube/index.ts';
 import type { FieldPath } from '../model/index.ts';
 import type { Settings } from '../settings/index.ts';
 import type { CertificateState } from './certificate.ts';
 import type { Rank, TerminateClaim } from './claims.ts';
 import { covers, hostProblem } from './host.ts';
-import { quote } from './quote.ts';
 import type { Report } from './report.ts';
 import type { Entrance } from './tables.ts';
 

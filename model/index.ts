@@ -1,6 +1,7 @@
 export * from './cluster.ts';
 export * from './compare-text.ts';
 export * from './diagnostic.ts';
+export * from './edit-distance.ts';
 export * from './endpoint-clients.ts';
 export * from './identity.ts';
 export * from './layer7.ts';

@@ -1,6 +1,5 @@
-import { editDistance } from '../../controller/explain/virtual-hosts.ts';
 import { type Pod, refOf } from '../../kube/index.ts';
-import { formatObject, type Identity, type ObjectRef, type PodEndpoint, RESERVED_IDENTITIES } from '../../model/index.ts';
+import { editDistance, formatObject, type Identity, type ObjectRef, type PodEndpoint, RESERVED_IDENTITIES } from '../../model/index.ts';
 import { parseLabel } from '../../policy/index.ts';
 import { CliError } from '../cli-error.ts';
 import { someOf } from '../text/some-of.ts';

@@ -1,6 +1,6 @@
+import { quote } from '../../kube/index.ts';
 import { parseDuration, type Settings } from '../../settings/index.ts';
 import type { Placement } from '../cluster/placement.ts';
-import { quote } from '../quote.ts';
 import type { Report } from '../report.ts';
 import { reportForeign } from './foreign.ts';
 import { DROPPED, findUnknown, type KnownName, OF_SERVICE, readAnnotation } from './names.ts';

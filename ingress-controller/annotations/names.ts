@@ -1,3 +1,5 @@
+import { editDistance } from '../../model/index.ts';
+
 const PREFIX = 'ingress.cilium.io/';
 const LEGACY_PREFIX = 'io.cilium.ingress/';
 
@@ -83,18 +85,4 @@ function nearestName(name: string): string | undefined {
     bestDistance = distance;
   }
   return best === undefined ? undefined : PREFIX + best;
-}
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const substitution = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-      current.push(Math.min(substitution, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
 }

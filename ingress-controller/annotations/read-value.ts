@@ -1,4 +1,4 @@
-import { quote } from '../quote.ts';
+import { quote } from '../../kube/index.ts';
 import type { Report } from '../report.ts';
 import { type Annotation, type KnownName, readAnnotation } from './names.ts';
 

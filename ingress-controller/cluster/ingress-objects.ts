@@ -1,9 +1,8 @@
-import { type Action, type EndpointSlice, type Ingress, refOf, type Service } from '../../kube/index.ts';
+import { type Action, type EndpointSlice, type Ingress, quote, refOf, type Service } from '../../kube/index.ts';
 import type { Diagnostic, ObjectRef } from '../../model/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import type { LoadBalancerMode } from '../annotations/ingest.ts';
 import { ingestServiceOptions } from '../annotations/service-options.ts';
-import { quote } from '../quote.ts';
 import { Report } from '../report.ts';
 import { deletion } from './deletion.ts';
 import { dedicatedName, SHARED_NAME } from './names.ts';

@@ -1,6 +1,5 @@
-import type { Action } from '../../kube/index.ts';
+import { type Action, quote } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
-import { quote } from '../quote.ts';
 import { diagnose, Report } from '../report.ts';
 import { deletion } from './deletion.ts';
 import type { ClusterObjects, ClusterOutcome } from './ingress-objects.ts';

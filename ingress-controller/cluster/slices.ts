@@ -1,6 +1,5 @@
-import { type Action, type EndpointSlice, refOf } from '../../kube/index.ts';
+import { type Action, type EndpointSlice, quote, refOf } from '../../kube/index.ts';
 import type { ObjectRef } from '../../model/index.ts';
-import { quote } from '../quote.ts';
 import type { Report } from '../report.ts';
 import { deletion } from './deletion.ts';
 import { SLICE_MANAGED_BY_LABEL, sliceName } from './names.ts';
