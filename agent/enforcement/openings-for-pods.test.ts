@@ -7,7 +7,7 @@ const [CLIENT, WEB] = ['10.0.0.2', '10.0.0.3'];
 const [LISTENER, SLOT, OTHER_SLOT, COPY] = [10_001, 10_002, 10_003, 10_004];
 const OPENED = 0xd02;
 const LED = 0xd03;
-const TAKEN: TakenAddress = { address: '10.96.0.1', port: 80, listener: LISTENER, ready: true };
+const TAKEN: TakenAddress = { address: '10.96.0.1', port: 80, fromOutside: false, listener: LISTENER, ready: true };
 
 function markOf(kind: number, port: number): number {
   return ((port << 16) | kind) >>> 0;

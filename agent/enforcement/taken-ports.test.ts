@@ -50,7 +50,8 @@ class Scene {
 }
 
 const led = (end: string) => ADDRESSES.map((address) => `${address} ${end}`);
-const found = (ready = true): readonly TakenAddress[] => ADDRESSES.map((address) => ({ address, port: 80, listener: 10_000, ready }));
+const found = (ready = true): readonly TakenAddress[] =>
+  ADDRESSES.map((address) => ({ address, port: 80, fromOutside: false, listener: 10_000, ready }));
 
 describe('ports of Services that listeners take', () => {
   test('are not led there before the listener is', async () => {

@@ -34,8 +34,8 @@ export class TakenPorts {
 
   constructor(options: TakenPortsOptions) {
     this.#options = options;
-    const all: readonly TakenService[] = Array.from(options.table.entries(), ({ address, port, listener, ready }) => ({
-      frontends: [{ address, port }],
+    const all: readonly TakenService[] = Array.from(options.table.entries(), ({ address, port, fromOutside, listener, ready }) => ({
+      frontends: [{ address, port, fromOutside }],
       port: listener,
       ready,
     }));

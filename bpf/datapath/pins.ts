@@ -37,6 +37,7 @@ export const DEFAULT_SIZES: DatapathSizes = {
 const PINNED = [
   ...['addresses', 'subjects', 'verdicts', 'endpoints', 'endpoint_addresses', 'address_owners', 'configuration'],
   ...['connections', 'fragments', 'counters', 'redirects', 'ingress_listeners', 'taken_for_clients', 'asked_copies'],
+  ...['outside_clients', 'outside_connections', 'outside_openings'],
 ];
 /** With what translates Services, which writes the first and reads the second. */
 const SHARED = ['service_addresses', 'taken_services'];

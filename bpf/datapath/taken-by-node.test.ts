@@ -18,6 +18,8 @@ const FRONTENDS = ['10.96.0.7', 'fd00:96::7'] as const;
 /** As backends have it, so that one socket may ask for either. */
 const PORT = WEB_PORT;
 const LISTENER = 10_010;
+/** At each of the node's own addresses. */
+const NODE_PORT = 30_080;
 /** The node's address towards its pods. */
 const TOWARDS_PODS = ['169.254.1.1', NODE_ADDRESSES[1]] as const;
 
@@ -27,7 +29,14 @@ describe('a Service that a listener takes, for the node itself', needs('root', '
   let cgroup: Cgroup;
   let listener: TransparentProxy;
   let program: string;
-  const taken = (ready = true) => ({ frontends: FRONTENDS.map((address) => ({ address, port: PORT })), port: LISTENER, ready });
+  const taken = (ready = true) => ({
+    frontends: [
+      ...FRONTENDS.map((address) => ({ address, port: PORT })),
+      ...NODE_ADDRESSES.map((address) => ({ address, port: NODE_PORT })),
+    ],
+    port: LISTENER,
+    ready,
+  });
   before(async () => {
     world = cleanUp.use(await SteeredWorld.open());
     cgroup = cleanUp.use(new Cgroup());
@@ -39,9 +48,16 @@ describe('a Service that a listener takes, for the node itself', needs('root', '
     const services = cleanUp.use(await ServiceDatapath.open({ pinFolder: PINS }));
     await services.reconcile(
       FRONTENDS.map((address, family) =>
-        translation(`web/${family}`, { frontends: [[address, PORT]], backends: [[addresses[family] ?? '', WEB_PORT]] }),
+        translation(`web/${family}`, {
+          frontends: [
+            [address, PORT],
+            [family === 0 ? '0.0.0.0' : '::', NODE_PORT],
+          ],
+          backends: [[addresses[family] ?? '', WEB_PORT]],
+        }),
       ),
     );
+    await services.setNodeAddresses(NODE_ADDRESSES);
     services.attach(cgroup.folder);
     world.datapath.ingress.attach(cgroup.folder);
     // As kube-proxy does, for whom nothing else has translated.
@@ -56,11 +72,11 @@ describe('a Service that a listener takes, for the node itself', needs('root', '
     world.datapath.attachSteering(world.steeringDevice, world.steeringEntry);
   });
 
-  const open = async (to: string, mark = '0') => await MarkedTalker.open(program, { cgroup, mark }, to, PORT);
+  const open = async (to: string, mark = '0', port = PORT) => await MarkedTalker.open(program, { cgroup, mark }, to, port);
   /** What somebody hears who asks, and what the listener hears of it. */
-  const ask = async (to: string, mark?: string) => {
+  const ask = async (to: string, mark?: string, port?: number) => {
     const { length } = await listener.connections();
-    const { talker, said } = await open(to, mark);
+    const { talker, said } = await open(to, mark, port);
     await using _ended = talker;
     const answer = (await talker.ask('who')).split(' ')[0];
     return { said, answer, told: (await listener.connections()).slice(length) };
@@ -118,6 +134,11 @@ describe('a Service that a listener takes, for the node itself', needs('root', '
     test(`is translated again when nobody takes it, ${version}`, async () => {
       await world.datapath.taken.set([]);
       const { answer, told } = await ask(frontend);
+      assert.deepEqual([answer, told], [TOWARDS_PODS[family], []]);
+    });
+
+    test(`is translated at the node's own addresses, where no route leads anywhere, ${version}`, async () => {
+      const { answer, told } = await ask(NODE_ADDRESSES[family], '0', NODE_PORT);
       assert.deepEqual([answer, told], [TOWARDS_PODS[family], []]);
     });
 

@@ -22,11 +22,12 @@ const WEB: TakenService = {
 const WEB_ADDRESSES: readonly TakenAddress[] = ['10.96.0.7', 'fd00:96::7'].map((address) => ({
   address,
   port: 80,
+  fromOutside: false,
   listener: 10_001,
   ready: true,
 }));
 const SHOP: TakenService = { frontends: [{ address: '10.96.0.7', port: 443 }], port: 10_002, ready: false };
-const SHOP_ADDRESS: TakenAddress = { address: '10.96.0.7', port: 443, listener: 10_002, ready: false };
+const SHOP_ADDRESS: TakenAddress = { address: '10.96.0.7', port: 443, fromOutside: false, listener: 10_002, ready: false };
 
 describe('Services that listeners take', needs('root', 'bpf'), () => {
   let datapath: Datapath;
@@ -53,6 +54,7 @@ describe('Services that listeners take', needs('root', 'bpf'), () => {
       [[WEB, WEB], WEB_ADDRESSES],
       [[{ ...SHOP, ready: true }], [{ ...SHOP_ADDRESS, ready: true }]],
       [[{ ...SHOP, port: 10_003 }], [{ ...SHOP_ADDRESS, listener: 10_003 }]],
+      [[{ ...SHOP, frontends: [{ address: '10.96.0.7', port: 443, fromOutside: true }] }], [{ ...SHOP_ADDRESS, fromOutside: true }]],
       [[], []],
     ] as const) {
       await datapath.taken.set(services);
@@ -84,7 +86,7 @@ describe('Services that listeners take', needs('root', 'bpf'), () => {
     assertTaken(...WEB_ADDRESSES, SHOP_ADDRESS);
     using map = openMap(`${PINS}/taken_services`, ...maps.taken_services);
     const key = (address: string, port: number, protocol = 6) => ({ address: encodeAddress(address), port, protocol, pad: 0 });
-    const value = { address: key('10.96.0.7', 80), port: 10_001, is_ready: 1, pad: 0 };
+    const value = { address: key('10.96.0.7', 80), port: 10_001, is_ready: 1, is_from_outside: 0 };
     map.delete(key('10.96.0.7', 443));
     map.set(key('fd00:96::7', 80), value);
     map.set(key('10.96.0.9', 80), value);

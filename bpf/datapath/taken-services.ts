@@ -18,6 +18,8 @@ export interface TakenFrontend {
   readonly address: string;
   /** 1 to 65535. */
   readonly port: number;
+  /** Whether that is so for who asks from outside of the node, too. Default: false; that is left to others. */
+  readonly fromOutside?: boolean;
 }
 
 /** Addresses of Services that a listener of the node's Envoy takes. */
@@ -30,7 +32,7 @@ export interface TakenService {
 }
 
 /** The same of one address. */
-export interface TakenAddress extends TakenFrontend {
+export interface TakenAddress extends Required<TakenFrontend> {
   /** Its port. */
   readonly listener: number;
   readonly ready: boolean;
@@ -96,6 +98,8 @@ export class TakenServices {
   async #write({ write, remove }: Difference): Promise<void> {
     const isAny = this.#wanted.size > 0;
     if (isAny) this.#say(true);
+    // What is open outlives what is taken.
+    if ([...this.#wanted.values()].some(isFromOutside)) this.#configuration.set({ takes_from_outside: 1 });
     if (write.size === 0 && remove.length === 0) return;
     try {
       await fullWhere('taken_services', () => {
@@ -131,12 +135,12 @@ function readEntries(map: BpfMap<Key, Value>): Map<string, Entry> {
 function entriesOf(services: readonly TakenService[]): ReadonlyMap<string, Entry> {
   const found = new Map<string, Entry>();
   for (const { frontends, port: listener, ready } of services) {
-    for (const { address, port } of frontends) {
+    for (const { address, port, fromOutside = false } of frontends) {
       refuseInvalid(port);
       refuseInvalid(listener);
       const key = { address: encodeAddress(address), port, protocol: TCP, pad: 0 };
       const name = nameOf(key);
-      const entry: Entry = [key, { address: key, port: listener, is_ready: Number(ready), pad: 0 }];
+      const entry: Entry = [key, { address: key, port: listener, is_ready: Number(ready), is_from_outside: Number(fromOutside) }];
       const other = found.get(name);
       if (other && !areSame(other, entry))
         throw new DatapathError('invalid-redirect', `${name} cannot be of the listener at ${other[1].port} and of that at ${listener}`);
@@ -158,9 +162,21 @@ function nameOf({ address, port, protocol, pad }: Key): string {
 }
 
 function decodeTaken([{ address, port }, value]: Entry): TakenAddress {
-  return { address: decodeAddress(address), port, listener: value.port, ready: value.is_ready === 1 };
+  return {
+    address: decodeAddress(address),
+    port,
+    listener: value.port,
+    ready: value.is_ready === 1,
+    fromOutside: value.is_from_outside === 1,
+  };
+}
+
+function isFromOutside([, value]: Entry): boolean {
+  return value.is_from_outside === 1;
 }
 
 function areSame([, a]: Entry, [, b]: Entry): boolean {
-  return nameOf(a.address) === nameOf(b.address) && a.port === b.port && a.is_ready === b.is_ready;
+  return (
+    nameOf(a.address) === nameOf(b.address) && a.port === b.port && a.is_ready === b.is_ready && a.is_from_outside === b.is_from_outside
+  );
 }

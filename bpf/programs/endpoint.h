@@ -92,7 +92,8 @@ struct configuration {
 	__u8 judges_sockets;
 	/* Whether listeners take any Services: where they do not, nobody pays for a look. */
 	__u8 takes_services;
-	__u8 pad_at_end;
+	/* Whether they take, or have taken, what is asked from outside of the node. */
+	__u8 takes_from_outside;
 	/* The device that leads to `steer_ifindex`, for what Envoy's own sockets send to slots; 0: there is none. */
 	__u32 steer_entry_ifindex;
 };

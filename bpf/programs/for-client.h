@@ -124,13 +124,13 @@ static __always_inline void read_own_address(const struct bpf_sock *sk, __u8 *ad
 	__u32 *words = (__u32 *)address;
 
 	if (sk->family == AF_INET) {
-		map_ipv4(address, sk->src_ip4);
+		map_ipv4(address, apart(sk->src_ip4));
 		return;
 	}
-	words[0] = sk->src_ip6[0];
-	words[1] = sk->src_ip6[1];
-	words[2] = sk->src_ip6[2];
-	words[3] = sk->src_ip6[3];
+	words[0] = apart(sk->src_ip6[0]);
+	words[1] = apart(sk->src_ip6[1]);
+	words[2] = apart(sk->src_ip6[2]);
+	words[3] = apart(sk->src_ip6[3]);
 }
 
 /*

@@ -177,4 +177,14 @@ static __always_inline enum outcome judge_way(const struct configuration *config
 	return slot == 0 || skb->ifindex == configuration->steer_entry_ifindex ? PASSED_UNJUDGED : DROPPED_NO_PROXY;
 }
 
+/* What a process of the node asks of a listener gets there or nowhere: routes may have changed. */
+static __always_inline int judge_asking(struct __sk_buff *skb)
+{
+	__u32 only = 0;
+	const struct configuration *found = bpf_map_lookup_elem(&configuration, &only);
+	bool is_led_there = found && found->steer_entry_ifindex && skb->ifindex == found->steer_entry_ifindex;
+
+	return answer(EGRESS, is_led_there ? PASSED_STEERED : DROPPED_LISTENER, skb->len);
+}
+
 #endif

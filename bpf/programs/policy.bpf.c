@@ -18,7 +18,9 @@
 #include "endpoint.h"
 #include "flow-events.h"
 #include "for-client.h"
+#include "for-outside.h"
 #include "fragments.h"
+#include "from-outside.h"
 #include "identity.h"
 #include "ingress.h"
 #include "ingress-listeners.h"
@@ -248,24 +250,45 @@ int to_pod(struct __sk_buff *skb)
 	return conclude(&door, &packet, outcome);
 }
 
+static __always_inline int refuse_from_network(const struct __sk_buff *skb, enum outcome outcome)
+{
+	count(INGRESS, outcome, skb->len);
+	return TC_ACT_SHOT;
+}
+
 /* Of devices that lead to other hosts, tunnels too: what comes through one of these is not from this node, whatever becomes of its address. */
 SEC("tc")
 int from_network(struct __sk_buff *skb)
 {
 	struct packet packet = {};
-	__u32 identity;
+	struct configuration *found;
+	enum outcome outcome;
+	__u32 identity, only = 0;
+	__u16 listener = 0;
+	bool is_taken;
 
 	/* What is tagged comes by here again, on the device that its tag leads to. */
-	if (is_tagged(skb) || !is_ip(skb) || is_drop(parse_packet(skb, &packet, 0, 0)))
+	if (is_tagged(skb) || !is_ip(skb))
 		return TC_ACT_UNSPEC;
+	found = bpf_map_lookup_elem(&configuration, &only);
+	is_taken = found && found->takes_from_outside;
+	outcome = parse_packet(skb, &packet, 0, 0);
+	/* Somebody else might read of it what is for a listener. */
+	if (is_drop(outcome))
+		return is_taken ? refuse_from_network(skb, outcome) : TC_ACT_UNSPEC;
 	identity = identity_of(packet.source);
 	/* A pod that reaches itself does not do so by the network. */
-	if (identity == IDENTITY_HOST || equals(packet.source, packet.destination)) {
-		count(INGRESS, DROPPED_MARTIAN, skb->len);
-		return TC_ACT_SHOT;
+	if (identity == IDENTITY_HOST || equals(packet.source, packet.destination))
+		return refuse_from_network(skb, DROPPED_MARTIAN);
+	outcome = is_taken ? judge_from_outside(skb, found, &packet, &listener) : PASSED_MARKED;
+	if (is_drop(outcome))
+		return refuse_from_network(skb, outcome);
+	count(INGRESS, outcome, skb->len);
+	if (outcome == PASSED_STEERED) {
+		skb->mark = MARK_TO_STEER | EGRESS | (__u32)listener << MARK_PORT_SHIFT;
+		return bpf_redirect(found->steer_ifindex, BPF_F_INGRESS);
 	}
 	mark(skb, identity);
-	count(INGRESS, PASSED_MARKED, skb->len);
 	return TC_ACT_UNSPEC;
 }
 
@@ -328,21 +351,14 @@ int ingress_connect4(struct bpf_sock_addr *ctx)
 	struct sockaddr_in own = { .sin_family = AF_INET };
 	__u8 wanted[ADDRESS_BYTES] __attribute__((aligned(4)));
 	const struct configuration *configuration = configuration_for_opening(ctx->sk);
-	enum outcome outcome;
-	__u16 slot = 0;
 
 	if (!configuration)
 		return PROCEED;
 	map_ipv4(wanted, ctx->user_ip4);
-	if (will_be_for_client(ctx->sk))
+	if (will_be_for_client(ctx->sk) && !will_be_for_outside(ctx->sk))
 		return connect_for_client(ctx, configuration, wanted, (struct sockaddr *)&own, sizeof(own));
-	outcome = judge_opened(configuration, configuration->ingress_identity, wanted, bpf_ntohs((__u16)ctx->user_port), &slot);
-	if (is_drop(outcome))
-		return answer(EGRESS, outcome, 0);
 	own.sin_addr.s_addr = words_of(configuration->ingress_ipv4)[3];
-	if (own.sin_addr.s_addr == 0)
-		return answer(EGRESS, slot ? DROPPED_SLOT : judge_as_node(configuration, wanted), 0);
-	return lead(ctx, MARK_INGRESS, slot) && bind_own(ctx, (struct sockaddr *)&own, sizeof(own), &own.sin_port) ? PROCEED : REFUSE;
+	return connect_as_ingress(ctx, configuration, wanted, (struct sockaddr *)&own, sizeof(own), &own.sin_port, own.sin_addr.s_addr != 0);
 }
 
 SEC("cgroup/connect6")
@@ -352,8 +368,6 @@ int ingress_connect6(struct bpf_sock_addr *ctx)
 	__u8 wanted[ADDRESS_BYTES] __attribute__((aligned(4)));
 	const struct configuration *configuration = configuration_for_opening(ctx->sk);
 	__u32 *words = (__u32 *)wanted;
-	enum outcome outcome;
-	__u16 slot = 0;
 
 	if (!configuration)
 		return PROCEED;
@@ -361,25 +375,11 @@ int ingress_connect6(struct bpf_sock_addr *ctx)
 	words[1] = ctx->user_ip6[1];
 	words[2] = ctx->user_ip6[2];
 	words[3] = ctx->user_ip6[3];
-	if (will_be_for_client(ctx->sk))
+	if (will_be_for_client(ctx->sk) && !will_be_for_outside(ctx->sk))
 		return connect_for_client(ctx, configuration, wanted, (struct sockaddr *)&own, sizeof(own));
-	outcome = judge_opened(configuration, configuration->ingress_identity, wanted, bpf_ntohs((__u16)ctx->user_port), &slot);
-	if (is_drop(outcome))
-		return answer(EGRESS, outcome, 0);
 	copy_address((__u8 *)&own.sin6_addr, is_ipv4(wanted) ? configuration->ingress_ipv4 : configuration->ingress_ipv6);
-	if (is_unspecified_ipv6((__u8 *)&own.sin6_addr))
-		return answer(EGRESS, slot ? DROPPED_SLOT : judge_as_node(configuration, wanted), 0);
-	return lead(ctx, MARK_INGRESS, slot) && bind_own(ctx, (struct sockaddr *)&own, sizeof(own), &own.sin6_port) ? PROCEED : REFUSE;
-}
-
-/* What a process of the node asks of a listener gets there or nowhere: routes may have changed. */
-static __always_inline int judge_asking(struct __sk_buff *skb)
-{
-	__u32 only = 0;
-	const struct configuration *found = bpf_map_lookup_elem(&configuration, &only);
-	bool is_led_there = found && found->steer_entry_ifindex && skb->ifindex == found->steer_entry_ifindex;
-
-	return answer(EGRESS, is_led_there ? PASSED_STEERED : DROPPED_LISTENER, skb->len);
+	return connect_as_ingress(ctx, configuration, wanted, (struct sockaddr *)&own, sizeof(own), &own.sin6_port,
+				  !is_unspecified_ipv6((__u8 *)&own.sin6_addr));
 }
 
 /* Each packet is judged, so that what is not allowed any more ends. */
@@ -409,6 +409,8 @@ int ingress_egress(struct __sk_buff *skb)
 	if (is_drop(by_source))
 		return answer(EGRESS, by_source, skb->len);
 	outcome = judge_opened(configuration, configuration->ingress_identity, wanted, bpf_ntohs(sk->dst_port), &slot);
+	if (!is_drop(outcome) && is_for_outside(sk->mark))
+		outcome = judge_packet_for_outside(sk, configuration, wanted, skb->len);
 	if (!is_drop(outcome))
 		outcome = judge_way(configuration, skb, sk->mark, slot);
 	/* So that the other side hears of it where the enforcer ends what may not be any more. */

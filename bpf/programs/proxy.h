@@ -30,6 +30,8 @@
 /* Beside one of these two: for who asked a Service that a listener took, with his own address. Before it connects it may lack this. */
 #define MARK_FOR_CLIENT 0x00000d02
 #define MARK_FOR_CLIENT_BITS 0x00000f02
+/* Beside the first of these: for who asked from outside of the node, with the node's ingress address. */
+#define MARK_FOR_OUTSIDE 0x00000d08
 /* What it opens for the node's own processes, which is theirs, but for that it is led to no listener. */
 #define MARK_FOR_NODE 0x00000100
 /* Listeners of Ingresses, and what they accepted. */
@@ -108,6 +110,11 @@ static __always_inline bool is_for_client(__u32 mark)
 static __always_inline bool is_ingress(__u32 mark)
 {
 	return is_judged_at_socket(mark) && !is_for_client(mark);
+}
+
+static __always_inline bool is_for_outside(__u32 mark)
+{
+	return is_ingress(mark) && (mark & MARK_FOR_OUTSIDE) == MARK_FOR_OUTSIDE;
 }
 
 static __always_inline bool is_led(__u32 mark)

@@ -127,6 +127,12 @@ static __always_inline int find_listener(const struct service_address *wanted)
 	return port ? port : taken_by(wanted);
 }
 
+/* What the node asks of its own addresses, as of a node port, no route leads anywhere. */
+static __always_inline int is_within_node(const struct service_address *wanted)
+{
+	return is_nodes_own(wanted) && is_on_node();
+}
+
 /* One that was refused, or has ended, may ask for something else. */
 static __always_inline int forget_listener(struct bpf_sock_addr *ctx)
 {
@@ -167,7 +173,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, int is_ipv6)
 
 	is_ipv6 ? read6(ctx, &wanted) : read4(ctx, &wanted);
 	listener = find_listener(&wanted);
-	if (listener != NOT_TAKEN && !is_envoys_own(ctx))
+	if (listener != NOT_TAKEN && !is_envoys_own(ctx) && !is_within_node(&wanted))
 		return ask_listener(ctx, listener);
 	if (!forget_listener(ctx))
 		return refuse();

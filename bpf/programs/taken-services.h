@@ -20,7 +20,8 @@ struct taken_service {
 	__u16 port;
 	/* Whether Envoy has it, so that connections may be given to it. */
 	__u8 is_ready;
-	__u8 pad;
+	/* Whether it has what is asked from outside of the node, too; else that is left to others. */
+	__u8 is_from_outside;
 };
 
 struct {
@@ -33,25 +34,40 @@ struct {
 
 #define NOT_TAKEN -1
 
-/* The port of the listener that takes it, 0: none is there; or NOT_TAKEN. */
-static __always_inline int taken_by(const struct service_address *address)
+static __always_inline int taken(const struct service_address *address, bool is_asked_outside)
 {
 	struct taken_service *taken;
 	const volatile __u32 *wanted = (const volatile __u32 *)address;
 	const volatile __u32 *found;
+	bool is_left;
 	__u16 port;
 
 	taken = bpf_map_lookup_elem(&taken_services, address);
 	if (!taken)
 		return NOT_TAKEN;
 	port = *(volatile __u16 *)&taken->port;
+	is_left = is_asked_outside && !*(volatile __u8 *)&taken->is_from_outside;
 	/* What it is about is compared after what it says was read. */
 	asm volatile("" ::: "memory");
 	found = (const volatile __u32 *)&taken->address;
 	for (__u32 i = 0; i < sizeof(*address) / sizeof(__u32); i++)
 		if (found[i] != wanted[i])
 			return 0;
+	if (is_left)
+		return NOT_TAKEN;
 	return taken->is_ready ? port : 0;
+}
+
+/* The port of the listener that takes it, 0: none is there; or NOT_TAKEN. */
+static __always_inline int taken_by(const struct service_address *address)
+{
+	return taken(address, false);
+}
+
+/* The same for who asks from outside of the node. */
+static __always_inline int taken_from_outside(const struct service_address *address)
+{
+	return taken(address, true);
 }
 
 #endif

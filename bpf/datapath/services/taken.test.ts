@@ -47,7 +47,7 @@ describe('a Service that a listener takes, at the socket', needs('root', 'bpf', 
       for (const port of [PORT, PORT + 1]) {
         const key = encodeAddress({ address, port }, 'TCP');
         if (to === 'not taken') map.delete(key);
-        else map.set(key, { address: key, port: LISTENER, is_ready: to === 'taken' ? 1 : 0, pad: 0 });
+        else map.set(key, { address: key, port: LISTENER, is_ready: to === 'taken' ? 1 : 0, is_from_outside: 0 });
       }
     }
   }

@@ -1,5 +1,5 @@
 import { RESERVED_IDENTITIES } from '../../../model/index.ts';
-import { sh } from './pod-network.ts';
+import { sh, type TestPod } from './pod-network.ts';
 import type { SteeredWorld } from './steered-world.ts';
 import { StreamPeer } from './stream-peer.ts';
 
@@ -9,11 +9,14 @@ const DEVICE = 'far';
 /** A host that is reached by way of `outside`, which is its router. */
 export class FarHost implements AsyncDisposable {
   readonly addresses: readonly [ipv4: string, ipv6: string];
+  /** How to run a command there. */
+  readonly enter: readonly string[];
   readonly peer: StreamPeer;
   readonly #world: SteeredWorld;
 
-  private constructor(addresses: FarHost['addresses'], peer: StreamPeer, world: SteeredWorld) {
+  private constructor({ addresses, enter }: TestPod, peer: StreamPeer, world: SteeredWorld) {
     this.addresses = addresses;
+    this.enter = enter;
     this.peer = peer;
     this.#world = world;
   }
@@ -38,7 +41,7 @@ export class FarHost implements AsyncDisposable {
         { prefix: `${ipv6}/128`, identity: RESERVED_IDENTITIES['world-ipv6'] },
       ],
     });
-    return new FarHost(pod.addresses, new StreamPeer(pod), world);
+    return new FarHost(pod, new StreamPeer(pod), world);
   }
 
   /** What senders have learned of the path by now. */

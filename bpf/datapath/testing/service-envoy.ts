@@ -41,6 +41,7 @@ function listenerOf({ port }: ProxyService, family: 0 | 1): object {
   const manager = {
     '@type': `${TYPES}.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: 'service',
+    use_remote_address: true,
     route_config: { virtual_hosts: [{ name: 'all', domains: ['*'], routes }] },
     http_filters: [{ name: 'router', typed_config: { '@type': `${TYPES}.http.router.v3.Router` } }],
   };
