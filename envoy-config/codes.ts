@@ -51,6 +51,11 @@ export const DIAGNOSTIC_CODES = {
     meaning:
       'A listener of an older object has the port of the Service; where this object is the Service itself, one of any config. Nothing is led to this one by it.',
   },
+  OutsideNotLed: {
+    severity: 'info',
+    meaning:
+      'externalTrafficPolicy: Local of a Service, or its loadBalancerSourceRanges, are what kube-proxy holds to. What is asked from outside of the nodes is left to it, in the second case by addresses of load balancers alone; policies judge it, the listener does not see it.',
+  },
   NodeNotSelected: {
     severity: 'info',
     meaning: 'The nodeSelector of the object is not met by the labels of the node. It is not served there.',

@@ -2,7 +2,7 @@ import type { Service } from '../kube/index.ts';
 import { compareText, type Diagnostic, type ObjectRef, type ServiceFrontend, type ServicePortTranslation } from '../model/index.ts';
 import { diagnose } from './codes.ts';
 import type { ServiceTranslation } from './translate-service.ts';
-import { familyOf, usableAddress } from './usable-address.ts';
+import { canonicalAddress } from './usable-address.ts';
 
 /** That a translation is to have an address. */
 export interface Claim {
@@ -21,7 +21,7 @@ export function claimsOf(service: Service, translations: readonly ServicePortTra
   const createdAt = creationTimestamp === undefined ? 0 : Date.parse(creationTimestamp);
   return translations.flatMap((translation) =>
     translation.frontends.map((frontend) => ({
-      frontend: keyOf(frontend),
+      frontend: frontendKey(frontend),
       service: `${namespace}/${name}`,
       translation: translation.name,
       rank: rankOf(service, frontend),
@@ -45,7 +45,7 @@ export function keepOwn(
   const all = [...diagnostics];
   const own = translations.flatMap((translation): ServicePortTranslation[] => {
     const frontends = translation.frontends.filter((frontend) => {
-      const owner = ownerOf(keyOf(frontend));
+      const owner = ownerOf(frontendKey(frontend));
       if (owner?.translation === translation.name) return true;
       if (owner && owner.service !== `${service.namespace}/${service.name}`) {
         const { address, port, protocol } = frontend;
@@ -61,18 +61,15 @@ export function keepOwn(
 }
 
 function rankOf({ spec, status }: Service, { address }: ServiceFrontend): number {
-  const isAmong = (texts: readonly (string | undefined)[]) => texts.some((text) => text !== undefined && canonical(text) === address);
+  const isAmong = (texts: readonly (string | undefined)[]) =>
+    texts.some((text) => text !== undefined && canonicalAddress(text) === address);
   if (isAmong([spec.clusterIP, ...spec.clusterIPs])) return 0;
   const points = (status?.loadBalancer?.ingress ?? []).filter(({ ipMode }) => ipMode !== 'Proxy');
   return isAmong(points.map(({ ip }) => ip)) ? 1 : 2;
 }
 
-function canonical(text: string): string | undefined {
-  const family = familyOf(text);
-  return family && usableAddress(text, family);
-}
-
-function keyOf({ address, port, protocol }: ServiceFrontend): string {
+/** As claims name it. */
+export function frontendKey({ address, port, protocol }: ServiceFrontend): string {
   return `${address} ${port}/${protocol}`;
 }
 

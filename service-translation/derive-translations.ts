@@ -1,7 +1,7 @@
 import type { Collection, Graph } from '../collection/index.ts';
 import { type EndpointSlice, refOf, type Service } from '../kube/index.ts';
 import type { ClientNode, Diagnostic, ServicePortTranslation } from '../model/index.ts';
-import { claimsOf, firstClaim, keepOwn } from './claims.ts';
+import { type Claim, claimsOf, firstClaim, keepOwn } from './claims.ts';
 import { translateService } from './translate-service.ts';
 
 /** The key of what there is one of. */
@@ -20,6 +20,8 @@ export interface TranslationInputs {
 export interface DerivedTranslations {
   /** By name. */
   readonly translations: Collection<ServicePortTranslation>;
+  /** Who has an address, by its {@link frontendKey}. */
+  readonly owners: Collection<Claim>;
   /** By the Service's `namespace/name`; none where nothing is wrong. */
   readonly diagnostics: Collection<readonly Diagnostic[]>;
 }
@@ -53,6 +55,7 @@ export function deriveTranslations(graph: Graph, inputs: TranslationInputs): Der
     translations.map((translation) => [translation.name, translation] as const),
   );
   return {
+    owners,
     translations: graph.derive('translations', byName, ([translation]) => translation),
     diagnostics: graph.derive('diagnostics of Services', owned, ({ diagnostics }) => (diagnostics.length > 0 ? diagnostics : undefined)),
   };

@@ -19,13 +19,26 @@ interface Range {
  * @param clients prefixes that clients on the node have their addresses of
  */
 export function judgeSourceRanges(service: Service, family: Family, clients: readonly string[], diagnostics: Diagnostic[]): Allowed {
-  const ranges = readRanges(service, diagnostics).filter((range) => range.family === family);
-  if (ranges.length === 0 || ranges.some(({ length }) => length === 0)) return 'all';
+  const ranges = rangesOf(service, family, diagnostics);
+  if (areAll(ranges)) return 'all';
   const own = clients.flatMap((text) => parseRange(text) ?? []).filter((range) => range.family === family);
   // Nothing is known of them.
   if (own.length === 0) return 'some';
   if (own.every((client) => ranges.some((range) => holds(range, client)))) return 'all';
   return own.some((client) => ranges.some((range) => holds(range, client) || holds(client, range))) ? 'some' : 'none';
+}
+
+/** Whether whoever asks a load balancer's addresses may do so. */
+export function allowsEverybody(service: Service, family: Family): boolean {
+  return areAll(rangesOf(service, family, []));
+}
+
+function rangesOf(service: Service, family: Family, diagnostics: Diagnostic[]): readonly Range[] {
+  return readRanges(service, diagnostics).filter((range) => range.family === family);
+}
+
+function areAll(ranges: readonly Range[]): boolean {
+  return ranges.length === 0 || ranges.some(({ length }) => length === 0);
 }
 
 /** One that is wrong counts as one that allows nobody: to leave it out could let everybody in. */

@@ -16,3 +16,9 @@ export function usableAddress(text: string, family: Family): string | undefined 
   const address = family === 'IPv4' ? text : new SocketAddress({ address: text, family: 'ipv6' }).address;
   return UNUSABLE.some((pattern) => pattern.test(address)) ? undefined : address;
 }
+
+/** The same of whatever family it is. */
+export function canonicalAddress(text: string): string | undefined {
+  const family = familyOf(text);
+  return family && usableAddress(text, family);
+}

@@ -34,6 +34,14 @@ describe('what a node is told of Services', () => {
     );
   });
 
+  test('says who gets endpoints of all nodes, which is not so where nobody says it', () => {
+    const policyOf = (spec: object) =>
+      read(translateService(serviceObject({ clusterIPs: ['10.96.0.1'], ports: [PORT], ...spec })), decodeService)[0]?.spec
+        .externalTrafficPolicy;
+    assert.deepEqual([policyOf({}), policyOf({ externalTrafficPolicy: 'Local' })], ['Cluster', 'Local']);
+    assert.equal(decodeService('default/web', new Uint8Array()).spec.externalTrafficPolicy, 'Local');
+  });
+
   const untold = {
     'a headless one': serviceObject({ clusterIP: 'None', clusterIPs: ['None'], ports: [PORT] }),
     'one without an address yet': serviceObject({ ports: [PORT] }),

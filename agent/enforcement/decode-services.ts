@@ -33,7 +33,7 @@ export function decodeService(name: string, body: Uint8Array): Service {
         ...(timeoutSeconds !== undefined && { sessionAffinityConfig: { clientIP: { timeoutSeconds } } }),
         loadBalancerSourceRanges: message.loadBalancerSourceRanges,
         loadBalancerClass: undefined,
-        externalTrafficPolicy: undefined,
+        externalTrafficPolicy: message.outsideToAllNodes ? 'Cluster' : 'Local',
         internalTrafficPolicy: message.localTrafficOnly ? 'Local' : 'Cluster',
       },
       status: {

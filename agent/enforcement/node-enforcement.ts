@@ -323,6 +323,8 @@ export class NodeEnforcement implements AsyncDisposable {
     }
     await this.#datapath.addresses.apply({ set, removed });
     await this.#options.services?.setAddresses(hostAddresses);
+    // Node ports are at these.
+    await this.#settleTaken();
   }
 
   /** At first, what differs is what a process before this one left. */

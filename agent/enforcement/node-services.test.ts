@@ -88,26 +88,34 @@ describe('Services on a node', needs('root', 'bpf'), () => {
     assert.deepEqual(scene.failures, []);
   });
 
-  test('a port of a Service is reached at its own addresses, but for those of nodes, while Services are translated', async () => {
+  test('a port of a Service is reached at its own addresses, and at those of the node that nobody else has, while Services are translated', async () => {
     await using scene = await Scene.start();
     const { services } = scene;
-    const object = serviceObject(
-      {
+    const object = (spec: object = {}) =>
+      serviceObject({
         type: 'NodePort',
         clusterIPs: ['10.96.0.10', 'fd00:96::10'],
         externalIPs: ['192.0.2.1'],
         internalTrafficPolicy: 'Local',
         ports: [{ port: 80, nodePort: 30_080 }],
-      },
-      {},
+        ...spec,
+      });
+    const other = serviceObject(
+      { clusterIPs: ['10.96.0.11'], externalIPs: ['10.0.0.2'], ports: [{ port: 30_080 }, { port: 80 }] },
+      { name: 'other' },
     );
-    await services.take({ services: [object] });
-    assert.deepEqual(services.frontendsOf('default/web:80/TCP'), []);
+    const reached = () =>
+      services.frontendsOf('default/web:80/TCP').map(({ address, port, fromOutside }) => `${address} ${port} ${fromOutside}`);
+    await services.take({ services: [object(), other] });
+    assert.deepEqual(reached(), []);
     await services.setClients(HERE);
-    assert.deepEqual(
-      services.frontendsOf('default/web:80/TCP').map(({ address, port }) => `${address} ${port}`),
-      ['10.96.0.10 80', '192.0.2.1 80', 'fd00:96::10 80'],
-    );
+    const own = (isOutside: boolean) => ['10.96.0.10 80 true', `192.0.2.1 80 ${isOutside}`, 'fd00:96::10 80 true'];
+    assert.deepEqual(new Set(reached()), new Set(own(true)));
+    await services.setAddresses(['10.0.0.1', '10.0.0.2', 'fd00::1']);
+    const atNode = (isOutside: boolean) => ['10.0.0.1', 'fd00::1'].map((address) => `${address} 30080 ${isOutside}`);
+    assert.deepEqual(new Set(reached()), new Set([...own(true), ...atNode(true)]));
+    await services.take({ services: [object({ externalTrafficPolicy: 'Local' })] });
+    assert.deepEqual(new Set(reached()), new Set([...own(false), ...atNode(false)]));
     assert.deepEqual(services.frontendsOf('default/web:81/TCP'), []);
   });
 

@@ -1,16 +1,20 @@
+import { isIPv4, isIPv6 } from 'node:net';
 import { areServicesAttached, Pace, type ServiceDatapath, translationProblem } from '../../bpf/datapath/index.ts';
 import { Graph } from '../../collection/index.ts';
 import type { EndpointSlice, Service } from '../../kube/index.ts';
 import type { ClientNode, Diagnostic, ServiceBackend, ServiceFrontend, ServicePortTranslation } from '../../model/index.ts';
-import { deriveTranslations, ONLY } from '../../service-translation/index.ts';
+import { deriveTranslations, frontendKey, ONLY, whyLeftOutside } from '../../service-translation/index.ts';
 import { errorOf } from '../error-of.ts';
 import { EnforcementError } from './enforcement-error.ts';
 
 const FAMILIES = ['IPv4', 'IPv6'] as const;
 /** Ends of the names of translations: not of those that clients are refused, or that are not translated. */
 const LED = ['', '/external'] as const;
-/** Frontends of node ports. */
-const ANYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+/** Frontends of node ports, by which each of the node's own addresses of the family is meant. */
+const ANYWHERE: ReadonlyMap<string, (address: string) => boolean> = new Map([
+  ['0.0.0.0', isIPv4],
+  ['::', isIPv6],
+]);
 
 export interface NodeServicesOptions {
   /** Where maps and links are kept. */
@@ -26,6 +30,12 @@ export interface NodeServicesOptions {
 export interface NodeClients extends ClientNode {
   /** Prefixes that all of them have their addresses of; none where that is not known. */
   readonly networks: readonly string[];
+}
+
+/** Where a Service is reached that a listener takes. */
+export interface LedFrontend extends ServiceFrontend {
+  /** Whether the listener has what is asked there from outside of the node, too: else that is kube-proxy's. */
+  readonly fromOutside: boolean;
 }
 
 export interface NodeServicesState {
@@ -90,10 +100,29 @@ export class NodeServices implements AsyncDisposable {
     return [...this.#derived.diagnostics.values()].flat();
   }
 
-  /** Where a port of a Service is reached, but for node ports, by `namespace/name:port/TCP`; nowhere where Services are left to others. */
-  frontendsOf(port: string): readonly ServiceFrontend[] {
+  /**
+   * Where a port of a Service is reached, node ports at each of the node's own addresses, by `namespace/name:port/TCP`; nowhere where Services are left to
+   * others.
+   */
+  frontendsOf(port: string): readonly LedFrontend[] {
+    const service = this.#inputs.services.get(port.slice(0, port.lastIndexOf(':')));
+    if (!service) return [];
     const names = FAMILIES.flatMap((family) => LED.map((suffix) => `${port}/${family}${suffix}`));
-    return names.flatMap((name) => this.#derived.translations.get(name)?.frontends ?? []).filter(({ address }) => !ANYWHERE.has(address));
+    return names.flatMap((name) => {
+      const frontends = this.#derived.translations.get(name)?.frontends ?? [];
+      return frontends.flatMap((frontend) => {
+        const fromOutside = whyLeftOutside(service, frontend) === undefined;
+        return this.#ownOf(frontend).map((each) => ({ ...each, fromOutside }));
+      });
+    });
+  }
+
+  /** Who has one of the node's addresses by its own name has it before node ports. */
+  #ownOf(frontend: ServiceFrontend): readonly ServiceFrontend[] {
+    const isMeant = ANYWHERE.get(frontend.address);
+    if (!isMeant) return [frontend];
+    const all = this.#addresses.filter(isMeant).map((address) => ({ ...frontend, address }));
+    return all.filter((each) => this.#derived.owners.get(frontendKey(each)) === undefined);
   }
 
   /** Who serves a port of a Service for clients of this node, by the same name. */

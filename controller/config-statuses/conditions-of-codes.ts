@@ -6,9 +6,10 @@ import type { Diagnostic } from '../../model/index.ts';
  * - `refs`: something that it names is not there, or not to be had.
  * - `both`: it is refused for that.
  * - `programmed`: a part of it is not served.
+ * - `beside`: all is served, and something is not led to it.
  * - `note`: said in the words of another, or of no condition.
  */
-type Concern = 'accepted' | 'refs' | 'both' | 'programmed' | 'note';
+type Concern = 'accepted' | 'refs' | 'both' | 'programmed' | 'beside' | 'note';
 
 /** Which conditions a finding is about. */
 export const CONCERNS = {
@@ -23,6 +24,7 @@ export const CONCERNS = {
   ServiceNotLed: 'refs',
   ServiceTaken: 'refs',
   ListenerWithoutAddress: 'programmed',
+  OutsideNotLed: 'beside',
   NodeNotSelected: 'note',
   NodeUnknown: 'note',
   AnnotationIgnored: 'note',
@@ -32,7 +34,10 @@ export const CONCERNS = {
 const BY_CODE: ReadonlyMap<string, Concern> = new Map(Object.entries(CONCERNS));
 
 /** Whether a finding is about a condition. An error of another layer refuses the object; anything else of another layer says nothing here. */
-export function isAbout({ code, severity }: Pick<Diagnostic, 'code' | 'severity'>, concern: 'accepted' | 'refs' | 'programmed'): boolean {
+export function isAbout(
+  { code, severity }: Pick<Diagnostic, 'code' | 'severity'>,
+  concern: 'accepted' | 'refs' | 'programmed' | 'beside',
+): boolean {
   const found = BY_CODE.get(code) ?? (severity === 'error' ? 'accepted' : 'note');
-  return found === concern || (found === 'both' && concern !== 'programmed');
+  return found === concern || (found === 'both' && (concern === 'accepted' || concern === 'refs'));
 }

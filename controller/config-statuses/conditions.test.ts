@@ -74,6 +74,11 @@ describe('the conditions of a config', () => {
       told({ diagnostics: [finding('ListenerWithoutAddress', ['spec', 'resources', 0], 'is left out', 'warning')] }),
       [ACCEPTED, RESOLVED, 'False ListenerWithoutAddress: spec.resources[0]: is left out'],
     ],
+    [
+      'kube-proxy has a part of what is asked',
+      told({ diagnostics: [finding('OutsideNotLed', ['spec', 'services', 0], "that is kube-proxy's", 'info')] }),
+      [ACCEPTED, RESOLVED, `${PROGRAMMED}; spec.services[0]: that is kube-proxy's`],
+    ],
     ['nothing of it is for nodes', told({ wanted: [] }), [ACCEPTED, RESOLVED, 'True NothingToServe: it has no listener that is served']],
     [
       'there are no nodes',

@@ -64,9 +64,15 @@ function programmed({ diagnostics, good, wanted }: ConfigState, progress: Progre
   if (first) return { status: 'False', reason: first.code, message: describe(left) };
   if (wanted.length === 0) return { status: 'True', reason: 'NothingToServe', message: 'it has no listener that is served' };
   if (progress.total === 0) return { status: 'Unknown', reason: 'NoNodes', message: 'no node that it is for has an agent' };
-  if (progress.programmed === progress.total) return { status: 'True', reason: 'Programmed', message: count(progress, isOld) };
+  if (progress.programmed === progress.total)
+    return { status: 'True', reason: 'Programmed', message: `${count(progress, isOld)}${beside(diagnostics)}` };
   const waiting = `${count(progress, isOld)}; not yet: ${someOf(progress.waiting)}`;
   return { status: 'Unknown', reason: 'Pending', message: waiting };
+}
+
+function beside(diagnostics: readonly Diagnostic[]): string {
+  const told = diagnostics.filter((each) => isAbout(each, 'beside'));
+  return told.length > 0 ? `; ${describe(told)}` : '';
 }
 
 function count({ programmed, total }: Progress, isOld: boolean): string {

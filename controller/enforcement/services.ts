@@ -110,6 +110,7 @@ export function translateService(service: Service, takers: Takers = []): Resourc
     ...(timeout !== undefined && { affinityTimeout: Math.min(Math.max(timeout, 0), MAX_AFFINITY) }),
     localTrafficOnly: spec.internalTrafficPolicy === 'Local',
     loadBalancerSourceRanges: [...spec.loadBalancerSourceRanges],
+    outsideToAllNodes: spec.externalTrafficPolicy !== 'Local',
   });
   return encodeResource(
     ServiceSchema,

@@ -65,7 +65,7 @@ class Scene {
   get told(): readonly string[] {
     return this.pipeline
       .diagnostics()
-      .filter(({ code }) => code.startsWith('Service'))
+      .filter(({ code }) => code.startsWith('Service') || code === 'OutsideNotLed')
       .map(({ code, object, path, message }) => `${code} ${object?.name} ${formatPath(path)}: ${message}`);
   }
 }
@@ -110,6 +110,26 @@ describe('ports of Services that listeners take', () => {
       'ServiceNotLed a spec.services[0].ports[1]: Service default/web has no such port of TCP',
       'ServiceNotLed a spec.services[0].ports[2]: Service default/web has no such port of TCP',
     ]);
+  });
+
+  test('are asked from outside, unless the Service says more than a listener holds to, which is told', () => {
+    const scene = new Scene();
+    const ports = [{ port: 80, nodePort: 30_080 }];
+    const web = (spec: object) =>
+      serviceObject(
+        { clusterIPs: ['10.96.0.1'], type: 'LoadBalancer', ports, ...spec },
+        {},
+        { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } },
+      );
+    scene.take([web({}), config('a', [{ name: 'web' }]), config('b', [{ name: 'web' }], '2026-01-02T00:00:00Z')]);
+    const taken = 'ServiceTaken b spec.services[0]: port 80 of Service default/web is led to a listener of CiliumEnvoyConfig/default/a';
+    assert.deepEqual(scene.told, [taken]);
+    const left = (what: string, field: string) =>
+      `OutsideNotLed a spec.services[0]: what is asked from outside of the nodes${what} of Service default/web is kube-proxy's, as its ${field} says`;
+    scene.take([web({ externalTrafficPolicy: 'Local' })]);
+    assert.deepEqual(scene.told, [left('', 'externalTrafficPolicy'), taken]);
+    scene.take([web({ loadBalancerSourceRanges: ['203.0.113.0/24'] })]);
+    assert.deepEqual(scene.told, [left(" by load balancers' addresses", 'loadBalancerSourceRanges'), taken]);
   });
 
   test('are the oldest config’s, then the first by name, whatever comes first', () => {

@@ -8,6 +8,7 @@ import {
 } from '../../envoy-config/index.ts';
 import type { LabelSelectorSpec, Service, ServicePort } from '../../kube/index.ts';
 import type { Diagnostic } from '../../model/index.ts';
+import { fieldsThatLeave, type LeavingField } from '../../service-translation/index.ts';
 import type { ResourceName } from '../../xds-server/serve/resource.ts';
 import { type ConfigInForce, resourceKey } from './envoy-configs.ts';
 import { type Inputs, inputKey } from './inputs.ts';
@@ -72,6 +73,10 @@ interface Claim {
 }
 
 const NOBODY: Takers = [];
+const WHAT_IS_LEFT = {
+  externalTrafficPolicy: 'what is asked from outside of the nodes',
+  loadBalancerSourceRanges: "what is asked from outside of the nodes by load balancers' addresses",
+} as const satisfies Record<LeavingField, string>;
 
 export function buildTakenServices(
   graph: Graph,
@@ -115,7 +120,7 @@ function judge(claims: readonly Claim[], service: Service | undefined, name: str
   const tell = (
     { config, service: { path } }: Claim,
     part: readonly (string | number)[],
-    code: 'ServiceNotLed' | 'ServiceTaken',
+    code: 'OutsideNotLed' | 'ServiceNotLed' | 'ServiceTaken',
     message: string,
   ) => diagnostics.push(diagnoseEnvoyConfig(config.object, [...path, ...part], code, message));
   const ports = service?.spec.ports.filter(({ protocol }) => protocol === 'TCP') ?? [];
@@ -131,9 +136,16 @@ function judge(claims: readonly Claim[], service: Service | undefined, name: str
       else if (other.slot !== slot)
         tell(claim, [], 'ServiceTaken', `port ${port} of Service ${name} is led to a listener of ${other.config}`);
     }
+    const left = service && isLed(claim, takers) ? fieldsThatLeave(service) : [];
+    for (const field of left)
+      tell(claim, [], 'OutsideNotLed', `${WHAT_IS_LEFT[field]} of Service ${name} is kube-proxy's, as its ${field} says`);
   }
   const byPort = [...takers].sort(([a], [b]) => a - b);
   return { takers: byPort.map(([port, { slot }]) => [port, slot] as const), diagnostics };
+}
+
+function isLed({ key }: Claim, takers: ReadonlyMap<number, { readonly config: string }>): boolean {
+  return [...takers.values()].some(({ config }) => config === key);
 }
 
 function portsWanted({ ports: wanted }: TakenService, ports: readonly ServicePort[]) {
