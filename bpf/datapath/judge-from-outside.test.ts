@@ -92,6 +92,7 @@ describe('packets from outside of the node to what a listener takes', needs('roo
     });
 
     test(`are of whom Ingresses let in, without a look at requests, ${version}`, async () => {
+      assert.equal(outcomeOf(family, SYN), 'passed-steered');
       const world = RESERVED_IDENTITIES[family === 0 ? 'world-ipv4' : 'world-ipv6'];
       for (const [ingress, outcome] of [
         [CLOSED, 'dropped-not-allowed'],
@@ -101,18 +102,20 @@ describe('packets from outside of the node to what a listener takes', needs('roo
         [closedBut(verdict('slot', world, TCP_NUMBER, PORT)), 'dropped-slot'],
       ] as const) {
         await judged.setPolicy(ingress, OPEN, { subject: OTHER });
-        for (const flags of [SYN, ACK]) assert.equal(outcomeOf(family, flags), outcome);
+        assert.equal(outcomeOf(family, SYN), outcome);
+        assert.equal(outcomeOf(family, ACK), outcome, 'it was open before');
       }
     });
 
     test(`are dropped where it is not there, or nothing steers, and others' where it has none from outside, ${version}`, async () => {
       await judged.datapath.taken.set([taken({ ready: false })]);
-      for (const flags of [SYN, ACK]) assert.equal(outcomeOf(family, flags), 'dropped-listener');
+      assert.equal(outcomeOf(family, SYN), 'dropped-listener');
       for (const nobodys of [[], [taken({}, false)]]) {
         await judged.datapath.taken.set(nobodys);
         for (const flags of [SYN, ACK]) assert.equal(outcomeOf(family, flags), 'passed-marked');
       }
       await judged.datapath.taken.set([taken()]);
+      assert.equal(outcomeOf(family, SYN), 'passed-steered');
       judged.datapath.detachSteering();
       for (const flags of [SYN, ACK]) assert.equal(outcomeOf(family, flags), 'dropped-listener');
     });
@@ -131,6 +134,12 @@ describe('packets from outside of the node to what a listener takes', needs('roo
         port = ports += 1;
         assert.equal(outcomeOf(family, SYN), outcome);
       }
+    });
+
+    test(`are others' where these had them open, ${version}`, () => {
+      assert.equal(outcomeOf(family, ACK), 'passed-marked');
+      assert.equal(outcomeOf(family, SYN), 'passed-steered', 'the same ports are used again');
+      assert.equal(outcomeOf(family, ACK), 'passed-steered');
     });
 
     test(`are somebody else's where the same ports are used again, ${version}`, async () => {

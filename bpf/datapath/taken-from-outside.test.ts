@@ -203,13 +203,28 @@ describe('a Service that a listener takes, asked from outside of the node', need
     test(`is open as long as its listener has it, whoever has the Service, ${version}`, async () => {
       const { addresses, port: at } = PLACES["a load balancer's address"];
       const { outside: peer } = world.peers;
-      const speak = async () => await peer.ask('open', 'HEAD /0 HTTP/1.1\nhost: a\n');
+      const speak = async () => await peer.ask('open', 'HEAD /0 HTTP/1.1\r\nhost: a\r\n\r');
       assert.equal(await peer.connect('open', addresses[family], at), 'connected');
       for (const now of [taken(), [], taken({ fromOutside: false }), taken({ ready: false })]) {
         await world.datapath.taken.set(now);
         assert.match(await speak(), /^HTTP\/1.1 200/);
       }
       await peer.close('open');
+    });
+
+    test(`is open as it was to whom others had led, ${version}`, async () => {
+      const { addresses, port: at } = PLACES["a load balancer's address"];
+      const { outside: peer } = world.peers;
+      const speak = async () => await peer.ask('before', 'HEAD /0 HTTP/1.1\r\nhost: a\r\n\r');
+      await world.datapath.taken.set([]);
+      assert.equal(await peer.connect('before', addresses[family], at), 'connected');
+      for (const now of [[], taken(), taken({ ready: false }), []]) {
+        await world.datapath.taken.set(now);
+        const said = await speak();
+        assert.match(said, /^HTTP\/1.1 200/);
+        assert.doesNotMatch(said, /server: envoy/);
+      }
+      await peer.close('before');
     });
 
     test(`answers a host behind a link that takes smaller packets, ${version}`, async () => {

@@ -13,6 +13,7 @@
 #include "outcome.h"
 #include "packet.h"
 #include "proxy.h"
+#include "proxy-sockets.h"
 #include "taken-services.h"
 
 /*
@@ -108,11 +109,19 @@ static __always_inline bool is_about_outside(struct __sk_buff *skb, const struct
 	return bpf_map_lookup_elem(&outside_connections, &key) != 0;
 }
 
+/* Where it was forgotten whose a connection is, which is so where there are very many. */
+static __always_inline int listener_of_socket(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 mark = mark_of_receiver(skb, packet);
+
+	return kind_of_mark(mark) == MARK_EGRESS_LISTENER ? slot_of_mark(mark) : NOT_TAKEN;
+}
+
 /*
- * The listener that has the connection or is to have it, by its port; 0: none is there; or NOT_TAKEN. What is open stays with the one that has it. A
- * connection that somebody else had ends: the listener resets what it knows nothing of.
+ * The listener that has the connection or is to have it, by its port; 0: none is there; or NOT_TAKEN. What is open stays with whoever has it. What opens
+ * nothing begins no connection with anybody else, either.
  */
-static __always_inline int listener_for_outside(const struct packet *packet)
+static __always_inline int listener_for_outside(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct service_address wanted = { .port = packet->layer4.destination_port, .protocol = IPPROTO_TCP };
 	struct outside_connection key = {};
@@ -120,16 +129,17 @@ static __always_inline int listener_for_outside(const struct packet *packet)
 	int port;
 
 	key_outside(&key, packet);
-	if (!opens_tcp(packet)) {
-		has = bpf_map_lookup_elem(&outside_connections, &key);
-		if (has)
-			return *has;
-	}
 	copy_address(wanted.address, packet->destination);
-	port = taken_from_outside(&wanted);
-	if (port == NOT_TAKEN && opens_tcp(packet))
-		bpf_map_delete_elem(&outside_connections, &key);
-	return port;
+	if (opens_tcp(packet)) {
+		port = taken_from_outside(&wanted);
+		if (port == NOT_TAKEN)
+			bpf_map_delete_elem(&outside_connections, &key);
+		return port;
+	}
+	has = bpf_map_lookup_elem(&outside_connections, &key);
+	if (has)
+		return *has;
+	return taken_from_outside(&wanted) == NOT_TAKEN ? NOT_TAKEN : listener_of_socket(skb, packet);
 }
 
 static __always_inline void note_connection(const struct packet *packet, __u32 port)
@@ -154,7 +164,7 @@ static __noinline int judge_from_outside(struct __sk_buff *skb, const struct con
 		return is_about_outside(skb, packet) ? PASSED_STEERED : PASSED_MARKED;
 	if (packet->protocol != IPPROTO_TCP)
 		return PASSED_MARKED;
-	listener = listener_for_outside(packet);
+	listener = listener_for_outside(skb, packet);
 	if (listener == NOT_TAKEN)
 		return PASSED_MARKED;
 	/* A socket is found by the ports, which only the first fragment has. */
