@@ -28,6 +28,7 @@ import { MetCopies } from './met-copies.ts';
 import { Newcomers } from './newcomers.ts';
 import type { NodeIngress } from './node-ingress.ts';
 import type { NodeClients, NodeServices } from './node-services.ts';
+import { OpeningsForOutside } from './openings-for-outside.ts';
 import { OpeningsForPods } from './openings-for-pods.ts';
 import type { Steering } from './steering.ts';
 import { TakenPorts } from './taken-ports.ts';
@@ -78,6 +79,7 @@ export class NodeEnforcement implements AsyncDisposable {
   readonly #kept: KeptConnections;
   readonly #formerSlots: FormerSlots | undefined;
   readonly #openings: OpeningsForPods | undefined;
+  readonly #outside: OpeningsForOutside | undefined;
   #cameLast: readonly PodDoor[] = [];
   #newcomersTimer: NodeJS.Timeout | undefined;
   /** Prefixes of this node's own addresses. */
@@ -109,6 +111,7 @@ export class NodeEnforcement implements AsyncDisposable {
     const policyOf = (identity: Identity) => this.#policies.get(identity);
     this.#formerSlots = connections && new FormerSlots({ datapath, connections, policyOf, onFailure });
     this.#openings = connections && new OpeningsForPods({ datapath, connections, onFailure });
+    this.#outside = connections && new OpeningsForOutside({ datapath, connections, onFailure });
     this.#devices = new PodDevices({ onChange: () => this.#onDevices(), onFailure });
   }
 
@@ -166,6 +169,7 @@ export class NodeEnforcement implements AsyncDisposable {
     if (policies.length + addresses.length + goneAddresses.length > 0) {
       this.#options.ingress?.review();
       this.#openings?.review();
+      this.#outside?.review();
     }
     if (policies.length > 0) this.#options.ingress?.reviewAccepted();
     // Without slots there are no connections of any, but for those that pass until their listener is gone.

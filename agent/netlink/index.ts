@@ -6,4 +6,4 @@ export { type DefaultRoute, type IpFamily, type LinkState, type MarkRule, RouteE
 export { type RouteChange, RouteMonitor, type RouteMonitorOptions } from './route-monitor.ts';
 export { RouteNetlink } from './route-netlink.ts';
 export { RuleWatch } from './rule-watch.ts';
-export { type TcpSocket, TcpSockets } from './tcp-sockets.ts';
+export { cookieOf, type TcpSocket, TcpSockets } from './tcp-sockets.ts';

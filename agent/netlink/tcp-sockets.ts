@@ -22,6 +22,12 @@ export interface TcpSocket {
   readonly id: Uint8Array;
 }
 
+/** As programs of the kernel name it. */
+export function cookieOf({ id }: Pick<TcpSocket, 'id'>): bigint {
+  const view = new DataView(id.buffer, id.byteOffset + COOKIE_AT);
+  return BigInt(view.getUint32(0, IS_LITTLE_ENDIAN)) | (BigInt(view.getUint32(4, IS_LITTLE_ENDIAN)) << 32n);
+}
+
 export interface SocketSelection {
   /** What the bits `mask` of the socket's mark are (SO_MARK). */
   readonly mark: number;
@@ -41,6 +47,8 @@ const CONNECTED = [1, 2, 4, 5, 8, 9, 11].reduce((bits, state) => bits | (1 << st
 /** `struct inet_diag_req_v2`, whose last 48 bytes name a socket, as those from the fourth on of `struct inet_diag_msg` do. */
 const REQUEST_BYTES = 56;
 const ID_BYTES = 48;
+/** Two words, the lower one first, at the end of a name. */
+const COOKIE_AT = 40;
 const ID_AT = { request: 8, answer: 4 } as const;
 /** `struct inet_diag_msg`, in which ports are in network byte order. */
 const ANSWER_BYTES = 72;

@@ -1,4 +1,13 @@
-export { INGRESS_MARKS, LED_MARK, LEG_MARKS, ledSlotOf, OPENED_FOR_INGRESSES, OPENED_FOR_PODS, slotPortOf } from './marks.ts';
+export {
+  INGRESS_MARKS,
+  LED_MARK,
+  LEG_MARKS,
+  ledSlotOf,
+  OPENED_FOR_INGRESSES,
+  OPENED_FOR_OUTSIDE,
+  OPENED_FOR_PODS,
+  slotPortOf,
+} from './marks.ts';
 export { SteeringNetworkError, type SteeringNetworkErrorCode } from './network-error.ts';
 export { isAsWanted, type NetworkItem } from './network-item.ts';
 export { findSteeringObstacles, type SteeringObstacle } from './obstacles.ts';

@@ -31,6 +31,9 @@ export const OPENED_FOR_INGRESSES = { mark: INGRESS_MARKS.client, mask: 0xf06 } 
 /** By the same, what it opens for pods that asked a Service which a listener took, with their addresses: docs/decisions/envoy-config.md. */
 export const OPENED_FOR_PODS = { mark: 0xd02, mask: 0xf02 } as const;
 
+/** And for clients outside of the node that asked such a Service, with the node's ingress address. These are among {@link OPENED_FOR_INGRESSES}. */
+export const OPENED_FOR_OUTSIDE = { mark: 0xd08, mask: 0xf0a } as const;
+
 /** The port of the slot that a mark is of; 0: of none. */
 export function slotPortOf(mark: number): number {
   return mark >>> 16;

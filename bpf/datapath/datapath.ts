@@ -20,6 +20,7 @@ import { askDoors, type PodPlace } from './kept-connections.ts';
 import { judgeOpenedForPods, type OpenedForPod } from './opened-for-pods.ts';
 import { configureMaps, type DatapathSizes, DEFAULT_SIZES, makePinFolder, removePins, trieFolder } from './pins.ts';
 import { RedirectTable } from './redirect-table.ts';
+import { readStaleOpenings } from './stale-openings.ts';
 import { TakenForClients } from './taken-for-clients.ts';
 import { TakenServices } from './taken-services.ts';
 import { VerdictTable } from './verdict-table.ts';
@@ -189,6 +190,12 @@ export class Datapath implements Disposable {
   /** As {@link judgeOpenedForPods} of `opened-for-pods.ts` says. */
   judgeOpenedForPods(all: readonly OpenedForPod[]): readonly (number | undefined)[] {
     return judgeOpenedForPods(this, all);
+  }
+
+  /** As {@link readStaleOpenings} of `stale-openings.ts` says; none where nothing was ever taken from outside. */
+  staleOpenings(): ReadonlySet<bigint> {
+    if (this.#configuration.get()?.takes_from_outside !== 1) return new Set();
+    return readStaleOpenings(this.#loaded.program('outside_stale'));
   }
 
   /** Since the tables were made. */

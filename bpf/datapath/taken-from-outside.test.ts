@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { TcpSockets } from '../../agent/netlink/index.ts';
-import { OPENED_FOR_INGRESSES, OPENED_FOR_PODS } from '../../agent/network/index.ts';
+import { cookieOf, TcpSockets } from '../../agent/netlink/index.ts';
+import { OPENED_FOR_INGRESSES, OPENED_FOR_OUTSIDE, OPENED_FOR_PODS } from '../../agent/network/index.ts';
 import { type DirectionPolicy, type Identity, RESERVED_IDENTITIES } from '../../model/index.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
@@ -182,6 +182,20 @@ describe('a Service that a listener takes, asked from outside of the node', need
       await setPolicies({ web: closedBut(allow(OTHER)) });
       assert.notEqual((await ask('a node port', family, { withinS: 1 })).status, '200');
       assert.ok(world.counted('dropped-not-allowed') > counted);
+    });
+
+    test(`is told which connections it keeps that the backend lets in no more, ${version}`, async () => {
+      const { datapath } = world;
+      assert.equal((await ask('a node port', family)).status, '200');
+      assert.equal((await ask('a node port', family, { from: 'client' })).status, '200');
+      assert.deepEqual(datapath.staleOpenings(), new Set());
+      await setPolicies({ web: closedBut(allow(OTHER)) });
+      using sockets = TcpSockets.open();
+      const kept = sockets.list(OPENED_FOR_OUTSIDE);
+      assert.equal(kept.length, 1);
+      assert.deepEqual(datapath.staleOpenings(), new Set(kept.map(cookieOf)));
+      await setPolicies({});
+      assert.deepEqual(datapath.staleOpenings(), new Set());
     });
 
     test(`is asked of no backend on another node without an ingress address, and of one here as Ingresses, ${version}`, async () => {

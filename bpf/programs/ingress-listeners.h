@@ -49,7 +49,14 @@ struct sock {
 	__u32 sk_mark;
 } __attribute__((preserve_access_index));
 
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} __attribute__((preserve_access_index));
+
 struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
 	struct sock_common *sk_common;
 } __attribute__((preserve_access_index));
 

@@ -29,8 +29,10 @@
 #include "link.h"
 #include "outcome.h"
 #include "packet.h"
+#include "packet-events.h"
 #include "proxy.h"
 #include "proxy-sockets.h"
+#include "stale-openings.h"
 #include "verdict.h"
 
 static __always_inline bool is_tagged(const struct __sk_buff *skb)
@@ -171,41 +173,6 @@ static __always_inline enum outcome judge_to_pod(struct door *door, struct packe
 		return PASSED_STEERED;
 	}
 	return judge_flow(door, packet);
-}
-
-/* Not inlined, as its part of the stack is then used only when it is done. */
-static __noinline int tell_packet(const struct door *door, const struct packet *packet, enum outcome outcome)
-{
-	struct connection_key key = {};
-	struct flow_event *event;
-
-	if (!door->configuration || !may_tell_drop(door->configuration, door->now))
-		return 0;
-	event = bpf_ringbuf_reserve(&flow_events, sizeof(*event), 0);
-	if (!event)
-		return 0;
-	__builtin_memset(event, 0, sizeof(*event));
-	key_connection(&key, door->ifindex, door->heading, packet);
-	event->time = door->now;
-	event->packets = 1;
-	event->bytes = door->skb->len;
-	event->ifindex = door->ifindex;
-	event->subject = door->endpoint.identity;
-	event->peer = identity_of(key.remote_address);
-	if (event->peer == IDENTITY_HOST && door->heading == INGRESS && is_identity_mark(door->skb->mark))
-		event->peer = marked_identity(door->skb->mark);
-	copy_address(event->local_address, key.local_address);
-	copy_address(event->remote_address, key.remote_address);
-	event->local_port = key.local_port;
-	event->remote_port = key.remote_port;
-	event->slot = door->slot;
-	event->protocol = key.protocol;
-	event->icmp_type = packet->layer4.icmp_type;
-	event->direction = door->heading;
-	event->kind = is_drop(outcome) ? PACKET_DROPPED : PACKET_AUDITED;
-	event->outcome = outcome;
-	bpf_ringbuf_submit(event, 0);
-	return 0;
 }
 
 static __always_inline int conclude(const struct door *door, const struct packet *packet, enum outcome outcome)
@@ -471,6 +438,25 @@ int ingress_gather(struct bpf_iter__tcp *ctx)
 		return 0;
 	key = key_of_listener(sk->sk_mark, common->skc_num, common->skc_family);
 	bpf_map_update_elem(&ingress_listeners, &key, sk, BPF_ANY);
+	return 0;
+}
+
+/* Writes the cookies of sockets that Envoy has opened for who asked from outside of the node, by which he may not ask their backend any more. */
+SEC("iter/tcp")
+int outside_stale(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	const struct configuration *found;
+	__u32 only = 0;
+	__u64 cookie;
+
+	if (!common || !may_be_open(common))
+		return 0;
+	found = bpf_map_lookup_elem(&configuration, &only);
+	if (!found || is_open_still(found, common))
+		return 0;
+	cookie = bpf_get_socket_cookie(common);
+	bpf_seq_write(ctx->meta->seq, &cookie, sizeof(cookie));
 	return 0;
 }
 

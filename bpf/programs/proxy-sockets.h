@@ -4,6 +4,7 @@
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/in6.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -25,6 +26,9 @@ struct sock_common {
 	volatile unsigned char skc_state;
 	__u16 skc_num;
 	__u32 skc_tw_rcv_nxt;
+	__be32 skc_daddr;
+	__be16 skc_dport;
+	struct in6_addr skc_v6_daddr;
 } __attribute__((preserve_access_index));
 
 struct inet_timewait_sock {

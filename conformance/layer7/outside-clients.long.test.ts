@@ -156,6 +156,12 @@ describe(
         }
       });
 
+      test(`is refused at once where a backend lets him in no more, also by a connection that Envoy keeps, ${family}`, async () => {
+        assert.equal(await said('a node port', family, { path: '/one' }), '200');
+        await lab.set('policies', [ciliumPolicy({ name: 'one', app: 'one', ingress: [{ fromEntities: ['ingress'] }] })]);
+        assert.equal(await said('a node port', family, { path: '/one' }), '503');
+      });
+
       test(`is asked what rules of a backend allow Ingresses and him, ${family}`, async () => {
         const toPorts = [tcpPort(80, [{ path: '/one/.*' }])];
         const word = async (path: string) => await said('a node port', family, { path });
