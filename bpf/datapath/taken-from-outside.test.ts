@@ -186,6 +186,7 @@ describe('a Service that a listener takes, asked from outside of the node', need
 
     test(`is told which connections it keeps that the backend lets in no more, ${version}`, async () => {
       const { datapath } = world;
+      endOpenings();
       assert.equal((await ask('a node port', family)).status, '200');
       assert.equal((await ask('a node port', family, { from: 'client' })).status, '200');
       assert.deepEqual(datapath.staleOpenings(), new Set());

@@ -450,7 +450,7 @@ int outside_stale(struct bpf_iter__tcp *ctx)
 	__u32 only = 0;
 	__u64 cookie;
 
-	if (!common || !may_be_open(common))
+	if (!can_ask_sockets() || !common || !may_be_open(common))
 		return 0;
 	found = bpf_map_lookup_elem(&configuration, &only);
 	if (!found || is_open_still(found, common))

@@ -3,6 +3,7 @@
 #define STALE_OPENINGS_H
 
 #include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -13,6 +14,15 @@
 #include "proxy-sockets.h"
 
 /* What the enforcer asks of sockets that are open, of which the programs at sockets only hear when they send. */
+
+/*
+ * Before Linux 5.12, where this helper came, iterators knew neither what goes with a socket nor its cookie. There Envoy hears of it when what it asks is
+ * not answered.
+ */
+static __always_inline bool can_ask_sockets(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_check_mtu);
+}
 
 static __always_inline bool may_be_open(const struct sock_common *common)
 {
