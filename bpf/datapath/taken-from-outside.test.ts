@@ -15,6 +15,7 @@ import { allow, CLOSED, closedBut, OPEN, OTHER, WEB } from './testing/judged.ts'
 import { NODE_ADDRESSES, sh } from './testing/pod-network.ts';
 import { ServiceEnvoy } from './testing/service-envoy.ts';
 import { INGRESS_SLOT, OTHER_INGRESS_SLOT, SteeredWorld, steered } from './testing/steered-world.ts';
+import { Tunnel } from './testing/tunnel.ts';
 
 enterOwnNamespaces();
 
@@ -22,9 +23,10 @@ enterOwnNamespaces();
 const PLACES = {
   'a node port': { addresses: NODE_ADDRESSES, port: 30_080 },
   "a load balancer's address": { addresses: ['198.51.100.7', '2001:db8:7::7'], port: 80 },
+  'one by a tunnel': { addresses: ['198.51.100.8', '2001:db8:8::8'], port: 80 },
 } as const;
 type Place = keyof typeof PLACES;
-const ALL = Object.keys(PLACES) as readonly Place[];
+const ALL = ['a node port', "a load balancer's address"] as const satisfies readonly Place[];
 const BACKEND_PORT = 8090;
 const LISTENER = 10_010;
 /** Of the narrowest link to the far host. */
@@ -57,6 +59,7 @@ describe('a Service that a listener takes, asked from outside of the node', need
   const cleanUp = new AsyncDisposableStack();
   let world: SteeredWorld;
   let far: FarHost;
+  let tunnel: Tunnel;
   const worldOf = (family: 0 | 1): Identity => RESERVED_IDENTITIES[family === 0 ? 'world-ipv4' : 'world-ipv6'];
   const taken = ({ fromOutside = true, ready = true } = {}) =>
     Object.values(PLACES).map(({ addresses, port }) => ({
@@ -80,6 +83,8 @@ describe('a Service that a listener takes, asked from outside of the node', need
       `ip6 daddr ${ipv6} tcp dport ${port} dnat ip6 to [${pods.web.addresses[1]}]:${BACKEND_PORT}`,
     ]);
     sh(`nft 'table inet proxy { chain in { type nat hook prerouting priority -100; ${rules.join('; ')}; }; }'`);
+    tunnel = cleanUp.use(await Tunnel.open(pods.outside, ['192.0.2.9', '2001:db8:9::9'], PLACES['one by a tunnel'].addresses, folder));
+    datapath.attachNetwork(tunnel.ifindex);
     datapath.ingress.attach(cgroup.folder);
     datapath.ingress.setClient({ identity: OTHER, addresses: pods.other.addresses, needsAddress: true });
     await setPolicies({});
@@ -240,6 +245,11 @@ describe('a Service that a listener takes, asked from outside of the node', need
         assert.doesNotMatch(said, /server: envoy/);
       }
       await peer.close('before');
+    });
+
+    test(`is asked by way of a device that has no Ethernet, ${version}`, async () => {
+      const { status, client } = await ask('one by a tunnel', family, { bytes: LARGE_BYTES });
+      assert.deepEqual([status, client], ['200', tunnel.addresses[family]]);
     });
 
     test(`answers a host behind a link that takes smaller packets, ${version}`, async () => {

@@ -4,6 +4,8 @@
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/stddef.h>
+#include <bpf/bpf_helpers.h>
 
 #include "endpoint.h"
 #include "identity.h"
@@ -26,6 +28,33 @@ struct arp {
 	__u8 target_hardware[ETH_ALEN];
 	__u8 target[4];
 } __attribute__((packed));
+
+/*
+ * Devices of tunnels may have no Ethernet, and what they bring gets to one that has by a header alone. Where a packet has none, it begins with its network
+ * header.
+ */
+static __always_inline bool has_link_header(struct __sk_buff *skb)
+{
+	__u32 from_link[5], from_network[5];
+
+	if (bpf_skb_load_bytes_relative(skb, 0, from_link, sizeof(from_link), BPF_HDR_START_MAC) ||
+	    bpf_skb_load_bytes_relative(skb, 0, from_network, sizeof(from_network), BPF_HDR_START_NET))
+		return true;
+	for (int i = 0; i < 5; i++)
+		if (from_link[i] != from_network[i])
+			return true;
+	return false;
+}
+
+static __always_inline bool ensure_link_header(struct __sk_buff *skb)
+{
+	__be16 protocol = skb->protocol;
+
+	if (has_link_header(skb))
+		return true;
+	return !bpf_skb_change_head(skb, ETH_HLEN, 0) &&
+	       !bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0);
+}
 
 /* What a pod may say by ARP: only who it is itself. A probe (RFC 5227) has no sender, and is about who would like to be its target. */
 static __always_inline enum outcome judge_arp_of_pod(struct __sk_buff *skb, __u32 ifindex)

@@ -250,6 +250,8 @@ int from_network(struct __sk_buff *skb)
 	outcome = is_taken ? judge_from_outside(skb, found, &packet, &listener) : PASSED_MARKED;
 	if (is_drop(outcome))
 		return refuse_from_network(skb, outcome);
+	if (outcome == PASSED_STEERED && !ensure_link_header(skb))
+		return refuse_from_network(skb, DROPPED_LISTENER);
 	count(INGRESS, outcome, skb->len);
 	if (outcome == PASSED_STEERED) {
 		skb->mark = MARK_TO_STEER | EGRESS | (__u32)listener << MARK_PORT_SHIFT;
