@@ -171,7 +171,7 @@ const HINTS: Partial<Record<ResourceKind, string>> = {
   secret: '; nor is it a Secret of Kubernetes (namespace/name)',
 };
 
-/** What no config can call anything, and no Ingress. */
+/** What nobody in a namespace can call anything, and no Ingress does. */
 function nodesEndpoints(name: string): string {
   return `for-nodes:${name}`;
 }
