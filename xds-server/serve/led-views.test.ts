@@ -4,7 +4,16 @@ import { modelResource, readModelBody } from '../../testkit/xds/model-resources.
 import { SnapshotCache } from './cache.ts';
 import { LedViews } from './led-views.ts';
 import { NodeViews } from './node-views.ts';
-import { CLUSTER_TYPE, EXTENSION_CONFIG_TYPE, LISTENER_TYPE, NODE_ENDPOINTS_TYPE, SLOT_TYPE, SUBJECT_POLICY_TYPE } from './types.ts';
+import { ALL_NODES, enforcementViews } from './scoped-views.ts';
+import {
+  CLUSTER_TYPE,
+  CONFIG_SCOPE_TYPE,
+  EXTENSION_CONFIG_TYPE,
+  LISTENER_TYPE,
+  NODE_ENDPOINTS_TYPE,
+  SLOT_TYPE,
+  SUBJECT_POLICY_TYPE,
+} from './types.ts';
 import { RootsView } from './view.ts';
 
 const name = (typeUrl: string, of: string) => ({ typeUrl, name: of });
@@ -124,5 +133,27 @@ describe('what nodes see beside what they serve', () => {
     assert.deepEqual(scene.seen('n1'), { filters: ['a'], clusters: ['original-dst'], listeners: [] });
     scene.views.release(before);
     assert.deepEqual(scene.seen('n1')['filters'], ['a']);
+  });
+
+  test('what changes together with what leads to it is told of', () => {
+    const cache = new SnapshotCache();
+    const views = enforcementViews(cache);
+    const scope = (version: string, ...slots: readonly string[]) =>
+      modelResource(
+        CONFIG_SCOPE_TYPE,
+        ALL_NODES,
+        version,
+        slots.map((each) => name(SLOT_TYPE, each)),
+      );
+    const slotOf = (of: string, version: string) => modelResource(SLOT_TYPE, of, version);
+    cache.replace([slotOf('a', '1'), slotOf('b', '1'), scope('1', 'a', 'b')]);
+    const told = ['n1', 'n2'].map((node) => {
+      const names: string[] = [];
+      views.of(node).watch((change) => names.push(...change.names.map((each) => each.name)));
+      return names;
+    });
+    cache.apply({ upserts: [slotOf('a', '2'), slotOf('c', '1'), scope('2', 'a', 'b', 'c')], removals: [] });
+    for (const names of told) assert.deepEqual([...new Set(names)].filter((each) => each !== ALL_NODES).sort(), ['a', 'c']);
+    assert.equal(views.of('n1').published(SLOT_TYPE, 'a')?.resource.version, '2');
   });
 });

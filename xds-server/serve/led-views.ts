@@ -104,12 +104,12 @@ class SharedLeads {
     return led;
   }
 
-  /** What one has and the other has not. Nodes go from one to the other in a row, so it is looked for once. */
+  /** What one has and the other has not, or has otherwise: that one may not have told of this revision yet. Nodes go from one to the other in a row, so it is looked for once. */
   difference(before: Led | undefined, after: Led | undefined): readonly ResourceName[] {
     const { revision } = this.#cache;
     const last = this.#last;
     if (last?.revision === revision && last.before === before && last.after === after) return last.names;
-    const names = [...missingIn(after?.view, before?.view), ...missingIn(before?.view, after?.view)];
+    const names = [...unlike(after?.view, before?.view), ...missingIn(before?.view, after?.view)];
     this.#last = { revision, before, after, names };
     return names;
   }
@@ -219,7 +219,7 @@ class LedView implements View {
     if (touched.length > 0) this.#tell({ revision: this.revision, names: touched });
   }
 
-  /** @returns what may be seen now and could not be before, or the other way round */
+  /** @returns what may be seen now and could not be before, or the other way round, or what changed with that */
   #follow({ typeUrl, name }: ResourceName): readonly ResourceName[] {
     const { lead, led: shared } = this.#parts;
     const before = this.#following.get(typeUrl, name);
@@ -236,6 +236,11 @@ class LedView implements View {
     shared.release(before?.led);
     return touched;
   }
+}
+
+/** What of a view another one has not, or not of the same revision. */
+function unlike(view: RootsView | undefined, other: RootsView | undefined): readonly ResourceName[] {
+  return view?.names().filter(({ typeUrl, name }) => view.published(typeUrl, name) !== other?.published(typeUrl, name)) ?? [];
 }
 
 /** What of a view another one has not. */
