@@ -5,6 +5,7 @@ import { XdsError } from '../xds-server/serve/error.ts';
 import type { NodeViews } from '../xds-server/serve/node-views.ts';
 import type { Outcome } from '../xds-server/serve/outcome.ts';
 import type { ResourceChange, ResourceName } from '../xds-server/serve/resource.ts';
+import { SLOT_TYPE } from '../xds-server/serve/types.ts';
 import { ROUTES } from '../xds-server/translate/types.ts';
 import { type Concluded, DryRun, type DryRunOptions } from './dry-run/dry-run.ts';
 import { HeldChanges } from './held-changes.ts';
@@ -139,6 +140,8 @@ export class Controller {
       this.#take(rollback);
       return;
     }
+    // Who has the slots tells what is refused of them.
+    if (outcome.typeUrl === SLOT_TYPE) return;
     const changes = outcome.typeUrl === ROUTES ? this.#quarantine.note(outcome) : [];
     for (const change of changes) this.#publish(change);
     if (this.#noteRejection(outcome) || changes.length > 0) this.#options.onEvent({ kind: 'findings' });

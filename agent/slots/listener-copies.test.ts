@@ -1,76 +1,27 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { anyPack } from '@bufbuild/protobuf/wkt';
+import { fromBinary } from '@bufbuild/protobuf';
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
-import { HttpConnectionManagerSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { ServiceSchema } from '@sluice/envoy-protos/sluice/node/v1/services_pb.js';
 import {
-  AddressSchema,
-  Slot_Direction,
-  SlotSchema,
-  SubjectPolicySchema,
-  Verdict_Decision,
-} from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
-import { EndpointSliceSchema, ServiceSchema } from '@sluice/envoy-protos/sluice/node/v1/services_pb.js';
-import {
-  ADDRESS_TYPE,
-  ENDPOINT_SLICE_TYPE,
-  EXTENSION_CONFIG_TYPE,
-  type Resource,
-  SERVICE_TYPE,
-  SLOT_TYPE,
-  SnapshotCache,
-  SUBJECT_POLICY_TYPE,
-} from '../../xds-server/serve/index.ts';
+  addressOf,
+  HTTP,
+  LISTENER,
+  listenerSlot,
+  policy,
+  RAW,
+  RULES,
+  resource,
+  ruleSlot,
+  SERVICE,
+  SLICE,
+  WEB,
+} from '../../testkit/taken-service.ts';
+import { type Resource, SERVICE_TYPE, SLOT_TYPE, SnapshotCache } from '../../xds-server/serve/index.ts';
 import { copyName, ListenerCopies, slotsIn } from './listener-copies.ts';
 
-const [LISTENER, RULES, OTHER] = ['service/shop', 'http/egress/a', 'http/egress/b'];
-const [WEB, DB] = [1001, 1002];
-const TCP = 6;
-
-let versions = 0;
-function resource<D extends DescMessage>(typeUrl: string, name: string, schema: D, message: MessageInitShape<D>): Resource {
-  versions += 1;
-  return { typeUrl, name, version: String(versions), body: toBinary(schema, create(schema, message)), requires: [] };
-}
-
-const MANAGER = anyPack(HttpConnectionManagerSchema, create(HttpConnectionManagerSchema, { httpFilters: [{ name: 'router' }] }));
-const HTTP = toBinary(
-  ListenerSchema,
-  create(ListenerSchema, { filterChains: [{ filters: [{ name: 'manager', configType: { case: 'typedConfig', value: MANAGER } }] }] }),
-);
-const RAW = toBinary(ListenerSchema, create(ListenerSchema, { filterChains: [{ filters: [{ name: 'proxy' }] }] }));
-
-function listenerSlot({ asksClients = true, asksOnce = false, listener = HTTP } = {}): Resource {
-  return resource(SLOT_TYPE, LISTENER, SlotSchema, { direction: Slot_Direction.SERVICE, listener, asksClients, asksOnce });
-}
-
-function ruleSlot(name: string, asked: Uint8Array = HTTP, asksOnce = false): Resource {
-  const requires = [{ typeUrl: EXTENSION_CONFIG_TYPE, name }];
-  return resource(SLOT_TYPE, name, SlotSchema, { direction: Slot_Direction.EGRESS, listener: HTTP, requires, asked, asksOnce });
-}
-
-function policy(slot: string, { peer = WEB, port = 8080, portPrefixLength = 16, protocol = TCP } = {}): Resource {
-  const verdicts = [{ peer, protocol, port, portPrefixLength, decision: Verdict_Decision.SLOT, slot }];
-  return resource(SUBJECT_POLICY_TYPE, '1000', SubjectPolicySchema, { egress: { defaultDeny: true, verdicts } });
-}
-
-const SERVICE = resource(SERVICE_TYPE, 'default/shop', ServiceSchema, {
-  clusterIps: ['10.96.0.7'],
-  ports: [
-    { name: 'http', protocol: TCP, port: 80, listener: LISTENER },
-    { name: 'admin', protocol: TCP, port: 81 },
-  ],
-});
-const SLICE = resource(ENDPOINT_SLICE_TYPE, 'default/shop-1', EndpointSliceSchema, {
-  service: 'shop',
-  ports: [
-    { name: 'http', protocol: TCP, port: 8080 },
-    { name: 'admin', protocol: TCP, port: 9090 },
-  ],
-  endpoints: [{ address: '10.0.0.7', ready: true, serving: true }],
-});
-const addressOf = (identity: number) => resource(ADDRESS_TYPE, '10.0.0.7/32', AddressSchema, { identity });
+const OTHER = 'http/egress/b';
+const DB = 1002;
 const WORLD = [listenerSlot(), ruleSlot(RULES), ruleSlot(OTHER), SERVICE, SLICE, addressOf(WEB)];
 
 function scene(...resources: readonly Resource[]) {
@@ -105,11 +56,11 @@ describe('copies of listeners that ask clients', () => {
     ['rules that nothing is asked of', ruleSlot(RULES, new Uint8Array())],
     [
       'a Service that is not taken',
-      resource(SERVICE_TYPE, 'default/shop', ServiceSchema, { ports: [{ name: 'http', protocol: TCP, port: 80 }] }),
+      resource(SERVICE_TYPE, 'default/shop', ServiceSchema, { ports: [{ name: 'http', protocol: 6, port: 80 }] }),
     ],
     ['a policy that cannot be read', { ...policy(RULES), body: new Uint8Array([1]) }],
     ['a slice that cannot be read', { ...SLICE, version: 'x', body: new Uint8Array([1]) }],
-    ['backends that are no pods', resource(ADDRESS_TYPE, '10.0.0.7/32', AddressSchema, { identity: DB })],
+    ['backends that are no pods', addressOf(DB)],
   ] as const) {
     test(`are not made for ${what}`, () => {
       const { cache, found } = scene(...WORLD, policy(RULES));

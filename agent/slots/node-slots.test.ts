@@ -2,30 +2,25 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { type Listener, ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
+import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import type { DeltaDiscoveryResponse } from '@sluice/envoy-protos/envoy/service/discovery/v3/discovery_pb.js';
-import { RedirectSchema, Slot_Direction, SlotSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
+import { Slot_Direction, SlotSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
 import { eventually } from '../../testkit/eventually.ts';
+import { SlotsScene } from '../../testkit/slots-scene.ts';
 import { modelResource } from '../../testkit/xds/model-resources.ts';
-import type { DeltaPeer } from '../../testkit/xds/scripted-peer.ts';
-import { XdsScene } from '../../testkit/xds/xds-scene.ts';
 import {
   CLUSTER_TYPE,
   EXTENSION_CONFIG_TYPE,
   LISTENER_TYPE,
-  NODE_METHODS,
-  NODE_PATH,
-  REDIRECT_TYPE,
   type Resource,
   SLOT_TYPE,
-  SnapshotCache,
   SUBJECT_POLICY_TYPE,
 } from '../../xds-server/serve/index.ts';
-import { NodeSlots } from './node-slots.ts';
-import { PROXY_PORTS, ProxyPorts } from './proxy-ports.ts';
+import { PROXY_PORTS } from './proxy-ports.ts';
 
 const FILTER = modelResource(EXTENSION_CONFIG_TYPE, 'http/ingress/a', '1');
 const OTHER = modelResource(EXTENSION_CONFIG_TYPE, 'other', '1');
+const FILTERS = [FILTER.name];
 const LISTENER = 'sluice.slot/http/ingress/a';
 
 interface ServiceListener {
@@ -72,113 +67,10 @@ function policy(version: string, slots: readonly string[]): Resource {
   );
 }
 
-interface SceneOptions {
-  readonly holdMs?: number;
-  /** Whether the node is told of resources one after the other, as an agent is. */
-  readonly isRelayed?: boolean;
-  /** What Envoy says of a response; undefined: that it accepts it. */
-  readonly refuses?: (response: DeltaDiscoveryResponse) => string | undefined;
-}
-
-/** A node with its Envoy and its enforcer, which do as they are told and write down in which order that was. */
-class Scene implements AsyncDisposable {
-  readonly told: string[] = [];
-  readonly listening = new Set<number>();
-  readonly failures: Error[] = [];
-  readonly #options: SceneOptions;
-  readonly #envoy: XdsScene;
-  readonly #enforcer: XdsScene;
-  readonly #ports: ProxyPorts;
-  slots: NodeSlots;
-
-  private constructor(options: SceneOptions, envoy: XdsScene, enforcer: XdsScene) {
-    this.#options = options;
-    this.#envoy = envoy;
-    this.#enforcer = enforcer;
-    this.#ports = ProxyPorts.open(envoy.folder.path, { listening: () => new Set() });
-    this.slots = this.#make();
-  }
-
-  static async open(options: SceneOptions = {}): Promise<Scene> {
-    const isHeld = (resource: Resource): boolean => scene?.slots.isHeld(resource) ?? false;
-    let scene: Scene | undefined;
-    const cache = new SnapshotCache({ partial: options.isRelayed === true });
-    scene = new Scene(options, await XdsScene.open({ cache }), await XdsScene.open({ methods: NODE_METHODS, isHeld }));
-    return scene;
-  }
-
-  publish({ filters, policies }: { readonly filters: readonly Resource[]; readonly policies: readonly Resource[] }): void {
-    this.#envoy.cache.apply({ upserts: filters, removals: [] });
-    const kept = [...this.#enforcer.cache.ofType(REDIRECT_TYPE).values()].map(({ resource }) => resource);
-    this.#enforcer.cache.replace([...policies, ...kept]);
-  }
-
-  /** What Envoy is served under a name. */
-  listener(name: string): Listener | undefined {
-    const served = this.#envoy.cache.get({ typeUrl: LISTENER_TYPE, name });
-    return served && fromBinary(ListenerSchema, served.body);
-  }
-
-  /** @param has listeners that it has from before */
-  startEnvoy(has: readonly string[] = []): void {
-    const peer = this.#envoy.delta();
-    const initialResourceVersions = Object.fromEntries(has.map((name) => [name, 'before']));
-    peer.say({ node: { id: 'node' }, typeUrl: LISTENER_TYPE, resourceNamesSubscribe: ['*'], initialResourceVersions });
-    peer.say({ typeUrl: CLUSTER_TYPE, resourceNamesSubscribe: ['*'] });
-    peer.say({ typeUrl: EXTENSION_CONFIG_TYPE, resourceNamesSubscribe: [FILTER.name] });
-    void this.#follow(peer, 'envoy');
-  }
-
-  startEnforcer(): void {
-    const peer = this.#enforcer.delta(NODE_PATH);
-    peer.say({ node: { id: 'node' }, typeUrl: REDIRECT_TYPE, resourceNamesSubscribe: ['*'] });
-    for (const typeUrl of [SLOT_TYPE, SUBJECT_POLICY_TYPE]) peer.say({ typeUrl, resourceNamesSubscribe: ['*'] });
-    void this.#follow(peer, 'enforcer');
-  }
-
-  async isTold(expected: string): Promise<void> {
-    await eventually(() => assert.ok(this.told.includes(expected), this.told.join('\n')));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.slots[Symbol.dispose]();
-    await this.#envoy[Symbol.asyncDispose]();
-    await this.#enforcer[Symbol.asyncDispose]();
-  }
-
-  #make(): NodeSlots {
-    const { holdMs = 60_000 } = this.#options;
-    const sideOf = ({ cache, server }: XdsScene) => ({ cache, server, setOwn: cache.apply.bind(cache) });
-    return new NodeSlots({
-      envoy: sideOf(this.#envoy),
-      enforcer: sideOf(this.#enforcer),
-      ports: this.#ports,
-      listening: () => this.listening,
-      holdMs,
-      onFailure: (error) => this.failures.push(error),
-    });
-  }
-
-  async #follow(peer: DeltaPeer, who: string): Promise<void> {
-    for (;;) {
-      const response = await peer.next();
-      const type = response.typeUrl.slice(response.typeUrl.lastIndexOf('.') + 1);
-      const refusal = who === 'envoy' ? this.#options.refuses?.(response) : undefined;
-      for (const { name, resource } of response.resources) {
-        const ready = type === 'Redirect' && resource ? fromBinary(RedirectSchema, resource.value).ready : undefined;
-        this.told.push(`${who} ${refusal === undefined ? '+' : '!'}${type} ${name}${ready === undefined ? '' : ` ready ${ready}`}`);
-      }
-      for (const name of response.removedResources) this.told.push(`${who} -${type} ${name}`);
-      if (refusal === undefined) peer.ack(response);
-      else peer.nack(response, refusal);
-    }
-  }
-}
-
 const withSlot = { filters: [FILTER], policies: [slot(FILTER.name), policy('1', [FILTER.name])] };
 
 test('a policy follows the redirect, which follows the listener', async () => {
-  await using scene = await Scene.open();
+  await using scene = await SlotsScene.open({ filters: FILTERS });
   scene.startEnforcer();
   scene.publish({ filters: [OTHER], policies: [policy('0', [])] });
   await scene.isTold('enforcer +SubjectPolicy 1000');
@@ -196,7 +88,8 @@ test('a policy follows the redirect, which follows the listener', async () => {
 });
 
 test('no Service is led to a listener whose clusters Envoy has not', async () => {
-  await using scene = await Scene.open({
+  await using scene = await SlotsScene.open({
+    filters: FILTERS,
     isRelayed: true,
     refuses: ({ resources }) => (resources.some(({ version }) => version === 'bad') ? 'no' : undefined),
   });
@@ -206,7 +99,7 @@ test('no Service is led to a listener whose clusters Envoy has not', async () =>
   const name = 'service/front';
   const policies = [serviceSlot(name, { cluster: 'default/shop/web' }), policy('0', [])];
   scene.publish({ filters: [OTHER], policies });
-  await scene.isTold(`envoy +Listener sluice.slot/${name}`);
+  await scene.isTold(`enforcer +Redirect ${name} ready false`);
   const readiness = async () => {
     // Long enough for its answer to have been looked at.
     for (let turns = 0; turns < 30; turns++) {
@@ -216,8 +109,11 @@ test('no Service is led to a listener whose clusters Envoy has not', async () =>
     return scene.slots.state().map(({ isReady }) => isReady);
   };
   assert.deepEqual(await readiness(), [false]);
+  // It would refuse routes to a cluster of which it was not told.
+  assert.equal(scene.listener(`sluice.slot/${name}`), undefined);
   scene.publish({ filters: [modelResource(CLUSTER_TYPE, 'default/shop/web', 'bad')], policies });
   await scene.isTold('envoy !Cluster default/shop/web');
+  await scene.isTold(`envoy +Listener sluice.slot/${name}`);
   assert.deepEqual(await readiness(), [false]);
   scene.publish({ filters: [modelResource(CLUSTER_TYPE, 'default/shop/web', 'good')], policies });
   await scene.isTold(`enforcer +Redirect ${name} ready true`);
@@ -225,8 +121,32 @@ test('no Service is led to a listener whose clusters Envoy has not', async () =>
   assert.deepEqual(told.slice(-2), ['envoy +Cluster default/shop/web', `enforcer +Redirect ${name} ready true`]);
 });
 
+test('a listener that needs another cluster stays what it was until Envoy is told of that', async () => {
+  const name = 'service/front';
+  await using scene = await SlotsScene.open({ filters: FILTERS, isRelayed: true });
+  scene.startEnforcer();
+  scene.startEnvoy([`sluice.slot/${name}`]);
+  scene.listening.add(PROXY_PORTS.first);
+  const clusters = ['a', 'b'].map((cluster) => modelResource(CLUSTER_TYPE, cluster, '1'));
+  const publish = (cluster: string, filters: readonly Resource[]) =>
+    scene.publish({ filters, policies: [serviceSlot(name, { version: cluster, statPrefix: cluster, cluster }), policy('0', [])] });
+  const served = () => scene.listener(`sluice.slot/${name}`)?.statPrefix;
+  publish('a', [OTHER]);
+  await scene.isTold('enforcer +SubjectPolicy 1000');
+  await scene.isTold(`enforcer +Redirect ${name} ready false`);
+  publish('a', clusters.slice(0, 1));
+  await scene.isTold(`enforcer +Redirect ${name} ready true`);
+  publish('b', []);
+  await eventually(() => assert.deepEqual([...scene.slots.holdings().accepted], []));
+  assert.equal(served(), 'a');
+  publish('b', clusters);
+  await eventually(() => assert.deepEqual([...scene.slots.holdings().accepted], [[name, 'b']]));
+  assert.equal(served(), 'b');
+  assert.ok(!scene.told.includes(`envoy -Listener sluice.slot/${name}`), 'what Envoy had from before is not taken away meanwhile');
+});
+
 test('what comes to Ingresses is served by all of their listeners, with the rules before, as they come and change', async () => {
-  await using scene = await Scene.open();
+  await using scene = await SlotsScene.open({ filters: FILTERS });
   const name = 'sluice.slot/http/ingress/ingresses';
   const filters = [FILTER, listenerOfIngresses('insecure', 80), listenerOfIngresses('sluice.scopes', 1)];
   scene.publish({ filters, policies: [slot('http/ingress/ingresses', true), slot(FILTER.name), policy('1', [FILTER.name])] });
@@ -248,7 +168,7 @@ test('what comes to Ingresses is served by all of their listeners, with the rule
 });
 
 test('before there are Ingresses, what would come to them is served by nobody', async () => {
-  await using scene = await Scene.open();
+  await using scene = await SlotsScene.open({ filters: FILTERS });
   scene.publish({ filters: [], policies: [slot('http/ingress/ingresses', true)] });
   const filters = () =>
     scene.listener('sluice.slot/http/ingress/ingresses')?.filterChains.flatMap((chain) => chain.filters.map((each) => each.name));
@@ -256,7 +176,7 @@ test('before there are Ingresses, what would come to them is served by nobody', 
 });
 
 test('removal runs the other way round', async () => {
-  await using scene = await Scene.open();
+  await using scene = await SlotsScene.open({ filters: FILTERS });
   scene.listening.add(PROXY_PORTS.first);
   scene.startEnforcer();
   scene.startEnvoy();
@@ -271,7 +191,7 @@ test('removal runs the other way round', async () => {
 });
 
 test('policies do not wait for ever: without Envoy they go out, and nothing is ready', async () => {
-  await using scene = await Scene.open({ holdMs: 50 });
+  await using scene = await SlotsScene.open({ filters: FILTERS, holdMs: 50 });
   scene.startEnforcer();
   scene.publish(withSlot);
   await scene.isTold('enforcer +SubjectPolicy 1000');
@@ -280,7 +200,11 @@ test('policies do not wait for ever: without Envoy they go out, and nothing is r
 });
 
 test('a listener that Envoy refuses is told of, and its slot is never ready', async () => {
-  await using scene = await Scene.open({ holdMs: 50, refuses: ({ typeUrl }) => (typeUrl === LISTENER_TYPE ? 'it is wrong' : undefined) });
+  await using scene = await SlotsScene.open({
+    filters: FILTERS,
+    holdMs: 50,
+    refuses: ({ typeUrl }) => (typeUrl === LISTENER_TYPE ? 'it is wrong' : undefined),
+  });
   scene.listening.add(PROXY_PORTS.first);
   scene.startEnforcer();
   scene.startEnvoy();
@@ -304,7 +228,7 @@ test('a slot whose port somebody else has by now gets another', async () => {
     typeUrl === LISTENER_TYPE && portOf(resources[0]?.resource?.value) === taken
       ? `Error adding/updating listener(s) ${LISTENER}: cannot bind '0.0.0.0:${taken}': Address already in use`
       : undefined;
-  await using scene = await Scene.open({ refuses });
+  await using scene = await SlotsScene.open({ filters: FILTERS, refuses });
   scene.listening.add(taken);
   scene.startEnforcer();
   scene.startEnvoy();
@@ -321,7 +245,7 @@ test('a slot whose port somebody else has by now gets another', async () => {
 });
 
 test('nothing is said of redirects before policies are known', async () => {
-  await using scene = await Scene.open();
+  await using scene = await SlotsScene.open({ filters: FILTERS });
   scene.startEnforcer();
   scene.startEnvoy(['sluice.slot/http/ingress/before']);
   scene.slots.review();
@@ -335,7 +259,8 @@ test('nothing is said of redirects before policies are known', async () => {
 
 test('which version of a listener for a Service Envoy has is said once it listens, and which one it refuses', async () => {
   const named = 'service/abc';
-  await using scene = await Scene.open({
+  await using scene = await SlotsScene.open({
+    filters: FILTERS,
     refuses: ({ resources }) =>
       resources.some(({ name, resource }) => name.endsWith(named) && Buffer.from(resource?.value ?? []).includes('bad')) ? 'no' : undefined,
   });

@@ -7,6 +7,7 @@ import {
   EXTENSION_CONFIG_TYPE,
   type Holdings,
   LISTENER_TYPE,
+  OWN_COPIES_PREFIX,
   OWN_LISTENER_PREFIX,
   REDIRECT_TYPE,
   type RefusedVersion,
@@ -50,6 +51,8 @@ export interface NodeSlotsOptions {
   readonly onFailure: (error: Error) => void;
   /** Told what of slots Envoy refuses, listeners and filters, in its words by their names, whenever that has changed. */
   readonly onRefusals?: (refused: ReadonlyMap<string, string>) => void;
+  /** Told {@link NodeSlots.holdings}, whenever that has changed. */
+  readonly onHoldings?: (holdings: Holdings) => void;
 }
 
 /** What is known of a slot on this node. */
@@ -79,6 +82,8 @@ interface OpenSlot {
   awaits: readonly ResourceName[];
   listener: Resource;
   isReady: boolean;
+  /** Whether Envoy has yet to say what it makes of the listener. */
+  isPending: boolean;
   refusal: string | undefined;
   /** As the enforcer was told last. */
   redirect?: { readonly isReady: boolean; readonly resource: Resource };
@@ -101,6 +106,9 @@ export class NodeSlots implements Disposable {
   #timer: NodeJS.Timeout | undefined;
   #failure: string | undefined;
   #refused: ReadonlyMap<string, string> = new Map();
+  #held: Holdings | undefined;
+  /** Whether a listener waits for its clusters to be told of. */
+  #lacksClusters = false;
   /** Listeners that serve Ingresses on this node, until some change. */
   #ofIngresses: readonly Resource[] | undefined;
 
@@ -110,9 +118,10 @@ export class NodeSlots implements Disposable {
     this.#copies = new ListenerCopies(enforcer.cache);
     this.#cleanUp.defer(
       envoy.cache.watch(({ names }) => {
-        if (!names.some(isOfIngresses)) return;
-        this.#ofIngresses = undefined;
-        this.review();
+        const mayHaveCome = this.#lacksClusters && names.some(({ typeUrl }) => typeUrl === CLUSTER_TYPE);
+        const isOfServed = names.some(isOfIngresses);
+        if (isOfServed) this.#ofIngresses = undefined;
+        if (isOfServed || mayHaveCome) this.review();
       }),
     );
     this.#cleanUp.defer(
@@ -146,12 +155,13 @@ export class NodeSlots implements Disposable {
 
   /**
    * Of slots of listeners that Services are led to, by name: which versions Envoy listens by, and which it refuses. Neither is said of one that is
-   * under way.
+   * under way. Of one that it listens by, and refuses a copy of, both are said.
    */
   holdings(): Holdings {
     const { envoy, enforcer } = this.#options;
     const accepted = new Map<string, string>();
     const refused = new Map<string, RefusedVersion>();
+    const ofCopies = this.#refusedCopies();
     for (const { resource } of enforcer.cache.ofType(SLOT_TYPE).values()) {
       const slot = decodeSlot(resource);
       const open = this.#open.get(resource.name);
@@ -160,9 +170,18 @@ export class NodeSlots implements Disposable {
       if (slotListener(slot, port, this.#listenersOfIngresses()).version !== listener.version) continue;
       const standing = envoy.server.standing(listener, listener.version);
       if (standing.kind === 'refused') refused.set(resource.name, { version: resource.version, message: standing.message });
-      else if (standing.kind === 'accepted' && isReady) accepted.set(resource.name, resource.version);
+      if (standing.kind !== 'accepted' || !isReady) continue;
+      accepted.set(resource.name, resource.version);
+      const message = ofCopies.get(resource.name);
+      if (message !== undefined) refused.set(resource.name, { version: resource.version, message });
     }
     return { accepted, refused };
+  }
+
+  /** Envoy's words, by the slots of the listeners that they are copies of. */
+  #refusedCopies(): ReadonlyMap<string, string> {
+    const open = [...this.#open.values()];
+    return new Map(open.flatMap(({ copyOf, refusal }) => (copyOf === undefined || refusal === undefined ? [] : [[copyOf, refusal]])));
   }
 
   /** Whether a resource that the enforcer is to be sent names a slot that does not work yet, and may still come to. */
@@ -200,6 +219,7 @@ export class NodeSlots implements Disposable {
     this.#noteReady(needed);
     this.#closeSlots(needed);
     this.#tellRefusals();
+    this.#tellHoldings();
     const { enforcer } = this.#options;
     // Also where there is none: that is known then.
     enforcer.setOwn({ upserts: this.#redirects().filter((each) => enforcer.cache.get(each)?.version !== each.version), removals: [] });
@@ -214,7 +234,8 @@ export class NodeSlots implements Disposable {
     const slots = [...this.#open.values()];
     if (this.#closing.size > 0 || [...this.#waitedSince.keys()].some((name) => this.#isAwaited(name))) return LOOK_MS;
     // What is refused may be accepted at any time: by an Envoy that starts, say.
-    const isWhole = this.#failure === undefined && this.#refused.size === 0 && slots.every(({ isReady }) => isReady);
+    const isWhole =
+      this.#failure === undefined && this.#refused.size === 0 && slots.every(({ isReady, isPending }) => isReady && !isPending);
     return isWhole && slots.length === needed ? undefined : RETRY_MS;
   }
 
@@ -234,6 +255,7 @@ export class NodeSlots implements Disposable {
     const { ports: allocated, failure } = ports.allocate(slots.map(({ name }) => name));
     this.#tell(failure);
     const upserts: Resource[] = [];
+    this.#lacksClusters = false;
     for (const slot of slots) {
       const port = allocated.get(slot.name);
       if (port === undefined) continue;
@@ -241,11 +263,14 @@ export class NodeSlots implements Disposable {
       const listener = slotListener(slot, port, this.#listenersOfIngresses());
       const known = this.#open.get(slot.name);
       if (known?.listener.version === listener.version && envoy.cache.get(listener)) continue;
-      upserts.push(listener);
-      const { requires } = slot;
+      const { copyOf, requires } = slot;
       const awaits = awaitedBy(slot);
-      if (known?.port === port) Object.assign(known, { listener, requires, awaits });
-      else this.#open.set(slot.name, { port, copyOf: slot.copyOf, requires, awaits, listener, isReady: false, refusal: undefined });
+      const isWhole = awaits.every((name) => name.typeUrl !== CLUSTER_TYPE || envoy.cache.get(name));
+      if (isWhole) upserts.push(listener);
+      // Routes that stand in it are refused without them, and what it has until then leads somewhere.
+      else this.#lacksClusters = true;
+      if (known?.port !== port) this.#open.set(slot.name, { port, copyOf, requires, awaits, listener, ...NOT_READY });
+      else if (isWhole) Object.assign(known, { listener, requires, awaits });
     }
     if (upserts.length > 0) envoy.setOwn({ upserts, removals: [] });
   }
@@ -268,11 +293,20 @@ export class NodeSlots implements Disposable {
       if (refusal !== undefined && refusal !== slot.refusal)
         this.#options.onFailure(new Error(`Envoy refuses the listener of ${name}, so ${consequenceOf(slot)}: ${refusal}`));
       slot.refusal = refusal;
+      slot.isPending = standing.kind === 'pending';
+      // What it has of it is a listener of before: routes lead on to what may be gone. Where that is refused, too, all of it will be as before.
+      if (refusal !== undefined && this.#isListenerTaken(slot)) slot.isReady = false;
       if (slot.isReady || standing.kind !== 'accepted') continue;
       if (!slot.awaits.every((name) => this.#isInPlace(name))) continue;
       listening ??= this.#options.listening();
       slot.isReady = listening.has(slot.port);
     }
+  }
+
+  /** Whether Envoy has the listener that this is a copy of; it meets clients where the copy is not ready. */
+  #isListenerTaken({ copyOf }: OpenSlot): boolean {
+    const listener = copyOf === undefined ? undefined : this.#open.get(copyOf)?.listener;
+    return listener !== undefined && this.#options.envoy.server.standing(listener, listener.version).kind === 'accepted';
   }
 
   #isInPlace(name: ResourceName): boolean {
@@ -285,13 +319,29 @@ export class NodeSlots implements Disposable {
   #tellRefusals(): void {
     const refused = new Map(
       this.state().flatMap(({ name, refusal, filterRefusal }) => [
-        ...(refusal === undefined ? [] : [[listenerName(this.#open.get(name)?.copyOf ?? name), refusal] as const]),
+        ...(refusal === undefined ? [] : this.#toldNames(name).map((told) => [told, refusal] as const)),
         ...(filterRefusal === undefined ? [] : [[name, filterRefusal] as const]),
       ]),
     );
     if (isDeepStrictEqual(refused, this.#refused)) return;
     this.#refused = refused;
     this.#options.onRefusals?.(refused);
+  }
+
+  /** What is wrong with a copy is that of its listener where that is refused, too. */
+  #toldNames(slot: string): readonly string[] {
+    const copyOf = this.#open.get(slot)?.copyOf;
+    if (copyOf === undefined) return [listenerName(slot)];
+    return this.#open.get(copyOf)?.refusal === undefined ? [`${OWN_COPIES_PREFIX}${copyOf}`] : [];
+  }
+
+  #tellHoldings(): void {
+    const { onHoldings } = this.#options;
+    if (!onHoldings) return;
+    const held = this.holdings();
+    if (isDeepStrictEqual(held, this.#held)) return;
+    this.#held = held;
+    onHoldings(held);
   }
 
   /** Somebody else began to listen on the port while no Envoy did. It is left to him. */
@@ -352,7 +402,8 @@ export class NodeSlots implements Disposable {
     // Before everything is known of policies, nothing is known of slots.
     if (!this.#options.enforcer.server.isSynced) return [];
     const known = server.unknown().filter(({ typeUrl, name }) => typeUrl === LISTENER_TYPE && name.startsWith(OWN_LISTENER_PREFIX));
-    return known.filter((name) => !cache.get(name)).map(({ name }) => name);
+    const isOpen = (name: string) => this.#open.has(name.slice(OWN_LISTENER_PREFIX.length));
+    return known.filter((name) => !cache.get(name) && !isOpen(name.name)).map(({ name }) => name);
   }
 
   #release(slots: readonly string[]): void {
@@ -368,6 +419,8 @@ export class NodeSlots implements Disposable {
     this.#failure = failure?.message;
   }
 }
+
+const NOT_READY = { isReady: false, isPending: false, refusal: undefined } as const;
 
 /** Controllers tell of no others but one that listens nowhere. */
 function isOfIngresses({ typeUrl, name }: ResourceName): boolean {

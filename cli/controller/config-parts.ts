@@ -2,14 +2,7 @@ import { ConfigStatuses } from '../../controller/config-statuses/config-statuses
 import type { ControllerEvent } from '../../controller/controller.ts';
 import type { Pipeline } from '../../controller/pipeline/pipeline.ts';
 import { type Action, isEnvoyConfig } from '../../kube/index.ts';
-import {
-  HOLDINGS_METHODS,
-  type HoldingReport,
-  NodeHoldingReports,
-  type Outcome,
-  type RpcServer,
-  SLOT_TYPE,
-} from '../../xds-server/serve/index.ts';
+import { HOLDINGS_METHODS, type HoldingReport, NodeHoldingReports, type Outcome, type RpcServer } from '../../xds-server/serve/index.ts';
 
 export interface ConfigPartsOptions {
   /** Where nodes connect to. */
@@ -71,13 +64,13 @@ export class ConfigParts implements Disposable {
     const changed = this.#statuses.noteHoldings(nodeId, report);
     const holding = this.#statuses.holdingOf(nodeId);
     for (const name of changed) {
-      // Of slots, agents say what is refused by themselves.
-      if (!report || name.typeUrl === SLOT_TYPE) continue;
+      if (!report) continue;
       const told = { ...name, nodeId, removed: false };
       const refusal = holding?.refusal(name);
       const version = holding?.version(name);
       if (version !== undefined) this.#options.onOutcome({ ...told, outcome: 'held', version, message: '' });
-      if (refusal) this.#options.onOutcome({ ...told, outcome: 'nack', ...refusal });
+      // Of what it has, that is a copy.
+      if (refusal && refusal.version !== version) this.#options.onOutcome({ ...told, outcome: 'nack', ...refusal });
     }
   }
 

@@ -108,7 +108,7 @@ export class PolicyParts {
       ...(isHeld && { isHeld }),
       ...(onSynced && { onSynced }),
     });
-    this.#reports = new NodeReports({ rpc, onReport: (node, refused) => this.#noteReport(node, refused) });
+    this.#reports = new NodeReports({ rpc, onReport: (node, refused) => this.noteRefused(node, refused) });
     rpc.add(REPORT_METHODS, this.#reports);
     this.#timer = setInterval(() => options.onChange(), TICK_MS);
     this.#timer.unref();
@@ -198,7 +198,8 @@ export class PolicyParts {
     this.#reports.take(isLeading);
   }
 
-  #noteReport(node: string, refused: ReadonlyMap<string, string>): void {
+  /** Takes in what of slots the Envoy of a node refuses, in its words, as agents tell it. */
+  noteRefused(node: string, refused: ReadonlyMap<string, string>): void {
     this.#enforcement.noteRefused(node, refused);
     this.#options.onChange();
   }

@@ -12,7 +12,15 @@ import {
 } from '../../agent/index.ts';
 import type { Action, ObjectSource } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
-import { type PublishedChange, type ResourceChange, type RpcServer, SLOT_TYPE, SUBJECT_POLICY_TYPE } from '../../xds-server/serve/index.ts';
+import {
+  type Holdings,
+  type Outcome,
+  type PublishedChange,
+  type ResourceChange,
+  type RpcServer,
+  SLOT_TYPE,
+  SUBJECT_POLICY_TYPE,
+} from '../../xds-server/serve/index.ts';
 import type { ControlParts } from '../control/control-parts.ts';
 import { PolicyParts } from '../controller/policy-parts.ts';
 import { describeFailure } from '../describe-failure.ts';
@@ -92,6 +100,8 @@ export class RunPolicy implements AsyncDisposable {
         ports: ProxyPorts.open(state.path),
         listening: listeningPorts,
         onFailure: (error) => log({ level: 'error', event: 'slots', text: describeFailure(error) }),
+        onRefusals: (refused) => this.parts.noteRefused(nodeName, refused),
+        onHoldings: (holdings) => this.#noteHoldings(holdings),
       }),
     );
     const upstream = { target: `unix:${state.xdsSocket}`, credentials: credentials.createInsecure(), backOff: UPSTREAM_BACK_OFF };
@@ -134,6 +144,16 @@ export class RunPolicy implements AsyncDisposable {
       if (upserts.length + removals.length === 0) return;
       this.parts.take({ upserts, removals });
     }
+  }
+
+  /** What Envoy makes of listeners that Services are led to, by the versions that the controller knows. */
+  #noteHoldings({ accepted, refused }: Holdings): void {
+    const { control, nodeName: nodeId } = this.#options;
+    const tell = (name: string, told: Pick<Outcome, 'outcome' | 'version' | 'message'>) =>
+      control().controller.onOutcome({ typeUrl: SLOT_TYPE, name, nodeId, removed: false, ...told });
+    for (const [name, version] of accepted) tell(name, { outcome: 'held', version, message: '' });
+    // Of what it has, that is a copy.
+    for (const [name, refusal] of refused) if (!accepted.has(name)) tell(name, { outcome: 'nack', ...refusal });
   }
 
   #noteChange({ revision, names }: PublishedChange): void {

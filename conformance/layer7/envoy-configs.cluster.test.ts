@@ -227,6 +227,35 @@ describe('CiliumEnvoyConfigs of a cluster', { ...needs('cluster', 'root', 'bpf',
     await untilMarked('right');
   });
 
+  test('of which Envoys refuse a listener are as a whole what they were, say so, and are so for whoever starts anew', async () => {
+    const condition = async (type: string) =>
+      await lab.kubectl('get', 'cec', 'shop', '-o', `jsonpath={.status.conditions[?(@.type=="${type}")].message}`);
+    await lab.apply([shop('right')]);
+    await untilMarked('right');
+    await lab.kubectl('wait', '--for=condition=Programmed', 'cec/shop', '--timeout=60s');
+    const remembered = async () => await lab.kubectl('get', 'cec', 'shop', '-o', 'jsonpath={.status.lastAccepted.generation}');
+    const before = await remembered();
+    await lab.apply([shop('%NOTHING_THAT_ENVOY_KNOWS%')]);
+    const said =
+      /^spec\.resources\[0\]: Envoy "node-\d" refused Listener "default\/shop\/front": .*NOTHING.*stays in force \(generation \d+\)$/s;
+    const isTold = async () => {
+      await eventually(async () => assert.match(await condition('Accepted'), said), WITHIN);
+      await eventually(async () => {
+        assert.equal(await condition('Programmed'), '2 of 2 nodes have what it said when it was right');
+      }, WITHIN);
+      assert.equal(await remembered(), before);
+    };
+    await isTold();
+    await untilMarked('right');
+    await scaleControllers(0);
+    await scaleControllers(2);
+    await untilInForce(lab);
+    await isTold();
+    await untilMarked('right');
+    await lab.apply([shop('mended')]);
+    await untilMarked('mended');
+  });
+
   test('that are made anew have nothing of those before, and nobody hears an error while they come and go', async () => {
     await startLoads({ ...toLoad(), kinds: ['anew'], deniedKinds: [] });
     await untilAllowed();

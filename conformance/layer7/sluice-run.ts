@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -15,6 +16,8 @@ export interface SluiceRunOptions {
   readonly envoy?: string;
   /** That Ingresses are served on. Default: loopback. */
   readonly address?: string;
+  /** What differs from the settings by default. */
+  readonly settings?: object;
   /** Told each line of its log. */
   readonly onLine?: (line: string) => void;
 }
@@ -49,6 +52,7 @@ export class SluiceRun {
     const ports = ['--http-port', '18080', '--https-port', '18443'];
     const args = ['run', '--enforce', ...ports, '--log-format', 'json', '--manifests', options.manifests, ...this.#placeOptions()];
     if (options.address !== undefined) args.push('--address', options.address);
+    if (options.settings) args.push('--config', settingsFile(options.folder, options.settings));
     const own = ['--node-name', node.name, '--state-dir', join(options.folder, 'state'), '--cgroup', node.rootCgroup];
     const program = options.envoy === undefined ? [] : ['env', `SLUICE_ENVOY=${options.envoy}`];
     this.#process = node.spawn([...program, ...WITH_OWN_PROC, SLUICE, ...args, ...own], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -139,4 +143,11 @@ export class SluiceRun {
       else this.#entries.push({ event: 'other', msg: line });
     }
   }
+}
+
+function settingsFile(folder: string, settings: object): string {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, 'sluice.yaml');
+  writeFileSync(path, JSON.stringify(settings));
+  return path;
 }

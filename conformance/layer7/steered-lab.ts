@@ -31,6 +31,8 @@ export interface SteeredLabOptions extends Pick<NetnsLabOptions, 'network'> {
   readonly envoy?: string;
   /** That Ingresses are served on. Default: loopback. */
   readonly address?: string;
+  /** What differs from Sluice's settings by default. */
+  readonly settings?: object;
   /** Told each line of the logs of the Sluices. */
   readonly onLine?: (line: string) => void;
 }
@@ -46,7 +48,7 @@ export class SteeredLab implements AsyncDisposable {
   readonly lab: NetnsLab;
   /** By the node's name. */
   readonly sluices = new Map<string, SluiceRun>();
-  readonly #runOptions: Pick<SteeredLabOptions, 'envoy' | 'address' | 'onLine'>;
+  readonly #runOptions: Pick<SteeredLabOptions, 'envoy' | 'address' | 'settings' | 'onLine'>;
   readonly #folder = mkdtempSync(join(tmpdir(), 'sluice-layer7-'));
   readonly #peers = new Map<string, HttpPeer>();
   /** Objects of pods, some of which have no addresses yet, or whose pod is gone. */
@@ -54,7 +56,7 @@ export class SteeredLab implements AsyncDisposable {
   /** By the file's name. */
   readonly #written = new Map<string, string>();
 
-  private constructor(lab: NetnsLab, runOptions: Pick<SteeredLabOptions, 'envoy' | 'address' | 'onLine'>) {
+  private constructor(lab: NetnsLab, runOptions: Pick<SteeredLabOptions, 'envoy' | 'address' | 'settings' | 'onLine'>) {
     this.lab = lab;
     this.#runOptions = runOptions;
     mkdirSync(this.#manifests);

@@ -20,14 +20,14 @@ const WEB = wanted(LISTENER_TYPE, 'default/shop/web', 0);
 const OTHER = wanted(CLUSTER_TYPE, 'default/web', 3);
 const FRONT = wanted(SLOT_TYPE, 'default/shop/front', 1, 'service/abc');
 const GOOD: ConfigState = { generation: 4, diagnostics: [], good: { generation: 4, spec: {} }, wanted: [WEB] };
-const DONE: Progress = { total: 3, programmed: 3, waiting: [], silent: 0, refused: [] };
+const DONE: Progress = { total: 3, programmed: 3, lackingCopies: 0, waiting: [], silent: 0, refused: [] };
 const ACCEPTED = 'True Accepted: all of it can be served';
 const RESOLVED = 'True ResolvedRefs: all that it names is there';
 const PROGRAMMED = 'True Programmed: 3 of 3 nodes';
 const WRONG = finding('InvalidEnvoyConfig', ['spec', 'resources', 0, 'name'], 'has no such value');
 const UNKNOWN = finding('ReferenceNotFound', ['spec', 'resources', 1], 'there is no cluster "web"');
 const KEPT = finding('LastGoodEnvoyConfig', ['spec'], 'what it said when it was right stays in force', 'warning');
-const REFUSED = { resource: WEB, message: ' cannot bind \n', nodes: ['n1'] };
+const REFUSED = { resource: WEB, isCopy: false, message: ' cannot bind \n', nodes: ['n1'] };
 
 function told(state: Partial<ConfigState>, progress: Partial<Progress> = {}, isTooLarge = false): readonly string[] {
   const conditions = conditionsOf({ ...GOOD, ...state }, { ...DONE, ...progress }, isTooLarge);
@@ -114,6 +114,15 @@ describe('the conditions of a config', () => {
       ],
     ],
     [
+      'an Envoy refuses a copy',
+      told({}, { programmed: 2, lackingCopies: 1, refused: [{ ...REFUSED, resource: FRONT, isCopy: true }] }),
+      [
+        ACCEPTED,
+        RESOLVED,
+        'False RejectedByEnvoy: 2 of 3 nodes; Envoy of node n1 refuses a copy, which asks clients the rules of their policies, of Listener "front" (spec.resources[1]): cannot bind',
+      ],
+    ],
+    [
       'it is too large to remember',
       told({}, {}, true),
       [
@@ -163,7 +172,7 @@ describe('a message', () => {
 
   test('names some nodes, and some of what they refuse, in so many words', () => {
     const nodes = Array.from({ length: 1_000 }, (_, index) => `node-${index}`);
-    const refused = Array.from({ length: 9 }, () => ({ resource: WEB, message: 'y'.repeat(5_000), nodes }));
+    const refused = Array.from({ length: 9 }, () => ({ ...REFUSED, message: 'y'.repeat(5_000), nodes }));
     const message = messageOf({}, { refused }, 2);
     assert.ok(message.length < 6_500, `${message.length}`);
     assert.match(message, /Envoys of 1000 nodes \(node-0, node-1, node-2, node-3, node-4 and 995 more\) refuse/);

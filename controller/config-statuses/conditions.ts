@@ -85,9 +85,10 @@ function refusals(refused: readonly RefusedResource[]): string {
   return `${told.join('; ')}${others > 0 ? `; and ${others} more` : ''}`;
 }
 
-function describeRefusal({ resource, message, nodes }: RefusedResource): string {
+function describeRefusal({ resource, isCopy, message, nodes }: RefusedResource): string {
+  const what = isCopy ? `a copy, which asks clients the rules of their policies, of ${titleOf(resource)}` : titleOf(resource);
   const who = nodes.length === 1 ? `Envoy of node ${nodes[0]} refuses` : `Envoys of ${nodes.length} nodes (${someOf(nodes)}) refuse`;
-  return `${who} ${titleOf(resource)} (${formatPath(resource.source.path)}): ${message.trim().slice(0, MAX_WORDS)}`;
+  return `${who} ${what} (${formatPath(resource.source.path)}): ${message.trim().slice(0, MAX_WORDS)}`;
 }
 
 /** As the user has named it. */

@@ -101,6 +101,8 @@ class Scene {
   }
 }
 
+const WEB = 'Listener "web" (spec.resources[0]): no';
+const COPY = `refuses a copy, which asks clients the rules of their policies, of ${WEB}`;
 const HELD = { 'default/shop/web': '1' };
 
 describe('statuses of configs', () => {
@@ -227,6 +229,9 @@ describe('nodes', () => {
       [has, refuses, ['False 1 of 2 nodes; Envoy of node n2 refuses Listener "web" (spec.resources[0]): no', false]],
       [has, report({}, { 'default/shop/web': '0' }), ['Unknown 1 of 2 nodes; not yet: n2', false]],
       [report(HELD, { 'default/shop/web': '0' }), has, ['True 2 of 2 nodes', 1]],
+      [report(HELD, HELD), has, [`False 1 of 2 nodes; Envoy of node n1 ${COPY}`, 1]],
+      [report(HELD, HELD), report(HELD, HELD), [`False 0 of 2 nodes; Envoys of 2 nodes (n1, n2) ${COPY.replace('refuses', 'refuse')}`, 1]],
+      [report(HELD, HELD), refuses, [`False 0 of 2 nodes; Envoy of node n1 ${COPY}; Envoy of node n2 refuses ${WEB}`, false]],
       [has, { ...has, typeUrl: SLOT_TYPE }, ['Unknown 1 of 2 nodes; not yet: n2', false]],
     ] as const) {
       assert.deepEqual((await scene(first, second)).told('shop'), expected);

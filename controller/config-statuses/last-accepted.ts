@@ -16,7 +16,8 @@ const MAX_BYTES = 1024 * 1024;
 
 /**
  * What the object itself is to remember, so that it is in force again after everything was restarted while `spec` is wrong: the version in
- * force, once no Envoy that has told refuses it and one has it, or there is none; what it remembers already until then.
+ * force, once no Envoy that has told refuses it and one has it, or there is none; what it remembers already until then. Copies that are refused are half
+ * made of policies, which are others' to mend.
  */
 export function memoryOf(object: CiliumEnvoyConfig, { good }: Pick<ConfigState, 'good'>, progress: Progress): Memory {
   const present = object.status?.lastAccepted;
@@ -27,8 +28,8 @@ export function memoryOf(object: CiliumEnvoyConfig, { good }: Pick<ConfigState, 
   return { lastAccepted: { generation, spec }, isTooLarge: false };
 }
 
-function isProven({ total, programmed, waiting, silent, refused }: Progress): boolean {
-  return refused.length === 0 && waiting.length === silent && (programmed > 0 || total === 0);
+function isProven({ total, programmed, lackingCopies, waiting, silent, refused }: Progress): boolean {
+  return refused.every(({ isCopy }) => isCopy) && waiting.length === silent && (programmed + lackingCopies > 0 || total === 0);
 }
 
 function bytesOf(value: unknown): number {

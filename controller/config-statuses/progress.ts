@@ -5,7 +5,7 @@ import type { WantedResource } from '../pipeline/config-states.ts';
 export interface NodeHolding {
   /** The version that it accepted last. */
   version(name: ResourceName): string | undefined;
-  /** What it says of a version that it refuses. */
+  /** What it says of a version that it refuses; or of one that it accepted, if it refuses a copy of that. */
   refusal(name: ResourceName): NodeRefusal | undefined;
 }
 
@@ -20,6 +20,8 @@ export interface Progress {
   readonly total: number;
   /** Nodes that have all of it. */
   readonly programmed: number;
+  /** Nodes that have all of it, but refuse copies of listeners, which ask clients the rules of their policies. */
+  readonly lackingCopies: number;
   /** Nodes that have not and refuse nothing, sorted. */
   readonly waiting: readonly string[];
   /** Of those, such as their agents say nothing of. */
@@ -29,6 +31,8 @@ export interface Progress {
 
 export interface RefusedResource {
   readonly resource: WantedResource;
+  /** Whether it is a copy of this listener that is refused. */
+  readonly isCopy: boolean;
   readonly message: string;
   /** Sorted. */
   readonly nodes: readonly string[];
@@ -44,25 +48,25 @@ export function progressOf(
   holdingOf: (node: string) => NodeHolding | undefined,
 ): Progress {
   const waiting: string[] = [];
-  const refused = new Map<string, { readonly resource: WantedResource; readonly message: string; readonly nodes: string[] }>();
-  let programmed = 0;
-  let silent = 0;
+  const refused = new Map<string, RefusedResource & { readonly nodes: string[] }>();
+  let [programmed, lackingCopies, silent] = [0, 0, 0];
   for (const node of nodes) {
     const holding = holdingOf(node);
-    const missing = wanted.filter((each) => holding?.version(each) !== each.version);
-    const refusals = missing.flatMap((resource) => {
+    const missing = new Set(wanted.filter((each) => holding?.version(each) !== each.version));
+    const refusals = wanted.flatMap((resource) => {
       const refusal = holding?.refusal(resource);
-      return refusal?.version === resource.version ? [{ resource, message: refusal.message }] : [];
+      return refusal?.version === resource.version ? [{ resource, isCopy: !missing.has(resource), message: refusal.message }] : [];
     });
-    for (const { resource, message } of refusals) {
-      const key = JSON.stringify([resource.typeUrl, resource.name, message]);
-      const known = refused.get(key) ?? { resource, message, nodes: [] };
+    for (const { resource, isCopy, message } of refusals) {
+      const key = JSON.stringify([resource.typeUrl, resource.name, isCopy, message]);
+      const known = refused.get(key) ?? { resource, isCopy, message, nodes: [] };
       known.nodes.push(node);
       refused.set(key, known);
     }
-    if (missing.length === 0) programmed++;
-    else if (refusals.length === 0) waiting.push(node);
-    if (!holding && missing.length > 0) silent++;
+    if (missing.size === 0 && refusals.length === 0) programmed++;
+    else if (missing.size === 0) lackingCopies++;
+    else if (refusals.every(({ isCopy }) => isCopy)) waiting.push(node);
+    if (!holding && missing.size > 0) silent++;
   }
-  return { total: nodes.length, programmed, waiting, silent, refused: [...refused.values()] };
+  return { total: nodes.length, programmed, lackingCopies, waiting, silent, refused: [...refused.values()] };
 }

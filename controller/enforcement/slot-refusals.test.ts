@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Diagnostic, type FieldPath, formatPath, type Slot } from '../../model/index.ts';
-import { EXTENSION_CONFIG_TYPE, LISTENER_TYPE, type Outcome, OWN_LISTENER_PREFIX } from '../../xds-server/serve/index.ts';
+import {
+  EXTENSION_CONFIG_TYPE,
+  LISTENER_TYPE,
+  type Outcome,
+  OWN_COPIES_PREFIX,
+  OWN_LISTENER_PREFIX,
+} from '../../xds-server/serve/index.ts';
 import { SlotRefusals } from './slot-refusals.ts';
 
 const NAME = 'http/ingress/a';
@@ -108,17 +114,22 @@ test('a listener of this process is one of a slot, others are none, and slots th
   assert.equal(world.told[0], `api spec.ingress[0].http: Envoy of node n1 refuses ${DROPPED}: no`);
 });
 
-test('a listener of a config that is refused is told of where it stands', () => {
+test('a listener of a config that is refused, or a copy of it, is told of where it stands', () => {
   const world = new World();
   const name = 'service/a';
   const source = { object: { kind: 'CiliumEnvoyConfig', namespace: 'shop', name: 'web' }, path: ['spec', 'resources', 1] };
+  const told = () =>
+    world.refusals
+      .diagnostics(
+        () => undefined,
+        (slot) => (slot === name ? source : undefined),
+      )
+      .map(({ object, path, message }) => [object?.name, formatPath(path), message]);
   assert.ok(world.refusals.note(outcome({ typeUrl: LISTENER_TYPE, name: `${OWN_LISTENER_PREFIX}${name}` })));
-  const told = world.refusals.diagnostics(
-    () => undefined,
-    (slot) => (slot === name ? source : undefined),
-  );
-  assert.deepEqual(
-    told.map(({ object, path, message }) => [object?.name, formatPath(path), message]),
-    [['web', 'spec.resources[1]', 'Envoy of node n1 refuses the listener, so Services are not led to it: no']],
-  );
+  const ofListener = ['web', 'spec.resources[1]', 'Envoy of node n1 refuses the listener, so Services are not led to it: no'];
+  assert.deepEqual(told(), [ofListener]);
+  world.refusals.tell('n2', new Map([[`${OWN_COPIES_PREFIX}${name}`, 'never']]));
+  const asks =
+    'a copy of the listener that asks clients the rules of their policies, so these meet the listener itself, which asks them nothing';
+  assert.deepEqual(told(), [ofListener, ['web', 'spec.resources[1]', `Envoy of node n2 refuses ${asks}: never`]]);
 });

@@ -4,13 +4,17 @@ import {
   EXTENSION_CONFIG_TYPE,
   LISTENER_TYPE,
   type Outcome,
+  OWN_COPIES_PREFIX,
   OWN_LISTENER_PREFIX,
   type ResourceName,
 } from '../../xds-server/serve/index.ts';
 import { rejectedByEnvoy } from '../rejected-by-envoy.ts';
 
-/** What of a slot an Envoy refuses: its listener, without which everything is dropped, or its filter, of which it keeps what it had. */
-type Part = 'listener' | 'filter';
+/**
+ * What of a slot an Envoy refuses: its listener, without which everything is dropped, its filter, of which it keeps what it had, or a copy of a listener
+ * that Services are led to.
+ */
+type Part = 'listener' | 'filter' | 'copy';
 
 interface Refused extends ResourceName {
   readonly part: Part;
@@ -25,6 +29,13 @@ const MAX_MESSAGE = 1_000;
 const CONSEQUENCES: Readonly<Record<Part, string>> = {
   listener: 'what these rules decide of is dropped there',
   filter: 'it keeps what it had',
+  copy: 'clients meet the listener itself',
+};
+/** The same of what stands in a config. */
+const OF_CONFIGS: Readonly<Record<Part, string>> = {
+  listener: 'the listener, so Services are not led to it',
+  filter: 'the filter, so it keeps what it had',
+  copy: 'a copy of the listener that asks clients the rules of their policies, so these meet the listener itself, which asks them nothing',
 };
 
 /** What nodes' Envoys refuse of slots at present, brought back to the rules that it was made of. */
@@ -86,8 +97,7 @@ export class SlotRefusals {
       const nodes = new Set(refused.map(({ node }) => node)).size;
       const slot = slotOf(first.slot);
       const listener = listenerOf(first.slot);
-      if (listener)
-        return rejectedByEnvoy(`${whoRefuses(first, nodes)} the listener, so Services are not led to it: ${wordsOf(first)}`, [listener]);
+      if (listener) return rejectedByEnvoy(`${whoRefuses(first, nodes)} ${OF_CONFIGS[first.part]}: ${wordsOf(first)}`, [listener]);
       return slot ? diagnose(slot, first, nodes) : [];
     });
   }
@@ -109,9 +119,14 @@ function partOf({ typeUrl, name }: ResourceName): Pick<Refused, 'part' | 'slot'>
 
 /** A filter is called as its slot. */
 function partCalled(name: string): Pick<Refused, 'part' | 'slot'> {
-  const isListener = name.startsWith(OWN_LISTENER_PREFIX);
-  return isListener ? { part: 'listener', slot: name.slice(OWN_LISTENER_PREFIX.length) } : { part: 'filter', slot: name };
+  for (const [prefix, part] of PREFIXES) if (name.startsWith(prefix)) return { part, slot: name.slice(prefix.length) };
+  return { part: 'filter', slot: name };
 }
+
+const PREFIXES = [
+  [OWN_LISTENER_PREFIX, 'listener'],
+  [OWN_COPIES_PREFIX, 'copy'],
+] as const satisfies readonly (readonly [string, Part])[];
 
 function diagnose(slot: Slot, { part, node, message }: Pick<Refused, 'part' | 'node' | 'message'>, nodes: number): Diagnostic[] {
   const who = whoRefuses({ node }, nodes);

@@ -1,7 +1,9 @@
 import type { EnvoyConfig } from '../../envoy-config/index.ts';
 import type { Diagnostic } from '../../model/index.ts';
 import { contentVersion, type ResourceName } from '../../xds-server/serve/resource.ts';
+import { SLOT_TYPE } from '../../xds-server/serve/types.ts';
 import { CLUSTER, LISTENER, ROUTES } from '../../xds-server/translate/types.ts';
+import { answeredParts } from './answered-parts.ts';
 
 /** A version of an object that was right. */
 export interface GoodVersion {
@@ -41,6 +43,8 @@ export class ConfigHistory {
   #refused: Refused | undefined;
   /** The version of each resource that an Envoy took last, by {@link keyOf}. */
   readonly #accepted = new Map<string, string>();
+  /** Only whoever leads is told what becomes of listeners that Services are led to; others go by the rest. */
+  #hearsOfSlots = false;
   #offered = 0;
 
   /** What is served, and what that was made of. */
@@ -123,7 +127,13 @@ export class ConfigHistory {
 
   /** An Envoy took a resource. */
   accept(resource: ResourceName & { readonly version: string }): void {
+    this.hear(resource);
     this.#accepted.set(keyOf(resource), resource.version);
+  }
+
+  /** An Envoy answered, whatever it said. */
+  hear({ typeUrl }: ResourceName): void {
+    this.#hearsOfSlots ||= typeUrl === SLOT_TYPE;
   }
 
   /**
@@ -149,22 +159,24 @@ export class ConfigHistory {
   }
 
   /** Whether Envoys have taken all that they ask for. Of routes, these are those that a listener names. */
-  #isProven({ resources, listeners }: EnvoyConfig): boolean {
-    const listening = [...resources.map(({ resource }) => resource), ...listeners];
+  #isProven(config: EnvoyConfig): boolean {
+    const listening = [...config.resources.map(({ resource }) => resource), ...config.listeners];
     const named = new Set(listening.flatMap(({ requires }) => requires.map(keyOf)));
-    return resources.every(({ resource }) => {
-      const isAsked = resource.typeUrl === CLUSTER || resource.typeUrl === LISTENER;
-      if (!isAsked && !(resource.typeUrl === ROUTES && named.has(keyOf(resource)))) return true;
-      return this.#accepted.get(keyOf(resource)) === resource.version;
+    return answeredParts(config).every((part) => {
+      const isAsked = ALWAYS_ASKED.has(part.typeUrl) || (part.typeUrl === SLOT_TYPE && this.#hearsOfSlots);
+      if (!isAsked && !(part.typeUrl === ROUTES && named.has(keyOf(part)))) return true;
+      return this.#accepted.get(keyOf(part)) === part.version;
     });
   }
 
   #forgetAccepted(): void {
     const versions = [this.#inForce, this.#before];
-    const kept = new Set(versions.flatMap((version) => version?.config.resources.map(({ resource }) => keyOf(resource)) ?? []));
+    const kept = new Set(versions.flatMap((version) => (version ? answeredParts(version.config).map(keyOf) : [])));
     for (const key of this.#accepted.keys()) if (!kept.has(key)) this.#accepted.delete(key);
   }
 }
+
+const ALWAYS_ASKED: ReadonlySet<string> = new Set([CLUSTER, LISTENER]);
 
 function keyOf({ typeUrl, name }: ResourceName): string {
   return `${typeUrl} ${name}`;

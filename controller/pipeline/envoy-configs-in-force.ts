@@ -5,10 +5,10 @@ import { type CiliumEnvoyConfig, isEnvoyConfig, type ObjectBatch, refOf } from '
 import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts';
 import type { Outcome } from '../../xds-server/serve/outcome.ts';
 import { withoutQuote } from '../../xds-server/serve/refusal.ts';
-import type { ResourceName } from '../../xds-server/serve/resource.ts';
 import { mistakesIn } from '../config-statuses/conditions.ts';
 import type { Concluded, Trial, Verdict } from '../dry-run/dry-run.ts';
 import { REJECTED_BY_ENVOY, rejectedByEnvoy } from '../rejected-by-envoy.ts';
+import { answeredParts, isOfNode } from './answered-parts.ts';
 import { ConfigHistory, type GoodVersion, type TrialOutcome } from './config-history.ts';
 import type { Inputs } from './inputs.ts';
 
@@ -121,6 +121,7 @@ export class EnvoyConfigsInForce {
       history.accept(outcome);
       return false;
     }
+    history.hear(outcome);
     const diagnostics = refusal(outcome, history.inForce?.config);
     if (diagnostics.length === 0 || !history.rollBack(diagnostics)) return false;
     tell(verdicts, known);
@@ -176,21 +177,18 @@ function tell({ envoyConfigs }: Verdicts, { object, reading, history }: Known): 
   envoyConfigs.set(objectKey(refOf(object)), { object, diagnostics, ...served });
 }
 
-/** What there is to tell of what an Envoy refuses of what is served; nothing of what was served before. */
+/** What there is to tell of what an Envoy refuses of what is served; nothing of what was served before, or is the node's. */
 function refusal({ nodeId, typeUrl, name, version, message }: Outcome, inForce: EnvoyConfig | undefined): readonly Diagnostic[] {
-  const refused = inForce?.resources.find(({ resource }) => resource.typeUrl === typeUrl && resource.name === name);
-  if (refused?.resource.version !== version) return [];
   const words = withoutQuote(message).trim().slice(0, MAX_MESSAGE);
-  return rejectedByEnvoy(`Envoy ${JSON.stringify(nodeId)} refused ${called({ typeUrl, name })}: ${words}`, [refused.source]);
+  const refused = inForce && answeredParts(inForce).find((part) => part.typeUrl === typeUrl && part.name === name);
+  if (refused?.version !== version || isOfNode(refused, words)) return [];
+  return rejectedByEnvoy(`Envoy ${JSON.stringify(nodeId)} refused ${refused.title}: ${words}`, [refused.source]);
 }
 
 function dryRunRefusal({ unit: { typeUrl, name, source }, words }: Extract<Verdict, { kind: 'refused' }>): Diagnostic {
-  const message = `Envoy does not take ${called({ typeUrl, name })}: ${words.slice(0, MAX_MESSAGE)}`;
+  const kind = typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
+  const message = `Envoy does not take ${kind} ${JSON.stringify(name)}: ${words.slice(0, MAX_MESSAGE)}`;
   return diagnoseEnvoyConfig(source.object, source.path, 'RefusedInDryRun', message);
-}
-
-function called({ typeUrl, name }: ResourceName): string {
-  return `${typeUrl.slice(typeUrl.lastIndexOf('.') + 1)} ${JSON.stringify(name)}`;
 }
 
 /** All that is read of an object but its status. */

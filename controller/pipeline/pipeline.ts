@@ -6,6 +6,7 @@ import type { Certificate, Cluster, Diagnostic, EndpointSet, FieldRef, Listener,
 import type { NodeSelector, Settings } from '../../settings/index.ts';
 import type { Outcome } from '../../xds-server/serve/outcome.ts';
 import type { Removal, Resource, ResourceChange, ResourceName } from '../../xds-server/serve/resource.ts';
+import { SLOT_TYPE } from '../../xds-server/serve/types.ts';
 import type { IngressMarks } from '../../xds-server/translate/socket-options.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, SECRET } from '../../xds-server/translate/types.ts';
 import type { EncodedVirtualHost } from '../../xds-server/translate/virtual-hosts.ts';
@@ -242,8 +243,14 @@ export class Pipeline implements QuarantinedRoutes {
    * @returns what is to be published for it: where a config is refused in part, what it was before; undefined for nothing
    */
   noteOutcome(outcome: Outcome): ResourceChange | undefined {
-    const changed = this.#configs.ownersOf(outcome).filter((config) => this.#envoyConfigs.note(this.#inputs, config, outcome));
+    const changed = this.#ownersOf(outcome).filter((config) => this.#envoyConfigs.note(this.#inputs, config, outcome));
     return changed.length > 0 ? this.#settle() : undefined;
+  }
+
+  #ownersOf(name: ResourceName): readonly ObjectRef[] {
+    if (name.typeUrl !== SLOT_TYPE) return this.#configs.ownersOf(name);
+    const listener = this.#taken.listeners.get(name.name);
+    return listener ? [listener.source.object] : [];
   }
 
   /** Configs that came to be tried since this was asked last. */

@@ -103,6 +103,16 @@ test('what is refused counts also where whoever sent it has taken it back, until
   await listening.hears('+a@3');
 });
 
+test('what is refused of a version that is there counts while it is', { timeout: 60_000 }, async () => {
+  using folder = new TemporaryFolder();
+  await using listening = await Listening.at(folder.join('socket'));
+  using node = new Node(folder.join('socket'));
+  node.has({ a: '1' }, { a: '1' });
+  await listening.hears('n1 begins', '+a@1', '!a@1 no');
+  node.has({ a: '1', b: '1' });
+  await listening.hears('+b@1');
+});
+
 test('whoever takes reports is looked for, and told everything, also when it starts anew', { timeout: 60_000 }, async () => {
   using folder = new TemporaryFolder();
   const path = folder.join('socket');

@@ -65,7 +65,10 @@ export class HoldingsReporter implements Disposable {
     const known = this.#refused.get(typeUrl) ?? new Map<string, Refused>();
     this.#refused.set(typeUrl, known);
     const now = performance.now();
-    for (const [name, { instead, at }] of known) if (accepted.get(name) !== instead || now - at > REMEMBERED_MS) known.delete(name);
+    for (const [name, { version, instead, at }] of known) {
+      const held = accepted.get(name);
+      if (held !== instead || held === version || now - at > REMEMBERED_MS) known.delete(name);
+    }
     for (const [name, refusal] of refused) known.set(name, { ...refusal, instead: accepted.get(name), at: now });
     const told = Array.from(known, ([name, { version, message }]) => [name, { version, message }] as const);
     return { accepted, refused: new Map(told) };

@@ -27,6 +27,8 @@ export const XDS_CLUSTER = 'sluice-xds';
 
 /** What the names of listeners begin with that a node makes for itself; no other listener is called so. */
 export const OWN_LISTENER_PREFIX = 'sluice.slot/';
+/** By which nodes tell, with the slot of a listener, that copies of it are refused. */
+export const OWN_COPIES_PREFIX = 'sluice.copies/';
 
 /** The listener that listens nowhere and keeps scopes of routes loaded. No listener of an Ingress is called this. */
 export const SCOPE_KEEPER = 'sluice.scopes';
