@@ -7,6 +7,8 @@ export interface ClientHandling {
   readonly keepsSource: boolean;
   /** Whether his requests are asked the rules of his policies before they are routed. */
   readonly asksClients: boolean;
+  /** The annotation for which they are not, though there would be somebody to ask. */
+  readonly unaskedBy?: string;
 }
 
 const ORIGINAL_SOURCE = 'cec.cilium.io/use-original-source-address';
@@ -25,5 +27,6 @@ export function readClientHandling({ metadata: { annotations } }: CiliumEnvoyCon
     return value !== 'false';
   };
   const [keepsSource, injects, isLoadBalancer] = [isOn(ORIGINAL_SOURCE), isOn(INJECT), isOn(IS_L7LB)];
-  return { keepsSource, asksClients: keepsSource && injects && isLoadBalancer };
+  const unaskedBy = injects ? (isLoadBalancer ? undefined : IS_L7LB) : INJECT;
+  return { keepsSource, asksClients: keepsSource && unaskedBy === undefined, ...(keepsSource && unaskedBy && { unaskedBy }) };
 }

@@ -8,10 +8,11 @@ import { HttpConnectionManagerSchema } from '@sluice/envoy-protos/envoy/extensio
 import type { ResourceName } from '../xds-server/serve/resource.ts';
 import { resourceOf } from '../xds-server/translate/encode.ts';
 import { ROUTES } from '../xds-server/translate/types.ts';
+import { beginsTlsItself } from './begun-tls.ts';
 import type { ConfigResource } from './envoy-config.ts';
 import type { NamedResource } from './name-resources.ts';
 import type { Report } from './report.ts';
-import { beginsTlsItself, routesIn, sendsAsAsked } from './sent-as-asked.ts';
+import { notSentAsAsked, routesIn } from './sent-as-asked.ts';
 
 /** No resource of a config has a name that begins so. */
 const PREFIX = 'sluice.as-asked/';
@@ -40,7 +41,7 @@ export class AsAsked {
     listener: Listener,
     requires: readonly ResourceName[],
   ): { readonly listener: Listener; readonly requires: readonly ResourceName[] } | undefined => {
-    if (!this.#isSealed || !sendsAsAsked(listener, this.#routes)) return undefined;
+    if (!this.#isSealed || !notSentAsAsked(listener, this.#routes).next().done) return undefined;
     const rename = (chain: FilterChain) => this.#renameRoutes(chain);
     const { filterChains, defaultFilterChain } = listener;
     return {

@@ -72,6 +72,16 @@ export const DIAGNOSTIC_CODES = {
     severity: 'warning',
     meaning: 'An annotation has another value than "true" or "false", or asks for what there is not. It counts as absent.',
   },
+  UnknownFilterName: {
+    severity: 'warning',
+    meaning:
+      'What routes have for an HTTP filter (typedPerFilterConfig) has a name that no filter has of the listeners with these routes. Envoy takes no notice of it.',
+  },
+  UnaskedTls: {
+    severity: 'warning',
+    meaning:
+      'Where rules on requests decide of what a client sends to a backend, what a cluster sends there by TLS is refused, since a field may make something else of requests after rules were asked. All else is sent.',
+  },
   BackendServiceNotFound: {
     severity: 'warning',
     meaning: 'A Service of backendServices, or a port of it, is not there. Clusters that use it have no endpoints of it.',

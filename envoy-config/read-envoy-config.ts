@@ -7,16 +7,18 @@ import type { Diagnostic } from '../model/index.ts';
 import { resourceOf } from '../xds-server/translate/encode.ts';
 import { type ClientHandling, readClientHandling } from './annotations.ts';
 import { AsAsked } from './as-asked.ts';
+import { beginsTlsItself } from './begun-tls.ts';
 import type { ConfigResource, EnvoyConfig } from './envoy-config.ts';
 import { completeCluster } from './fill-in.ts';
+import { tellUnknownFilters } from './filter-names.ts';
 import type { KnownResources } from './known-resources.ts';
 import { type NamedResource, nameResources } from './name-resources.ts';
 import { type ReadResource, readResource } from './read-resource.ts';
 import { Report } from './report.ts';
 import { completeRetries } from './retries.ts';
-import { beginsTlsItself } from './sent-as-asked.ts';
 import { backendsOf, DEFAULT_NAMESPACE } from './service-endpoints.ts';
 import { isUnaddressed, serviceListeners } from './service-listeners.ts';
+import { tellUnaskedTls } from './unasked-tls.ts';
 
 export interface EnvoyConfigOptions {
   /** What operators let configs use beyond what policies judge: names of Envoy's messages and of their fields. */
@@ -69,6 +71,9 @@ function assemble(spec: CiliumEnvoyConfigSpec, options: Assembling, report: Repo
   if (options.mark !== undefined) for (const { read } of resources) if (hasRoutes(read)) completeRetries(read.message, registry);
   const asAsked = new AsAsked(resources);
   const led = serviceListeners({ resources, isWhole, services: spec.services, marks: options, asIsAsked: asAsked.listener }, report);
+  const ledNames = new Set(led.listeners.map(({ name }) => name));
+  tellUnaskedTls({ resources, led: ledNames, handling: options, registry }, report);
+  if (isWhole) tellUnknownFilters(resources, registry, report);
   const encoded = resources.flatMap((resource) => encodeNamed(resource, options, report));
   return {
     object: report.object,

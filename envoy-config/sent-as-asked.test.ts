@@ -6,6 +6,7 @@ import { ClusterSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/clus
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import { HttpConnectionManagerSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { validateObject } from '../kube/index.ts';
+import { formatPath } from '../model/index.ts';
 import { ROUTES } from '../xds-server/translate/types.ts';
 import { readEnvoyConfig } from './read-envoy-config.ts';
 
@@ -90,10 +91,10 @@ function read(parts: Parts) {
   });
   assert.ok(seen.result === 'valid' && seen.object.kind === 'CiliumEnvoyConfig', JSON.stringify(seen));
   const { config, diagnostics } = readEnvoyConfig(seen.object, { allow: [], mark: 0xd00, clientMark: 0xd02 });
-  assert.deepEqual(diagnostics, []);
+  assert.deepEqual([...new Set(diagnostics.map(({ code }) => code))], diagnostics.length === 0 ? [] : ['UnaskedTls']);
   const [led] = config?.listeners ?? [];
   assert.ok(config && led);
-  return { config, led };
+  return { config, led, told: diagnostics.map(({ path }) => formatPath(path)) };
 }
 
 function optionsOf({ config }: ReturnType<typeof read>): readonly string[] {
@@ -121,25 +122,60 @@ const KEPT: readonly (readonly [string, Parts])[] = [
   ['filters before that change requests', { filters: [filter('header_mutation.v3.HeaderMutation', MUTATES)] }],
 ];
 
-const CHANGED: readonly (readonly [string, Parts])[] = [
-  ['a path that a route writes', { action: { prefixRewrite: '/private' } }],
-  ['a path by an expression', { action: { regexRewrite: { pattern: { regex: 'a' }, substitution: 'b' } } }],
-  ['a host that a route writes', { action: { hostRewriteLiteral: 'other' } }],
-  ['the server’s own host', { action: { autoHostRewrite: true } }],
-  ['headers of a route', { route: { requestHeadersToAdd: ADDED } }],
-  ['headers that a route takes away', { route: { requestHeadersToRemove: ['x-a'] } }],
-  ['headers of a virtual host', { host: { requestHeadersToAdd: ADDED } }],
-  ['headers of all routes', { routes: { requestHeadersToRemove: ['x-a'] } }],
+/** With the field for which it is so. */
+const CHANGED: readonly (readonly [what: string, at: string, Parts])[] = [
+  [
+    'a path that a route writes',
+    'spec.resources[1].virtualHosts[0].routes[0].route.prefixRewrite',
+    { action: { prefixRewrite: '/private' } },
+  ],
+  [
+    'a path by an expression',
+    'spec.resources[1].virtualHosts[0].routes[0].route.regexRewrite',
+    { action: { regexRewrite: { pattern: { regex: 'a' }, substitution: 'b' } } },
+  ],
+  [
+    'a host that a route writes',
+    'spec.resources[1].virtualHosts[0].routes[0].route.hostRewriteLiteral',
+    { action: { hostRewriteLiteral: 'other' } },
+  ],
+  ['the server’s own host', 'spec.resources[1].virtualHosts[0].routes[0].route.autoHostRewrite', { action: { autoHostRewrite: true } }],
+  ['headers of a route', 'spec.resources[1].virtualHosts[0].routes[0].requestHeadersToAdd', { route: { requestHeadersToAdd: ADDED } }],
+  [
+    'headers that a route takes away',
+    'spec.resources[1].virtualHosts[0].routes[0].requestHeadersToRemove',
+    { route: { requestHeadersToRemove: ['x-a'] } },
+  ],
+  ['headers of a virtual host', 'spec.resources[1].virtualHosts[0].requestHeadersToAdd', { host: { requestHeadersToAdd: ADDED } }],
+  ['headers of all routes', 'spec.resources[1].requestHeadersToRemove', { routes: { requestHeadersToRemove: ['x-a'] } }],
   [
     'headers of a weighted cluster',
+    'spec.resources[1].virtualHosts[0].routes[0].route.weightedClusters.clusters[0].requestHeadersToAdd',
     { action: { cluster: undefined, weightedClusters: { clusters: [{ name: 'web', weight: 1, requestHeadersToAdd: ADDED }] } } },
   ],
-  ['a redirect that Envoy follows itself', { action: { internalRedirectPolicy: {} } }],
-  ['what a route tells filters', { route: { typedPerFilterConfig: { x: { '@type': `${EXTENSION}.filters.http.cors.v3.CorsPolicy` } } } }],
-  ['the same, inline', { isInline: true, action: { prefixRewrite: '/private' } }],
-  ['filters that come back to a request', { filters: [filter('buffer.v3.Buffer', { maxRequestBytes: 1 })] }],
+  [
+    'a redirect that Envoy follows itself',
+    'spec.resources[1].virtualHosts[0].routes[0].route.internalRedirectPolicy',
+    { action: { internalRedirectPolicy: {} } },
+  ],
+  [
+    'what a route tells filters',
+    'spec.resources[1].virtualHosts[0].routes[0].typedPerFilterConfig',
+    { route: { typedPerFilterConfig: { router: { '@type': `${EXTENSION}.filters.http.cors.v3.CorsPolicy` } } } },
+  ],
+  [
+    'the same, inline',
+    'spec.resources[0].filterChains[0].filters[0].typedConfig.routeConfig.virtualHosts[0].routes[0].route.prefixRewrite',
+    { isInline: true, action: { prefixRewrite: '/private' } },
+  ],
+  [
+    'filters that come back to a request',
+    'spec.resources[0].filterChains[0].filters[0].typedConfig.httpFilters[0]',
+    { filters: [filter('buffer.v3.Buffer', { maxRequestBytes: 1 })] },
+  ],
   [
     'filters behind the router',
+    'spec.resources[0].filterChains[0].filters[0].typedConfig.httpFilters[0]',
     {
       manager: {
         httpFilters: [
@@ -150,10 +186,15 @@ const CHANGED: readonly (readonly [string, Parts])[] = [
       },
     },
   ],
-  ['upgrades by filters of their own', { manager: { upgradeConfigs: [{ upgradeType: 'websocket', filters: [ROUTER] }] } }],
-  ['tracing', { manager: { tracing: {} } }],
+  [
+    'upgrades by filters of their own',
+    'spec.resources[0].filterChains[0].filters[0].typedConfig.upgradeConfigs[0].filters',
+    { manager: { upgradeConfigs: [{ upgradeType: 'websocket', filters: [ROUTER] }] } },
+  ],
+  ['tracing', 'spec.resources[0].filterChains[0].filters[0].typedConfig.tracing', { manager: { tracing: {} } }],
   [
     'bytes that are passed on',
+    'spec.resources[0].filterChains[1].filters[0]',
     {
       chains: [
         {
@@ -173,13 +214,15 @@ const CHANGED: readonly (readonly [string, Parts])[] = [
 describe('a listener whose cluster begins TLS', () => {
   for (const [what, parts] of KEPT) {
     test(`sends as it asked: ${what}`, () => {
-      assert.equal(read(parts).led.sendsAsAsked, true);
+      const { led, told } = read(parts);
+      assert.deepEqual([led.sendsAsAsked, told], [true, []]);
     });
   }
 
-  for (const [what, parts] of CHANGED) {
-    test(`sends something else: ${what}`, () => {
-      assert.equal(read(parts).led.sendsAsAsked, false);
+  for (const [what, at, parts] of CHANGED) {
+    test(`sends something else, and its owner is told: ${what}`, () => {
+      const { led, told } = read(parts);
+      assert.deepEqual([led.sendsAsAsked, told], [false, [at]]);
     });
   }
 
@@ -208,22 +251,34 @@ describe('a cluster', () => {
   const withOptions = (fields: Json): Json => ({
     typedExtensionProtocolOptions: { x: { '@type': HTTP_OPTIONS, explicitHttpConfig: { httpProtocolOptions: {} }, ...fields } },
   });
-  for (const [what, cluster, isSealed] of [
-    ['begins TLS', {}, true],
-    ['begins TLS, and says how it speaks HTTP', withOptions({}), true],
-    ['begins no TLS', { transportSocket: undefined }, false],
-    ['begins none by name', { transportSocket: RAW }, false],
-    ['begins TLS for some', { transportSocketMatches: [{ name: 'x', transportSocket: RAW }] }, false],
+  for (const [what, cluster, isSealed, told] of [
+    ['begins TLS', {}, true, []],
+    ['begins TLS, and says how it speaks HTTP', withOptions({}), true, []],
+    ['begins no TLS', { transportSocket: undefined }, false, []],
+    ['begins none by name', { transportSocket: RAW }, false, []],
+    [
+      'begins TLS for some',
+      { transportSocketMatches: [{ name: 'x', transportSocket: RAW }] },
+      false,
+      ['spec.resources[2].transportSocketMatches'],
+    ],
+    [
+      'begins TLS for others',
+      { transportSocket: undefined, transportSocketMatches: [{ name: 'x', transportSocket: TLS }] },
+      false,
+      ['spec.resources[2].transportSocketMatches'],
+    ],
     [
       'has filters of its own',
       withOptions({ httpFilters: [{ name: 'x', typedConfig: MUTATES }, filter('upstream_codec.v3.UpstreamCodec')] }),
       false,
+      ['spec.resources[2].typedExtensionProtocolOptions.x.httpFilters'],
     ],
   ] as const) {
     test(`that ${what} ${isSealed ? 'leaves the mark to its listener' : 'has a mark'}`, () => {
       const scene = read({ cluster });
       assert.equal(optionsOf(scene)[0], isSealed ? 'SO_PRIORITY' : 'SO_MARK');
-      assert.equal(scene.led.sendsAsAsked, isSealed);
+      assert.deepEqual([scene.led.sendsAsAsked, scene.told], [isSealed, told]);
     });
   }
 });

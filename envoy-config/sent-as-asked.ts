@@ -1,7 +1,6 @@
 import { type FileRegistry, isMessage, type Message } from '@bufbuild/protobuf';
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
-import type { Cluster } from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
 import type { Filter } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import {
@@ -19,9 +18,8 @@ import {
   HttpConnectionManagerSchema,
   type HttpFilter,
 } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import { UpstreamTlsContextSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import { HttpProtocolOptionsSchema } from '@sluice/envoy-protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
+import { below, type Path } from './messages/path.ts';
 import { isReflected } from './messages/walk-message.ts';
 
 /**
@@ -73,45 +71,53 @@ const PASSING: ReadonlySet<string> = new Set([
   'envoy.extensions.filters.http.rbac.v3.RBAC',
 ]);
 
-/**
- * Whether a listener sends requests on just as they come to the last of its filters, and nothing else: then what was asked of them there holds for what
- * clusters get.
- * @param routes the routes of its config, by their names
- */
-export function sendsAsAsked({ filterChains, defaultFilterChain }: Listener, routes: ReadonlyMap<string, RouteConfiguration>): boolean {
-  return [...filterChains, ...(defaultFilterChain ? [defaultFilterChain] : [])].every(({ filters: [manager, ...others] }) => {
-    const read = manager && managerOf(manager);
-    return others.length === 0 && read !== undefined && managerKeeps(read, routes);
-  });
+/** A field for which what is sent may be something else than what was asked. */
+export interface NotKept {
+  /** The full name of the routes that it stands in; absent where that is the listener itself. */
+  readonly routes?: string;
+  readonly path: Path;
 }
 
-/** Whether a cluster sends by TLS what it is given, as it is given. */
-export function beginsTlsItself(cluster: Cluster): boolean {
-  const { transportSocket, transportSocketMatches, transportSocketMatcher, clusterDiscoveryType, filters, upstreamConfig } = cluster;
-  const config = transportSocket?.configType;
-  const isTls = config?.case === 'typedConfig' && anyUnpack(config.value, UpstreamTlsContextSchema) !== undefined;
-  const isPlain =
-    transportSocketMatches.length === 0 && transportSocketMatcher === undefined && clusterDiscoveryType.case !== 'clusterType';
-  const options = Object.values(cluster.typedExtensionProtocolOptions).map((each) => anyUnpack(each, HttpProtocolOptionsSchema));
-  const hasFilters = filters.length > 0 || upstreamConfig !== undefined || options.some((each) => each?.httpFilters.length !== 0);
-  return isTls && isPlain && !hasFilters;
+/**
+ * Why a listener may send requests on otherwise than they come to the last of its filters, or something else than requests. Where there is nothing of that,
+ * what was asked of them there holds for what clusters get.
+ * @param routes the routes of its config, by their names
+ */
+export function* notSentAsAsked(
+  { filterChains, defaultFilterChain }: Listener,
+  routes: ReadonlyMap<string, RouteConfiguration>,
+): Generator<NotKept> {
+  const chains = filterChains.map((chain, index) => [chain, below(below(undefined, 'filterChains'), index)] as const);
+  const last = defaultFilterChain ? [[defaultFilterChain, below(undefined, 'defaultFilterChain')] as const] : [];
+  for (const [{ filters }, at] of [...chains, ...last]) {
+    const list = below(at, 'filters');
+    const [first] = filters;
+    const manager = first && managerOf(first);
+    if (!first) yield { path: list };
+    else if (!manager) yield { path: below(list, 0) };
+    else yield* notKeptBy(manager, below(below(list, 0), 'typedConfig'), routes);
+    if (filters.length > 1) yield { path: below(list, 1) };
+  }
 }
 
 function managerOf({ configType }: Filter): HttpConnectionManager | undefined {
   return configType.case === 'typedConfig' ? anyUnpack(configType.value, HttpConnectionManagerSchema) : undefined;
 }
 
-function managerKeeps(manager: HttpConnectionManager, routes: ReadonlyMap<string, RouteConfiguration>): boolean {
+function* notKeptBy(manager: HttpConnectionManager, at: Path, routes: ReadonlyMap<string, RouteConfiguration>): Generator<NotKept> {
   const { routeSpecifier, httpFilters, upgradeConfigs } = manager;
-  const found = routeSpecifier.case === 'rds' ? routes.get(routeSpecifier.value.routeConfigName) : undefined;
-  const own = routeSpecifier.case === 'routeConfig' ? routeSpecifier.value : found;
-  if (!own || upgradeConfigs.some(({ filters }) => filters.length > 0)) return false;
   const registry = envoyRegistry();
-  return (
-    hasOnlyKept(manager, registry) &&
-    hasOnlyKept(own, registry) &&
-    httpFilters.every((filter, index) => isPassing(filter, index === httpFilters.length - 1))
-  );
+  for (const path of fieldsNotKept(manager, at, registry)) yield { path };
+  if (routeSpecifier.case === 'rds') {
+    const name = routeSpecifier.value.routeConfigName;
+    const found = routes.get(name);
+    if (!found) yield { path: below(at, 'rds') };
+    else for (const path of fieldsNotKept(found, undefined, registry)) yield { routes: name, path };
+  } else if (routeSpecifier.case !== 'routeConfig') yield { path: at };
+  for (const [index, filter] of httpFilters.entries())
+    if (!isPassing(filter, index === httpFilters.length - 1)) yield { path: below(below(at, 'httpFilters'), index) };
+  for (const [index, { filters }] of upgradeConfigs.entries())
+    if (filters.length > 0) yield { path: below(below(below(at, 'upgradeConfigs'), index), 'filters') };
 }
 
 function isPassing({ configType }: HttpFilter, isLast: boolean): boolean {
@@ -121,20 +127,22 @@ function isPassing({ configType }: HttpFilter, isLast: boolean): boolean {
 }
 
 /** Looks into those parts that are listed. */
-function hasOnlyKept(message: Message, registry: FileRegistry): boolean {
+function fieldsNotKept(message: Message, at: Path, registry: FileRegistry): Iterable<Path> {
   const desc = registry.getMessage(message.$typeName);
-  return desc !== undefined && isKept(reflect(desc, message));
+  return desc ? notKeptIn(reflect(desc, message), at) : [at];
 }
 
-function isKept(message: ReflectMessage): boolean {
+function* notKeptIn(message: ReflectMessage, at: Path): Generator<Path> {
   const kept = KEEPS.get(message.desc.typeName);
-  if (!kept) return true;
-  return message.fields.every((field) => {
-    if (!message.isSet(field)) return true;
-    if (!kept.has(field.name)) return false;
-    if (field.fieldKind === 'message') return isKept(message.get(field));
-    return field.fieldKind !== 'list' || [...message.get(field)].every((each) => !isReflected(each) || isKept(each));
-  });
+  if (!kept) return;
+  for (const field of message.fields) {
+    if (!message.isSet(field)) continue;
+    const path = below(at, field.jsonName);
+    if (!kept.has(field.name)) yield path;
+    else if (field.fieldKind === 'message') yield* notKeptIn(message.get(field), path);
+    else if (field.fieldKind === 'list')
+      for (const [index, each] of [...message.get(field)].entries()) if (isReflected(each)) yield* notKeptIn(each, below(path, index));
+  }
 }
 
 function keeps(typeName: string, ...fields: readonly string[]): [string, ReadonlySet<string>] {

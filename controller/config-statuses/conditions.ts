@@ -37,9 +37,15 @@ export function conditionsOf(state: ConfigState, progress: Progress, isTooLarge:
 function accepted({ diagnostics, good }: ConfigState, isTooLarge: boolean): Condition {
   const wrong = diagnostics.filter((each) => isAbout(each, 'accepted'));
   const [first] = wrong;
-  if (!first) return { status: 'True', reason: 'Accepted', message: isTooLarge ? `${SERVABLE}; ${TOO_LARGE}` : SERVABLE };
+  if (!first) return { status: 'True', reason: 'Accepted', message: servable(diagnostics, isTooLarge) };
   const kept = good ? `${KEPT}${good.generation === undefined ? '' : ` (generation ${good.generation})`}` : NOTHING;
   return { status: 'False', reason: first.code, message: describe(wrong, `; ${kept}`) };
+}
+
+function servable(diagnostics: readonly Diagnostic[], isTooLarge: boolean): string {
+  const warnings = diagnostics.filter((each) => isAbout(each, 'warning'));
+  const told = warnings.length === 0 ? [] : [describe(warnings)];
+  return [SERVABLE, ...(isTooLarge ? [TOO_LARGE] : []), ...told].join('; ');
 }
 
 /** What was wrong of what is told as not accepted, without what is in force instead. */

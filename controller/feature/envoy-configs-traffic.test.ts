@@ -70,6 +70,31 @@ describe('CiliumEnvoyConfigs', { ...needs('envoy'), timeout: 120_000 }, () => {
     for (const [path, expected] of Object.entries(asked)) assert.equal(echoOf(await ask(port, path)).url, expected);
   });
 
+  test('are told of names that no filter has, of which Envoy takes no notice', async () => {
+    const abort = { abort: { httpStatus: 418, percentage: { numerator: 100 } } };
+    const fault = (fields: Json) => extension('filters.http.fault.v3.HTTPFault', fields);
+    const httpFilters = [{ ...fault({}), name: 'mine' }, extension('filters.http.router.v3.Router')];
+    // Each at a path of its own.
+    const [own, misspelt, byType] = ['mine', 'mime', 'envoy.filters.http.fault'];
+    const routes = [own, misspelt, byType].map((name, index) => ({
+      ...TO_A,
+      match: { path: `/${index}` },
+      typedPerFilterConfig: { [name]: fault(abort)['typedConfig'] },
+    }));
+    const port = await sluice.serve('names', (port) =>
+      httpConfigManifest('names', { port, routes, clusters: { a: {} }, http: { httpFilters } }),
+    );
+    assert.deepEqual(await Promise.all(['/0', '/1', '/2'].map((path) => whoAnswersAt(port, path))), ['418', 'a', 'a']);
+    const told = (await sluice.diagnostics()).map(({ code, path, message }) => [code, path.at(-3), path.at(-1), message]);
+    const said = 'names no HTTP filter of the listeners that have these routes, so Envoy takes no notice of it';
+    assert.deepEqual(told, [
+      ['UnknownFilterName', 1, misspelt, `${said}; did you mean mine?`],
+      ['UnknownFilterName', 2, byType, said],
+    ]);
+    await sluice.serve('names', (port) => httpConfigManifest('names', { port, routes: [TO_A], clusters: { a: {} } }), port);
+    assert.deepEqual(await sluice.diagnostics(), []);
+  });
+
   test('send again what failed', async () => {
     const retryPolicy = { retryOn: '5xx', numRetries: 3 };
     const routes = [
