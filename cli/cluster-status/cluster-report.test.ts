@@ -88,6 +88,18 @@ describe('a report of a cluster', () => {
     );
   });
 
+  test('tells of configs what the controller that leads knows of them', () => {
+    const condition = (reason: string) => ({ status: 'True', reason, message: reason }) as const;
+    const object = { kind: 'CiliumEnvoyConfig', namespace: 'default', name: 'shop' };
+    const config = { ...object, accepted: condition('Accepted'), resolvedRefs: condition('ResolvedRefs') };
+    const known = { ...config, programmed: { ...condition('Programmed'), message: '1 of 1 node' }, nodes: { programmed: 1, total: 1 } };
+    const follower = controller({ cluster: { ...LEADS, isLeader: false }, configs: [config] }, 'c-2');
+    const report = reportCluster({ ...WELL, controllers: [follower, controller({ configs: [known] })] });
+    assert.deepEqual(report.configs, [known]);
+    assert.match(formatClusterReport(report), /^config {6}CiliumEnvoyConfig default\/shop, accepted, programmed on 1 of 1 node$/m);
+    assert.deepEqual(reportCluster({ ...WELL, controllers: [follower] }).configs, [config]);
+  });
+
   test('tells who enforces policies, and what is none of theirs', () => {
     const report = reportCluster(ENFORCED);
     assert.equal(report.ready, true);

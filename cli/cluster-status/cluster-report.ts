@@ -1,4 +1,4 @@
-import type { SlotStatus, Status } from '../../controller/admin/status.ts';
+import type { ConfigStatus, SlotStatus, Status } from '../../controller/admin/status.ts';
 import type { Diagnostic } from '../../model/index.ts';
 import { someOf } from '../text/some-of.ts';
 import type { AskedCluster, AskedPod } from './asked-cluster.ts';
@@ -48,6 +48,8 @@ export interface ClusterReport {
   readonly nodes: readonly NodeReport[];
   /** Absent where none is installed. */
   readonly enforcers?: readonly EnforcerReport[];
+  /** CiliumEnvoyConfigs, sorted; with what nodes have of them where a controller leads. */
+  readonly configs: readonly ConfigStatus[];
   /** What stands in the way as a whole. */
   readonly problems: readonly string[];
   /** What Envoys refused and what cannot be written. */
@@ -75,6 +77,7 @@ export function reportCluster(asked: AskedCluster): ClusterReport {
     controllers,
     nodes,
     ...(asked.wantedEnforcers !== undefined && { enforcers }),
+    configs: findConfigs(asked),
     problems,
     notProgrammed,
     diagnostics: asked.diagnostics,
@@ -164,6 +167,12 @@ function findStale({ controllers, agents, enforcers }: AskedCluster): string[] {
     });
     return stale.length > 0 ? [`${part} are not of the version ${version}: ${someOf(stale, SHOWN)}`] : [];
   });
+}
+
+/** All controllers find the same, but only the one that leads knows of nodes. */
+function findConfigs({ controllers }: AskedCluster): readonly ConfigStatus[] {
+  const told = controllers.flatMap(({ status }) => status ?? []);
+  return (told.find(({ cluster }) => cluster?.isLeader) ?? told[0])?.configs ?? [];
 }
 
 function findNotProgrammed({ controllers }: AskedCluster): { what: string; why: string }[] {

@@ -21,7 +21,10 @@ export function addStatus(yargs: Argv): Argv {
         .option('admin-port', adminPortOption)
         .option('output', { alias: 'o', choices: ['text', 'json'] as const, default: 'text' as const, describe: 'Form of the answer' })
         .example('sluice status', 'exit code 0 where it is ready, 1 where it is not or does not run')
-        .example('sluice status --cluster --wait', 'after an installation: controllers, nodes, Envoys, and what is not programmed and why'),
+        .example(
+          'sluice status --cluster --wait',
+          'after an installation: controllers, nodes, Envoys, CiliumEnvoyConfigs, and what is not programmed and why',
+        ),
     async ({ cluster, kubeconfig, namespace, wait, timeout, adminPort, output }) => {
       const untilMs = Date.now() + (wait ? timeout * 1_000 : 0);
       if (cluster || kubeconfig !== undefined) {

@@ -1,4 +1,5 @@
 import { Metrics } from '../../controller/admin/metrics.ts';
+import type { ConfigsOnNodes } from '../../controller/config-statuses/config-reports.ts';
 import { type ChangedEvent, type ConfigTrying, Controller, type ControllerEvent } from '../../controller/controller.ts';
 import { Pipeline, type PipelineOptions } from '../../controller/pipeline/pipeline.ts';
 import { resourceTypeOf } from '../../controller/render.ts';
@@ -39,6 +40,8 @@ export interface ControlOptions {
   readonly log: Log;
   /** What this process' status says beyond its objects and clients. */
   readonly describeRole: (clients: readonly ClientStatus[]) => RoleStatus;
+  /** What is known of what nodes have of configs; default: nothing is. */
+  readonly configsOnNodes?: () => ConfigsOnNodes | undefined;
   /** Told first of what clients make of each resource. Whoever returns true tells what is wrong of it. */
   readonly takesOutcome?: (outcome: Outcome) => boolean;
   /** What else is wrong, beyond what the objects say. */
@@ -72,7 +75,7 @@ export class ControlParts {
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    const { source, log, describeRole, trying } = options;
+    const { source, log, describeRole, configsOnNodes, trying } = options;
     this.#locate = (object, path) => source.locate(object, path);
     this.pipeline = new Pipeline({
       ...options.pipeline,
@@ -111,6 +114,7 @@ export class ControlParts {
     this.view = new ControlView({
       about: { version: readVersions().sluice, pid: process.pid, since: new Date().toISOString() },
       describeRole,
+      ...(configsOnNodes && { configsOnNodes }),
       pipeline: this.pipeline,
       diagnostics: () => this.diagnostics(),
       countTrials: () => this.controller.trials,

@@ -1,5 +1,6 @@
-import type { Status } from '../../controller/admin/status.ts';
+import type { ConfigStatus, Status } from '../../controller/admin/status.ts';
 import type { AdminView } from '../../controller/admin/view.ts';
+import { type ConfigsOnNodes, reportConfigs } from '../../controller/config-statuses/config-reports.ts';
 import type { Pipeline } from '../../controller/pipeline/pipeline.ts';
 import { resourceTypeOf } from '../../controller/render.ts';
 import type { Diagnostic } from '../../model/index.ts';
@@ -13,6 +14,8 @@ export type RoleStatus = Pick<Status, 'role' | 'notReady' | 'manifests' | 'entry
 export interface ControlViewOptions {
   readonly about: Pick<Status, 'version' | 'pid' | 'since'>;
   readonly describeRole: (clients: readonly ClientStatus[]) => RoleStatus;
+  /** What is known of what nodes have of configs; default: nothing is. */
+  readonly configsOnNodes?: () => ConfigsOnNodes | undefined;
   readonly pipeline: Pipeline;
   readonly diagnostics: () => readonly Diagnostic[];
   /** How many configs are being tried. */
@@ -47,6 +50,11 @@ export class ControlView implements AdminView {
       findings: countSeverities(diagnostics()),
       rejected: this.#rejected(clients),
     };
+  }
+
+  configs(): readonly ConfigStatus[] {
+    const { pipeline, configsOnNodes } = this.#options;
+    return reportConfigs(pipeline.configStates(), configsOnNodes?.());
   }
 
   diagnostics(): readonly Diagnostic[] {

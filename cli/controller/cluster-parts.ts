@@ -86,6 +86,7 @@ export class ClusterParts {
       log,
       ...(trying && { trying }),
       describeRole: (clients) => this.#describeRole(clients),
+      configsOnNodes: () => this.configs?.onNodes(),
       takesOutcome: (outcome) => this.policy?.noteOutcome(outcome) ?? false,
       otherDiagnostics: () => [...this.duties.diagnostics(), ...(this.policy?.diagnostics() ?? [])],
       holdsBack: (diagnostic) => this.#grace.holdsBack(diagnostic),

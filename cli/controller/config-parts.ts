@@ -1,3 +1,4 @@
+import type { ConfigsOnNodes } from '../../controller/config-statuses/config-reports.ts';
 import { ConfigStatuses } from '../../controller/config-statuses/config-statuses.ts';
 import type { ControllerEvent } from '../../controller/controller.ts';
 import type { Pipeline } from '../../controller/pipeline/pipeline.ts';
@@ -47,6 +48,11 @@ export class ConfigParts implements Disposable {
   /** What has become of each action since this was asked last; undefined for one that is gone. */
   takeActions(): readonly (readonly [key: string, action: Action | undefined])[] {
     return this.#statuses.takeActions();
+  }
+
+  /** What is known of what nodes have of configs. */
+  onNodes(): ConfigsOnNodes | undefined {
+    return this.#statuses.onNodes();
   }
 
   /** Configs of these kinds, and no others, are told in their statuses what becomes of them. */

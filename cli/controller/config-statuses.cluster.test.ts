@@ -130,6 +130,9 @@ describe('what CiliumEnvoyConfigs are told', needs('cluster', 'envoy', 'root'), 
     await plane.kubectl('wait', '--for=condition=Programmed', 'cec/shop', '--timeout=10s');
     const connected = await Promise.all((await byLead()).map(async (each) => (await each.status()).clients.map(({ node }) => node).sort()));
     assert.deepEqual(connected, [['node-1', 'node-2'], []]);
+    const [follower, leader] = await Promise.all((await byLead()).map(async (each) => (await each.status()).configs?.[0]));
+    assert.deepEqual([leader?.name, leader?.accepted.status, leader?.nodes], ['shop', 'True', status.nodes]);
+    assert.deepEqual([follower?.name, follower?.accepted.status, follower?.programmed], ['shop', 'True', undefined]);
     await sleep(3_000);
     assert.equal((await told('shop')).metadata.resourceVersion, metadata.resourceVersion);
   });

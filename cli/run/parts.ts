@@ -2,8 +2,9 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { EnvoyEvent, EnvoyProcess, StateFolder } from '../../agent/index.ts';
 import { INGRESS_MARKS, OPENED_FOR_PODS } from '../../agent/network/index.ts';
+import type { NodeHolding } from '../../controller/config-statuses/progress.ts';
 import { FolderSource } from '../../kube/index.ts';
-import { type ClientStatus, RpcServer } from '../../xds-server/serve/index.ts';
+import { type ClientStatus, type ResourceName, RpcServer, SLOT_TYPE } from '../../xds-server/serve/index.ts';
 import { describeSlots } from '../agent/agent-view.ts';
 import { createChildEnvoy } from '../child-envoy.ts';
 import { configTrying } from '../config-trying.ts';
@@ -52,6 +53,7 @@ export class RunParts {
       log,
       ...(trying && { trying }),
       describeRole: (clients) => this.#describeRole(clients),
+      configsOnNodes: () => ({ nodesOf: () => [this.nodeId], holdingOf: () => this.#holding() }),
       onEvent: () => {
         const { controller, pipeline } = this.control;
         if (controller.isUpToDate) this.policy?.parts.takeListeners(pipeline.takeListeners());
@@ -72,6 +74,28 @@ export class RunParts {
    */
   async startEnforcing(): Promise<void> {
     this.#enforcement = await this.policy?.start();
+  }
+
+  /** What its Envoy has, as agents tell it. */
+  #holding(): NodeHolding {
+    const { cache, server } = this.control;
+    const slots = this.policy?.holdings();
+    const standing = (name: ResourceName) => {
+      const version = cache.get(name)?.version;
+      return { version, ...(version !== undefined && server.standing(name, version)) };
+    };
+    return {
+      version: (name) => {
+        if (name.typeUrl === SLOT_TYPE) return slots?.accepted.get(name.name);
+        const { kind, version } = { kind: undefined, ...standing(name) };
+        return kind === 'accepted' ? version : undefined;
+      },
+      refusal: (name) => {
+        if (name.typeUrl === SLOT_TYPE) return slots?.refused.get(name.name);
+        const found = { kind: undefined, ...standing(name) };
+        return found.kind === 'refused' ? { version: found.version, message: found.message } : undefined;
+      },
+    };
   }
 
   #describeRole(clients: readonly ClientStatus[]): RoleStatus {

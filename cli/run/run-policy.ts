@@ -117,6 +117,11 @@ export class RunPolicy implements AsyncDisposable {
     return this.#slots?.state() ?? [];
   }
 
+  /** What Envoy has of listeners that Services are led to; undefined before this machine enforces. */
+  holdings(): Holdings | undefined {
+    return this.#slots?.holdings();
+  }
+
   /** What is in force stays. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#cleanUp.disposeAsync();

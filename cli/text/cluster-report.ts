@@ -1,10 +1,11 @@
 import type { ClusterReport, ControllerReport, NodeReport } from '../cluster-status/cluster-report.ts';
 import type { EnforcerReport } from '../cluster-status/enforcer-report.ts';
+import { describeConfig } from './configs.ts';
 import { countSeverities, describeDiagnostic, formatCounts, plural } from './diagnostics.ts';
 
 /** One line a part, and one for each thing that is not as it should be. */
 export function formatClusterReport(report: ClusterReport): string {
-  const { ready, controllers, nodes, enforcers = [], problems, notProgrammed, diagnostics } = report;
+  const { ready, controllers, nodes, enforcers = [], configs, problems, notProgrammed, diagnostics } = report;
   const isTold = controllers.some(({ version }) => version !== undefined);
   const lines = [
     `sluice      ${ready ? 'ready: everything is in force' : 'not ready'}`,
@@ -12,6 +13,7 @@ export function formatClusterReport(report: ClusterReport): string {
     ...controllers.map((controller) => `controller  ${describeController(controller)}`),
     ...nodes.flatMap((node) => [`node        ${describeNode(node)}`, ...describeBrokenSlots(node)]),
     ...enforcers.flatMap(describeEnforcer),
+    ...configs.map((config) => `config      ${describeConfig(config)}`),
     ...notProgrammed.map(({ what, why }) => `missing     ${what}: ${why}`),
     `findings    ${isTold ? formatCounts(countSeverities(diagnostics)) : 'not known: no controller tells'}`,
     ...diagnostics

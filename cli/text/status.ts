@@ -1,4 +1,5 @@
 import type { ClusterStatus, EnvoyStatus, RelayStatus, SlotStatus, Status, SteeringStatus } from '../../controller/admin/status.ts';
+import { describeConfig } from './configs.ts';
 import { formatCounts, plural } from './diagnostics.ts';
 
 const LABEL_WIDTH = 11;
@@ -18,6 +19,7 @@ export function formatStatus(status: Status, now: number): string {
   if (cluster) lines.push(...describeCluster(cluster));
   if (relay) lines.push(['controller', describeRelay(relay, now)]);
   if (status.slots) lines.push(...describeSlots(status.slots));
+  for (const config of status.configs ?? []) lines.push(['config', describeConfig(config)]);
   if (status.enforcement?.steering) lines.push(...describeSteering(status.enforcement.steering));
   lines.push(
     ['objects', formatSizes(status.objects)],

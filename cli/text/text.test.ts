@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Diagnostic } from '../../model/index.ts';
+import { describeConfig } from './configs.ts';
 import { countSeverities, formatCounts, formatDiagnostics, locateDiagnostics } from './diagnostics.ts';
 import { formatFile, formatSource, withLocations } from './place.ts';
 import { formatAge, formatStatus } from './status.ts';
@@ -82,6 +83,46 @@ for (const [seconds, expected] of [
   });
 }
 
+const CONFIG = {
+  kind: 'CiliumEnvoyConfig',
+  namespace: 'default',
+  name: 'shop',
+  accepted: { status: 'True', reason: 'Accepted', message: 'all of it can be served' },
+  resolvedRefs: { status: 'True', reason: 'ResolvedRefs', message: 'all that it names is there' },
+} as const;
+
+test('a config is told in one line', () => {
+  const { accepted, resolvedRefs, ...config } = CONFIG;
+  const programmed = { status: 'True', reason: 'Programmed', message: '2 of 2 nodes' } as const;
+  const nodes = { programmed: 2, total: 2 };
+  const well = { ...config, accepted, resolvedRefs, programmed, nodes };
+  const pending = { status: 'Unknown', reason: 'Pending', message: '1 of 2 nodes; not yet: n2' } as const;
+  const refused = { status: 'False', reason: 'RejectedByEnvoy', message: '1 of 2 nodes; Envoy of node n2 refuses it:\n no' } as const;
+  const wrong = { status: 'False', reason: 'InvalidEnvoyConfig', message: `spec.resources[0]: ${'x'.repeat(400)}` } as const;
+  for (const [told, expected] of [
+    [well, 'CiliumEnvoyConfig default/shop, accepted, programmed on 2 of 2 nodes'],
+    [
+      { ...config, kind: 'CiliumClusterwideEnvoyConfig', namespace: '', accepted, resolvedRefs },
+      'CiliumClusterwideEnvoyConfig shop, accepted',
+    ],
+    [{ ...well, programmed: pending }, 'CiliumEnvoyConfig default/shop, accepted, on its way: Pending: 1 of 2 nodes; not yet: n2'],
+    [
+      { ...well, programmed: refused },
+      'CiliumEnvoyConfig default/shop, accepted, not programmed: RejectedByEnvoy: 1 of 2 nodes; Envoy of node n2 refuses it: no',
+    ],
+    [
+      { ...well, accepted: { ...accepted, message: `${accepted.message}; spec: is refused; spec: is not there` } },
+      'CiliumEnvoyConfig default/shop, accepted, but spec: is refused; spec: is not there, programmed on 2 of 2 nodes',
+    ],
+    [
+      { ...well, accepted: wrong, resolvedRefs: { ...wrong, reason: 'ReferenceNotFound', message: 'no' } },
+      `CiliumEnvoyConfig default/shop, not accepted: ${`InvalidEnvoyConfig: ${wrong.message}`.slice(0, 300)}…, names what is not there: ReferenceNotFound: no, programmed on 2 of 2 nodes`,
+    ],
+  ] as const) {
+    assert.equal(describeConfig(told), expected);
+  }
+});
+
 test('a status says what is wrong', () => {
   const since = '2026-01-01T00:00:00.000Z';
   const text = formatStatus(
@@ -97,6 +138,7 @@ test('a status says what is wrong', () => {
       envoy: { version: '1.40.0', adopted: false },
       objects: { Ingress: 2, Service: 0 },
       resources: {},
+      configs: [CONFIG],
       clients: [{ node: 'n', synced: false, resources: {} }],
       findings: { error: 1, warning: 0, info: 0 },
       rejected: [{ type: 'route', name: 'r', message: 'bad', sources: ['Ingress default/shop (shop.yaml:1:1)'] }],
@@ -108,6 +150,7 @@ test('a status says what is wrong', () => {
     'envoy      1.40.0, not running',
     'manifests  /m',
     'entry      http 127.0.0.1:8080, https 127.0.0.1:8443',
+    'config     CiliumEnvoyConfig default/shop, accepted',
     'objects    Ingress 2',
     'resources  none',
     'clients    n (behind)',

@@ -63,6 +63,10 @@ describe('a listener that a Service is led to, and that Envoy refuses', needs('r
       /^RejectedByEnvoy spec\.resources\.0: Envoy "node-1" refused Listener "default\/shop\/front": .*NOTHING/,
       /^LastGoodEnvoyConfig spec: /,
     );
+    assert.match(
+      await lab.sluice('node-1', ['status']),
+      /^config {5}CiliumEnvoyConfig default\/shop, not accepted: RejectedByEnvoy: .*, programmed on 1 of 1 node have what it said when it was right$/m,
+    );
     // Its routes were right, and Envoy had taken them.
     await isLed('good');
     await eventually(async () => assert.equal(wordOf(await ask('/one')), '403'));

@@ -9,7 +9,7 @@ import type { Resource } from '../../xds-server/serve/resource.ts';
 import { translateCertificate } from '../../xds-server/translate/certificates.ts';
 import { Metrics } from './metrics.ts';
 import { startAdminServer } from './server.ts';
-import { type Status, statusSchema } from './status.ts';
+import { type ConfigStatus, type Status, statusSchema } from './status.ts';
 import type { AdminView } from './view.ts';
 
 const KEY = '-----BEGIN PRIVATE KEY-----KEYMATERIAL';
@@ -32,6 +32,7 @@ let status: Status = {
   findings: { error: 0, warning: 1, info: 0 },
   rejected: [],
 };
+let configs: readonly ConfigStatus[] = [];
 const cluster: Resource = {
   typeUrl: `type.googleapis.com/${ClusterSchema.typeName}`,
   name: 'c',
@@ -46,6 +47,7 @@ graph.settle();
 
 const view: AdminView = {
   status: () => status,
+  configs: () => configs,
   diagnostics: () => [diagnostic],
   model: () => ({ certificates }),
   resources: () => [translateCertificate(certificate), cluster],
@@ -86,6 +88,13 @@ test('is alive before it is ready, and says why it is not', async () => {
 test('the status is what its schema says', async () => {
   const { text } = await get('/status');
   assert.deepEqual(statusSchema.parse(JSON.parse(text)), status);
+});
+
+test('configs stand in the status where there are any', async () => {
+  const condition = { status: 'True', reason: 'a', message: 'b' } as const;
+  configs = [{ kind: 'CiliumEnvoyConfig', namespace: 'default', name: 'shop', accepted: condition, resolvedRefs: condition }];
+  assert.deepEqual(statusSchema.parse(JSON.parse((await get('/status')).text)), { ...status, configs });
+  configs = [];
 });
 
 test('diagnostics, model and snapshot are JSON', async () => {

@@ -74,7 +74,10 @@ function addProbes(app: FastifyInstance, view: AdminView): void {
 }
 
 function addDumps(app: FastifyInstance, view: AdminView): void {
-  app.get('/status', async () => view.status());
+  app.get('/status', async () => {
+    const configs = view.configs?.() ?? [];
+    return { ...view.status(), ...(configs.length > 0 && { configs }) };
+  });
   app.get('/diagnostics', async () => view.diagnostics());
   app.get('/model', async () => Object.fromEntries(Object.entries(view.model()).map(([name, values]) => [name, sortedValues(values)])));
   app.get<{ Querystring: { type?: string } }>('/snapshot', async (request, reply) => {

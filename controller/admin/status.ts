@@ -136,6 +136,22 @@ const slot = z.object({
   filterRefusal: z.string().optional(),
 });
 
+const configCondition = z.object({ status: z.enum(['True', 'False', 'Unknown']), reason: z.string(), message: z.string() });
+
+/** A CiliumEnvoyConfig, or one of no namespace, as its status tells it. */
+const config = z.object({
+  kind: z.string(),
+  /** Empty: it has none. */
+  namespace: z.string(),
+  name: z.string(),
+  accepted: configCondition,
+  resolvedRefs: configCondition,
+  /** Absent where this process does not know: only the controller that leads is told by nodes. */
+  programmed: configCondition.optional(),
+  /** Absent where no node is to have anything of it, or `programmed` is. */
+  nodes: z.object({ programmed: count, total: count }).optional(),
+});
+
 /** What `/status` answers: the whole of a running Sluice at a glance. */
 export const statusSchema = z.object({
   role: z.enum(['run', 'controller', 'agent', 'enforcer']),
@@ -162,6 +178,8 @@ export const statusSchema = z.object({
   slots: z.array(slot).optional(),
   /** How many CiliumEnvoyConfigs an Envoy is trying, which are not served before; absent where none are. */
   trying: count.optional(),
+  /** Sorted; of `controller` and `run`, where there are any. */
+  configs: z.array(config).optional(),
   objects: z.record(z.string(), count),
   resources: z.record(z.string(), count),
   clients: z.array(client),
@@ -170,6 +188,8 @@ export const statusSchema = z.object({
 });
 
 export type Status = z.output<typeof statusSchema>;
+export type ConfigConditionStatus = z.output<typeof configCondition>;
+export type ConfigStatus = z.output<typeof config>;
 export type EnvoyStatus = z.output<typeof envoy>;
 export type ClusterStatus = z.output<typeof cluster>;
 export type EnforcementStatus = z.output<typeof enforcement>;

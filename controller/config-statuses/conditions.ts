@@ -17,7 +17,13 @@ const NOTHING = 'none of it is served';
 const SERVABLE = 'all of it can be served';
 const TOO_LARGE = 'it is too large to be remembered while a later version is wrong and all controllers are started anew';
 
-type Condition = Pick<WantedCondition, 'status' | 'reason' | 'message'>;
+export type Condition = Pick<WantedCondition, 'status' | 'reason' | 'message'>;
+
+export interface Judgements {
+  readonly accepted: Condition;
+  readonly resolvedRefs: Condition;
+  readonly programmed: Condition;
+}
 
 /**
  * What a config is told of itself.
@@ -25,13 +31,19 @@ type Condition = Pick<WantedCondition, 'status' | 'reason' | 'message'>;
  */
 export function conditionsOf(state: ConfigState, progress: Progress, isTooLarge: boolean): readonly WantedCondition[] {
   const { generation } = state;
-  const conditions = { Accepted: accepted(state, isTooLarge), ResolvedRefs: resolvedRefs(state), Programmed: programmed(state, progress) };
+  const { accepted, resolvedRefs, programmed } = judgementsOf(state, progress, isTooLarge);
+  const conditions = { Accepted: accepted, ResolvedRefs: resolvedRefs, Programmed: programmed };
   return Object.entries(conditions).map(([type, { message, ...rest }]) => ({
     type,
     ...rest,
     message: message.slice(0, MAX_MESSAGE),
     ...(generation !== undefined && { observedGeneration: generation }),
   }));
+}
+
+/** The same, each by itself; a message may be of any length. */
+export function judgementsOf(state: ConfigState, progress: Progress, isTooLarge: boolean): Judgements {
+  return { accepted: accepted(state, isTooLarge), resolvedRefs: resolvedRefs(state), programmed: programmed(state, progress) };
 }
 
 function accepted({ diagnostics, good }: ConfigState, isTooLarge: boolean): Condition {

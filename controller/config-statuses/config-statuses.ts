@@ -13,6 +13,7 @@ import { matchesLabels } from '../../settings/index.ts';
 import type { HoldingReport, ResourceName } from '../../xds-server/serve/index.ts';
 import type { AgentNode, ConfigState } from '../pipeline/config-states.ts';
 import { conditionsOf } from './conditions.ts';
+import type { ConfigsOnNodes } from './config-reports.ts';
 import { memoryOf } from './last-accepted.ts';
 import { NodeHoldings } from './node-holdings.ts';
 import { type NodeHolding, progressOf } from './progress.ts';
@@ -122,6 +123,12 @@ export class ConfigStatuses implements Disposable {
     return this.#holdings.get(node);
   }
 
+  /** What is known of what nodes have; undefined where this one is not told, or not of all nodes yet. */
+  onNodes(): ConfigsOnNodes | undefined {
+    if (!this.#knowsNodes()) return undefined;
+    return { nodesOf: (state) => this.#nodesOf(state), holdingOf: (node) => this.#holdings.get(node) };
+  }
+
   /** A node says no more: what it had counts for a while, since it may come back. */
   noteSilence(node: string): void {
     this.#lost.get(node)?.();
@@ -164,10 +171,15 @@ export class ConfigStatuses implements Disposable {
   }
 
   #mayTell(): boolean {
+    const mayTell = this.#knowsNodes();
+    if (!mayTell && this.#leadsSince !== undefined) this.#due();
+    return mayTell;
+  }
+
+  #knowsNodes(): boolean {
     if (this.#leadsSince === undefined) return false;
     this.#isSettled ||=
       this.#clock.now() - this.#leadsSince >= this.#graceMs || this.#nodes.every(({ name }) => this.#holdings.get(name) !== undefined);
-    if (!this.#isSettled) this.#due();
     return this.#isSettled;
   }
 

@@ -146,6 +146,9 @@ describe('CiliumEnvoyConfigs that Envoy refuses', { ...needs('envoy'), timeout: 
       const diagnostic = (await sluice.diagnostics()).find(({ code }) => code === 'RejectedByEnvoy');
       assert.match(diagnostic?.message ?? '', says);
       assert.equal(diagnostic?.path.join('.'), at);
+      const { accepted, programmed } = (await sluice.status()).configs?.find((each) => each.name === name) ?? {};
+      const kept = '1 of 1 node have what it said when it was right';
+      assert.deepEqual([accepted?.reason, programmed?.reason, programmed?.message], ['RejectedByEnvoy', 'Programmed', kept]);
       await neighboursAre('b');
       assert.equal(await whoAnswersAt(port), 'a');
       assert.deepEqual(await asking.stop(), []);

@@ -1,7 +1,7 @@
 import { type Collection, Graph, type OnFailure } from '../../collection/index.ts';
 import { KnownResources, readEnvoyConfig } from '../../envoy-config/index.ts';
 import { type ListenPorts, type Placement, STANDALONE } from '../../ingress-controller/index.ts';
-import type { Action, ObjectBatch } from '../../kube/index.ts';
+import { type Action, type ObjectBatch, refOf } from '../../kube/index.ts';
 import type { Certificate, Cluster, Diagnostic, EndpointSet, FieldRef, Listener, ObjectRef, VirtualHost } from '../../model/index.ts';
 import type { NodeSelector, Settings } from '../../settings/index.ts';
 import type { Outcome } from '../../xds-server/serve/outcome.ts';
@@ -175,6 +175,14 @@ export class Pipeline implements QuarantinedRoutes {
     const changed = [...this.#changedConfigs].map((key) => [key, this.#configStates.states.get(key)] as const);
     this.#changedConfigs.clear();
     return changed;
+  }
+
+  /** What becomes of each config at present. */
+  *configStates(): Generator<readonly [object: ObjectRef, state: ConfigState]> {
+    for (const [key, { object }] of this.#inputs.envoyConfigs.entries()) {
+      const state = this.#configStates.states.get(key);
+      if (state) yield [refOf(object), state];
+    }
   }
 
   /** The nodes that have an agent, sorted by name. */
