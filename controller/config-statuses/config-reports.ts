@@ -1,4 +1,4 @@
-import { type ObjectRef, objectKey } from '../../model/index.ts';
+import { compareText, type ObjectRef, objectKey } from '../../model/index.ts';
 import type { ConfigStatus } from '../admin/status.ts';
 import type { ConfigState } from '../pipeline/config-states.ts';
 import { type Condition, judgementsOf } from './conditions.ts';
@@ -24,7 +24,7 @@ export function reportConfigs(
   onNodes: ConfigsOnNodes | undefined,
 ): readonly ConfigStatus[] {
   const reports = Array.from(states, ([object, state]) => [objectKey(object), reportOf(object, state, onNodes)] as const);
-  return reports.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, report]) => report);
+  return reports.sort(([a], [b]) => compareText(a, b)).map(([, report]) => report);
 }
 
 function reportOf({ kind, namespace, name }: ObjectRef, state: ConfigState, onNodes: ConfigsOnNodes | undefined): ConfigStatus {

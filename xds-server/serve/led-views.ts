@@ -104,7 +104,10 @@ class SharedLeads {
     return led;
   }
 
-  /** What one has and the other has not, or has otherwise: that one may not have told of this revision yet. Nodes go from one to the other in a row, so it is looked for once. */
+  /**
+   * What one has and the other has not, or has otherwise: the former may not have told of this revision yet, and is not listened to any more. Nodes go from
+   * one to the other in a row, so it is looked for once.
+   */
   difference(before: Led | undefined, after: Led | undefined): readonly ResourceName[] {
     const { revision } = this.#cache;
     const last = this.#last;
