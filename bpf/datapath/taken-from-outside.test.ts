@@ -150,7 +150,7 @@ describe('a Service that a listener takes, asked from outside of the node', need
       test(`gets to nobody by ${place} while the listener is not there, ${version}`, async () => {
         await world.datapath.taken.set(taken({ ready: false }));
         const [opened, counted] = [world.opened(), world.counted('dropped-listener')];
-        assert.equal((await ask(place, family, { withinS: 1 })).status, '000');
+        assert.equal((await ask(place, family, { withinS: 0.5 })).status, '000');
         assert.equal(world.opened(), opened);
         assert.ok(world.counted('dropped-listener') > counted);
       });
@@ -177,7 +177,7 @@ describe('a Service that a listener takes, asked from outside of the node', need
       test(`${expected} for who asks ${what}, ${version}`, async () => {
         await setPolicies(policies);
         endOpenings();
-        assert.equal((await ask('a node port', family, { withinS: expected === '000' ? 1 : 5 })).status, expected);
+        assert.equal((await ask('a node port', family, { withinS: expected === '000' ? 0.5 : 5 })).status, expected);
       });
     }
 
@@ -185,7 +185,7 @@ describe('a Service that a listener takes, asked from outside of the node', need
       assert.equal((await ask('a node port', family)).status, '200');
       const counted = world.counted('dropped-not-allowed');
       await setPolicies({ web: closedBut(allow(OTHER)) });
-      assert.notEqual((await ask('a node port', family, { withinS: 1 })).status, '200');
+      assert.notEqual((await ask('a node port', family, { withinS: 0.5 })).status, '200');
       assert.ok(world.counted('dropped-not-allowed') > counted);
     });
 
