@@ -13,6 +13,8 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** Of the certificate by which backends are known, in {@link authority}. */
 export const BACKEND_NAME = 'backend.test';
+/** Of the Service `shop`, on each node. */
+export const NODE_PORT = 30_080;
 const AUTHORITY = 'backend-authority';
 const LIMIT = 'local_ratelimit.v3.LocalRateLimit';
 
@@ -43,8 +45,9 @@ export function services(...backends: readonly string[]): readonly object[] {
     metadata: { name, namespace: 'default' },
     spec: { selector, ports: Object.entries(PORTS).map(([port, number]) => ({ name: port, port: number })), ...spec },
   });
-  const taken = ['shop', 'safe', 'words', 'plain'].map((name) => of(name, { tier: 'backend' }));
-  return [...taken, ...backends.map((name) => of(name, { app: name }, { clusterIP: 'None' }))];
+  const onNodes = { type: 'NodePort', ports: [{ name: 'http', port: PORTS.http, nodePort: NODE_PORT }] };
+  const taken = ['safe', 'words', 'plain'].map((name) => of(name, { tier: 'backend' }));
+  return [of('shop', { tier: 'backend' }, onNodes), ...taken, ...backends.map((name) => of(name, { app: name }, { clusterIP: 'None' }))];
 }
 
 export function authority({ certificate }: MadeCertificate): object {

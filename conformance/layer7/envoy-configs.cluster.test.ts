@@ -11,7 +11,7 @@ import { ask, type Expectation, untilHeard } from '../policy/hear.ts';
 import { type HttpLoad, type HttpLoadTarget, httpLoadPod, readHttpLoad } from '../policy/http-pods.ts';
 import { addressOf, answeringPod, untilReady } from '../policy/pods.ts';
 import { startPolicedCluster } from '../policy/policed-cluster.ts';
-import { authority, BACKEND_NAME, echoPod, SHOP_PORT, safe, services, shop, WORDS_PORT, words } from './cluster-configs.ts';
+import { authority, BACKEND_NAME, echoPod, NODE_PORT, SHOP_PORT, safe, services, shop, WORDS_PORT, words } from './cluster-configs.ts';
 import { app, ciliumPolicy, tcpPort } from './policies.ts';
 
 const WITHIN = { withinMs: 120_000 };
@@ -81,6 +81,13 @@ describe('CiliumEnvoyConfigs of a cluster', { ...needs('cluster', 'root', 'bpf',
       ...heard('/flaky/a', '200 one /flaky/a led'),
       ...CLIENTS.map((from): Expectation => [from, { ...toShop('/a'), times: OFTEN }, '200 one /a led 200 two /a led']),
     );
+  });
+
+  test('have the node ports of their Services, for clients of the same node and of the other', async () => {
+    const expectations = lab.nodes.flatMap(({ address: host }) =>
+      CLIENTS.map((from): Expectation => [from, { host, port: NODE_PORT, http: { path: '/one/a' } }, '200 one /one/a led']),
+    );
+    await untilHeard(lab, ...expectations);
   });
 
   test('say so in their statuses once both nodes have their listeners', async () => {
