@@ -78,8 +78,8 @@ describe('the conditions of a config', () => {
       'kube-proxy has a part of what is asked',
       told({ diagnostics: [finding('OutsideNotLed', ['spec', 'services', 0], "that is kube-proxy's", 'info')] }),
       [ACCEPTED, RESOLVED, `${PROGRAMMED}; spec.services[0]: that is kube-proxy's`],
-      ],
-      [
+    ],
+    [
       'some of it is refused where rules decide',
       told({ diagnostics: [finding('UnaskedTls', ['spec', 'resources', 1], 'writes a path', 'warning')] }),
       [`${ACCEPTED}; spec.resources[1]: writes a path`, RESOLVED, PROGRAMMED],
