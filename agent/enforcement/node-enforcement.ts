@@ -192,6 +192,7 @@ export class NodeEnforcement implements AsyncDisposable {
       await addresses.retain((prefix) => this.#told.has(prefix) || this.#own.has(prefix));
       if (this.#redirects.size > 0) this.#options.steering?.ensure();
       await this.#taken.retainTold();
+      await this.#settleTaken();
       const repairs = {
         redirects: await redirects.repair(),
         'taken addresses': await taken.repair(),
@@ -327,8 +328,8 @@ export class NodeEnforcement implements AsyncDisposable {
     }
     await this.#datapath.addresses.apply({ set, removed });
     await this.#options.services?.setAddresses(hostAddresses);
-    // Node ports are at these.
-    await this.#settleTaken();
+    // Node ports are at these. Before everything was told, what a process before this one left stays.
+    if (this.#isReconciled) await this.#settleTaken();
   }
 
   /** At first, what differs is what a process before this one left. */
