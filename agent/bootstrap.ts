@@ -88,6 +88,8 @@ function adsSource(): MessageInitShape<typeof ApiConfigSourceSchema> {
   const retryBackOff = { baseInterval: durationFromMs(MAX_RECONNECT_MS / 4), maxInterval: durationFromMs(MAX_RECONNECT_MS) };
   return {
     apiType: ApiConfigSource_ApiType.DELTA_GRPC,
+    // What it says of itself is as long as a thousand answers.
+    setNodeOnFirstMessageOnly: true,
     transportApiVersion: ApiVersion.V3,
     grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: XDS_CLUSTER, retryPolicy: { retryBackOff } } } }],
   };
