@@ -57,11 +57,17 @@ test('what a running Envoy makes of it', async () => {
   const node = ads.requests[0]?.node;
   assert.equal(node?.id, 'test-node');
   assert.equal(node?.cluster, 'test');
+  assert.ok(ads.requests.length > 1);
+  assert.ok(
+    ads.requests.slice(1).every((request) => request.node === undefined),
+    'it says once what it is',
+  );
 
   // A control plane that returns at the same socket is found without being waited for long.
   await ads[Symbol.asyncDispose]();
   await using returned = await DeltaAds.listen(state.xdsSocket);
   await eventually(() => assert.ok(returned.requests.length > 0), { withinMs: 5_000 });
+  assert.equal(returned.requests[0]?.node?.id, 'test-node');
   assert.equal(readFileSync(state.envoyLog, 'utf8'), '', 'nothing is logged of the attempts, which would fill a disk in time');
   await envoy.stop({ drainMs: 0 });
 });
