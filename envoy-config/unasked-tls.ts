@@ -103,15 +103,8 @@ class Chosen {
   #chosenIn({ clusterSpecifier: chosen }: RouteAction | TcpProxy): readonly string[] {
     if (chosen.case === 'cluster') return [chosen.value];
     if (chosen.case === 'weightedClusters') return chosen.value.clusters.map(({ name }) => name);
-    return [...this.#named].flatMap(
-      ([
-        ,
-        {
-          kind,
-          message: { message },
-        },
-      ]) => (kind === 'cluster' && isMessage(message, ClusterSchema) ? message.name : []),
-    );
+    const all = [...this.#named.values()].map(({ message }) => message.message);
+    return all.flatMap((message) => (isMessage(message, ClusterSchema) ? message.name : []));
   }
 }
 
