@@ -37,7 +37,11 @@ export function buildResources(
     endpoints: graph.union('endpoint resources of configs', configs.endpoints, ownEndpoints),
     secrets: graph.union('secret resources of all configs', configs.secrets, ownSecrets),
   };
-  const endpoints = graph.union('endpoint resources', ofIngresses, ofConfigs.endpoints);
+  // Of a Service that both lead to, configs need the addresses of the second family, and Ingresses do with them, too.
+  const ofBothFamilies = graph.derive('endpoint resources of both families', configs.endpoints, (resource, name, read) =>
+    read(ofIngresses, name)?.version === resource.version ? undefined : resource,
+  );
+  const endpoints = graph.union('endpoint resources', ofBothFamilies, ofIngresses, ownEndpoints);
   const listeners = graph.derive('listener resources', model.listeners, (listener, _name, read) =>
     servesSomething(listener)
       ? translateListener(listener, (table) => read(routes.dividedTables, table) === true, marks && { mark: marks.server })

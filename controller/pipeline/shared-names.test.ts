@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fromBinary } from '@bufbuild/protobuf';
+import type { Address } from '@sluice/envoy-protos/envoy/config/core/v3/address_pb.js';
 import { ClusterLoadAssignmentSchema } from '@sluice/envoy-protos/envoy/config/endpoint/v3/endpoint_pb.js';
 import { type KubeObject, refOf } from '../../kube/index.ts';
 import { DEFAULT_SETTINGS } from '../../settings/index.ts';
@@ -79,13 +80,18 @@ class Scene {
     const found = this.pipeline.resources().filter(({ typeUrl, name }) => typeUrl === ENDPOINTS && name === 'default/web:80');
     return found.flatMap(({ body }) =>
       fromBinary(ClusterLoadAssignmentSchema, body).endpoints.flatMap(({ lbEndpoints }) =>
-        lbEndpoints.map(({ hostIdentifier }) => {
-          const address = hostIdentifier.case === 'endpoint' ? hostIdentifier.value.address?.address : undefined;
-          return address?.case === 'socketAddress' ? address.value.address : '';
+        lbEndpoints.flatMap(({ hostIdentifier }) => {
+          if (hostIdentifier.case !== 'endpoint') return [];
+          const { address, additionalAddresses } = hostIdentifier.value;
+          return [address, ...additionalAddresses.map((other) => other.address)].map(textOf);
         }),
       ),
     );
   }
+}
+
+function textOf(address: Address | undefined): string {
+  return address?.address.case === 'socketAddress' ? address.address.value.address : '';
 }
 
 const NOTHING = { came: [], went: [] };
@@ -140,6 +146,31 @@ describe('a name that a config has, and others of a Service or Secret', () => {
     scene.take([ingress]);
     assert.deepEqual(scene.endpoints, ['10.0.0.1']);
     assert.deepEqual(scene.take([], [own]), NOTHING);
+    assert.deepEqual(scene.endpoints, ['10.0.0.1']);
+  });
+
+  test('has both families for configs, also where an Ingress leads there, and is not touched where there is one', () => {
+    const scene = new Scene();
+    const ingress = ingressObject({ ingressClassName: 'cilium', defaultBackend: { service: { name: 'web', port: { number: 80 } } } });
+    const user = config('user', 1, cluster());
+    scene.take([ingress]);
+    assert.deepEqual(scene.take([user]).came, ['default/web']);
+    scene.take([], [user]);
+    const slices = ['10.0.0.1', 'fd00::1'].map((address, index) =>
+      endpointSliceObject(
+        {
+          addressType: index === 0 ? 'IPv4' : 'IPv6',
+          endpoints: [{ addresses: [address], targetRef: { kind: 'Pod', name: 'web-1', namespace: 'default' } }],
+          ports: [{ port: 8080 }],
+        },
+        { name: `web-${index + 1}`, labels: { 'kubernetes.io/service-name': 'web' } },
+      ),
+    );
+    scene.take([serviceObject({ ports: [{ port: 80 }], ipFamilies: ['IPv4', 'IPv6'] }), ...slices]);
+    assert.deepEqual(scene.endpoints, ['10.0.0.1']);
+    scene.take([user]);
+    assert.deepEqual(scene.endpoints, ['10.0.0.1', 'fd00::1']);
+    scene.take([], [user]);
     assert.deepEqual(scene.endpoints, ['10.0.0.1']);
   });
 });
