@@ -13,6 +13,7 @@ const SOURCES = [
     'collection',
     'controller',
     'envoy-config',
+    'flows',
     'ingress-controller',
     'kube',
     'l7-filters',

@@ -1,0 +1,27 @@
+import type { Flow } from './flow.ts';
+
+/** What Cilium's monitor calls events, by the numbers that clients filter by. */
+export const EVENT_TYPES = { drop: 1, trace: 4, 'policy-verdict': 5, l7: 129 } as const;
+
+/** Of what Cilium tells at the end of a way: that it came to the endpoint. */
+const TO_ENDPOINT = 0;
+
+export interface EventType {
+  readonly type: number;
+  readonly subType: number;
+}
+
+/** @param dropReason the number of why it was dropped */
+export function eventTypeOf({ kind }: Flow, dropReason: number): EventType {
+  switch (kind) {
+    case 'exchange':
+      return { type: EVENT_TYPES.l7, subType: 0 };
+    case 'packet-dropped':
+      return { type: EVENT_TYPES.drop, subType: dropReason };
+    case 'connection-begun':
+    case 'packet-audited':
+      return { type: EVENT_TYPES['policy-verdict'], subType: 0 };
+    case 'connection-ended':
+      return { type: EVENT_TYPES.trace, subType: TO_ENDPOINT };
+  }
+}

@@ -1,0 +1,65 @@
+import type { Flow } from './flow.ts';
+
+/** A flow with its number: the first of a ring is 0, and each next one has the next. */
+export interface NumberedFlow {
+  readonly number: number;
+  readonly flow: Flow;
+}
+
+/** The last flows of a node, up to a limit. Whoever reads more slowly than flows come learns how many there were in between. */
+export class FlowRing {
+  readonly capacity: number;
+  readonly #flows: Flow[] = [];
+  #next = 0;
+  #waiting: PromiseWithResolvers<void> | undefined;
+
+  /** @param capacity at least 1 */
+  constructor(capacity: number) {
+    if (!Number.isSafeInteger(capacity) || capacity < 1) throw new RangeError(`a ring holds at least one flow, not ${capacity}`);
+    this.capacity = capacity;
+  }
+
+  /** How many there have been, with those that are forgotten. */
+  get seen(): number {
+    return this.#next;
+  }
+
+  /** How many are remembered. */
+  get size(): number {
+    return this.#flows.length;
+  }
+
+  /** The number of the oldest that is remembered; that of the next where none is. */
+  get oldest(): number {
+    return this.#next - this.#flows.length;
+  }
+
+  add(flow: Flow): void {
+    // Grows as it fills, so that a node where nothing happens needs nothing.
+    if (this.#flows.length < this.capacity) this.#flows.push(flow);
+    else this.#flows[this.#next % this.capacity] = flow;
+    this.#next++;
+    this.#wake();
+  }
+
+  /** @returns undefined where it is forgotten, or yet to come */
+  at(number: number): Flow | undefined {
+    return number >= this.oldest && number < this.#next ? this.#flows[number % this.capacity] : undefined;
+  }
+
+  /** Ends once there is one of this number, or nobody wants it any more. */
+  async untilAdded(number: number, signal: AbortSignal): Promise<void> {
+    const wake = () => this.#wake();
+    signal.addEventListener('abort', wake, { once: true });
+    while (this.#next <= number && !signal.aborted) {
+      this.#waiting ??= Promise.withResolvers();
+      await this.#waiting.promise;
+    }
+    signal.removeEventListener('abort', wake);
+  }
+
+  #wake(): void {
+    this.#waiting?.resolve();
+    this.#waiting = undefined;
+  }
+}

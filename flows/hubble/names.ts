@@ -1,0 +1,63 @@
+import { DropReason, IPVersion, TrafficDirection, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
+import type { Direction } from '../../model/index.ts';
+import type { Flow, FlowVerdict } from '../flow.ts';
+
+export const VERDICTS: Readonly<Record<FlowVerdict, Verdict>> = {
+  forwarded: Verdict.FORWARDED,
+  dropped: Verdict.DROPPED,
+  redirected: Verdict.REDIRECTED,
+  audit: Verdict.AUDIT,
+  error: Verdict.ERROR,
+};
+
+/** What Cilium calls why the datapath dropped something; several of ours are one of its. */
+const REASONS: Readonly<Record<string, DropReason>> = {
+  'dropped-denied': DropReason.POLICY_DENY,
+  'dropped-not-allowed': DropReason.POLICY_DENIED,
+  'dropped-slot': DropReason.SOCKET_LOOKUP_FAILED,
+  'dropped-service': DropReason.IS_A_CLUSTERIP,
+  'dropped-no-endpoint': DropReason.DROP_EP_NOT_READY,
+  'dropped-no-policy': DropReason.NO_CONFIGURATION_AVAILABLE_TO_PERFORM_POLICY_DECISION,
+  'dropped-spoofed': DropReason.INVALID_SOURCE_IP,
+  'dropped-spoofed-arp': DropReason.INVALID_SOURCE_IP,
+  'dropped-spoofed-neighbour': DropReason.INVALID_SOURCE_IP,
+  'dropped-router': DropReason.FORBIDDEN_ICMPV6_MESSAGE,
+  'dropped-other-destination': DropReason.UNKNOWN_L3_TARGET_ADDRESS,
+  'dropped-martian': DropReason.INVALID_SOURCE_IP,
+  'dropped-truncated': DropReason.INVALID_PACKET_DROPPED,
+  'dropped-malformed': DropReason.INVALID_PACKET_DROPPED,
+  'dropped-too-many-headers': DropReason.INVALID_IPV6_EXTENSION_HEADER,
+  'dropped-source-routed': DropReason.INVALID_IPV6_EXTENSION_HEADER,
+  'dropped-vlan': DropReason.VLAN_FILTERED,
+  'dropped-fragment': DropReason.FIRST_LOGICAL_DATAGRAM_FRAGMENT_NOT_FOUND,
+  'dropped-unknown-protocol': DropReason.UNKNOWN_L4_PROTOCOL,
+  'dropped-no-proxy': DropReason.SOCKET_ASSIGN_FAILED,
+  'dropped-other-slot': DropReason.FAILED_TO_INSERT_INTO_PROXYMAP,
+  'dropped-beside-proxy': DropReason.FAILED_TO_INSERT_INTO_PROXYMAP,
+  'dropped-listener': DropReason.SOCKET_LOOKUP_FAILED,
+};
+
+/** Unknown where nothing was dropped, or for a reason that has no like. */
+export function dropReasonOf(verdict: FlowVerdict, reason: string | undefined): DropReason {
+  if (verdict !== 'dropped' || reason === undefined) return DropReason.DROP_REASON_UNKNOWN;
+  // What rules of layer 7 deny has no reason of the datapath's.
+  return REASONS[reason] ?? DropReason.POLICY_DENIED;
+}
+
+/** How clients know this cluster, as long as there is one. */
+export const CLUSTER_NAME = 'default';
+
+export function nodeNameOf({ node }: Flow): string {
+  return `${CLUSTER_NAME}/${node}`;
+}
+
+const DIRECTIONS: Readonly<Record<Direction, TrafficDirection>> = { ingress: TrafficDirection.INGRESS, egress: TrafficDirection.EGRESS };
+
+export function directionOf({ direction }: Flow): TrafficDirection {
+  return direction === undefined ? TrafficDirection.TRAFFIC_DIRECTION_UNKNOWN : DIRECTIONS[direction];
+}
+
+export function ipVersionOf(address: string): IPVersion {
+  if (address === '') return IPVersion.IP_NOT_USED;
+  return address.includes(':') ? IPVersion.IPv6 : IPVersion.IPv4;
+}

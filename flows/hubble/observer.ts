@@ -1,0 +1,134 @@
+import { create } from '@bufbuild/protobuf';
+import { LostEventSource } from '@sluice/envoy-protos/hubble/flow_pb.js';
+import {
+  type GetFlowsRequest,
+  type GetFlowsResponse,
+  GetFlowsResponseSchema,
+  type GetNamespacesResponse,
+  GetNamespacesResponseSchema,
+  type GetNodesResponse,
+  GetNodesResponseSchema,
+  type ServerStatusResponse,
+  ServerStatusResponseSchema,
+} from '@sluice/envoy-protos/hubble/observer_pb.js';
+import { NodeState } from '@sluice/envoy-protos/hubble/relay_pb.js';
+import { compareText } from '../../model/index.ts';
+import { FilterProblem } from '../filters/problem.ts';
+import { type Observed, observe } from '../flow-query.ts';
+import type { FlowRing } from '../flow-ring.ts';
+import { maskFlow, readMask } from './field-mask.ts';
+import { flowMessage, timestamp } from './flow-message.ts';
+import { CLUSTER_NAME } from './names.ts';
+import { readQuery } from './query.ts';
+
+const MINUTE = 60_000_000_000n;
+const HOUR = 60n * MINUTE;
+
+export interface ObserverOptions {
+  readonly ring: FlowRing;
+  readonly node: string;
+  readonly version: string;
+  /** Nanoseconds since 1970. Default: the system's clock. */
+  readonly now?: () => bigint;
+}
+
+/** Answers what clients of Hubble ask of one node. @see https://docs.cilium.io/en/stable/_api/v1/observer/README/ */
+export class Observer {
+  readonly #options: ObserverOptions;
+  readonly #now: () => bigint;
+  readonly #startedAt: bigint;
+
+  constructor(options: ObserverOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => BigInt(Date.now()) * 1_000_000n);
+    this.#startedAt = this.#now();
+  }
+
+  /** @returns what is wrong with the request, where something is */
+  flows(request: GetFlowsRequest, signal: AbortSignal): AsyncGenerator<GetFlowsResponse> | FilterProblem {
+    const query = readQuery(request);
+    if (query instanceof FilterProblem) return query;
+    const mask = readMask(request.fieldMask);
+    if (mask instanceof FilterProblem) return mask;
+    return this.#responses(observe(this.#options.ring, query, signal), (message) => (mask ? maskFlow(message, mask) : message));
+  }
+
+  async *#responses(
+    all: AsyncGenerator<Observed>,
+    shown: (message: ReturnType<typeof flowMessage>) => ReturnType<typeof flowMessage>,
+  ): AsyncGenerator<GetFlowsResponse> {
+    const nodeName = this.#nodeName;
+    for await (const observed of all) {
+      if (observed.kind === 'flow') {
+        const { flow } = observed;
+        const value = shown(flowMessage(flow));
+        yield create(GetFlowsResponseSchema, { nodeName, time: timestamp(flow.time), responseTypes: { case: 'flow', value } });
+      } else {
+        const lost = { source: LostEventSource.HUBBLE_RING_BUFFER, numEventsLost: BigInt(observed.count) };
+        yield create(GetFlowsResponseSchema, {
+          nodeName,
+          time: timestamp(this.#now()),
+          responseTypes: { case: 'lostEvents', value: { $typeName: 'flow.LostEvent', ...lost } },
+        });
+      }
+    }
+  }
+
+  status(): ServerStatusResponse {
+    const { ring, version } = this.#options;
+    return create(ServerStatusResponseSchema, {
+      numFlows: BigInt(ring.size),
+      maxFlows: BigInt(ring.capacity),
+      seenFlows: BigInt(ring.seen),
+      uptimeNs: this.#now() - this.#startedAt,
+      version,
+      flowsRate: this.#rate(),
+    });
+  }
+
+  nodes(): GetNodesResponse {
+    const { ring, version } = this.#options;
+    const node = {
+      name: this.#nodeName,
+      version,
+      state: NodeState.NODE_CONNECTED,
+      uptimeNs: this.#now() - this.#startedAt,
+      numFlows: BigInt(ring.size),
+      maxFlows: BigInt(ring.capacity),
+      seenFlows: BigInt(ring.seen),
+    };
+    return create(GetNodesResponseSchema, { nodes: [node] });
+  }
+
+  /** Those that flows of the last hour name, of such as are remembered. */
+  namespaces(): GetNamespacesResponse {
+    const { ring } = this.#options;
+    const since = this.#now() - HOUR;
+    const found = new Set<string>();
+    for (let number = ring.oldest; number < ring.seen; number++) {
+      const flow = ring.at(number);
+      if (!flow || flow.time < since) continue;
+      for (const { namespace } of [flow.source, flow.destination]) if (namespace !== undefined) found.add(namespace);
+    }
+    const namespaces = [...found].sort(compareText).map((namespace) => ({ cluster: CLUSTER_NAME, namespace }));
+    return create(GetNamespacesResponseSchema, { namespaces });
+  }
+
+  get #nodeName(): string {
+    return `${CLUSTER_NAME}/${this.#options.node}`;
+  }
+
+  /** Flows a second, over the last minute, or for as long as flows are remembered. */
+  #rate(): number {
+    const { ring } = this.#options;
+    const now = this.#now();
+    let [count, since] = [0, now - MINUTE];
+    for (let number = ring.seen - 1; number >= ring.oldest; number--) {
+      const flow = ring.at(number);
+      if (!flow || flow.time < since) break;
+      count++;
+      if (number === ring.oldest && ring.seen > ring.size) since = flow.time;
+    }
+    return count === 0 ? 0 : count / (Number(now - since || 1n) / 1e9);
+  }
+}
