@@ -1,8 +1,7 @@
-import { create, type DescMessage } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import type { FieldMask } from '@bufbuild/protobuf/wkt';
 import { type Flow as FlowMessage, FlowSchema } from '@sluice/envoy-protos/hubble/flow_pb.js';
-import { FilterProblem } from '../filters/problem.ts';
 
 /** Fields that are wanted, by the names that the proto has, each with those in it that are. */
 export class Mask {
@@ -20,22 +19,15 @@ export class Mask {
   }
 }
 
-/** @returns undefined where all fields are wanted */
-export function readMask(mask: FieldMask | undefined): Mask | FilterProblem | undefined {
+/**
+ * A path that flows here do not have is of no matter: clients name all that they might show.
+ * @returns undefined where all fields are wanted
+ */
+export function readMask(mask: FieldMask | undefined): Mask | undefined {
   if (!mask || mask.paths.length === 0) return undefined;
   const root = new Mask();
-  for (const path of mask.paths) {
-    const steps = path.split('.');
-    if (!isPathOf(FlowSchema, steps)) return new FilterProblem(`a flow has no field ${JSON.stringify(path)}`);
-    root.add(steps);
-  }
+  for (const path of mask.paths) root.add(path.split('.'));
   return root;
-}
-
-function isPathOf(desc: DescMessage, [name, ...rest]: readonly string[]): boolean {
-  const field = desc.fields.find((each) => each.name === name);
-  if (!field || rest.length === 0) return field !== undefined;
-  return field.fieldKind === 'message' && isPathOf(field.message, rest);
 }
 
 /** A flow with nothing but the fields that are wanted. */

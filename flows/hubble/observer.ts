@@ -49,7 +49,6 @@ export class Observer {
     const query = readQuery(request);
     if (query instanceof FilterProblem) return query;
     const mask = readMask(request.fieldMask);
-    if (mask instanceof FilterProblem) return mask;
     return this.#responses(observe(this.#options.ring, query, signal), (message) => (mask ? maskFlow(message, mask) : message));
   }
 

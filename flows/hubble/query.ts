@@ -1,5 +1,5 @@
 import type { GetFlowsRequest } from '@sluice/envoy-protos/hubble/observer_pb.js';
-import { type MatchesFlow, flowFilter } from '../filters/flow-filter.ts';
+import { flowFilter, type MatchesFlow } from '../filters/flow-filter.ts';
 import { allOrProblem, FilterProblem } from '../filters/problem.ts';
 import type { FlowQuery } from '../flow-query.ts';
 import { timeOf } from './flow-message.ts';

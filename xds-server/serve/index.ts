@@ -1,6 +1,6 @@
 export { type Published, type PublishedChange, SnapshotCache, type SnapshotCacheOptions } from './cache.ts';
 export type { ClientStatus, TypeStatus } from './client-status.ts';
-export type { Call } from './client-stream.ts';
+export { type Call, endCall } from './client-stream.ts';
 export { XdsError, type XdsErrorCode } from './error.ts';
 export { encodeHoldings, HOLDINGS_PATH, type HoldingReport, type Holdings, type RefusedVersion } from './holding-report.ts';
 export { type Lead, LedViews, type LedViewsOptions } from './led-views.ts';

@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { status } from '@grpc/grpc-js';
+import {
+  HealthCheckRequestSchema,
+  HealthCheckResponse_ServingStatus,
+  HealthCheckResponseSchema,
+} from '@sluice/envoy-protos/hubble/health_pb.js';
+import {
+  GetFlowsRequestSchema,
+  type GetFlowsResponse,
+  GetFlowsResponseSchema,
+  GetNamespacesRequestSchema,
+  GetNamespacesResponseSchema,
+  GetNodesRequestSchema,
+  GetNodesResponseSchema,
+  ServerStatusRequestSchema,
+  ServerStatusResponseSchema,
+} from '@sluice/envoy-protos/hubble/observer_pb.js';
+import { FilterProblem, type Observer } from '../../flows/index.ts';
+import { type Call, endCall, type RpcMethod, type StreamHandler } from '../../xds-server/serve/index.ts';
+
+type Answers = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+export interface ObserverMethod extends RpcMethod {
+  /** @returns what is wrong with the request, where something is */
+  answer(observer: Observer, request: Uint8Array, signal: AbortSignal): Answers | FilterProblem;
+}
+
+function method<Q extends DescMessage, A extends DescMessage>(
+  path: string,
+  [requests, answers]: readonly [Q, A],
+  answer: (observer: Observer, request: MessageShape<Q>) => MessageShape<A>,
+): ObserverMethod {
+  return { path, answer: (observer, request) => [toBinary(answers, answer(observer, fromBinary(requests, request)))] };
+}
+
+/** @see https://docs.cilium.io/en/stable/_api/v1/observer/README/ */
+export const OBSERVER_METHODS: readonly ObserverMethod[] = [
+  {
+    path: '/observer.Observer/GetFlows',
+    answer: (observer, request, signal) => {
+      const flows = observer.flows(fromBinary(GetFlowsRequestSchema, request), signal);
+      return flows instanceof FilterProblem ? flows : encoded(flows);
+    },
+  },
+  method('/observer.Observer/ServerStatus', [ServerStatusRequestSchema, ServerStatusResponseSchema], (observer) => observer.status()),
+  method('/observer.Observer/GetNodes', [GetNodesRequestSchema, GetNodesResponseSchema], (observer) => observer.nodes()),
+  method('/observer.Observer/GetNamespaces', [GetNamespacesRequestSchema, GetNamespacesResponseSchema], (observer) =>
+    observer.namespaces(),
+  ),
+  method('/grpc.health.v1.Health/Check', [HealthCheckRequestSchema, HealthCheckResponseSchema], () => {
+    return create(HealthCheckResponseSchema, { status: HealthCheckResponse_ServingStatus.SERVING });
+  }),
+];
+
+async function* encoded(flows: AsyncIterable<GetFlowsResponse>): AsyncGenerator<Uint8Array> {
+  for await (const response of flows) yield toBinary(GetFlowsResponseSchema, response);
+}
+
+/** Serves {@link OBSERVER_METHODS}. A client that reads slowly is told how many flows it has missed, and holds up nobody. */
+export class ObserverService implements StreamHandler<ObserverMethod> {
+  readonly #observer: Observer;
+  readonly #calls = new Set<Call>();
+
+  constructor(observer: Observer) {
+    this.#observer = observer;
+  }
+
+  serve(call: Call, { answer }: ObserverMethod): void {
+    const over = new AbortController();
+    this.#calls.add(call);
+    for (const event of ['cancelled', 'close', 'error', 'finish']) {
+      call.on(event, () => {
+        over.abort();
+        this.#calls.delete(call);
+      });
+    }
+    // There is one message, whatever the method.
+    call.once('data', (request: Buffer) => void this.#answer(call, () => answer(this.#observer, request, over.signal), over.signal));
+  }
+
+  endStreams(code: status, details: string): void {
+    for (const call of this.#calls) endCall(call, code, details);
+  }
+
+  async #answer(call: Call, ask: () => Answers | FilterProblem, signal: AbortSignal): Promise<void> {
+    try {
+      const answers = ask();
+      if (answers instanceof FilterProblem) return endCall(call, status.INVALID_ARGUMENT, answers.message);
+      for await (const answer of answers) {
+        if (signal.aborted) return;
+        if (!call.write(answer)) await once(call, 'drain', { signal });
+      }
+      call.end();
+    } catch (error) {
+      if (!signal.aborted) endCall(call, status.INTERNAL, error instanceof Error ? error.message : String(error));
+    }
+  }
+}

@@ -1,0 +1,4 @@
+export { FilterProblem } from './filters/problem.ts';
+export type { Flow, FlowKind, FlowLayer7, FlowPeer, FlowVerdict, HttpExchange, Workload } from './flow.ts';
+export { FlowRing } from './flow-ring.ts';
+export { Observer, type ObserverOptions } from './hubble/observer.ts';
