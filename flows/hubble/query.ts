@@ -12,11 +12,23 @@ export function readQuery({ number, first, follow, since, until, whitelist, blac
   if (unwanted instanceof FilterProblem) return unwanted;
   const isWanted: MatchesFlow = (flow) => wanted.length === 0 || wanted.some((matches) => matches(flow));
   return {
-    ...(number > 0n && { number: Number(number) }),
-    first,
+    ...limits({ number: Number(number), first, follow, hasSince: since !== undefined }),
     follow,
     ...(since && { since: timeOf(since) }),
     ...(until && { until: timeOf(until) }),
     matches: (flow) => isWanted(flow) && !unwanted.some((matches) => matches(flow)),
   };
+}
+
+interface Asked {
+  readonly number: number;
+  readonly first: boolean;
+  readonly follow: boolean;
+  readonly hasSince: boolean;
+}
+
+/** Where there is a time to begin at, numbers count from it; who follows without one hears of what is to come. */
+function limits({ number, first, follow, hasSince }: Asked): Pick<FlowQuery, 'number' | 'first'> {
+  if (number > 0 && !(follow && hasSince)) return { number, first: first || hasSince };
+  return follow && !hasSince ? { number: 0 } : {};
 }

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type DatapathEvent, flowOfEvent } from './from-datapath.ts';
+
+const CONTEXT = {
+  node: 'n1',
+  clockOffset: 1_000n,
+  directory: { peerOf: (address: string, identity = 0) => ({ address, identity, labels: [`id:${identity}`] }) },
+};
+
+const EVENT: DatapathEvent = {
+  kind: 'begun',
+  time: 5n,
+  ifindex: 7,
+  subject: 300,
+  peer: 301,
+  direction: 'egress',
+  outcome: 'passed-allowed',
+  protocol: 6,
+  localAddress: '10.0.0.1',
+  localPort: 40_000,
+  remoteAddress: '10.0.0.2',
+  remotePort: 80,
+  slot: 0,
+  icmpType: 0,
+  packets: 3n,
+  bytes: 120n,
+};
+
+test('a connection that a pod opens goes from it to its peer', () => {
+  const { uuid, ...flow } = flowOfEvent(EVENT, CONTEXT);
+  assert.match(uuid, /^[0-9a-f-]{36}$/);
+  assert.deepEqual(flow, {
+    time: 1_005n,
+    node: 'n1',
+    kind: 'connection-begun',
+    verdict: 'forwarded',
+    source: { address: '10.0.0.1', identity: 300, labels: ['id:300'] },
+    destination: { address: '10.0.0.2', identity: 301, labels: ['id:301'] },
+    protocol: 6,
+    sourcePort: 40_000,
+    destinationPort: 80,
+    direction: 'egress',
+    isReply: false,
+    decidedBy: [],
+    interfaceIndex: 7,
+  });
+});
+
+for (const [what, fields, expected] of [
+  [
+    'one that comes to a pod goes the other way',
+    { direction: 'ingress' },
+    { verdict: 'forwarded', sourcePort: 80, destinationPort: 40_000 },
+  ],
+  ['Envoy has it', { outcome: 'passed-steered', slot: 61_001 }, { verdict: 'redirected', proxyPort: 61_001 }],
+  ['it passes in audit mode', { outcome: 'passed-audited' }, { verdict: 'audit' }],
+  ['a packet passes in audit mode', { kind: 'audited', outcome: 'dropped-denied' }, { verdict: 'audit', kind: 'packet-audited' }],
+  [
+    'a packet is dropped',
+    { kind: 'dropped', outcome: 'dropped-denied' },
+    { verdict: 'dropped', reason: 'dropped-denied', isReply: undefined },
+  ],
+  ['it ended', { kind: 'ended' }, { kind: 'connection-ended', traffic: { packets: 3n, bytes: 120n } }],
+  ['it is no connection', { protocol: 1, icmpType: 8 }, { icmpType: 8 }],
+] as const) {
+  test(what, () => {
+    const flow = flowOfEvent({ ...EVENT, ...fields }, CONTEXT);
+    for (const [key, value] of Object.entries(expected)) assert.deepEqual(flow[key as keyof typeof flow], value, key);
+  });
+}

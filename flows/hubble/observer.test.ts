@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { create, type MessageInitShape, toJson } from '@bufbuild/protobuf';
+import { FlowSchema, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
+import { GetFlowsRequestSchema, type GetFlowsResponse } from '@sluice/envoy-protos/hubble/observer_pb.js';
+import { FilterProblem } from '../filters/problem.ts';
+import { FlowRing } from '../flow-ring.ts';
+import { exampleFlow, exampleResponse } from '../testing/example-flow.ts';
+import { flowMessage } from './flow-message.ts';
+import { Observer } from './observer.ts';
+
+type Request = MessageInitShape<typeof GetFlowsRequestSchema>;
+
+const SECOND = 1_000_000_000n;
+const NEVER = new AbortController().signal;
+
+class Scene {
+  readonly ring = new FlowRing(4);
+  now = 100n * SECOND;
+  readonly observer = new Observer({ ring: this.ring, node: 'n1', version: '1.2.3', now: () => this.now });
+
+  async ask(request: Request): Promise<GetFlowsResponse[]> {
+    const flows = this.observer.flows(create(GetFlowsRequestSchema, request), NEVER);
+    assert.ok(!(flows instanceof FilterProblem));
+    const responses: GetFlowsResponse[] = [];
+    for await (const response of flows) responses.push(response);
+    return responses;
+  }
+
+  /** The times of flows, in seconds. */
+  async times(request: Request): Promise<number[]> {
+    const responses = await this.ask(request);
+    return responses.map(({ responseTypes }) => (responseTypes.case === 'flow' ? Number(responseTypes.value.time?.seconds) : Number.NaN));
+  }
+}
+
+describe('what is asked of a node', () => {
+  const scene = new Scene();
+  for (const [at, verdict] of [
+    [40, 'forwarded'],
+    [50, 'dropped'],
+    [60, 'forwarded'],
+    [99, 'dropped'],
+  ] as const) {
+    scene.ring.add(exampleFlow({ time: BigInt(at) * SECOND, verdict }));
+  }
+  const dropped = { verdict: [Verdict.DROPPED] };
+
+  const cases: readonly (readonly [what: string, request: Request, expected: readonly number[]])[] = [
+    ['all', {}, [40, 50, 60, 99]],
+    ['the last', { number: 2n }, [60, 99]],
+    ['the first', { number: 1n, first: true }, [40]],
+    ['what is wanted', { whitelist: [dropped] }, [50, 99]],
+    ['what is not unwanted', { blacklist: [dropped] }, [40, 60]],
+    ['what is wanted and not unwanted', { whitelist: [dropped], blacklist: [{ sourcePod: ['shop/'] }] }, []],
+    ['a time', { since: { seconds: 50n }, until: { seconds: 60n } }, [50, 60]],
+    ['the first of a time', { since: { seconds: 50n }, number: 1n }, [50]],
+  ];
+  for (const [what, request, expected] of cases) {
+    test(what, async () => assert.deepEqual(await scene.times(request), expected));
+  }
+
+  test('its state', () => {
+    const { numFlows, maxFlows, seenFlows, uptimeNs, version, flowsRate } = scene.observer.status();
+    assert.deepEqual([numFlows, maxFlows, seenFlows, uptimeNs, version], [4n, 4n, 4n, 0n, '1.2.3']);
+    assert.equal(flowsRate, 4 / 60);
+    assert.deepEqual(
+      scene.observer.nodes().nodes.map(({ name, seenFlows: seen }) => [name, seen]),
+      [['default/n1', 4n]],
+    );
+  });
+
+  test('namespaces of the last hour', () => {
+    const named = () => scene.observer.namespaces().namespaces.map(({ namespace }) => namespace);
+    assert.deepEqual(named(), ['back', 'shop']);
+    scene.now = 4_000n * SECOND;
+    assert.deepEqual(named(), []);
+  });
+
+  test('what cannot be', () => {
+    const cases: readonly (readonly [request: Request, problem: RegExp])[] = [
+      [{ first: true, follow: true }, /^the first flows cannot be followed$/],
+      [{ whitelist: [{ sourceIp: ['x'] }] }, /^"x" is neither an address nor a prefix of addresses$/],
+      [{ blacklist: [{ protocol: ['x'] }] }, /is none of icmp/],
+    ];
+    for (const [request, problem] of cases) {
+      const found = scene.observer.flows(create(GetFlowsRequestSchema, request), NEVER);
+      assert.ok(found instanceof FilterProblem);
+      assert.match(found.message, problem);
+    }
+  });
+
+  test('fields that are wanted, and such as nobody knows', async () => {
+    const [response] = await scene.ask({ number: 1n, fieldMask: { paths: ['verdict', 'source.pod_name', 'Summary', 'l7'] } });
+    assert.ok(response?.responseTypes.case === 'flow');
+    assert.deepEqual(toJson(FlowSchema, response.responseTypes.value), { verdict: 'DROPPED', source: { podName: 'web-1' } });
+  });
+});
+
+test('who follows from now on hears of nothing that was', async () => {
+  const scene = new Scene();
+  scene.ring.add(exampleFlow());
+  const over = new AbortController();
+  const flows = scene.observer.flows(create(GetFlowsRequestSchema, { follow: true }), over.signal);
+  assert.ok(!(flows instanceof FilterProblem));
+  const next = flows.next();
+  scene.ring.add(exampleFlow({ time: 7n * SECOND }));
+  assert.equal((await next).value?.time?.seconds, 7n);
+  over.abort();
+});
+
+test('a response as clients know it', () => {
+  const flow = flowMessage({ ...exampleResponse(404), decidedBy: [{ kind: 'CiliumNetworkPolicy', namespace: 'back', name: 'api' }] });
+  assert.deepEqual(toJson(FlowSchema, flow), {
+    time: '1970-01-01T00:00:01Z',
+    verdict: 'FORWARDED',
+    IP: { source: '10.0.0.1', destination: 'fd00::2', ipVersion: 'IPv4' },
+    l4: { TCP: { sourcePort: 40000, destinationPort: 8080 } },
+    source: {
+      identity: 300,
+      namespace: 'shop',
+      labels: ['k8s:app=web', 'k8s:io.kubernetes.pod.namespace=shop'],
+      podName: 'web-1',
+      workloads: [{ name: 'web', kind: 'Deployment' }],
+      clusterName: 'default',
+    },
+    destination: {
+      identity: 301,
+      namespace: 'back',
+      labels: ['k8s:app=api', 'reserved:odd'],
+      podName: 'api-7',
+      workloads: [{ name: 'api', kind: 'StatefulSet' }],
+      clusterName: 'default',
+    },
+    Type: 'L7',
+    nodeName: 'default/n1',
+    destinationNames: ['api.example.com'],
+    l7: {
+      type: 'RESPONSE',
+      latencyNs: '2500000',
+      http: {
+        code: 404,
+        method: 'GET',
+        url: 'http://api/v1/users',
+        protocol: 'HTTP/1.1',
+        headers: [{ key: 'x-tenant', value: 'blue' }],
+      },
+    },
+    reply: true,
+    isReply: true,
+    eventType: { type: 129 },
+    destinationService: { name: 'api', namespace: 'back' },
+    trafficDirection: 'INGRESS',
+    uuid: '00000000-0000-4000-8000-000000000000',
+    emitter: { name: 'Sluice' },
+    ingressAllowedBy: [{ name: 'api', namespace: 'back', kind: 'CiliumNetworkPolicy' }],
+  });
+});
