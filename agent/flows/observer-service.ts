@@ -32,15 +32,31 @@ function method<Q extends DescMessage, A extends DescMessage>(
   [requests, answers]: readonly [Q, A],
   answer: (observer: Observer, request: MessageShape<Q>) => MessageShape<A>,
 ): ObserverMethod {
-  return { path, answer: (observer, request) => [toBinary(answers, answer(observer, fromBinary(requests, request)))] };
+  return {
+    path,
+    answer: (observer, bytes) => {
+      const request = decoded(requests, bytes);
+      return request instanceof FilterProblem ? request : [toBinary(answers, answer(observer, request))];
+    },
+  };
+}
+
+function decoded<Q extends DescMessage>(requests: Q, bytes: Uint8Array): MessageShape<Q> | FilterProblem {
+  try {
+    return fromBinary(requests, bytes);
+  } catch {
+    return new FilterProblem('the request cannot be read');
+  }
 }
 
 /** @see https://docs.cilium.io/en/stable/_api/v1/observer/README/ */
 export const OBSERVER_METHODS: readonly ObserverMethod[] = [
   {
     path: '/observer.Observer/GetFlows',
-    answer: (observer, request, signal) => {
-      const flows = observer.flows(fromBinary(GetFlowsRequestSchema, request), signal);
+    answer: (observer, bytes, signal) => {
+      const request = decoded(GetFlowsRequestSchema, bytes);
+      if (request instanceof FilterProblem) return request;
+      const flows = observer.flows(request, signal);
       return flows instanceof FilterProblem ? flows : encoded(flows);
     },
   },
