@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto';
+import type { Flow, FlowPeer } from '../flow.ts';
+
+/** How long a trace is that of a connection's flows after the last of them, as in hubble-otel. */
+const KEPT_FOR = 20n * 60n * 1_000_000_000n;
+const MOST = 100_000;
+
+interface Known {
+  readonly traceId: string;
+  readonly until: bigint;
+}
+
+/**
+ * One trace for flows that belong together: both ways of a connection, and its requests by their ids. What an application says counts, and from then on
+ * it is that of its connection, too.
+ */
+export class RelatedTraces {
+  /** In the order in which they were used last. */
+  readonly #known = new Map<string, Known>();
+  readonly #most: number;
+
+  /** @param most how many are remembered; the one that was not used for the longest is forgotten first */
+  constructor(most = MOST) {
+    this.#most = most;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** The trace of a flow; a new one where it belongs to none. */
+  traceOf(flow: Flow): string {
+    const keys = keysOf(flow);
+    const traceId = flow.traceId ?? this.#find(keys, flow.time) ?? randomBytes(16).toString('hex');
+    for (const key of keys) this.#keep(key, { traceId, until: flow.time + KEPT_FOR });
+    return traceId;
+  }
+
+  #find(keys: readonly string[], now: bigint): string | undefined {
+    for (const key of keys) {
+      const known = this.#known.get(key);
+      if (known && known.until >= now) return known.traceId;
+    }
+    return undefined;
+  }
+
+  #keep(key: string, known: Known): void {
+    this.#known.delete(key);
+    this.#known.set(key, known);
+    if (this.#known.size <= this.#most) return;
+    const [oldest] = this.#known.keys();
+    if (oldest !== undefined) this.#known.delete(oldest);
+  }
+}
+
+/** What is more telling first. The same for both ways. */
+function keysOf({ source, destination, sourcePort, destinationPort, protocol, requestId }: Flow): readonly string[] {
+  const ends = [endOf(source, sourcePort), endOf(destination, destinationPort)].sort();
+  const connection = `${protocol}|${ends.join('|')}`;
+  return requestId === undefined ? [connection] : [`${connection}|${requestId}`];
+}
+
+function endOf({ address, identity }: FlowPeer, port: number): string {
+  return `${address}:${port}|${identity}`;
+}
