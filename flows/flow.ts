@@ -70,7 +70,7 @@ export interface Flow {
   readonly verdict: FlowVerdict;
   /** Why it was dropped, in the words of the datapath: `dropped-not-allowed`. */
   readonly reason?: string;
-  /** Who opened the connection. What is a reply goes from the destination to the source. */
+  /** Who sent it. A reply comes from who was asked, a connection from who opened it. */
   readonly source: FlowPeer;
   readonly destination: FlowPeer;
   /** An IP protocol number. */

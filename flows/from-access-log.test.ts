@@ -81,6 +81,10 @@ describe('a request and its response', () => {
     });
     assert.deepEqual(response, {
       ...common,
+      source: common.destination,
+      destination: common.source,
+      sourcePort: 8080,
+      destinationPort: 40_000,
       time: 100_002_000_005n,
       isReply: true,
       l7: { ...exchange, type: 'response', latency: 2_000_000n, code: 404, headers: [['x-served-by', 'api-7']] },

@@ -58,17 +58,18 @@ type Told = Pick<Flow, 'time' | 'verdict' | 'isReply' | 'l7'>;
 function flowOf({ commonProperties, request }: HTTPAccessLogEntry, context: AccessLogContext, told: Told): Flow {
   const client = socketOf(commonProperties?.downstreamDirectRemoteAddress);
   const server = socketOf(commonProperties?.downstreamLocalAddress);
+  const [from, to] = told.isReply ? [server, client] : [client, server];
   const trace = readTraceContext(request?.requestHeaders ?? {});
   const { node, directory, direction, decidedBy } = context;
   return {
     uuid: randomUUID(),
     node,
     kind: 'exchange',
-    source: directory.peerOf(client.address),
-    destination: directory.peerOf(server.address),
+    source: directory.peerOf(from.address),
+    destination: directory.peerOf(to.address),
     protocol: IP_PROTOCOLS.TCP,
-    sourcePort: client.port,
-    destinationPort: server.port,
+    sourcePort: from.port,
+    destinationPort: to.port,
     ...(direction !== undefined && { direction }),
     decidedBy,
     ...(trace && { traceId: trace.traceId }),

@@ -40,8 +40,9 @@ export function exampleFlow(fields: Partial<Flow> = {}): Flow {
   };
 }
 
-/** The answer to a request. */
+/** What `api` answers `web`. */
 export function exampleResponse(code: number, url = 'http://api/v1/users'): Flow {
   const l7 = { kind: 'http', type: 'response', method: 'GET', url, protocol: 'HTTP/1.1', code, latency: 2_500_000n } as const;
-  return exampleFlow({ kind: 'exchange', isReply: true, l7: { ...l7, headers: [['x-tenant', 'blue']] } });
+  const way = { source: API, destination: WEB, sourcePort: 8080, destinationPort: 40_000 };
+  return exampleFlow({ ...way, kind: 'exchange', isReply: true, l7: { ...l7, headers: [['x-tenant', 'blue']] } });
 }
