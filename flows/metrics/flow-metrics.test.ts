@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Registry } from 'prom-client';
+import { FilterProblem } from '../filters/problem.ts';
+import type { Flow } from '../flow.ts';
+import { API, exampleFlow, exampleResponse, WEB } from '../testing/example-flow.ts';
+import { FlowMetrics, type FlowMetricsOptions, type MetricOptions } from './flow-metrics.ts';
+
+/** Series but for buckets, without comments, sorted. */
+async function seriesOf(
+  metrics: readonly MetricOptions[],
+  flows: readonly Flow[],
+  options: Partial<FlowMetricsOptions> = {},
+): Promise<string[]> {
+  const registry = new Registry();
+  const made = FlowMetrics.of({ registry, metrics, ...options });
+  assert.ok(!(made instanceof FilterProblem));
+  for (const flow of flows) made.observe(flow);
+  const lines = (await registry.metrics()).split('\n');
+  return lines.filter((line) => line !== '' && !line.startsWith('#') && !line.includes('_bucket')).sort();
+}
+
+const DROPPED = exampleFlow({ kind: 'packet-dropped', verdict: 'dropped', reason: 'dropped-denied' });
+const DNS = { kind: 'dns', query: 'a.', queryTypes: ['A'], canonicalNames: [], ttl: 5 } as const;
+const ASKED = exampleFlow({ kind: 'exchange', protocol: 17, l7: { ...DNS, type: 'request', addresses: [], code: 0 } });
+const NO_SUCH_NAME = exampleFlow({
+  kind: 'exchange',
+  protocol: 17,
+  isReply: true,
+  l7: { ...DNS, type: 'response', addresses: [], code: 3 },
+});
+const HOST = exampleFlow({ source: { address: '10.0.0.9', identity: 1, labels: ['reserved:host'] } });
+
+const CASES: readonly (readonly [name: string, flows: readonly Flow[], expected: readonly string[]])[] = [
+  [
+    'flow',
+    [exampleFlow(), exampleFlow(), DROPPED, exampleResponse(200), exampleFlow({ kind: 'connection-ended' })],
+    [
+      'hubble_flows_processed_total{protocol="HTTP",type="L7",subtype="HTTP",verdict="FORWARDED"} 1',
+      'hubble_flows_processed_total{protocol="TCP",type="Drop",subtype="",verdict="DROPPED"} 1',
+      'hubble_flows_processed_total{protocol="TCP",type="PolicyVerdict",subtype="",verdict="FORWARDED"} 2',
+      'hubble_flows_processed_total{protocol="TCP",type="Trace",subtype="to-endpoint",verdict="FORWARDED"} 1',
+    ],
+  ],
+  ['drop', [exampleFlow(), DROPPED], ['hubble_drop_total{reason="POLICY_DENY",protocol="TCP"} 1']],
+  [
+    'dns',
+    [ASKED, NO_SUCH_NAME, { ...ASKED, verdict: 'dropped' }, exampleFlow()],
+    [
+      'hubble_dns_queries_total{rcode="",qtypes="A",ips_returned="0"} 1',
+      'hubble_dns_queries_total{rcode="Policy denied",qtypes="A",ips_returned="0"} 1',
+      'hubble_dns_responses_total{rcode="Non-Existent Domain",qtypes="A",ips_returned="0"} 1',
+    ],
+  ],
+  [
+    'httpV2',
+    [exampleResponse(404), exampleFlow()],
+    [
+      'hubble_http_request_duration_seconds_count{method="GET",reporter="server"} 1',
+      'hubble_http_request_duration_seconds_sum{method="GET",reporter="server"} 0.0025',
+      'hubble_http_requests_total{method="GET",protocol="HTTP/1.1",status="404",reporter="server"} 1',
+    ],
+  ],
+  [
+    'policy',
+    [
+      exampleFlow(),
+      DROPPED,
+      HOST,
+      exampleFlow({ decidedBy: [{ kind: 'NetworkPolicy', namespace: 'a', name: 'b' }] }),
+      exampleResponse(200),
+    ],
+    [
+      'hubble_policy_verdicts_total{direction="ingress",match="l3-l4",action="forwarded"} 1',
+      'hubble_policy_verdicts_total{direction="ingress",match="l7/http",action="forwarded"} 1',
+      'hubble_policy_verdicts_total{direction="ingress",match="none",action="dropped"} 1',
+      'hubble_policy_verdicts_total{direction="ingress",match="none",action="forwarded"} 1',
+    ],
+  ],
+  ['tcp', [exampleFlow(), DROPPED, exampleFlow({ protocol: 17 })], ['hubble_tcp_flags_total{flag="SYN",family="IPv4"} 1']],
+  ['port-distribution', [exampleFlow(), exampleResponse(200)], ['hubble_port_distribution_total{protocol="TCP",port="8080"} 1']],
+  ['icmp', [exampleFlow({ protocol: 1, icmpType: 8 }), exampleFlow()], ['hubble_icmp_total{family="IPv4",type="8"} 1']],
+];
+
+describe('metrics of flows', () => {
+  for (const [name, flows, expected] of CASES) test(name, async () => assert.deepEqual(await seriesOf([{ name }], flows), expected));
+});
+
+describe('series are told apart by', () => {
+  const drop = (options: Omit<MetricOptions, 'name'>) => seriesOf([{ name: 'drop', ...options }], [DROPPED]);
+  const REST = 'reason="POLICY_DENY",protocol="TCP"';
+  for (const [what, options, labels] of [
+    ['who sent', { sourceContext: ['workload'] }, 'source="shop/web"'],
+    ['the first that is known', { sourceContext: ['dns', 'reserved-identity', 'app'] }, 'source="web"'],
+    ['who was meant', { destinationContext: ['dns'] }, 'destination="api.example.com"'],
+    [
+      'who, by the way it goes',
+      { sourceContext: ['ip'], sourceIngressContext: ['pod'], sourceEgressContext: ['namespace'] },
+      'source="shop/web-1"',
+    ],
+    ['identity', { destinationContext: ['identity'] }, 'destination="k8s:app=api,reserved:odd"'],
+    [
+      'labels, in an order that is always the same',
+      { labelsContext: ['traffic_direction', 'destination_workload_kind', 'source_ip'] },
+      'source_ip="10.0.0.1",destination_workload_kind="StatefulSet",traffic_direction="ingress"',
+    ],
+  ] as const) {
+    test(what, async () => assert.deepEqual(await drop(options), [`hubble_drop_total{${REST},${labels}} 1`]));
+  }
+
+  test('who asked, also where it is the answer that is counted', async () => {
+    const series = await seriesOf([{ name: 'httpV2', sourceContext: ['pod'] }], [exampleResponse(200)]);
+    assert.ok(
+      series.every((line) => line.includes('source="shop/web-1"')),
+      series.join('\n'),
+    );
+  });
+});
+
+test('a metric has as many series as it may, and what is beyond counts as of others', async () => {
+  const of = (pod: string) => exampleFlow({ source: { ...WEB, pod }, destination: API });
+  const flows = ['a', 'b', 'c', 'a', 'd'].map(of);
+  assert.deepEqual(await seriesOf([{ name: 'port-distribution', sourceContext: ['pod-name'] }], flows, { maxSeries: 2 }), [
+    'hubble_port_distribution_total{protocol="TCP",port="8080",source="a"} 2',
+    'hubble_port_distribution_total{protocol="TCP",port="8080",source="b"} 1',
+    'hubble_port_distribution_total{protocol="TCP",port="8080",source="other"} 2',
+    'sluice_flow_metrics_overflow_total{metric="hubble_port_distribution_total"} 2',
+  ]);
+});
+
+describe('options that nobody can hold to are refused', () => {
+  for (const [options, problem] of [
+    [{ name: 'toString' }, '"toString" is none of the metrics flow, drop, dns, httpV2, policy, tcp, port-distribution, icmp'],
+    [{ name: 'drop', sourceContext: ['who'] }, /^"who" is none of the contexts identity, namespace, /],
+    [{ name: 'drop', destinationIngressContext: ['who'] }, /^"who" is none of the contexts /],
+    [{ name: 'drop', labelsContext: ['who'] }, /^"who" is none of the labels source_ip, /],
+  ] as const) {
+    test(JSON.stringify(options), () => {
+      const made = FlowMetrics.of({ registry: new Registry(), metrics: [options] });
+      assert.ok(made instanceof FilterProblem);
+      if (typeof problem === 'string') assert.equal(made.message, problem);
+      else assert.match(made.message, problem);
+    });
+  }
+});

@@ -1,0 +1,234 @@
+import { DropReason, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
+import { Counter, Histogram, type Registry } from 'prom-client';
+import { IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../model/index.ts';
+import { FilterProblem } from '../filters/problem.ts';
+import type { Flow, FlowKind } from '../flow.ts';
+import { dropReasonOf, ipVersionOf, VERDICTS } from '../hubble/names.ts';
+import { type Context, type ContextOptions, readContext } from './context.ts';
+
+/** Which of Hubble's metrics are kept, and by whom their series are told apart. */
+export interface MetricOptions extends ContextOptions {
+  /** One of {@link METRIC_NAMES}. */
+  readonly name: string;
+}
+
+export interface FlowMetricsOptions {
+  readonly registry: Registry;
+  readonly metrics: readonly MetricOptions[];
+  /** Series of one metric. Beyond these, who a flow is of counts as {@link OTHERS}. Default 10 000. */
+  readonly maxSeries?: number;
+}
+
+/** In place of who a flow is of, where there are too many to tell apart. */
+export const OTHERS = 'other';
+
+type Observe = (flow: Flow) => void;
+type Make = (context: Context, make: Maker) => Observe;
+
+/** Makes metrics whose series are bounded. */
+interface Maker {
+  counter(name: string, help: string, labels: readonly string[]): (own: readonly string[], context: readonly string[]) => void;
+  histogram(
+    name: string,
+    help: string,
+    labels: readonly string[],
+  ): (own: readonly string[], context: readonly string[], value: number) => void;
+}
+
+const EVENTS: Readonly<Record<FlowKind, readonly [type: string, subtype: string]>> = {
+  exchange: ['L7', ''],
+  'packet-dropped': ['Drop', ''],
+  'packet-audited': ['PolicyVerdict', ''],
+  'connection-begun': ['PolicyVerdict', ''],
+  'connection-ended': ['Trace', 'to-endpoint'],
+};
+
+const { TCP, UDP, SCTP, ICMP, ICMPv6 } = IP_PROTOCOLS;
+const TRANSPORTS: ReadonlyMap<number, string> = new Map([
+  [TCP, 'TCP'],
+  [UDP, 'UDP'],
+  [SCTP, 'SCTP'],
+  [ICMP, 'ICMPv4'],
+  [ICMPv6, 'ICMPv6'],
+]);
+
+function protocolOf({ l7, protocol }: Flow): string {
+  if (l7) return l7.kind === 'http' ? 'HTTP' : 'DNS';
+  return TRANSPORTS.get(protocol) ?? 'Unknown protocol';
+}
+
+function verdictOf({ verdict }: Flow): string {
+  return Verdict[VERDICTS[verdict]];
+}
+
+function familyOf({ source }: Flow): string {
+  return ipVersionOf(source.address) === 2 ? 'IPv6' : 'IPv4';
+}
+
+const isFirst = ({ kind, verdict }: Flow) => kind === 'connection-begun' && (verdict === 'forwarded' || verdict === 'redirected');
+
+function flowsProcessed(context: Context, make: Maker): Observe {
+  const count = make.counter('hubble_flows_processed_total', 'Flows that were seen', ['protocol', 'type', 'subtype', 'verdict']);
+  return (flow) => {
+    const [type, subtype] = EVENTS[flow.kind];
+    count([protocolOf(flow), type, flow.l7 ? flow.l7.kind.toUpperCase() : subtype, verdictOf(flow)], context.valuesOf(flow));
+  };
+}
+
+function drops(context: Context, make: Maker): Observe {
+  const count = make.counter('hubble_drop_total', 'What was dropped', ['reason', 'protocol']);
+  return (flow) => {
+    if (flow.verdict !== 'dropped') return;
+    count([DropReason[dropReasonOf(flow.verdict, flow.reason)], protocolOf(flow)], context.valuesOf(flow));
+  };
+}
+
+const RCODES: ReadonlyMap<number, string> = new Map([
+  [0, 'No Error'],
+  [1, 'Format Error'],
+  [2, 'Server Failure'],
+  [3, 'Non-Existent Domain'],
+  [4, 'Not Implemented'],
+  [5, 'Query Refused'],
+]);
+
+function dns(context: Context, make: Maker): Observe {
+  const labels = ['rcode', 'qtypes', 'ips_returned'];
+  const queries = make.counter('hubble_dns_queries_total', 'Questions for names', labels);
+  const responses = make.counter('hubble_dns_responses_total', 'Answers to questions for names', labels);
+  return (flow) => {
+    if (flow.l7?.kind !== 'dns') return;
+    const { queryTypes, addresses, code } = flow.l7;
+    const rest = [queryTypes.join(','), String(addresses.length)];
+    if (flow.verdict === 'dropped') queries(['Policy denied', ...rest], context.valuesOf(flow));
+    else if (flow.isReply) responses([RCODES.get(code) ?? String(code), ...rest], context.valuesOf(flow));
+    else queries(['', ...rest], context.valuesOf(flow));
+  };
+}
+
+function http(context: Context, make: Maker): Observe {
+  const requests = make.counter('hubble_http_requests_total', 'Requests that were answered', ['method', 'protocol', 'status', 'reporter']);
+  const durations = make.histogram('hubble_http_request_duration_seconds', 'How long requests took', ['method', 'reporter']);
+  return (flow) => {
+    if (flow.l7?.kind !== 'http' || flow.l7.type !== 'response') return;
+    const { method, protocol, code = 0, latency = 0n } = flow.l7;
+    const reporter = flow.direction === undefined ? 'unknown' : { egress: 'client', ingress: 'server' }[flow.direction];
+    const values = context.valuesOf(flow, true);
+    requests([method, protocol, String(code), reporter], values);
+    durations([method, reporter], values, Number(latency) / 1e9);
+  };
+}
+
+function policyVerdicts(context: Context, make: Maker): Observe {
+  const count = make.counter('hubble_policy_verdicts_total', 'What policies decided', ['direction', 'match', 'action']);
+  return (flow) => {
+    if (flow.kind === 'connection-ended' || flow.source.identity === RESERVED_IDENTITIES.host) return;
+    const match = flow.l7 ? `l7/${flow.l7.kind}` : flow.decidedBy.length === 0 ? 'none' : 'l3-l4';
+    count([flow.direction ?? 'traffic_direction_unknown', match, verdictOf(flow).toLowerCase()], context.valuesOf(flow));
+  };
+}
+
+function tcpFlags(context: Context, make: Maker): Observe {
+  const count = make.counter('hubble_tcp_flags_total', 'Flags of TCP that connections began with', ['flag', 'family']);
+  return (flow) => {
+    if (flow.protocol === TCP && isFirst(flow)) count(['SYN', familyOf(flow)], context.valuesOf(flow));
+  };
+}
+
+function portDistribution(context: Context, make: Maker): Observe {
+  const count = make.counter('hubble_port_distribution_total', 'Connections by the port that was asked for', ['protocol', 'port']);
+  return (flow) => {
+    if (isFirst(flow) && flow.destinationPort !== 0) count([protocolOf(flow), String(flow.destinationPort)], context.valuesOf(flow));
+  };
+}
+
+function icmp(context: Context, make: Maker): Observe {
+  const count = make.counter('hubble_icmp_total', 'Messages of ICMP', ['family', 'type']);
+  return (flow) => {
+    if (flow.icmpType === undefined || flow.kind === 'connection-ended') return;
+    count([familyOf(flow), String(flow.icmpType)], context.valuesOf(flow));
+  };
+}
+
+const METRICS: Readonly<Record<string, Make>> = {
+  flow: flowsProcessed,
+  drop: drops,
+  dns,
+  httpV2: http,
+  policy: policyVerdicts,
+  tcp: tcpFlags,
+  'port-distribution': portDistribution,
+  icmp,
+};
+
+export const METRIC_NAMES: readonly string[] = Object.keys(METRICS);
+
+/** Hubble's metrics of flows. @see https://docs.cilium.io/en/stable/observability/metrics/#hubble-exported-metrics */
+export class FlowMetrics {
+  readonly #all: readonly Observe[];
+
+  private constructor(all: readonly Observe[]) {
+    this.#all = all;
+  }
+
+  /** @returns what is wrong with the options, where something is */
+  static of({ registry, metrics, maxSeries = 10_000 }: FlowMetricsOptions): FlowMetrics | FilterProblem {
+    const all: Observe[] = [];
+    const overflow = new Counter({
+      name: 'sluice_flow_metrics_overflow_total',
+      help: 'Flows that were counted as of others, since a metric has as many series as it may',
+      labelNames: ['metric'],
+      registers: [registry],
+    });
+    for (const { name, ...options } of metrics) {
+      const make = Object.hasOwn(METRICS, name) ? METRICS[name] : undefined;
+      if (!make) return new FilterProblem(`${JSON.stringify(name)} is none of the metrics ${METRIC_NAMES.join(', ')}`);
+      const context = readContext(options);
+      if (context instanceof FilterProblem) return context;
+      all.push(make(context, boundedMaker({ registry, context, maxSeries, overflow })));
+    }
+    return new FlowMetrics(all);
+  }
+
+  observe(flow: Flow): void {
+    for (const observe of this.#all) observe(flow);
+  }
+}
+
+interface Bounds {
+  readonly registry: Registry;
+  readonly context: Context;
+  readonly maxSeries: number;
+  readonly overflow: Counter;
+}
+
+function boundedMaker({ registry, context, maxSeries, overflow }: Bounds): Maker {
+  const others = context.names.map(() => OTHERS);
+  /** @returns values of all labels, of a series that there may be */
+  const bounded = (metric: string) => {
+    const known = new Set<string>();
+    return (own: readonly string[], of: readonly string[]): string[] => {
+      const values = [...own, ...of];
+      const key = values.join('\0');
+      if (known.has(key)) return values;
+      if (known.size < maxSeries) {
+        known.add(key);
+        return values;
+      }
+      overflow.inc({ metric });
+      return [...own, ...others];
+    };
+  };
+  return {
+    counter(name, help, labels) {
+      const counter = new Counter({ name, help, labelNames: [...labels, ...context.names], registers: [registry] });
+      const valuesOf = bounded(name);
+      return (own, of) => counter.labels(...valuesOf(own, of)).inc();
+    },
+    histogram(name, help, labels) {
+      const histogram = new Histogram({ name, help, labelNames: [...labels, ...context.names], registers: [registry] });
+      const valuesOf = bounded(name);
+      return (own, of, value) => histogram.labels(...valuesOf(own, of)).observe(value);
+    },
+  };
+}
