@@ -13,8 +13,8 @@ const OUTSIDE = [
 /** Vocabularies in which nothing of Envoy's is named, though configs hold them: values, expressions, attributes. */
 const VOCABULARIES = /^(google|cel|opentelemetry)\./;
 
-/** Of Envoy's own sources, not of its interface. */
-const INTERNAL_FILES = /^(source|cpp2sky)\//;
+/** Of Envoy's own sources, not of its interface; and of what flows are told by. */
+const INTERNAL_FILES = /^(source|cpp2sky|hubble)\//;
 
 /** Every message that may come into a config: since an Any may hold much, all but those known to be outside, and what they hold. */
 export function configMessages(registry: FileRegistry): readonly DescMessage[] {
