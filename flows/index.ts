@@ -1,3 +1,4 @@
+export type { Directory } from './directory.ts';
 export { FilterProblem } from './filters/problem.ts';
 export type { Flow, FlowKind, FlowLayer7, FlowPeer, FlowVerdict, HttpExchange, Workload } from './flow.ts';
 export { FlowRing } from './flow-ring.ts';

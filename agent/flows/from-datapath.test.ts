@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type DatapathEvent, flowOfEvent } from './from-datapath.ts';
+import type { FlowEvent } from '../../bpf/datapath/index.ts';
+import { flowOfEvent } from './from-datapath.ts';
 
 const CONTEXT = {
   node: 'n1',
@@ -8,7 +9,7 @@ const CONTEXT = {
   directory: { peerOf: (address: string, identity = 0) => ({ address, identity, labels: [`id:${identity}`] }) },
 };
 
-const EVENT: DatapathEvent = {
+const EVENT: FlowEvent = {
   kind: 'begun',
   time: 5n,
   ifindex: 7,

@@ -1,28 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Direction, Identity } from '../model/index.ts';
-import type { Directory } from './directory.ts';
-import type { Flow, FlowKind, FlowVerdict } from './flow.ts';
-
-/** What the kernel tells of connections and packets: see `bpf/datapath/flows.ts`. */
-export interface DatapathEvent {
-  readonly kind: 'begun' | 'ended' | 'dropped' | 'audited';
-  /** Nanoseconds of the monotonic clock. */
-  readonly time: bigint;
-  readonly ifindex: number;
-  readonly subject: Identity;
-  readonly peer: Identity;
-  readonly direction: Direction;
-  readonly outcome: string;
-  readonly protocol: number;
-  readonly localAddress: string;
-  readonly localPort: number;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly slot: number;
-  readonly icmpType: number;
-  readonly packets: bigint;
-  readonly bytes: bigint;
-}
+import type { FlowEvent } from '../../bpf/datapath/index.ts';
+import type { Directory, Flow, FlowKind, FlowVerdict } from '../../flows/index.ts';
 
 export interface DatapathContext {
   readonly node: string;
@@ -31,7 +9,7 @@ export interface DatapathContext {
   readonly clockOffset: bigint;
 }
 
-const KINDS: Readonly<Record<DatapathEvent['kind'], FlowKind>> = {
+const KINDS: Readonly<Record<FlowEvent['kind'], FlowKind>> = {
   begun: 'connection-begun',
   ended: 'connection-ended',
   dropped: 'packet-dropped',
@@ -39,7 +17,7 @@ const KINDS: Readonly<Record<DatapathEvent['kind'], FlowKind>> = {
 };
 
 /** A flow, from what the kernel of this node tells of it. */
-export function flowOfEvent(event: DatapathEvent, { node, directory, clockOffset }: DatapathContext): Flow {
+export function flowOfEvent(event: FlowEvent, { node, directory, clockOffset }: DatapathContext): Flow {
   const local = { peer: directory.peerOf(event.localAddress, event.subject), port: event.localPort };
   const remote = { peer: directory.peerOf(event.remoteAddress, event.peer), port: event.remotePort };
   const [from, to] = event.direction === 'egress' ? [local, remote] : [remote, local];
@@ -67,7 +45,7 @@ export function flowOfEvent(event: DatapathEvent, { node, directory, clockOffset
   };
 }
 
-function verdictOf({ kind, outcome }: DatapathEvent): FlowVerdict {
+function verdictOf({ kind, outcome }: FlowEvent): FlowVerdict {
   if (kind === 'dropped') return 'dropped';
   if (kind === 'audited' || outcome === 'passed-audited') return 'audit';
   return outcome === 'passed-steered' ? 'redirected' : 'forwarded';
