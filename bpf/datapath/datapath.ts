@@ -12,7 +12,7 @@ import { type Connection, readConnections } from './connections.ts';
 import { type Counter, readCounters } from './counters.ts';
 import { EndpointTable } from './endpoint-table.ts';
 import { DatapathError } from './error.ts';
-import { decodeFlowEvent, type FlowEvent } from './flows.ts';
+import { FlowEvents } from './flow-events.ts';
 import { maps as CODECS, flow_event } from './gen/policy.ts';
 import { detach, Hooks, listAttached, type ProgramName } from './hooks.ts';
 import { INGRESS_PROGRAMS, IngressSockets, ingressLookupPin } from './ingress-sockets.ts';
@@ -212,10 +212,10 @@ export class Datapath implements Disposable {
     return askDoors(this.#loaded.program('ask_door'), this.#loaded.map('connections', ...CODECS.connections), pods, isOf);
   }
 
-  /** What happens from now on; for one reader. Who waits for the next keeps the process. */
-  async *flows(): AsyncGenerator<FlowEvent> {
-    using events = this.#loaded.ringBuffer('flow_events', flow_event);
-    for await (const event of events) yield decodeFlowEvent(event);
+  /** What happens from now on; for one reader. */
+  flows(): FlowEvents {
+    const lost = this.#loaded.map('flow_events_lost', ...CODECS.flow_events_lost);
+    return new FlowEvents(this.#loaded.ringBuffer('flow_events', flow_event), lost);
   }
 
   /** Takes the programs off all devices and removes what is pinned, so that nothing is left of it. It is then closed. */

@@ -38,7 +38,7 @@ describe('what is told of flows', needs('root'), () => {
       told.push(value);
       next = flows.next();
     }
-    await flows.return(undefined);
+    await flows.return();
     return told;
   }
 
@@ -98,5 +98,19 @@ describe('what is told of flows', needs('root'), () => {
     assert.equal(counted() - before, 501n);
     // So many in a second on each processor; a new one may begin meanwhile.
     assert.ok(told.length >= 1 && told.length < 500, `${told.length} told`);
+  });
+
+  test('are counted where there is no room for them', async () => {
+    judged.datapath.setMonitor('connections');
+    using flows = judged.datapath.flows();
+    // Nobody reads meanwhile.
+    const begun = 20_000;
+    for (let count = 0; count < begun; count += 1) judged.datapath.testRun('to_pod', incoming(10_000 + count, TCP.SYN));
+    const told = begun - Number(flows.lost);
+    assert.ok(told > 0 && told < begun, `${told} told`);
+    for (let count = 0; count < told; count += 1) assert.equal((await flows.next()).value?.kind, 'begun');
+    judged.datapath.testRun('to_pod', incoming(9_999, TCP.SYN));
+    assert.equal((await flows.next()).value?.remotePort, 9_999, 'nothing else was told');
+    assert.equal(begun - Number(flows.lost), told);
   });
 });

@@ -7,6 +7,7 @@ export { type Counter, isDrop, OUTCOMES, type Outcome } from './counters.ts';
 export { cleanUpDatapath, Datapath, type DatapathOptions, type TestRun } from './datapath.ts';
 export type { Endpoint, EndpointTable } from './endpoint-table.ts';
 export { DatapathError, type DatapathErrorCode } from './error.ts';
+export { FlowEvents } from './flow-events.ts';
 export type { FlowEvent } from './flows.ts';
 export { listObstacles, type ProgramName } from './hooks.ts';
 export type { IngressClient, IngressSockets } from './ingress-sockets.ts';

@@ -103,7 +103,7 @@ describe('pods in audit mode', needs('root', 'bpf'), () => {
       told = result.value;
       break;
     }
-    await flows.return(undefined);
+    await flows.return();
     const { kind, outcome, subject, peer, direction, remoteAddress } = told ?? {};
     assert.deepEqual(
       { kind, outcome, subject, peer, direction, remoteAddress },

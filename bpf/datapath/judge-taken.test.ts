@@ -216,7 +216,7 @@ describe('connections to Services that a listener takes', needs('root', 'bpf'), 
         told.push(result.value);
         if (result.value.kind === 'dropped') break;
       }
-      await flows.return(undefined);
+      await flows.return();
       judged.datapath.setMonitor('drops');
       assert.deepEqual(
         told.map(({ kind, outcome, slot }) => [kind, outcome, slot]),

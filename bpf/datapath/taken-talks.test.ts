@@ -8,7 +8,7 @@ import { eventually } from '../../testkit/eventually.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { Cgroup } from '../libbpf-ts/testing/cgroup.ts';
 import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
-import type { FlowEvent } from './index.ts';
+import type { FlowEvent, FlowEvents } from './index.ts';
 import { allow, CLIENT, CLOSED, closedBut, LOOPBACK, WEB } from './testing/judged.ts';
 import { compileTalker, MarkedTalker } from './testing/marked-talker.ts';
 import { packet, TCP, tcp } from './testing/packets.ts';
@@ -468,11 +468,11 @@ describe('a Service that a listener takes', needs('root', 'bpf', 'netns', 'ipv6'
 });
 
 /** Of what was to go to an address, and is not allowed. */
-async function firstDrop(next: Promise<IteratorResult<FlowEvent>>, flows: AsyncGenerator<FlowEvent>, to: string): Promise<FlowEvent> {
+async function firstDrop(next: Promise<IteratorResult<FlowEvent>>, flows: FlowEvents, to: string): Promise<FlowEvent> {
   for (let result = await next; !result.done; result = await flows.next()) {
     const { kind, outcome, remoteAddress } = result.value;
     if (kind !== 'dropped' || outcome !== 'dropped-not-allowed' || remoteAddress !== to) continue;
-    await flows.return(undefined);
+    await flows.return();
     return result.value;
   }
   throw new Error('nothing more is told of');

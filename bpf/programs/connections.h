@@ -122,11 +122,10 @@ static __always_inline __u16 port_wanted(const struct connection_key *key, enum 
 static __always_inline void tell_connection(const struct connection_key *key, const struct connection *connection, __u32 subject,
 					    enum flow_event_kind kind, __u64 now)
 {
-	struct flow_event *event = bpf_ringbuf_reserve(&flow_events, sizeof(*event), 0);
+	struct flow_event *event = reserve_flow_event();
 
 	if (!event)
 		return;
-	__builtin_memset(event, 0, sizeof(*event));
 	event->time = now;
 	event->packets = connection->packets;
 	event->bytes = connection->bytes;

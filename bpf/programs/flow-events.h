@@ -48,6 +48,31 @@ struct {
 	__uint(max_entries, 1 << 20);
 } flow_events SEC(".maps");
 
+/* Events that there was no room for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} flow_events_lost SEC(".maps");
+
+/* One that is zero, to be submitted; null where there is no room. */
+static __always_inline struct flow_event *reserve_flow_event(void)
+{
+	struct flow_event *event = bpf_ringbuf_reserve(&flow_events, sizeof(*event), 0);
+	__u32 only = 0;
+	__u64 *lost;
+
+	if (event) {
+		__builtin_memset(event, 0, sizeof(*event));
+		return event;
+	}
+	lost = bpf_map_lookup_elem(&flow_events_lost, &only);
+	if (lost)
+		*lost += 1;
+	return 0;
+}
+
 /* So that the types of the object have it. */
 const struct flow_event *flow_event_of __attribute__((unused));
 

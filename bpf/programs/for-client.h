@@ -88,10 +88,9 @@ static __noinline int tell_opened(const struct configuration *configuration, con
 
 	if (!may_tell_drop(configuration, now))
 		return 0;
-	event = bpf_ringbuf_reserve(&flow_events, sizeof(*event), 0);
+	event = reserve_flow_event();
 	if (!event)
 		return 0;
-	__builtin_memset(event, 0, sizeof(*event));
 	event->time = now;
 	event->packets = 1;
 	event->bytes = bytes;

@@ -21,10 +21,9 @@ static __noinline int tell_packet(const struct door *door, const struct packet *
 
 	if (!door->configuration || !may_tell_drop(door->configuration, door->now))
 		return 0;
-	event = bpf_ringbuf_reserve(&flow_events, sizeof(*event), 0);
+	event = reserve_flow_event();
 	if (!event)
 		return 0;
-	__builtin_memset(event, 0, sizeof(*event));
 	key_connection(&key, door->ifindex, door->heading, packet);
 	event->time = door->now;
 	event->packets = 1;
