@@ -1,5 +1,6 @@
 export { type ClientKind, ENFORCEMENT_TYPES, ENFORCER, ENVOY } from './client-kind.ts';
 export type { RelayEvent } from './event.ts';
+export { FlowReporter, type FlowReporterOptions } from './flow-reporter.ts';
 export { HoldingsReporter, type HoldingsReporterOptions } from './holdings-reporter.ts';
 export { NodeReporter } from './node-reporter.ts';
 export { Relay, type RelayOptions } from './relay.ts';

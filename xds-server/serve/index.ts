@@ -2,6 +2,15 @@ export { type Published, type PublishedChange, SnapshotCache, type SnapshotCache
 export type { ClientStatus, TypeStatus } from './client-status.ts';
 export { type Call, endCall } from './client-stream.ts';
 export { XdsError, type XdsErrorCode } from './error.ts';
+export {
+  decodeFlowBatch,
+  decodeTaken,
+  encodeFlowBatch,
+  encodeTaken,
+  FLOWS_PATH,
+  type FlowBatch,
+  type ToldFlowEvent,
+} from './flow-batch.ts';
 export { encodeHoldings, HOLDINGS_PATH, type HoldingReport, type Holdings, type RefusedVersion } from './holding-report.ts';
 export { type Lead, LedViews, type LedViewsOptions } from './led-views.ts';
 export type { ListenAddress } from './listen.ts';

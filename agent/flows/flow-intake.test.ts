@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, credentials, status } from '@grpc/grpc-js';
+import { eventually } from '../../testkit/eventually.ts';
+import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
+import { FlowReporter } from '../../xds-server/relay/index.ts';
+import { FLOWS_PATH, RpcServer } from '../../xds-server/serve/index.ts';
+import { FLOW_INTAKE_METHODS, FlowIntake } from './flow-intake.ts';
+
+/** An enforcer, and an agent that comes and goes. */
+class Scene implements AsyncDisposable {
+  readonly #folder = new TemporaryFolder();
+  readonly path = this.#folder.join('agent.sock');
+  readonly heard: number[] = [];
+  lost = 0n;
+  readonly intake = new FlowIntake({
+    onEvents: (events) => this.heard.push(...events.map(({ localPort }) => localPort)),
+    onLost: (count) => {
+      this.lost += count;
+    },
+  });
+  readonly reporter: FlowReporter;
+  #rpc: RpcServer | undefined;
+
+  constructor(capacity?: number) {
+    const backOff = { firstMs: 10, maxMs: 50 };
+    const upstream = { target: `unix:${this.path}`, credentials: credentials.createInsecure(), backOff };
+    this.reporter = new FlowReporter({ upstream, gatherMs: 1, ...(capacity !== undefined && { capacity }) });
+    this.reporter.start();
+  }
+
+  async startAgent(): Promise<void> {
+    this.#rpc = new RpcServer();
+    this.#rpc.add(FLOW_INTAKE_METHODS, this.intake);
+    await this.#rpc.listen({ path: this.path });
+  }
+
+  async stopAgent(): Promise<void> {
+    await this.#rpc?.close(0);
+    this.#rpc = undefined;
+  }
+
+  tell(from: number, to: number): void {
+    for (let localPort = from; localPort < to; localPort++) this.reporter.add({ localPort });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.reporter[Symbol.dispose]();
+    await this.stopAgent();
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+const upTo = (count: number, from = 0) => Array.from({ length: count - from }, (_, index) => from + index);
+
+describe('what an enforcer tells its agent of flows', () => {
+  test('is heard in order, with what was lost before it came', async () => {
+    await using scene = new Scene();
+    await scene.startAgent();
+    scene.tell(0, 3000);
+    scene.reporter.lose(7n);
+    await eventually(() => assert.equal(scene.heard.length, 3000));
+    assert.deepEqual(scene.heard, upTo(3000));
+    await eventually(() => assert.equal(scene.lost, 7n));
+  });
+
+  test('waits for an agent that is away, and the oldest are lost for what there is no room for', async () => {
+    await using scene = new Scene(100);
+    scene.tell(0, 250);
+    await sleep(20);
+    scene.tell(250, 400);
+    await scene.startAgent();
+    await eventually(() => assert.equal(scene.heard.at(-1), 399));
+    assert.equal(scene.heard.length + Number(scene.lost), 400);
+    assert.deepEqual(scene.heard.slice(-100), upTo(400, 300));
+    assert.ok(scene.heard.length <= 200, 'what waits, and what was about to be told');
+  });
+
+  test('is taken once, and lost never, while agents come and go', async () => {
+    await using scene = new Scene();
+    let told = 0;
+    for (let round = 0; round < 8; round++) {
+      await scene.startAgent();
+      for (let part = 0; part < 20; part++) {
+        scene.tell(told, told + 100);
+        told += 100;
+        await sleep(1);
+      }
+      await scene.stopAgent();
+    }
+    await scene.startAgent();
+    await eventually(() => assert.equal(scene.heard.length, told));
+    assert.deepEqual(scene.heard, upTo(told));
+    assert.equal(scene.lost, 0n);
+  });
+
+  test('by another process is told anew', async () => {
+    await using scene = new Scene();
+    await scene.startAgent();
+    scene.tell(0, 1);
+    await eventually(() => assert.deepEqual(scene.heard, [0]));
+    const upstream = { target: `unix:${scene.path}`, credentials: credentials.createInsecure() };
+    using next = new FlowReporter({ upstream, gatherMs: 1 });
+    next.start();
+    next.add({ localPort: 1 });
+    await eventually(() => assert.deepEqual(scene.heard, [0, 1]));
+  });
+
+  test('that is no batch is refused', async () => {
+    await using scene = new Scene();
+    await scene.startAgent();
+    const client = new Client(`unix:${scene.path}`, credentials.createInsecure());
+    const call = client.makeBidiStreamRequest<Uint8Array, Uint8Array>(
+      FLOWS_PATH,
+      (bytes) => Buffer.from(bytes),
+      (bytes) => bytes,
+    );
+    call.on('error', () => {});
+    const ended = new Promise<{ code: number }>((resolve) => call.on('status', resolve));
+    call.write(Uint8Array.of(0xff));
+    assert.equal((await ended).code, status.INVALID_ARGUMENT);
+    client.close();
+    assert.deepEqual(scene.heard, []);
+  });
+});

@@ -1,0 +1,56 @@
+import { status } from '@grpc/grpc-js';
+import {
+  type Call,
+  decodeFlowBatch,
+  encodeTaken,
+  endCall,
+  FLOWS_PATH,
+  type FlowBatch,
+  type RpcMethod,
+  type StreamHandler,
+} from '../../xds-server/serve/index.ts';
+
+export const FLOW_INTAKE_METHODS: readonly RpcMethod[] = [{ path: FLOWS_PATH }];
+
+export interface FlowIntakeOptions {
+  readonly onEvents: (events: FlowBatch['events']) => void;
+  /** Told how many the enforcer could not tell. */
+  readonly onLost: (count: bigint) => void;
+}
+
+/** Hears of flows from the enforcer of this node. Each batch is taken once, however often it comes. */
+export class FlowIntake implements StreamHandler<RpcMethod> {
+  readonly #options: FlowIntakeOptions;
+  readonly #calls = new Set<Call>();
+  #teller = '';
+  #taken = 0n;
+
+  constructor(options: FlowIntakeOptions) {
+    this.#options = options;
+  }
+
+  serve(call: Call): void {
+    this.#calls.add(call);
+    call.on('data', (bytes: Buffer) => {
+      const batch = decodeFlowBatch(bytes);
+      if (!batch) return endCall(call, status.INVALID_ARGUMENT, 'this is no batch of flows');
+      this.#take(batch);
+      call.write(encodeTaken(batch.number));
+    });
+    call.on('end', () => call.end());
+    for (const event of ['cancelled', 'close', 'error']) call.on(event, () => this.#calls.delete(call));
+  }
+
+  endStreams(code: status = status.UNAVAILABLE, details = 'the agent shuts down'): void {
+    for (const call of [...this.#calls]) endCall(call, code, details);
+  }
+
+  #take({ teller, number, events, lost }: FlowBatch): void {
+    if (teller !== this.#teller) this.#taken = 0n;
+    this.#teller = teller;
+    if (number <= this.#taken) return;
+    this.#taken = number;
+    if (lost > 0n) this.#options.onLost(lost);
+    this.#options.onEvents(events);
+  }
+}

@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto';
+import { decodeTaken, encodeFlowBatch, FLOWS_PATH, type ToldFlowEvent } from '../serve/index.ts';
+import { Upstream, type UpstreamAddress } from './upstream.ts';
+
+export interface FlowReporterOptions {
+  /** The agent of this node. */
+  readonly upstream: UpstreamAddress;
+  /** Events that wait to be told, at most; the oldest is lost for one that comes then. Default 16 384. */
+  readonly capacity?: number;
+  /** For how long events are gathered before they are told, in milliseconds. Default 20. */
+  readonly gatherMs?: number;
+}
+
+interface Batch {
+  readonly number: bigint;
+  readonly bytes: Uint8Array;
+}
+
+/** In one batch, at most. */
+const AT_ONCE = 1024;
+
+/**
+ * Tells the agent of this node of flows, one batch after another, so that an agent which is slow or away costs no more than what waits. What is lost is
+ * counted, and told with the next batch; a batch that was not answered is told again, and taken once.
+ */
+export class FlowReporter implements Disposable {
+  readonly #upstream: Upstream;
+  readonly #teller = randomUUID();
+  readonly #capacity: number;
+  readonly #gatherMs: number;
+  /** Those before `#first` are told. */
+  #waiting: ToldFlowEvent[] = [];
+  #first = 0;
+  #lost = 0n;
+  #numbers = 0n;
+  #unanswered: Batch | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor({ upstream, capacity = 16_384, gatherMs = 20 }: FlowReporterOptions) {
+    this.#capacity = capacity;
+    this.#gatherMs = gatherMs;
+    this.#upstream = new Upstream(
+      upstream,
+      { onOpen: () => this.#sendAgain(), onMessage: (bytes) => this.#answered(bytes), onClose: () => {} },
+      FLOWS_PATH,
+    );
+  }
+
+  start(): void {
+    this.#upstream.open();
+  }
+
+  add(event: ToldFlowEvent): void {
+    if (this.#waiting.length - this.#first >= this.#capacity) {
+      this.#leave(1);
+      this.#lost++;
+    }
+    this.#waiting.push(event);
+    this.#plan();
+  }
+
+  /** Events that were lost before they came here. */
+  lose(count: bigint): void {
+    if (count === 0n) return;
+    this.#lost += count;
+    this.#plan();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#upstream.close();
+  }
+
+  #plan(): void {
+    if (this.#unanswered) return;
+    this.#timer ??= setTimeout(() => this.#send(), this.#gatherMs).unref();
+  }
+
+  #send(): void {
+    this.#timer = undefined;
+    if (this.#unanswered) return;
+    const events = this.#waiting.slice(this.#first, this.#first + AT_ONCE);
+    if (events.length === 0 && this.#lost === 0n) return;
+    this.#leave(events.length);
+    this.#numbers++;
+    const bytes = encodeFlowBatch({ teller: this.#teller, number: this.#numbers, events, lost: this.#lost });
+    this.#lost = 0n;
+    this.#unanswered = { number: this.#numbers, bytes };
+    this.#upstream.send(bytes);
+  }
+
+  /** The first of those that wait do no more. To shift an array is to move all of it. */
+  #leave(count: number): void {
+    this.#first += count;
+    if (this.#first <= this.#capacity && this.#first < this.#waiting.length) return;
+    this.#waiting = this.#waiting.slice(this.#first);
+    this.#first = 0;
+  }
+
+  #sendAgain(): void {
+    if (this.#unanswered) this.#upstream.send(this.#unanswered.bytes);
+    else this.#plan();
+  }
+
+  #answered(bytes: Uint8Array): void {
+    if (decodeTaken(bytes) !== this.#unanswered?.number) return;
+    this.#unanswered = undefined;
+    if (this.#waiting.length > this.#first || this.#lost > 0n) this.#send();
+  }
+}
