@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { create } from '@bufbuild/protobuf';
+import { FlowEvent_Kind, FlowEventSchema } from '@sluice/envoy-protos/sluice/node/v1/flows_pb.js';
 import type { FlowEvent } from '../../bpf/datapath/index.ts';
 import { flowOfEvent } from './from-datapath.ts';
+import { toldEvent } from './told-event.ts';
 
 const CONTEXT = {
   node: 'n1',
-  clockOffset: 1_000n,
   directory: { peerOf: (address: string, identity = 0) => ({ address, identity, labels: [`id:${identity}`] }) },
 };
 
@@ -20,7 +22,7 @@ const EVENT: FlowEvent = {
   protocol: 6,
   localAddress: '10.0.0.1',
   localPort: 40_000,
-  remoteAddress: '10.0.0.2',
+  remoteAddress: 'fd00::2',
   remotePort: 80,
   slot: 0,
   icmpType: 0,
@@ -28,8 +30,13 @@ const EVENT: FlowEvent = {
   bytes: 120n,
 };
 
+/** What an agent makes of it. */
+function heard(event: FlowEvent) {
+  return flowOfEvent(create(FlowEventSchema, toldEvent(event, 1_000n)), CONTEXT);
+}
+
 test('a connection that a pod opens goes from it to its peer', () => {
-  const { uuid, ...flow } = flowOfEvent(EVENT, CONTEXT);
+  const { uuid = '', ...flow } = heard(EVENT) ?? {};
   assert.match(uuid, /^[0-9a-f-]{36}$/);
   assert.deepEqual(flow, {
     time: 1_005n,
@@ -37,7 +44,7 @@ test('a connection that a pod opens goes from it to its peer', () => {
     kind: 'connection-begun',
     verdict: 'forwarded',
     source: { address: '10.0.0.1', identity: 300, labels: ['id:300'] },
-    destination: { address: '10.0.0.2', identity: 301, labels: ['id:301'] },
+    destination: { address: 'fd00::2', identity: 301, labels: ['id:301'] },
     protocol: 6,
     sourcePort: 40_000,
     destinationPort: 80,
@@ -66,7 +73,14 @@ for (const [what, fields, expected] of [
   ['it is no connection', { protocol: 1, icmpType: 8 }, { icmpType: 8 }],
 ] as const) {
   test(what, () => {
-    const flow = flowOfEvent({ ...EVENT, ...fields }, CONTEXT);
+    const flow = heard({ ...EVENT, ...fields });
+    assert.ok(flow);
     for (const [key, value] of Object.entries(expected)) assert.deepEqual(flow[key as keyof typeof flow], value, key);
   });
 }
+
+test('what is not understood is no flow', () => {
+  assert.equal(flowOfEvent(create(FlowEventSchema, { kind: FlowEvent_Kind.BEGUN }), CONTEXT), undefined);
+  const [localAddress, remoteAddress] = [new Uint8Array(16), new Uint8Array(16)];
+  assert.equal(flowOfEvent(create(FlowEventSchema, { localAddress, remoteAddress }), CONTEXT), undefined);
+});

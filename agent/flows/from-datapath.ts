@@ -1,52 +1,55 @@
 import { randomUUID } from 'node:crypto';
-import type { FlowEvent } from '../../bpf/datapath/index.ts';
+import { type FlowEvent, FlowEvent_Kind } from '@sluice/envoy-protos/sluice/node/v1/flows_pb.js';
+import { decodeAddress } from '../../bpf/datapath/index.ts';
 import type { Directory, Flow, FlowKind, FlowVerdict } from '../../flows/index.ts';
 
 export interface DatapathContext {
   readonly node: string;
   readonly directory: Directory;
-  /** What is to be added to the monotonic clock for the time since 1970, in nanoseconds. */
-  readonly clockOffset: bigint;
 }
 
-const KINDS: Readonly<Record<FlowEvent['kind'], FlowKind>> = {
-  begun: 'connection-begun',
-  ended: 'connection-ended',
-  dropped: 'packet-dropped',
-  audited: 'packet-audited',
+const KINDS: Readonly<Record<FlowEvent_Kind, FlowKind | undefined>> = {
+  [FlowEvent_Kind.KIND_UNSPECIFIED]: undefined,
+  [FlowEvent_Kind.BEGUN]: 'connection-begun',
+  [FlowEvent_Kind.ENDED]: 'connection-ended',
+  [FlowEvent_Kind.DROPPED]: 'packet-dropped',
+  [FlowEvent_Kind.AUDITED]: 'packet-audited',
 };
 
-/** A flow, from what the kernel of this node tells of it. */
-export function flowOfEvent(event: FlowEvent, { node, directory, clockOffset }: DatapathContext): Flow {
-  const local = { peer: directory.peerOf(event.localAddress, event.subject), port: event.localPort };
-  const remote = { peer: directory.peerOf(event.remoteAddress, event.peer), port: event.remotePort };
-  const [from, to] = event.direction === 'egress' ? [local, remote] : [remote, local];
-  const isDrop = event.kind === 'dropped';
-  const isConnection = event.kind === 'begun' || event.kind === 'ended';
+const ADDRESS_BYTES = 16;
+
+/** A flow, from what the enforcer of this node tells of it; undefined where this version does not understand it. */
+export function flowOfEvent(event: FlowEvent, { node, directory }: DatapathContext): Flow | undefined {
+  const kind = KINDS[event.kind];
+  if (kind === undefined || event.localAddress.length !== ADDRESS_BYTES || event.remoteAddress.length !== ADDRESS_BYTES) return undefined;
+  const local = { peer: directory.peerOf(decodeAddress(event.localAddress), event.subject), port: event.localPort };
+  const remote = { peer: directory.peerOf(decodeAddress(event.remoteAddress), event.peer), port: event.remotePort };
+  const [from, to] = event.isEgress ? [local, remote] : [remote, local];
+  const isConnection = kind === 'connection-begun' || kind === 'connection-ended';
   return {
     uuid: randomUUID(),
-    time: event.time + clockOffset,
+    time: event.time,
     node,
-    kind: KINDS[event.kind],
-    verdict: verdictOf(event),
-    ...(isDrop && { reason: event.outcome }),
+    kind,
+    verdict: verdictOf(kind, event.outcome),
+    ...(kind === 'packet-dropped' && { reason: event.outcome }),
     source: from.peer,
     destination: to.peer,
     protocol: event.protocol,
     sourcePort: from.port,
     destinationPort: to.port,
     ...(event.icmpType !== 0 && { icmpType: event.icmpType }),
-    direction: event.direction,
+    direction: event.isEgress ? 'egress' : 'ingress',
     ...(isConnection && { isReply: false }),
     ...(event.slot !== 0 && { proxyPort: event.slot }),
     decidedBy: [],
-    ...(event.kind === 'ended' && { traffic: { packets: event.packets, bytes: event.bytes } }),
+    ...(kind === 'connection-ended' && { traffic: { packets: event.packets, bytes: event.bytes } }),
     interfaceIndex: event.ifindex,
   };
 }
 
-function verdictOf({ kind, outcome }: FlowEvent): FlowVerdict {
-  if (kind === 'dropped') return 'dropped';
-  if (kind === 'audited' || outcome === 'passed-audited') return 'audit';
+function verdictOf(kind: FlowKind, outcome: string): FlowVerdict {
+  if (kind === 'packet-dropped') return 'dropped';
+  if (kind === 'packet-audited' || outcome === 'passed-audited') return 'audit';
   return outcome === 'passed-steered' ? 'redirected' : 'forwarded';
 }

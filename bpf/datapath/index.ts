@@ -17,7 +17,7 @@ export type { OpenedForPod } from './opened-for-pods.ts';
 export { Pace } from './pace.ts';
 export { PinnedDatapath, type WrittenPolicy } from './pinned-datapath.ts';
 export { type DatapathSizes, DEFAULT_SIZES } from './pins.ts';
-export { encodeAddress, encodePrefix } from './prefix.ts';
+export { decodeAddress, encodeAddress, encodePrefix } from './prefix.ts';
 export type { Redirect, RedirectTable } from './redirect-table.ts';
 export type { Repair } from './repair.ts';
 export * from './services/index.ts';
