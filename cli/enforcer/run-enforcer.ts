@@ -10,6 +10,7 @@ import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { Enforcement, type EnforcementOptions } from './enforcement.ts';
 import { enforcementEntry } from './enforcement-entry.ts';
 import { EnforcerView } from './enforcer-view.ts';
+import { FlowTelling } from './flow-telling.ts';
 
 export interface EnforcerOptions {
   /** Of the agent of this node. */
@@ -45,6 +46,7 @@ export async function runEnforcer(options: EnforcerOptions, stop: StopSignals): 
       onEvent: (event) => log(enforcementEntry(event)),
     }),
   );
+  cleanUp.use(new FlowTelling(enforcement.datapath, upstream));
   const view = new EnforcerView(enforcement);
   const admin = await startAdminServer({ view, metrics: new Metrics(view), port: adminPort });
   cleanUp.defer(() => admin.close());

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import {
   ACCESS_LOG_METHODS,
@@ -5,6 +6,7 @@ import {
   DenialLog,
   explainDenialOf,
   listeningPorts,
+  NodeFlows,
   NodeSlots,
   ProxyPorts,
   type SlotState,
@@ -17,7 +19,7 @@ import {
   type Outcome,
   type PublishedChange,
   type ResourceChange,
-  type RpcServer,
+  RpcServer,
   SLOT_TYPE,
   SUBJECT_POLICY_TYPE,
 } from '../../xds-server/serve/index.ts';
@@ -26,7 +28,9 @@ import { PolicyParts } from '../controller/policy-parts.ts';
 import { describeFailure } from '../describe-failure.ts';
 import { Enforcement, type EnforcementEvent } from '../enforcer/enforcement.ts';
 import { enforcementEntry } from '../enforcer/enforcement-entry.ts';
+import { FlowTelling } from '../enforcer/flow-telling.ts';
 import type { Log } from '../log.ts';
+import { readVersions } from '../version.ts';
 import { IdentityNumbers } from './identity-numbers.ts';
 import { LocalPods } from './local-pods.ts';
 import type { EnforceOptions } from './run.ts';
@@ -41,6 +45,11 @@ export interface RunPolicyOptions extends EnforceOptions {
   readonly control: () => ControlParts;
 }
 
+/** Flows that are remembered. */
+const FLOWS = 4096;
+/** In the state folder: where Hubble's clients ask. */
+export const FLOW_SOCKET = 'flows.sock';
+
 const OF_RULES = new Set([SUBJECT_POLICY_TYPE, SLOT_TYPE]);
 const UPSTREAM_BACK_OFF = { firstMs: 20, maxMs: 200 };
 
@@ -49,6 +58,7 @@ export class RunPolicy implements AsyncDisposable {
   readonly parts: PolicyParts;
   readonly #options: RunPolicyOptions;
   readonly #denials = new DenialLog();
+  readonly #flows: NodeFlows;
   readonly #numbers: IdentityNumbers;
   readonly #cleanUp = new AsyncDisposableStack();
   #slots: NodeSlots | undefined;
@@ -71,6 +81,10 @@ export class RunPolicy implements AsyncDisposable {
       onChange: () => this.#onChange(),
     });
     rpc.add(ACCESS_LOG_METHODS, this.#denials);
+    this.#flows = this.#cleanUp.use(
+      new NodeFlows({ node: options.nodeName, version: readVersions().sluice, capacity: FLOWS, cache: this.parts.side.cache }),
+    );
+    this.#flows.hear(rpc);
     this.parts.side.cache.watch((change) => this.#noteChange(change));
     this.#cleanUp.defer(() => this.parts.close());
     this.parts.restoreNumbers(this.#numbers.objects());
@@ -109,7 +123,14 @@ export class RunPolicy implements AsyncDisposable {
       // Here the agent is this process, and all being in force is told of with each change.
       if (event.kind === 'failed' || event.kind === 'refused' || event.kind === 'restored') log(enforcementEntry(event));
     };
-    return this.#cleanUp.use(await Enforcement.start({ upstream, nodeName, pinFolder, stateFolder, ...(cgroup && { cgroup }), onEvent }));
+    const all = { upstream, nodeName, pinFolder, stateFolder, ...(cgroup && { cgroup }), onEvent };
+    const enforcement = this.#cleanUp.use(await Enforcement.start(all));
+    this.#cleanUp.use(new FlowTelling(enforcement.datapath, upstream));
+    const answers = new RpcServer();
+    this.#flows.answer(answers);
+    this.#cleanUp.defer(() => answers.close());
+    await answers.listen({ path: join(state.path, FLOW_SOCKET), group: true });
+    return enforcement;
   }
 
   /** Of the rules that this machine's policies have; none before it enforces. */
