@@ -1,22 +1,26 @@
 import { FlowRing, Observer } from '../../flows/index.ts';
-import type { RpcServer, SnapshotCache } from '../../xds-server/serve/index.ts';
+import { RpcServer, type SnapshotCache } from '../../xds-server/serve/index.ts';
 import { FLOW_INTAKE_METHODS, FlowIntake } from './flow-intake.ts';
 import { flowOfEvent } from './from-datapath.ts';
 import { NodeDirectory } from './node-directory.ts';
 import { OBSERVER_METHODS, ObserverService } from './observer-service.ts';
 
+/** Where Hubble's clients ask, in the folder of what this node keeps while it runs. */
+export const FLOW_SOCKET = 'flows.sock';
+
 export interface NodeFlowsOptions {
   readonly node: string;
   readonly version: string;
-  /** How many flows are remembered. */
-  readonly capacity: number;
+  /** How many flows are remembered. Default 4096. */
+  readonly capacity?: number;
   /** What the enforcer of this node is told. */
   readonly cache: Pick<SnapshotCache, 'get' | 'ofType' | 'watch'>;
 }
 
 /** The last flows of a node: hears of them from its enforcer, and tells whoever asks. */
-export class NodeFlows implements Disposable {
+export class NodeFlows implements AsyncDisposable {
   readonly ring: FlowRing;
+  readonly #cleanUp = new AsyncDisposableStack();
   readonly #directory: NodeDirectory;
   readonly #node: string;
   readonly #intake = new FlowIntake({
@@ -31,10 +35,10 @@ export class NodeFlows implements Disposable {
   /** Flows that nobody was told of, since there was no room for them on the way here. */
   lost = 0n;
 
-  constructor({ node, version, capacity, cache }: NodeFlowsOptions) {
+  constructor({ node, version, capacity = 4096, cache }: NodeFlowsOptions) {
     this.ring = new FlowRing(capacity);
     this.#node = node;
-    this.#directory = new NodeDirectory(cache, node);
+    this.#directory = this.#cleanUp.use(new NodeDirectory(cache, node));
     this.#service = new ObserverService(new Observer({ ring: this.ring, node, version }));
   }
 
@@ -43,13 +47,16 @@ export class NodeFlows implements Disposable {
     rpc.add(FLOW_INTAKE_METHODS, this.#intake);
   }
 
-  /** Answers Hubble's clients by a server. To be called before it listens. */
-  answer(rpc: RpcServer): void {
+  /** Answers Hubble's clients at a Unix socket, of this user and its group. @throws XdsError `address-in-use` or `listen-failed` */
+  async listen(path: string): Promise<void> {
+    const rpc = new RpcServer();
     rpc.add(OBSERVER_METHODS, this.#service);
+    this.#cleanUp.defer(() => rpc.close());
+    await rpc.listen({ path, group: true });
   }
 
-  [Symbol.dispose](): void {
-    this.#directory[Symbol.dispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#cleanUp.disposeAsync();
   }
 
   #add(event: Parameters<typeof flowOfEvent>[0]): void {

@@ -1,9 +1,11 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   ACCESS_LOG_METHODS,
   DenialLog,
   explainDenialOf,
+  FLOW_SOCKET,
   listeningPorts,
+  NodeFlows,
   NodeIdentity,
   NodeSlots,
   OwnClients,
@@ -138,13 +140,14 @@ async function relayPolicy(
 ): Promise<Relay> {
   const store = RelayStore.open({ folder: join(state.path, 'policy'), onEvent: (event) => log(storeEntry(event)) });
   cleanUp.defer(() => store.close());
+  const rpc = new RpcServer();
   const relay = new Relay({
     upstream: { target: controllers, credentials: identity.credentials },
     client: ENFORCER,
     nodeId: nodeName,
     store,
     onEvent: (event) => log(relayEntry(event, 'the enforcer')),
-    serve: { isHeld: (resource) => slots.isHeld(resource) },
+    serve: { rpc, isHeld: (resource) => slots.isHeld(resource) },
   });
   cleanUp.defer(() => relay.close());
   cleanUp.defer(clients.follow(relay.cache, () => envoys.reviewForms()));
@@ -166,6 +169,9 @@ async function relayPolicy(
     }),
   );
   view.slots = slots;
+  const flows = cleanUp.use(new NodeFlows({ node: nodeName, version: readVersions().sluice, cache: relay.cache }));
+  flows.hear(rpc);
+  await flows.listen(join(dirname(path), FLOW_SOCKET));
   await relay.start({ path, group: true });
   return relay;
 }

@@ -5,6 +5,7 @@ import {
   type DenialExplanation,
   DenialLog,
   explainDenialOf,
+  FLOW_SOCKET,
   listeningPorts,
   NodeFlows,
   NodeSlots,
@@ -19,7 +20,7 @@ import {
   type Outcome,
   type PublishedChange,
   type ResourceChange,
-  RpcServer,
+  type RpcServer,
   SLOT_TYPE,
   SUBJECT_POLICY_TYPE,
 } from '../../xds-server/serve/index.ts';
@@ -44,11 +45,6 @@ export interface RunPolicyOptions extends EnforceOptions {
   /** What serves Envoy; not to be asked for before there is anything to serve. */
   readonly control: () => ControlParts;
 }
-
-/** Flows that are remembered. */
-const FLOWS = 4096;
-/** In the state folder: where Hubble's clients ask. */
-export const FLOW_SOCKET = 'flows.sock';
 
 const OF_RULES = new Set([SUBJECT_POLICY_TYPE, SLOT_TYPE]);
 const UPSTREAM_BACK_OFF = { firstMs: 20, maxMs: 200 };
@@ -82,7 +78,7 @@ export class RunPolicy implements AsyncDisposable {
     });
     rpc.add(ACCESS_LOG_METHODS, this.#denials);
     this.#flows = this.#cleanUp.use(
-      new NodeFlows({ node: options.nodeName, version: readVersions().sluice, capacity: FLOWS, cache: this.parts.side.cache }),
+      new NodeFlows({ node: options.nodeName, version: readVersions().sluice, cache: this.parts.side.cache }),
     );
     this.#flows.hear(rpc);
     this.parts.side.cache.watch((change) => this.#noteChange(change));
@@ -126,10 +122,7 @@ export class RunPolicy implements AsyncDisposable {
     const all = { upstream, nodeName, pinFolder, stateFolder, ...(cgroup && { cgroup }), onEvent };
     const enforcement = this.#cleanUp.use(await Enforcement.start(all));
     this.#cleanUp.use(new FlowTelling(enforcement.datapath, upstream));
-    const answers = new RpcServer();
-    this.#flows.answer(answers);
-    this.#cleanUp.defer(() => answers.close());
-    await answers.listen({ path: join(state.path, FLOW_SOCKET), group: true });
+    await this.#flows.listen(join(state.path, FLOW_SOCKET));
     return enforcement;
   }
 
