@@ -11,6 +11,7 @@ import { addEndpoints } from './commands/endpoints.ts';
 import { addEnforcer } from './commands/enforcer.ts';
 import { addExplain } from './commands/explain.ts';
 import { addIdentity } from './commands/identity.ts';
+import { addObserve } from './commands/observe.ts';
 import { addPolicy } from './commands/policy.ts';
 import { addRender } from './commands/render.ts';
 import { addRun } from './commands/run.ts';
@@ -31,6 +32,7 @@ const COMMANDS: ReadonlyMap<string, (yargs: Argv) => Argv> = new Map([
   ['explain', addExplain],
   ['policy', addPolicy],
   ['status', addStatus],
+  ['observe', addObserve],
   ['why-denied', addWhyDenied],
   ['endpoints', addEndpoints],
   ['identity', addIdentity],

@@ -1,0 +1,173 @@
+import { toJson } from '@bufbuild/protobuf';
+import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
+import {
+  DropReason,
+  type Endpoint,
+  type Flow,
+  L7FlowType,
+  type Policy,
+  type TCPFlags,
+  TrafficDirection,
+  Verdict,
+} from '@sluice/envoy-protos/hubble/flow_pb.js';
+import { type GetFlowsResponse, GetFlowsResponseSchema } from '@sluice/envoy-protos/hubble/observer_pb.js';
+
+export const FORMATS = ['compact', 'json', 'dict', 'table'] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** What a node told, in lines with their ends; empty for what a form has no place for. */
+export type FormatResponse = (response: GetFlowsResponse) => string;
+
+/** @param colours whether verdicts are to be told apart by colours */
+export function formatter(format: Format, colours: boolean): FormatResponse {
+  const paint = colours ? painted : (word: string) => word;
+  switch (format) {
+    case 'json':
+      return (response) => `${JSON.stringify(toJson(GetFlowsResponseSchema, response, { useProtoFieldName: true }))}\n`;
+    case 'dict':
+      return byKind((flow) => `${asDictionary(flow, paint)}\n`);
+    case 'table':
+      return inColumns(paint);
+    case 'compact':
+      return byKind((flow) => `${compact(flow, paint)}\n`);
+  }
+}
+
+type Paint = (word: string) => string;
+
+function byKind(format: (flow: Flow) => string): FormatResponse {
+  return ({ responseTypes }) => {
+    if (responseTypes.case === 'flow') return format(responseTypes.value);
+    return responseTypes.case === 'lostEvents'
+      ? `${responseTypes.value.numEventsLost} flows were lost: they came faster than they were read\n`
+      : '';
+  };
+}
+
+const RED = '\u001b[31m';
+const YELLOW = '\u001b[33m';
+const GREEN = '\u001b[32m';
+const PLAIN = '\u001b[0m';
+const COLOURS: Readonly<Record<string, string>> = { DROPPED: RED, ERROR: RED, AUDIT: YELLOW, REDIRECTED: YELLOW, FORWARDED: GREEN };
+
+function painted(word: string): string {
+  const colour = COLOURS[word.trim()];
+  return colour === undefined ? word : `${colour}${word}${PLAIN}`;
+}
+
+function compact(flow: Flow, paint: Paint): string {
+  const { source, destination } = endsOf(flow);
+  const way = flow.isReply ? `${destination} <- ${source}` : `${source} -> ${destination}`;
+  return `${timeOf(flow.time)} ${paint(Verdict[flow.verdict])} ${way} ${summaryOf(flow)}`;
+}
+
+function asDictionary(flow: Flow, paint: Paint): string {
+  const { source, destination } = endsOf(flow);
+  const rows: readonly (readonly [key: string, value: string])[] = [
+    ['TIME', timeOf(flow.time)],
+    ['NODE', flow.nodeName],
+    ['VERDICT', paint(Verdict[flow.verdict])],
+    ['SOURCE', source],
+    ['DESTINATION', destination],
+    ['DIRECTION', directionOf(flow)],
+    ['SUMMARY', summaryOf(flow)],
+    ['TRACE', flow.traceContext?.parent?.traceId ?? ''],
+  ];
+  const lines = rows.filter(([, value]) => value !== '').map(([key, value]) => `${key.padStart(11)}: ${value}`);
+  return [...lines, '------------'].join('\n');
+}
+
+const COLUMNS = [24, 10, 44, 44] as const;
+
+function inColumns(paint: Paint): FormatResponse {
+  let isFirst = true;
+  const row = (cells: readonly string[]) => cells.map((cell, index) => cell.padEnd(COLUMNS[index] ?? 0)).join('  ');
+  const rows = byKind((flow) => {
+    const { source, destination } = endsOf(flow);
+    const [time, verdict, ...rest] = [timeOf(flow.time), Verdict[flow.verdict], source, destination, summaryOf(flow)];
+    const line = row([time ?? '', verdict ?? '', ...rest]);
+    return `${line.replace(verdict ?? '', paint(verdict ?? ''))}\n`;
+  });
+  return (response) => {
+    const text = rows(response);
+    if (!isFirst || text === '') return text;
+    isFirst = false;
+    return `${row(['TIME', 'VERDICT', 'SOURCE', 'DESTINATION', 'SUMMARY'])}\n${text}`;
+  };
+}
+
+function timeOf(time: Timestamp | undefined): string {
+  return time ? timestampDate(time).toISOString() : '';
+}
+
+function directionOf({ trafficDirection }: Flow): string {
+  return trafficDirection === TrafficDirection.TRAFFIC_DIRECTION_UNKNOWN ? '' : TrafficDirection[trafficDirection].toLowerCase();
+}
+
+function endsOf(flow: Flow): { readonly source: string; readonly destination: string } {
+  const ports = portsOf(flow);
+  return {
+    source: endOf(flow.source, flow.IP?.source ?? '', ports.source),
+    destination: endOf(flow.destination, flow.IP?.destination ?? '', ports.destination),
+  };
+}
+
+function endOf(endpoint: Endpoint | undefined, address: string, port: number | undefined): string {
+  const isNamed = endpoint !== undefined && endpoint.podName !== '';
+  const shown = address.includes(':') && port !== undefined ? `[${address}]` : address;
+  const name = isNamed ? `${endpoint.namespace}/${endpoint.podName}` : shown;
+  return `${name}${port === undefined ? '' : `:${port}`} (${identityOf(endpoint)})`;
+}
+
+/** Of one that has no labels of users, what it is. */
+function identityOf(endpoint: Endpoint | undefined): string {
+  const reserved = endpoint?.labels.find((label) => label.startsWith('reserved:'));
+  return reserved?.slice('reserved:'.length) ?? String(endpoint?.identity ?? 0);
+}
+
+function portsOf({ l4 }: Flow): { readonly source?: number; readonly destination?: number } {
+  const value = l4?.protocol.value;
+  return value && 'sourcePort' in value ? { source: value.sourcePort, destination: value.destinationPort } : {};
+}
+
+const EVENTS: ReadonlyMap<number, string> = new Map([
+  [4, 'ended'],
+  [5, 'begun'],
+]);
+
+function summaryOf(flow: Flow): string {
+  const { verdict, dropReasonDesc, eventType } = flow;
+  const event = flow.l7 ? '' : (EVENTS.get(eventType?.type ?? 0) ?? '');
+  const reason = verdict === Verdict.DROPPED ? DropReason[dropReasonDesc].toLowerCase().replaceAll('_', ' ') : '';
+  return [whatOf(flow), event, reason, deciders(flow)].filter(Boolean).join(' ');
+}
+
+function whatOf({ l7, l4 }: Flow): string {
+  const latency = l7?.type === L7FlowType.RESPONSE ? ` in ${(Number(l7.latencyNs) / 1e6).toFixed(1)} ms` : '';
+  if (l7?.record.case === 'http') {
+    const { protocol, method, url, code } = l7.record.value;
+    return [protocol, method, url, code > 0 ? `-> ${code}${latency}` : ''].filter(Boolean).join(' ');
+  }
+  if (l7?.record.case === 'dns') {
+    const { query, qtypes, ips } = l7.record.value;
+    return `DNS ${qtypes.join(',')} ${query}${ips.length > 0 ? ` -> ${ips.join(',')}` : ''}${latency}`;
+  }
+  const { case: protocol, value } = l4?.protocol ?? {};
+  if (protocol === undefined) return '';
+  if (protocol === 'TCP' && value && 'flags' in value) return ['TCP', flagsOf(value.flags)].filter(Boolean).join(' ');
+  return value && 'type' in value ? `${protocol} type ${value.type}` : protocol;
+}
+
+function flagsOf(flags: TCPFlags | undefined): string {
+  if (!flags) return '';
+  return (['SYN', 'FIN', 'RST', 'ACK'] as const).filter((flag) => flags[flag]).join(',');
+}
+
+function deciders({ ingressAllowedBy, egressAllowedBy, ingressDeniedBy, egressDeniedBy }: Flow): string {
+  const all = [...ingressAllowedBy, ...egressAllowedBy, ...ingressDeniedBy, ...egressDeniedBy].map(nameOf);
+  return all.length === 0 ? '' : `by ${all.join(', ')}`;
+}
+
+function nameOf({ kind, namespace, name }: Policy): string {
+  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
+}
