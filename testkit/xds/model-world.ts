@@ -58,18 +58,24 @@ export class ModelWorld {
     });
   }
 
-  connect(client: ModelClient, onSent: (response: Uint8Array) => void = () => {}): ModelConnection {
-    const connection = new ModelConnection(this, client, onSent, () => this.#connections.delete(connection));
+  connect(client: ModelClient, events: ModelEvents = {}): ModelConnection {
+    const connection = new ModelConnection(this, client, events, () => this.#connections.delete(connection));
     this.#connections.add(connection);
     return connection;
   }
+}
+
+export interface ModelEvents {
+  readonly onSent?: (response: Uint8Array) => void;
+  /** Told the revision up to which the session says that the client has answered everything. */
+  readonly onSynced?: (revision: number) => void;
 }
 
 /** One stream between a model client and a session, on which each message moves when it is told to. */
 export class ModelConnection {
   readonly #world: ModelWorld;
   readonly #client: ModelClient;
-  readonly #onSent: (response: Uint8Array) => void;
+  readonly #events: ModelEvents;
   readonly #onClosed: () => void;
   readonly #toServer: Uint8Array[] = [];
   readonly #toClient: Uint8Array[] = [];
@@ -78,10 +84,10 @@ export class ModelConnection {
   #isClosed = false;
   session: Session | undefined;
 
-  constructor(world: ModelWorld, client: ModelClient, onSent: (response: Uint8Array) => void, onClosed: () => void) {
+  constructor(world: ModelWorld, client: ModelClient, events: ModelEvents, onClosed: () => void) {
     this.#world = world;
     this.#client = client;
-    this.#onSent = onSent;
+    this.#events = events;
     this.#onClosed = onClosed;
     client.connect((request) => this.#toServer.push(request));
   }
@@ -153,11 +159,11 @@ export class ModelConnection {
         options: { drainMs: () => drainMs, settleMs: 1_000_000, isHeld: () => false, limits: { resources: 3, bytes: 1_000 } },
         onOutcome: (outcome) => outcomes.push(outcome),
         onInterest: () => {},
-        onSynced: () => {},
+        onSynced: (revision) => this.#events.onSynced?.(revision),
         send: (response, written) => {
           this.#written = written;
           this.#toClient.push(response);
-          this.#onSent(response);
+          this.#events.onSent?.(response);
         },
       });
       this.look();

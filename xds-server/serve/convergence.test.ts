@@ -20,6 +20,8 @@ import {
 import { mayRequire } from './types.ts';
 
 const RUNS = Number(process.env['SLUICE_PROPERTY_RUNS'] ?? 600);
+/** Types that model clients ask for as a whole. */
+const WILDCARDS = [CLUSTER_TYPE, LISTENER_TYPE, SCOPED_ROUTES_TYPE];
 const EXTENSIONS = ['x0', 'x1', 'x2'];
 
 /** What an arbitrary snapshot may hold, and what each resource in it may require. */
@@ -121,6 +123,8 @@ const step = fc.oneof(
 
 interface Peer {
   readonly client: ModelClient;
+  /** Undefined once it was told that it sees something else than everything: of what it saw when, nobody keeps account. */
+  history: History | undefined;
   connection: ModelConnection;
   granted: Grant;
 }
@@ -128,6 +132,49 @@ interface Peer {
 interface Run {
   readonly world: ModelWorld;
   readonly peers: Peer[];
+}
+
+/** Every resource that ever was, by the revisions at which it came to be or was gone. */
+class History {
+  readonly #versions = new Map<string, { readonly revision: number; readonly version: string | undefined }[]>();
+
+  constructor(cache: SnapshotCache) {
+    cache.watch(({ revision, names }) => {
+      for (const name of names) this.#of(name).push({ revision, version: cache.get(name)?.version });
+    });
+  }
+
+  /** The versions that a name had at a revision and ever since, undefined for none; empty where it was not there yet. */
+  since(name: ResourceName, revision: number): readonly (string | undefined)[] {
+    const all = this.#of(name);
+    const first = all.findLastIndex((each) => each.revision <= revision);
+    return first < 0 ? [] : all.slice(first).map(({ version }) => version);
+  }
+
+  #of({ typeUrl, name }: ResourceName) {
+    const key = `${typeUrl} ${name}`;
+    const versions = this.#versions.get(key) ?? [];
+    this.#versions.set(key, versions);
+    return versions;
+  }
+}
+
+/** How often a session said how far its client is while there was more to come. */
+let syncedBetween = 0;
+
+/** What the client has of a name is what was to be had at the revision, or came later; unless that was refused, or it is yet to be drained. */
+function assertSynced({ client, history, connection }: Peer, revision: number): void {
+  if (!history) return;
+  if (!connection.session?.isSynced) syncedBetween++;
+  for (const { name: slot } of UNIVERSE) {
+    const { typeUrl, name } = slot;
+    const versions = history.since(slot, revision);
+    const has = client.resources(typeUrl).get(name)?.version;
+    // What is asked for by name may have been asked for later.
+    if (has === undefined && !WILDCARDS.includes(typeUrl)) continue;
+    if (versions.length === 0 || versions.some((version) => version === undefined || isBad({ version }))) continue;
+    assert.ok(versions.includes(has), `${name} is ${has} at ${revision}, where ${versions.join(', ')} was to be had`);
+  }
 }
 
 /** Resources that were sent to a client that sees a part only. */
@@ -161,6 +208,7 @@ for (const variant of ['delta', 'sotw'] as const) {
         { numRuns: RUNS, endOnFailure: process.env['SLUICE_PROPERTY_SHRINK'] === '0' },
       );
       assert.ok(sentInPart > RUNS, `${sentInPart} resources in views of a part`);
+      assert.ok(syncedBetween > RUNS / 4, `${syncedBetween} times synced between`);
     });
   });
 }
@@ -184,7 +232,11 @@ function isBad({ version }: { readonly version: string }): boolean {
 }
 
 function begin(world: ModelWorld, client: ModelClient): Peer {
-  const peer: Peer = { client, connection: world.connect(client, (bytes) => assertSent(world, peer, bytes, true)), granted: 'everything' };
+  const events = {
+    onSent: (bytes: Uint8Array) => assertSent(world, peer, bytes, true),
+    onSynced: (revision: number) => assertSynced(peer, revision),
+  };
+  const peer: Peer = { client, history: new History(world.cache), connection: world.connect(client, events), granted: 'everything' };
   return peer;
 }
 
@@ -192,7 +244,10 @@ function reconnect(world: ModelWorld, peer: Peer): void {
   const { client } = peer;
   // Who resumes a stream of the state of the world does not say what it has.
   const isKnown = client.options.variant === 'delta' || client.resources(CLUSTER_TYPE).size === 0;
-  peer.connection = world.connect(client, (bytes) => assertSent(world, peer, bytes, isKnown));
+  peer.connection = world.connect(client, {
+    onSent: (bytes) => assertSent(world, peer, bytes, isKnown),
+    onSynced: (revision) => assertSynced(peer, revision),
+  });
 }
 
 /** @param isKnown whether the server knows what the client had when it came */
@@ -228,6 +283,7 @@ function take({ world, peers }: Run, each: Step): void {
 function grantTo(peer: Peer | undefined, { views }: ModelWorld, grant: Grant | undefined): void {
   assert.ok(peer);
   peer.granted = grant ?? 'everything';
+  peer.history = undefined;
   views.grant(new Map([[peer.client.options.nodeId, grant]]));
 }
 
@@ -278,7 +334,9 @@ function assertConverged(world: ModelWorld, peer: Peer): void {
       const slot = { typeUrl: ENDPOINTS_TYPE, name };
       const held = client.resources(ENDPOINTS_TYPE).get(name);
       // Of the version that it holds on to, the server may not have the body: it never saw it accepted, or it was gone since.
-      const isKnown = client.streams === 1 && held?.version === world.lastGood.get(ENDPOINTS_TYPE, name)?.resource.version;
+      // What it never had may come in a version that is good for others, and requires what this one does not see.
+      const isSeen = !client.cold.has(cluster) || visibleTo(peer, world, slot) !== undefined;
+      const isKnown = client.streams === 1 && isSeen && held?.version === world.lastGood.get(ENDPOINTS_TYPE, name)?.resource.version;
       const isUnknown = isAbsentOrBad(world, peer, slot) && !isKnown;
       return !held || isUnknown;
     });
@@ -322,7 +380,7 @@ function assertLastGood(world: ModelWorld, peer: Peer): void {
 }
 
 function isWanted(client: ModelClient, { typeUrl, name }: ResourceName): boolean {
-  return [CLUSTER_TYPE, LISTENER_TYPE, SCOPED_ROUTES_TYPE].includes(typeUrl) || client.names(typeUrl).has(name);
+  return WILDCARDS.includes(typeUrl) || client.names(typeUrl).has(name);
 }
 
 function requiredBy(client: ModelClient, { typeUrl, name }: ResourceName) {
@@ -341,7 +399,10 @@ function assertUpsertsOrdered(world: ModelWorld, peer: Peer, { typeUrl, resource
         const current = visibleTo(peer, world, required);
         const refused = current !== undefined && isBad(current);
         assert.ok(has(required.name) || refused || !current, `${name} is sent before ${required.name}, which it requires, was accepted`);
-        const usable = !client.cold.has(required.name) || !current || current.requires.some((each) => isAbsentOrBad(world, peer, each));
+        // The version that is in place when it is asked for may be one that waits in vain, and the next is about to come.
+        const versions = [current, client.resources(CLUSTER_TYPE).get(required.name)];
+        const waitsInVain = versions.some((each) => each?.requires.some((endpoints) => isAbsentOrBad(world, peer, endpoints)));
+        const usable = !client.cold.has(required.name) || !current || waitsInVain;
         assert.ok(usable || refused, `${name} is sent before ${required.name}, which it requires, has endpoints`);
       }
     }

@@ -64,7 +64,7 @@ export function resumeSotw(state: TypeState, stream: StreamState, settleUntil: n
   for (const target of targets) {
     const { name } = target.resource;
     settle(stream, state, target, settleUntil);
-    if (stream.node.owed.get(state.typeUrl, name)) state.force(name);
+    if (stream.node.owed.get(state.typeUrl, name)) state.force(name, 0);
     else state.done(name);
   }
 }

@@ -231,6 +231,28 @@ describe('warming', () => {
     assert.deepEqual(wordsOf(await peer.nextAcked()), ['+of-second@2']);
   });
 
+  test('endpoints on their way are none of a cluster that changes once more', async () => {
+    await using scene = await XdsScene.open({ settleMs: 60_000 });
+    const all = (version: string) => [endpoints('e'), cluster('c', version, ['e']), routes('of-c', version, 'c')];
+    scene.publish(...all('1'));
+    const peer = scene.delta();
+    await settle(peer, { endpoints: ['e'], routes: ['of-c'] });
+    scene.publish(...all('2'));
+    peer.ack(await peer.next());
+    const owed = await peer.next();
+    scene.publish(...all('3'));
+    const again = await peer.next();
+    assert.deepEqual([wordsOf(owed), wordsOf(again)], [['+e@1'], ['+c@3']]);
+    peer.ack(owed);
+    const more = await peer.next();
+    peer.ack(again);
+    peer.say({ typeUrl: LISTENER_TYPE });
+    const answer = await peer.nextAcked();
+    assert.deepEqual([wordsOf(more), answer.typeUrl, wordsOf(answer)], [['+e@1'], LISTENER_TYPE, []]);
+    peer.ack(more);
+    assert.deepEqual(wordsOf(await peer.nextAcked()), ['+of-c@3']);
+  });
+
   test('endpoints that are owed are sent after a reconnect, whichever type the client asks for first', async () => {
     await using scene = await XdsScene.open();
     scene.publish(endpoints('e'), cluster('c', '1', ['e']));

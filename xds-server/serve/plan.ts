@@ -71,7 +71,7 @@ function planUpserts(context: PlanContext, state: TypeState, names: Iterable<str
     const current = state.covers(name) ? context.view.published(state.typeUrl, name) : undefined;
     if (!current) {
       // What is unknown will be told of as a change once it is known.
-      if (state.covers(name) && context.view.isUnknown(state.typeUrl, name)) state.dirty.delete(name);
+      if (state.covers(name) && context.view.isUnknown(state.typeUrl, name)) state.ignore(name);
       else absent.push(name);
       continue;
     }

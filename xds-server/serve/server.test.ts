@@ -220,6 +220,30 @@ describe('what is known of clients', () => {
     assert.deepEqual(synced, ['node-0 1', 'node-0 2']);
   });
 
+  test('also where something always has changed since', async () => {
+    const synced: string[] = [];
+    await using scene = await XdsScene.open({ onSynced: (nodeId, revision) => synced.push(`${nodeId} ${revision}`) });
+    const publish = (a: string, b: string) => scene.publish(modelResource(CLUSTER_TYPE, 'a', a), modelResource(CLUSTER_TYPE, 'b', b));
+    publish('1', '1');
+    const peer = scene.delta();
+    peer.say({ node, typeUrl: CLUSTER_TYPE });
+    await peer.nextAcked();
+    await scene.server.waitSynced('node-0');
+    publish('2', '1');
+    for (const revision of [2, 3, 4]) {
+      const response = await peer.next();
+      // What is answered next is never all that there is.
+      publish(`${revision + 1}`, '1');
+      peer.ack(response);
+      await scene.server.waitSynced('node-0', { revision });
+      assert.deepEqual(
+        scene.server.clients().map((client) => [client.synced, client.syncedRevision]),
+        [[false, revision]],
+      );
+    }
+    assert.deepEqual(synced, ['node-0 1', 'node-0 2', 'node-0 3', 'node-0 4']);
+  });
+
   test('a wait ends with its signal', async () => {
     await using scene = await XdsScene.open();
     const reason = new Error('enough');

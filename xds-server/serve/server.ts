@@ -252,7 +252,9 @@ export class XdsServer implements StreamHandler {
 
   #isSynced(nodeId: string, { revision = 0, types = [] }: SyncedCondition): boolean {
     const sessions = [...this.#sessions.values()].filter(({ node }) => node.id === nodeId);
-    const isSynced = (session: Session) => session.isSynced && session.syncedRevision >= revision;
+    // Without types, what is newer than the revision need not be answered.
+    const isEnough = revision > 0 && types.length === 0;
+    const isSynced = (session: Session) => session.syncedRevision >= revision && (isEnough || session.isSynced);
     return sessions.length > 0 && sessions.every(isSynced) && types.every((type) => sessions.some((session) => session.wants(type)));
   }
 }

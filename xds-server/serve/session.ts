@@ -2,7 +2,7 @@ import type { Published, PublishedChange } from './cache.ts';
 import type { Clock } from './clock.ts';
 import { type Dialect, resumeSotw } from './dialect.ts';
 import type { LastGood } from './last-good.ts';
-import { NOBODY, type NodeMemory } from './node-memory.ts';
+import { type AwaitedBy, NOBODY, type NodeMemory } from './node-memory.ts';
 import { dependentsInPlace, type StreamState } from './order.ts';
 import type { Outcome } from './outcome.ts';
 import { type BatchLimits, type Entries, planBatch } from './plan.ts';
@@ -40,7 +40,7 @@ export interface SessionContext {
   readonly onOutcome: (outcome: Outcome, resource: Resource | undefined) => void;
   /** Called when the client asks for more or less than before, or says what it has. */
   readonly onInterest: () => void;
-  /** Called whenever the client has answered all that it is to have, also if it had before. */
+  /** Called whenever the client has answered everything up to a revision, also if it had before. */
   readonly onSynced: (revision: number, isNew: boolean) => void;
   /** Sends one response. `written` must be called once the next may be sent. */
   readonly send: (response: Uint8Array, written: () => void) => void;
@@ -56,6 +56,8 @@ export class Session implements StreamState {
   #isWritable = true;
   #isClosed = false;
   #syncedRevision = 0;
+  /** Whether the client has answered since it was looked how far it is. */
+  #hasAnswered = false;
   #returnedUntil: number | undefined;
   #alarm: { readonly at: number; readonly cancel: () => void } | undefined;
 
@@ -81,7 +83,7 @@ export class Session implements StreamState {
     return this.role !== 'standby' && this.#view.isReady && this.types.size > 0 && this.#inRank.every((state) => state.isSettled);
   }
 
-  /** The newest revision of which the client answered everything; 0 for none. */
+  /** The newest revision of which the client answered everything, or what came in its place; 0 for none. */
   get syncedRevision(): number {
     return this.#syncedRevision;
   }
@@ -98,10 +100,11 @@ export class Session implements StreamState {
     state.subscription = change.subscription;
     for (const name of change.left) state.forget(name);
     if (change.wildcard === 'left') for (const name of state.held.keys()) if (!state.covers(name)) state.forget(name);
-    for (const name of change.asked) state.force(name);
+    // Until it has all that there was when it came, it lacks anything.
+    for (const name of change.asked) state.force(name, this.#syncedRevision > 0 ? this.#view.revision : 0);
     if (change.wildcard === 'entered') {
       state.mustAnswer = true;
-      for (const name of this.#view.ofType(state.typeUrl).keys()) state.dirty.add(name);
+      for (const name of this.#view.ofType(state.typeUrl).keys()) state.look(name, 0);
     }
     for (const [name, version] of Object.entries(claimed)) if (state.covers(name)) this.#claim(state, name, version);
     if (change.wildcard !== 'unchanged' || change.asked.length + change.left.length > 0) this.#context.onInterest();
@@ -111,7 +114,7 @@ export class Session implements StreamState {
     this.#returnedUntil ??= this.#settleUntil();
     const good = this.#context.lastGood.get(state.typeUrl, name);
     state.held.set(name, good?.resource.version === version ? good : { kind: 'claimed', version });
-    state.dirty.add(name);
+    state.look(name, 0);
     if (this.node.owed.get(state.typeUrl, name)) state.forced.add(name);
     else state.forced.delete(name);
   }
@@ -121,7 +124,13 @@ export class Session implements StreamState {
     const { inFlight } = state;
     if (inFlight?.nonce !== nonce) return;
     state.inFlight = undefined;
+    this.#hasAnswered = true;
+    const names = [...inFlight.entries.keys()];
+    // What has changed since is to be sent for that, and says nothing of this answer.
+    const changed = new Set(names.filter((name) => state.dirty.has(name)));
     this.#judge(state, inFlight, refusal);
+    for (const name of names)
+      if (state.isUnsettled(name) || (state.dirty.has(name) && !changed.has(name))) state.lack(name, inFlight.since);
   }
 
   #judge(state: TypeState, { entries, awaitedBy }: InFlight, refusal: Refusal | undefined): void {
@@ -142,13 +151,13 @@ export class Session implements StreamState {
   }
 
   /** Notes what a revision changed; nothing is sent until `pump`. */
-  note({ names }: PublishedChange): void {
+  note({ revision, names }: PublishedChange): void {
     for (const { typeUrl, name } of names) {
       const state = this.types.get(typeUrl);
       if (!state?.covers(name)) continue;
       state.retiring.delete(name);
       state.drainedAt.delete(name);
-      state.dirty.add(name);
+      state.look(name, revision);
     }
   }
 
@@ -177,10 +186,18 @@ export class Session implements StreamState {
         if (this.#isWritable && !state.inFlight && this.#advance(state)) progress = true;
       }
     }
-    if (!this.isSynced) return;
-    const isNew = this.#syncedRevision < this.#view.revision;
-    this.#syncedRevision = this.#view.revision;
-    this.#context.onSynced(this.#syncedRevision, isNew);
+    this.#noteSynced();
+  }
+
+  /** Where changes come faster than the client answers, there is always something that it lacks, but nothing old. */
+  #noteSynced(): void {
+    const { isSynced } = this;
+    if (!isSynced && (!this.#hasAnswered || this.role === 'standby')) return;
+    this.#hasAnswered = false;
+    const revision = Math.min(this.#view.revision, ...this.#inRank.map((state) => state.lacksSince - 1));
+    const isNew = this.#syncedRevision < revision;
+    if (isNew) this.#syncedRevision = revision;
+    if (isNew || isSynced) this.#context.onSynced(this.#syncedRevision, isNew);
   }
 
   close(): void {
@@ -198,7 +215,7 @@ export class Session implements StreamState {
     const now = this.#context.clock.now();
     for (const [name, until] of state.settling) {
       const held = state.held.get(name);
-      if (held?.kind !== 'published' || dependentsInPlace(this, held, now < until)) state.settling.delete(name);
+      if (held?.kind !== 'published' || dependentsInPlace(this, held, now < until)) state.settled(name);
       else if (now < until) this.#wakeAt(until);
     }
   }
@@ -240,6 +257,7 @@ export class Session implements StreamState {
   }
 
   #send(state: TypeState, entries: Entries): void {
+    const since = state.firstLacked(entries.keys());
     for (const name of entries.keys()) state.done(name);
     const nonce = String(++this.#nonce);
     const response = this.#context.dialect.encode(state, {
@@ -253,8 +271,8 @@ export class Session implements StreamState {
       return;
     }
     state.mustAnswer = false;
-    state.inFlight = { nonce, entries, awaitedBy: new Map(this.node.owed.of(state.typeUrl)) };
-    if (state.typeUrl === CLUSTER_TYPE) this.#oweEndpoints(entries);
+    state.inFlight = { nonce, entries, awaitedBy: this.#awaitedBy(state, entries), since };
+    if (state.typeUrl === CLUSTER_TYPE) this.#oweEndpoints(entries, since);
     this.#isWritable = false;
     this.#context.send(response, () => {
       this.#isWritable = true;
@@ -262,16 +280,24 @@ export class Session implements StreamState {
     });
   }
 
+  #awaitedBy({ typeUrl }: TypeState, entries: Entries): Map<string, AwaitedBy> {
+    const { owed } = this.node;
+    return new Map([...entries.keys()].map((name) => [name, owed.get(typeUrl, name) ?? NOBODY]));
+  }
+
   /**
    * Envoy makes a changed cluster anew and waits for its endpoints before it uses it, but does not ask for endpoints that
    * it has been sent before. After a reconnect it may ask for the clusters first, so this is noted before it asks.
    */
-  #oweEndpoints(entries: Entries): void {
+  #oweEndpoints(entries: Entries, since: number): void {
     const endpoints = this.types.get(ENDPOINTS_TYPE);
     const { owed } = this.node;
     for (const [name, clusters] of endpointsOf(entries)) {
       owed.set(ENDPOINTS_TYPE, name, (owed.get(ENDPOINTS_TYPE, name) ?? NOBODY).union(clusters));
-      if (endpoints?.covers(name)) endpoints.force(name);
+      if (endpoints?.covers(name)) endpoints.force(name, since);
+      // What is on its way was sent before these clusters, though perhaps after earlier versions of them.
+      const awaiting = endpoints?.inFlight?.awaitedBy;
+      awaiting?.set(name, (awaiting.get(name) ?? NOBODY).difference(clusters));
     }
   }
 

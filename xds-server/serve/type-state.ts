@@ -18,8 +18,10 @@ export function versionOf(held: Held): string {
 export interface InFlight {
   readonly nonce: string;
   readonly entries: ReadonlyMap<string, Published | null>;
-  /** By name: who waited for it when it was sent. Whoever came later waits for the next. */
-  readonly awaitedBy: ReadonlyMap<string, AwaitedBy>;
+  /** By name: who waited for it when it was sent, and does so for the same. Whoever came later waits for the next. */
+  readonly awaitedBy: Map<string, AwaitedBy>;
+  /** The first revision that the client may lack for lack of the answer. */
+  readonly since: number;
 }
 
 /**
@@ -48,6 +50,8 @@ export class TypeState {
   readonly doubtful = new Map<string, Published[]>();
   /** Accepted resources whose dependents the client is yet to ask for or to get, and until when that is waited for. */
   readonly settling = new Map<string, number>();
+  /** Of names that wait, except in flight: the first revision of which the client may lack what it has of that. */
+  readonly since = new Map<string, number>();
   inFlight: InFlight | undefined;
   /** The client waits for a response even if there is nothing to say. */
   mustAnswer = false;
@@ -66,18 +70,66 @@ export class TypeState {
     return !this.inFlight && !this.mustAnswer && this.dirty.size === 0 && this.suspects.length === 0 && this.settling.size === 0;
   }
 
-  /** Marks a name to be sent or told of, whatever the client has. */
-  force(name: string): void {
+  /** The first revision that the client may lack of this type; infinity if there is none. */
+  get lacksSince(): number {
+    if (this.isSettled) return Number.POSITIVE_INFINITY;
+    if (this.mustAnswer) return 0;
+    return Math.min(this.inFlight?.since ?? Number.POSITIVE_INFINITY, this.firstLacked(this.#waiting()));
+  }
+
+  /** The first revision that the client may lack for one of the names, all of which wait. */
+  firstLacked(names: Iterable<string>): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const name of names) first = Math.min(first, this.since.get(name) ?? 0);
+    return first;
+  }
+
+  *#waiting(): Iterable<string> {
+    yield* this.dirty;
+    yield* this.settling.keys();
+    for (const names of this.suspects) yield* names;
+  }
+
+  /** Notes that the client lacks what a revision has of a name; if it lacked that of an earlier one, it still does. */
+  lack(name: string, revision: number): void {
+    this.since.set(name, Math.min(revision, this.since.get(name) ?? revision));
+  }
+
+  /** Whether of the name something was answered that was refused with others, or that waits for what it requires. */
+  isUnsettled(name: string): boolean {
+    return this.settling.has(name) || this.suspects.some((names) => names.includes(name));
+  }
+
+  /** Has a name looked at, of which the client may lack what there is since a revision. */
+  look(name: string, since: number): void {
+    this.lack(name, since);
     this.dirty.add(name);
+  }
+
+  /** Marks a name to be sent or told of, whatever the client has. */
+  force(name: string, since: number): void {
+    this.look(name, since);
     this.forced.add(name);
+  }
+
+  /** There is nothing to send for the name for now. */
+  ignore(name: string): void {
+    this.dirty.delete(name);
+    this.since.delete(name);
   }
 
   /** The name needs no more attention for now. */
   done(name: string): void {
-    this.dirty.delete(name);
+    this.ignore(name);
     this.forced.delete(name);
     this.retiring.delete(name);
     this.drainedAt.delete(name);
+  }
+
+  /** What the accepted resource requires has followed, or is not waited for any longer. */
+  settled(name: string): void {
+    this.settling.delete(name);
+    if (!this.dirty.has(name) && !this.isUnsettled(name)) this.since.delete(name);
   }
 
   /** The client does not want the name any more. */
