@@ -47,6 +47,8 @@ export interface RunPolicyOptions extends EnforceOptions {
 }
 
 const OF_RULES = new Set([SUBJECT_POLICY_TYPE, SLOT_TYPE]);
+/** How old a change has to be to be told of before those that came after it are in force. */
+const TELL_AFTER_MS = 1_000;
 const UPSTREAM_BACK_OFF = { firstMs: 20, maxMs: 200 };
 
 /** Policies of a folder, enforced for its pods by the kernel of this machine: controller, agent and enforcer in one. */
@@ -59,8 +61,8 @@ export class RunPolicy implements AsyncDisposable {
   readonly #cleanUp = new AsyncDisposableStack();
   #slots: NodeSlots | undefined;
   #isSettling = false;
-  /** Since when what rules say is not in force. */
-  #changed: { readonly revision: number; readonly at: number } | undefined;
+  /** What rules say that is not in force: since which revision, and when. The oldest comes first. */
+  #changes: readonly { readonly revision: number; readonly at: number }[] = [];
 
   constructor(options: RunPolicyOptions) {
     this.#options = options;
@@ -177,24 +179,25 @@ export class RunPolicy implements AsyncDisposable {
 
   #noteChange({ revision, names }: PublishedChange): void {
     if (!names.some(({ typeUrl }) => OF_RULES.has(typeUrl))) return;
-    this.#changed = { revision, at: this.#changed?.at ?? performance.now() };
+    this.#changes = [...this.#changes, { revision, at: performance.now() }];
   }
 
-  /** Rules of layer 7 are in force once Envoy has them, too. */
+  /** Rules of layer 7 are in force once Envoy has them, too. Where changes never cease, it is told all the same what is in force, but not with each. */
   async #onSynced(revision: number): Promise<void> {
-    const changed = this.#changed;
-    if (!changed || revision < changed.revision) return;
-    this.#changed = undefined;
+    const [oldest] = this.#changes;
+    if (!oldest || revision < oldest.revision) return;
+    const newer = this.#changes.filter((change) => change.revision > revision);
+    if (newer.length > 0 && performance.now() - oldest.at < TELL_AFTER_MS) return;
+    this.#changes = newer;
     const { control, nodeName, log } = this.#options;
     const { server, cache } = control();
     await server.waitSynced(nodeName, { revision: cache.revision }).catch(() => {});
-    const milliseconds = Math.round(performance.now() - changed.at);
-    log({
-      level: 'info',
-      event: 'enforced',
-      text: `policies as they are now, ${milliseconds} ms after a change`,
-      fields: { milliseconds },
-    });
+    const milliseconds = Math.round(performance.now() - oldest.at);
+    const text =
+      newer.length === 0
+        ? `policies as they are now, ${milliseconds} ms after a change`
+        : `policies as they were ${milliseconds} ms ago, and not what has changed since`;
+    log({ level: 'info', event: 'enforced', text, fields: { milliseconds, newer: newer.length } });
   }
 
   #publish(change: ResourceChange): void {

@@ -63,7 +63,10 @@ describe('requests while everything changes and ends', needs('root', 'netns', 'e
     const kills = killInTurn(lab, Date.now() + LASTS_MS);
     const ended = new AbortController();
     const others = Promise.all([changeOn(lab, ended.signal), comeAndGo(lab, ended.signal)]);
-    const away = await kills.finally(() => ended.abort());
+    const away = await kills.finally(async () => {
+      ended.abort();
+      await Promise.allSettled([others]);
+    });
     const [changes, newcomers] = await others;
     const allowed = await Promise.all(['keep-alive', 'new connections', 'HTTP/2'].map((load) => client.end(load)));
     const denied = [await client.end('denied'), await client.end('denied anew'), await stranger.end('a stranger')];

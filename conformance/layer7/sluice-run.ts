@@ -26,6 +26,8 @@ export interface SluiceRunOptions {
 const entryView = z.object({
   event: z.string(),
   msg: z.string(),
+  /** Of `enforced`: how many changes are not in force. */
+  newer: z.int().optional(),
   envoy: z.object({ kind: z.string(), pid: z.int().optional() }).optional(),
 });
 type Entry = z.infer<typeof entryView>;
@@ -62,7 +64,7 @@ export class SluiceRun {
     }
   }
 
-  /** Resolves when it serves and everything is in force. */
+  /** Resolves when it serves and has policies in force; all of them, where they have not changed since. */
   static async start(node: Node, options: SluiceRunOptions): Promise<SluiceRun> {
     const run = new SluiceRun(node, options);
     await run.#logged(({ event, msg }) => event === 'ready' && msg.startsWith('http'), 0, STARTS_WITHIN);
@@ -75,9 +77,9 @@ export class SluiceRun {
     return this.#entries.length;
   }
 
-  /** Resolves when policies are in force that changed since it had said so much. */
+  /** Resolves when all policies are in force that changed since it had said so much. */
   async enforced(since: number): Promise<void> {
-    await this.#logged(({ event }) => event === 'enforced', since);
+    await this.#logged(({ event, newer }) => event === 'enforced' && newer === 0, since);
   }
 
   /** Ends as `kill -9` does; Envoy goes on. */
