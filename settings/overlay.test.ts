@@ -78,6 +78,8 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'envoyConfig.allow': ['envoy.extensions.filters.http.lua.v3.Lua'],
   'envoyConfig.dryRun': false,
   'envoyConfig.balancing': 'off',
+  'flows.enabled': false,
+  'flows.capacity': 16,
 };
 
 test('every setting can be said by the object, and changes nothing else', () => {

@@ -27,6 +27,7 @@ export function overlaySettings(base: Settings, said: unknown): OverlayResult {
     envoy: overlay(base.envoy, own.envoy, sectionOf(said, 'envoy')),
     policy: overlay(base.policy, own.policy, sectionOf(said, 'policy')),
     envoyConfig: overlay(base.envoyConfig, own.envoyConfig, sectionOf(said, 'envoyConfig')),
+    flows: overlay(base.flows, own.flows, sectionOf(said, 'flows')),
   };
   const findings = brokenRules(settings);
   return findings.length > 0 ? { findings } : { settings };

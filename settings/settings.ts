@@ -233,11 +233,23 @@ const envoyConfig = z
   })
   .prefault({});
 
+const flows = z
+  .strictObject({
+    enabled: z.boolean().default(true).describe('Whether nodes remember what goes over them, for `sluice observe` and clients of Hubble.'),
+    capacity: z
+      .int()
+      .min(1)
+      .max(1_048_576)
+      .default(4_096)
+      .describe('How many flows a node remembers; the oldest is forgotten for a new one.'),
+  })
+  .prefault({});
+
 /** Sections that are read from the file alone, at a start: of nodes, of what must be the same in all processes, and of what only operators may say. */
-export const FILE_SECTIONS = ['envoy', 'policy', 'envoyConfig'] as const;
+export const FILE_SECTIONS = ['envoy', 'policy', 'envoyConfig', 'flows'] as const;
 
 /** The whole of `sluice.yaml`. Every field has a default; an unknown field is an error. {@link brokenRules} tells what no field says alone. */
-export const settingsSchema = z.strictObject({ http, ingress, upstream, envoy, policy, envoyConfig });
+export const settingsSchema = z.strictObject({ http, ingress, upstream, envoy, policy, envoyConfig, flows });
 
 export type Settings = z.output<typeof settingsSchema>;
 

@@ -21,18 +21,30 @@ class Scene implements AsyncDisposable {
     },
   });
   readonly reporter: FlowReporter;
+  readonly wanted: boolean[] = [];
   #rpc: RpcServer | undefined;
 
   constructor(capacity?: number) {
     const backOff = { firstMs: 10, maxMs: 50 };
     const upstream = { target: `unix:${this.path}`, credentials: credentials.createInsecure(), backOff };
-    this.reporter = new FlowReporter({ upstream, gatherMs: 1, ...(capacity !== undefined && { capacity }) });
+    this.reporter = new FlowReporter({
+      upstream,
+      gatherMs: 1,
+      ...(capacity !== undefined && { capacity }),
+      onWanted: (is) => this.wanted.push(is),
+    });
     this.reporter.start();
   }
 
   async startAgent(): Promise<void> {
     this.#rpc = new RpcServer();
     this.#rpc.add(FLOW_INTAKE_METHODS, this.intake);
+    await this.#rpc.listen({ path: this.path });
+  }
+
+  /** One that remembers no flows. */
+  async startDeafAgent(): Promise<void> {
+    this.#rpc = new RpcServer();
     await this.#rpc.listen({ path: this.path });
   }
 
@@ -92,6 +104,21 @@ describe('what an enforcer tells its agent of flows', () => {
     await scene.startAgent();
     await eventually(() => assert.equal(scene.heard.length, told));
     assert.deepEqual(scene.heard, upTo(told));
+    assert.equal(scene.lost, 0n);
+  });
+
+  test('is nothing where it remembers none, until it does', async () => {
+    await using scene = new Scene();
+    scene.tell(0, 10);
+    await scene.startDeafAgent();
+    await eventually(() => assert.deepEqual(scene.wanted, [false]));
+    scene.tell(10, 20);
+    scene.reporter.lose(5n);
+    await scene.stopAgent();
+    await scene.startAgent();
+    await eventually(() => assert.deepEqual(scene.wanted, [false, true]));
+    scene.tell(20, 30);
+    await eventually(() => assert.deepEqual(scene.heard, upTo(30, 20)));
     assert.equal(scene.lost, 0n);
   });
 

@@ -11,8 +11,8 @@ export const FLOW_SOCKET = 'flows.sock';
 export interface NodeFlowsOptions {
   readonly node: string;
   readonly version: string;
-  /** How many flows are remembered. Default 4096. */
-  readonly capacity?: number;
+  /** How many flows are remembered. */
+  readonly capacity: number;
   /** What the enforcer of this node is told. */
   readonly cache: Pick<SnapshotCache, 'get' | 'ofType' | 'watch'>;
 }
@@ -35,7 +35,7 @@ export class NodeFlows implements AsyncDisposable {
   /** Flows that nobody was told of, since there was no room for them on the way here. */
   lost = 0n;
 
-  constructor({ node, version, capacity = 4096, cache }: NodeFlowsOptions) {
+  constructor({ node, version, capacity, cache }: NodeFlowsOptions) {
     this.ring = new FlowRing(capacity);
     this.#node = node;
     this.#directory = this.#cleanUp.use(new NodeDirectory(cache, node));

@@ -59,6 +59,7 @@ export interface AgentOptions {
   readonly envoy: EnvoyPlace;
   readonly adminPort: number;
   readonly settings: Settings['envoy'];
+  readonly flows: Settings['flows'];
   /** The socket that {@link runEnforcer} asks at; undefined where policies are not enforced. */
   readonly enforcerSocket: string | undefined;
   readonly log: Log;
@@ -134,7 +135,7 @@ interface Surroundings {
 
 /** Serves who enforces policy on this node, from a store of its own, and the node's Envoy the listeners of slots. */
 async function relayPolicy(
-  { controllers, nodeName, log }: AgentOptions,
+  { controllers, nodeName, log, flows: { enabled, capacity } }: AgentOptions,
   path: string,
   { state, identity, envoys, clients, view, cleanUp }: Surroundings,
 ): Promise<Relay> {
@@ -169,9 +170,11 @@ async function relayPolicy(
     }),
   );
   view.slots = slots;
-  const flows = cleanUp.use(new NodeFlows({ node: nodeName, version: readVersions().sluice, cache: relay.cache }));
-  flows.hear(rpc);
-  await flows.listen(join(dirname(path), FLOW_SOCKET));
+  if (enabled) {
+    const flows = cleanUp.use(new NodeFlows({ node: nodeName, version: readVersions().sluice, capacity, cache: relay.cache }));
+    flows.hear(rpc);
+    await flows.listen(join(dirname(path), FLOW_SOCKET));
+  }
   await relay.start({ path, group: true });
   return relay;
 }

@@ -78,6 +78,7 @@ export function addAgent(yargs: Argv): Argv {
           envoy: argv.runDir === undefined ? { kind: 'child' } : { kind: 'elsewhere', folder: argv.runDir },
           adminPort: argv.adminPort,
           settings: settings.envoy,
+          flows: settings.flows,
           enforcerSocket: settings.policy.enabled ? join(argv.runDir ?? argv.stateDir, ENFORCER_SOCKET) : undefined,
           log: createLog(argv.logFormat),
         },

@@ -17,10 +17,11 @@ export class FlowTelling implements Disposable {
 
   constructor(datapath: Pick<Datapath, 'flows' | 'setMonitor'>, upstream: UpstreamAddress) {
     this.#events = datapath.flows();
-    this.#reporter = new FlowReporter({ upstream });
+    const monitor = (isWanted: boolean) => datapath.setMonitor(isWanted ? 'connections' : 'nothing', DROPS_PER_SECOND);
+    this.#reporter = new FlowReporter({ upstream, onWanted: monitor });
     this.#reporter.start();
     this.#timer = setInterval(() => this.#review(), REVIEW_MS).unref();
-    datapath.setMonitor('connections', DROPS_PER_SECOND);
+    monitor(true);
     void this.#read();
   }
 

@@ -56,7 +56,8 @@ export class RunPolicy implements AsyncDisposable {
   readonly parts: PolicyParts;
   readonly #options: RunPolicyOptions;
   readonly #denials = new DenialLog();
-  readonly #flows: NodeFlows;
+  /** Undefined where the settings say that none are remembered. */
+  readonly #flows: NodeFlows | undefined;
   readonly #numbers: IdentityNumbers;
   readonly #cleanUp = new AsyncDisposableStack();
   #slots: NodeSlots | undefined;
@@ -79,11 +80,12 @@ export class RunPolicy implements AsyncDisposable {
       onChange: () => this.#onChange(),
     });
     rpc.add(ACCESS_LOG_METHODS, this.#denials);
-    this.#flows = this.#cleanUp.use(
-      new NodeFlows({ node: options.nodeName, version: readVersions().sluice, cache: this.parts.side.cache }),
-    );
-    this.#flows.hear(rpc);
-    this.parts.side.cache.watch((change) => this.#noteChange(change));
+    const { enabled, capacity } = settings.flows;
+    const { cache } = this.parts.side;
+    if (enabled)
+      this.#flows = this.#cleanUp.use(new NodeFlows({ node: options.nodeName, version: readVersions().sluice, capacity, cache }));
+    this.#flows?.hear(rpc);
+    cache.watch((change) => this.#noteChange(change));
     this.#cleanUp.defer(() => this.parts.close());
     this.parts.restoreNumbers(this.#numbers.objects());
   }
@@ -123,8 +125,8 @@ export class RunPolicy implements AsyncDisposable {
     };
     const all = { upstream, nodeName, pinFolder, stateFolder, ...(cgroup && { cgroup }), onEvent };
     const enforcement = this.#cleanUp.use(await Enforcement.start(all));
-    this.#cleanUp.use(new FlowTelling(enforcement.datapath, upstream));
-    await this.#flows.listen(join(state.path, FLOW_SOCKET));
+    if (this.#flows) this.#cleanUp.use(new FlowTelling(enforcement.datapath, upstream));
+    await this.#flows?.listen(join(state.path, FLOW_SOCKET));
     return enforcement;
   }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { status } from '@grpc/grpc-js';
 import { decodeTaken, encodeFlowBatch, FLOWS_PATH, type ToldFlowEvent } from '../serve/index.ts';
 import { Upstream, type UpstreamAddress } from './upstream.ts';
 
@@ -9,6 +10,8 @@ export interface FlowReporterOptions {
   readonly capacity?: number;
   /** For how long events are gathered before they are told, in milliseconds. Default 20. */
   readonly gatherMs?: number;
+  /** Told when the agent says that it wants none, and when it wants them again. */
+  readonly onWanted?: (isWanted: boolean) => void;
 }
 
 interface Batch {
@@ -21,7 +24,8 @@ const AT_ONCE = 1024;
 
 /**
  * Tells the agent of this node of flows, one batch after another, so that an agent which is slow or away costs no more than what waits. What is lost is
- * counted, and told with the next batch; a batch that was not answered is told again, and taken once.
+ * counted, and told with the next batch; a batch that was not answered is told again, and taken once. An agent that remembers no flows is told of none,
+ * and asked now and then whether that is still so.
  */
 export class FlowReporter implements Disposable {
   readonly #upstream: Upstream;
@@ -35,13 +39,16 @@ export class FlowReporter implements Disposable {
   #numbers = 0n;
   #unanswered: Batch | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #isWanted = true;
+  readonly #onWanted: (isWanted: boolean) => void;
 
-  constructor({ upstream, capacity = 16_384, gatherMs = 20 }: FlowReporterOptions) {
+  constructor({ upstream, capacity = 16_384, gatherMs = 20, onWanted = () => {} }: FlowReporterOptions) {
     this.#capacity = capacity;
     this.#gatherMs = gatherMs;
+    this.#onWanted = onWanted;
     this.#upstream = new Upstream(
       upstream,
-      { onOpen: () => this.#sendAgain(), onMessage: (bytes) => this.#answered(bytes), onClose: () => {} },
+      { onOpen: () => this.#sendAgain(), onMessage: (bytes) => this.#answered(bytes), onClose: ({ code }) => this.#closed(code) },
       FLOWS_PATH,
     );
   }
@@ -51,6 +58,7 @@ export class FlowReporter implements Disposable {
   }
 
   add(event: ToldFlowEvent): void {
+    if (!this.#isWanted) return;
     if (this.#waiting.length - this.#first >= this.#capacity) {
       this.#leave(1);
       this.#lost++;
@@ -61,7 +69,7 @@ export class FlowReporter implements Disposable {
 
   /** Events that were lost before they came here. */
   lose(count: bigint): void {
-    if (count === 0n) return;
+    if (count === 0n || !this.#isWanted) return;
     this.#lost += count;
     this.#plan();
   }
@@ -80,7 +88,7 @@ export class FlowReporter implements Disposable {
     this.#timer = undefined;
     if (this.#unanswered) return;
     const events = this.#waiting.slice(this.#first, this.#first + AT_ONCE);
-    if (events.length === 0 && this.#lost === 0n) return;
+    if (events.length === 0 && this.#lost === 0n && this.#isWanted) return;
     this.#leave(events.length);
     this.#numbers++;
     const bytes = encodeFlowBatch({ teller: this.#teller, number: this.#numbers, events, lost: this.#lost });
@@ -102,9 +110,21 @@ export class FlowReporter implements Disposable {
     else this.#plan();
   }
 
+  #closed(code: status): void {
+    if (code !== status.UNIMPLEMENTED || !this.#isWanted) return;
+    this.#isWanted = false;
+    this.#leave(this.#waiting.length - this.#first);
+    [this.#lost, this.#unanswered] = [0n, undefined];
+    this.#onWanted(false);
+  }
+
   #answered(bytes: Uint8Array): void {
     if (decodeTaken(bytes) !== this.#unanswered?.number) return;
     this.#unanswered = undefined;
+    if (!this.#isWanted) {
+      this.#isWanted = true;
+      this.#onWanted(true);
+    }
     if (this.#waiting.length > this.#first || this.#lost > 0n) this.#send();
   }
 }
