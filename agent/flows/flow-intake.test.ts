@@ -13,11 +13,11 @@ class Scene implements AsyncDisposable {
   readonly #folder = new TemporaryFolder();
   readonly path = this.#folder.join('agent.sock');
   readonly heard: number[] = [];
-  lost = 0n;
+  readonly lost = { kernel: 0n, enforcer: 0n };
   readonly intake = new FlowIntake({
     onEvents: (events) => this.heard.push(...events.map(({ localPort }) => localPort)),
-    onLost: (count) => {
-      this.lost += count;
+    onLost: (where, count) => {
+      this.lost[where] += count;
     },
   });
   readonly reporter: FlowReporter;
@@ -64,6 +64,8 @@ class Scene implements AsyncDisposable {
   }
 }
 
+const NONE = { kernel: 0n, enforcer: 0n };
+
 const upTo = (count: number, from = 0) => Array.from({ length: count - from }, (_, index) => from + index);
 
 describe('what an enforcer tells its agent of flows', () => {
@@ -71,10 +73,10 @@ describe('what an enforcer tells its agent of flows', () => {
     await using scene = new Scene();
     await scene.startAgent();
     scene.tell(0, 3000);
-    scene.reporter.lose(7n);
+    scene.reporter.loseInKernel(7n);
     await eventually(() => assert.equal(scene.heard.length, 3000));
     assert.deepEqual(scene.heard, upTo(3000));
-    await eventually(() => assert.equal(scene.lost, 7n));
+    await eventually(() => assert.deepEqual(scene.lost, { kernel: 7n, enforcer: 0n }));
   });
 
   test('waits for an agent that is away, and the oldest are lost for what there is no room for', async () => {
@@ -84,7 +86,7 @@ describe('what an enforcer tells its agent of flows', () => {
     scene.tell(250, 400);
     await scene.startAgent();
     await eventually(() => assert.equal(scene.heard.at(-1), 399));
-    assert.equal(scene.heard.length + Number(scene.lost), 400);
+    assert.equal(scene.heard.length + Number(scene.lost.enforcer), 400);
     assert.deepEqual(scene.heard.slice(-100), upTo(400, 300));
     assert.ok(scene.heard.length <= 200, 'what waits, and what was about to be told');
   });
@@ -104,7 +106,7 @@ describe('what an enforcer tells its agent of flows', () => {
     await scene.startAgent();
     await eventually(() => assert.equal(scene.heard.length, told));
     assert.deepEqual(scene.heard, upTo(told));
-    assert.equal(scene.lost, 0n);
+    assert.deepEqual(scene.lost, NONE);
   });
 
   test('is nothing where it remembers none, until it does', async () => {
@@ -113,13 +115,13 @@ describe('what an enforcer tells its agent of flows', () => {
     await scene.startDeafAgent();
     await eventually(() => assert.deepEqual(scene.wanted, [false]));
     scene.tell(10, 20);
-    scene.reporter.lose(5n);
+    scene.reporter.loseInKernel(5n);
     await scene.stopAgent();
     await scene.startAgent();
     await eventually(() => assert.deepEqual(scene.wanted, [false, true]));
     scene.tell(20, 30);
     await eventually(() => assert.deepEqual(scene.heard, upTo(30, 20)));
-    assert.equal(scene.lost, 0n);
+    assert.deepEqual(scene.lost, NONE);
   });
 
   test('by another process is told anew', async () => {

@@ -14,8 +14,8 @@ export const FLOW_INTAKE_METHODS: readonly RpcMethod[] = [{ path: FLOWS_PATH }];
 
 export interface FlowIntakeOptions {
   readonly onEvents: (events: FlowBatch['events']) => void;
-  /** Told how many the enforcer could not tell. */
-  readonly onLost: (count: bigint) => void;
+  /** Told of each batch how many were lost before it. */
+  readonly onLost: (where: 'kernel' | 'enforcer', count: bigint) => void;
 }
 
 /** Hears of flows from the enforcer of this node. Each batch is taken once, however often it comes. */
@@ -45,12 +45,13 @@ export class FlowIntake implements StreamHandler<RpcMethod> {
     for (const call of [...this.#calls]) endCall(call, code, details);
   }
 
-  #take({ teller, number, events, lost }: FlowBatch): void {
+  #take({ teller, number, events, lost, lostInKernel }: FlowBatch): void {
     if (teller !== this.#teller) this.#taken = 0n;
     this.#teller = teller;
     if (number <= this.#taken) return;
     this.#taken = number;
-    if (lost > 0n) this.#options.onLost(lost);
+    if (lostInKernel > 0n) this.#options.onLost('kernel', lostInKernel);
+    if (lost > 0n) this.#options.onLost('enforcer', lost);
     this.#options.onEvents(events);
   }
 }

@@ -1,4 +1,4 @@
-import { FlowRing, Observer } from '../../flows/index.ts';
+import { FlowLosses, FlowRing, type LossPlace, Observer } from '../../flows/index.ts';
 import { RpcServer, type SnapshotCache } from '../../xds-server/serve/index.ts';
 import { FLOW_INTAKE_METHODS, FlowIntake } from './flow-intake.ts';
 import { flowOfEvent } from './from-datapath.ts';
@@ -17,9 +17,18 @@ export interface NodeFlowsOptions {
   readonly cache: Pick<SnapshotCache, 'get' | 'ofType' | 'watch'>;
 }
 
+/** Counts, since the start. */
+export interface FlowsState {
+  readonly remembered: number;
+  readonly capacity: number;
+  readonly seen: number;
+  readonly lost: Readonly<Record<LossPlace, number>>;
+}
+
 /** The last flows of a node: hears of them from its enforcer, and tells whoever asks. */
 export class NodeFlows implements AsyncDisposable {
   readonly ring: FlowRing;
+  readonly losses = new FlowLosses();
   readonly #cleanUp = new AsyncDisposableStack();
   readonly #directory: NodeDirectory;
   readonly #node: string;
@@ -27,19 +36,15 @@ export class NodeFlows implements AsyncDisposable {
     onEvents: (events) => {
       for (const event of events) this.#add(event);
     },
-    onLost: (count) => {
-      this.lost += count;
-    },
+    onLost: (where, count) => this.losses.add(where, count),
   });
   readonly #service: ObserverService;
-  /** Flows that nobody was told of, since there was no room for them on the way here. */
-  lost = 0n;
 
   constructor({ node, version, capacity, cache }: NodeFlowsOptions) {
     this.ring = new FlowRing(capacity);
     this.#node = node;
     this.#directory = this.#cleanUp.use(new NodeDirectory(cache, node));
-    this.#service = new ObserverService(new Observer({ ring: this.ring, node, version }));
+    this.#service = new ObserverService(new Observer({ ring: this.ring, losses: this.losses, node, version }));
   }
 
   /** Hears of flows by a server. To be called before it listens. */
@@ -53,6 +58,11 @@ export class NodeFlows implements AsyncDisposable {
     rpc.add(OBSERVER_METHODS, this.#service);
     this.#cleanUp.defer(() => rpc.close());
     await rpc.listen({ path, group: true });
+  }
+
+  state(): FlowsState {
+    const { size: remembered, capacity, seen } = this.ring;
+    return { remembered, capacity, seen, lost: this.losses.counts() };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -14,7 +14,7 @@ import {
   ServerStatusRequestSchema,
   ServerStatusResponseSchema,
 } from '@sluice/envoy-protos/hubble/observer_pb.js';
-import { FlowRing, Observer } from '../../flows/index.ts';
+import { FlowLosses, FlowRing, Observer } from '../../flows/index.ts';
 import { exampleFlow } from '../../flows/testing/example-flow.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { RpcServer } from '../../xds-server/serve/index.ts';
@@ -29,7 +29,7 @@ describe('flows by gRPC', () => {
   before(async () => {
     const folder = cleanUp.use(new TemporaryFolder());
     const rpc = new RpcServer();
-    rpc.add(OBSERVER_METHODS, new ObserverService(new Observer({ ring, node: 'n1', version: '1' })));
+    rpc.add(OBSERVER_METHODS, new ObserverService(new Observer({ ring, losses: new FlowLosses(), node: 'n1', version: '1' })));
     const path = folder.join('flows.sock');
     await rpc.listen({ path });
     cleanUp.defer(() => rpc.close());

@@ -1,4 +1,4 @@
-import type { NodeIdentity, NodeSlots, SlotState } from '../../agent/index.ts';
+import type { NodeFlows, NodeIdentity, NodeSlots, SlotState } from '../../agent/index.ts';
 import type { Metrics } from '../../controller/admin/metrics.ts';
 import type { RelayStatus, SlotStatus, Status } from '../../controller/admin/status.ts';
 import type { AdminView } from '../../controller/admin/view.ts';
@@ -21,6 +21,8 @@ export class AgentView implements AdminView {
   metrics: Metrics | undefined;
   /** Of the rules of this node's policies; set where they are enforced. */
   slots: Pick<NodeSlots, 'state' | 'review'> | undefined;
+  /** Of this node; set where they are remembered. */
+  flows: Pick<NodeFlows, 'state'> | undefined;
   readonly #options: AgentViewOptions;
   readonly #since = new Date().toISOString();
 
@@ -48,6 +50,7 @@ export class AgentView implements AdminView {
       envoy: envoy.describe(),
       relay: this.#describeRelay(state),
       ...(this.slots && { slots: describeSlots(this.slots.state()) }),
+      ...(this.flows && { flows: this.flows.state() }),
       objects: {},
       resources: Object.fromEntries([...state.cached].map(([typeUrl, count]) => [resourceTypeOf(typeUrl), count])),
       clients: clients.map(describeClient),

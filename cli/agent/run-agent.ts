@@ -173,6 +173,7 @@ async function relayPolicy(
   if (enabled) {
     const flows = cleanUp.use(new NodeFlows({ node: nodeName, version: readVersions().sluice, capacity, cache: relay.cache }));
     flows.hear(rpc);
+    view.flows = flows;
     await flows.listen(join(dirname(path), FLOW_SOCKET));
   }
   await relay.start({ path, group: true });

@@ -9,7 +9,10 @@ import { countSeverities } from '../text/diagnostics.ts';
 import { formatSource, type Locate } from '../text/place.ts';
 
 /** What a status says beyond what is the same wherever objects are compiled. */
-export type RoleStatus = Pick<Status, 'role' | 'notReady' | 'manifests' | 'entry' | 'envoy' | 'cluster' | 'enforcement' | 'slots'>;
+export type RoleStatus = Pick<
+  Status,
+  'role' | 'notReady' | 'manifests' | 'entry' | 'envoy' | 'cluster' | 'enforcement' | 'slots' | 'flows'
+>;
 
 export interface ControlViewOptions {
   readonly about: Pick<Status, 'version' | 'pid' | 'since'>;

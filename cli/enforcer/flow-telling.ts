@@ -38,7 +38,7 @@ export class FlowTelling implements Disposable {
   #review(): void {
     this.#clockOffset = clockOffset();
     const { lost } = this.#events;
-    this.#reporter.lose(lost - this.#lost);
+    this.#reporter.loseInKernel(lost - this.#lost);
     this.#lost = lost;
   }
 }

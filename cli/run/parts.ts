@@ -107,7 +107,7 @@ export class RunParts {
       entry: { address, httpPort, httpsPort },
       envoy: this.envoyState.describe(),
       ...(this.#enforcement && { enforcement: describeEnforcement(this.#enforcement) }),
-      ...(this.policy && { slots: describeSlots(this.policy.slots()) }),
+      ...(this.policy && { slots: describeSlots(this.policy.slots()), ...this.policy.flowsStatus() }),
       ...(notReady !== undefined && { notReady }),
     };
   }

@@ -13,6 +13,7 @@ import {
   type SlotState,
   type StateFolder,
 } from '../../agent/index.ts';
+import type { Status } from '../../controller/admin/status.ts';
 import type { Action, ObjectSource } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import {
@@ -133,6 +134,11 @@ export class RunPolicy implements AsyncDisposable {
   /** Of the rules that this machine's policies have; none before it enforces. */
   slots(): readonly SlotState[] {
     return this.#slots?.state() ?? [];
+  }
+
+  /** Of the flows that are remembered; nothing where none are. */
+  flowsStatus(): Pick<Status, 'flows'> {
+    return this.#flows ? { flows: this.#flows.state() } : {};
   }
 
   /** What Envoy has of listeners that Services are led to; undefined before this machine enforces. */

@@ -1,4 +1,12 @@
-import type { ClusterStatus, EnvoyStatus, RelayStatus, SlotStatus, Status, SteeringStatus } from '../../controller/admin/status.ts';
+import type {
+  ClusterStatus,
+  EnvoyStatus,
+  FlowsStatus,
+  RelayStatus,
+  SlotStatus,
+  Status,
+  SteeringStatus,
+} from '../../controller/admin/status.ts';
 import { describeConfig } from './configs.ts';
 import { formatCounts, plural } from './diagnostics.ts';
 
@@ -20,6 +28,7 @@ export function formatStatus(status: Status, now: number): string {
   if (relay) lines.push(['controller', describeRelay(relay, now)]);
   if (status.slots) lines.push(...describeSlots(status.slots));
   for (const config of status.configs ?? []) lines.push(['config', describeConfig(config)]);
+  if (status.flows) lines.push(['flows', describeFlows(status.flows)]);
   if (status.enforcement?.steering) lines.push(...describeSteering(status.enforcement.steering));
   lines.push(
     ['objects', formatSizes(status.objects)],
@@ -65,6 +74,12 @@ function describeSteering({ items, wrong, restored, failure }: SteeringStatus): 
   const counts = `${items - wrong.length} of ${items} things of the network as they are to be`;
   const repairs = restored > 0 ? [`put right ${plural(restored, 'time')}`] : [];
   return [['steering', [failure, counts, ...changed, ...repairs].filter((part) => part !== undefined).join('; ')]];
+}
+
+function describeFlows({ remembered, capacity, seen, lost }: FlowsStatus): string {
+  const losses = Object.entries(lost).filter(([, count]) => count > 0);
+  const told = losses.length === 0 ? 'none lost' : `lost: ${losses.map(([where, count]) => `${where} ${count}`).join(', ')}`;
+  return `${remembered} of at most ${capacity} remembered, ${seen} seen, ${told}`;
 }
 
 function describeRelay({ controller, since, error }: RelayStatus, now: number): string {

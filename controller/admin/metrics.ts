@@ -87,6 +87,7 @@ function registerSizes(registry: Registry): (status: Status) => void {
   const objects = labelled('sluice_objects', 'Kubernetes objects that are read', 'kind');
   const resources = labelled('sluice_snapshot_resources', 'Resources that are served', 'type');
   const setNode = registerNodeSizes(registry);
+  const setFlows = registerFlows(registry);
   const findings = labelled('sluice_findings', 'What is wrong with objects at present', 'severity');
   return (status) => {
     ready.set(Number(status.ready));
@@ -96,6 +97,7 @@ function registerSizes(registry: Registry): (status: Status) => void {
     resources(status.resources);
     findings(status.findings);
     setNode(status);
+    setFlows(status);
   };
 }
 
@@ -135,6 +137,26 @@ function registerNodeSizes(registry: Registry): (status: Status) => void {
       packets.inc({ direction, outcome }, counts.packets);
       bytes.inc({ direction, outcome }, counts.bytes);
     }
+  };
+}
+
+/** Those of flows; nothing where none are remembered. */
+function registerFlows(registry: Registry): (status: Status) => void {
+  const registers = [registry];
+  const seen = new Counter({ name: 'sluice_flows_total', help: 'Flows that this node was told of', registers });
+  const lost = new Counter({
+    name: 'sluice_flows_lost_total',
+    help: 'Flows that somebody was not told of, by where there was no room for them',
+    labelNames: ['where'],
+    registers,
+  });
+  const remembered = new Gauge({ name: 'sluice_flows_remembered', help: 'Flows that can be asked for', registers });
+  return ({ flows }) => {
+    for (const metric of [seen, lost]) metric.reset();
+    if (!flows) return;
+    seen.inc(flows.seen);
+    remembered.set(flows.remembered);
+    for (const [where, count] of Object.entries(flows.lost)) lost.inc({ where }, count);
   };
 }
 

@@ -152,6 +152,17 @@ const config = z.object({
   nodes: z.object({ programmed: count, total: count }).optional(),
 });
 
+const flows = z.object({
+  /** Flows that can be asked for. */
+  remembered: count,
+  /** How many are remembered at most. */
+  capacity: count,
+  /** Since the start. */
+  seen: count,
+  /** Flows that somebody was not told of, since the start, by where they were lost. */
+  lost: z.record(z.string(), count),
+});
+
 /** What `/status` answers: the whole of a running Sluice at a glance. */
 export const statusSchema = z.object({
   role: z.enum(['run', 'controller', 'agent', 'enforcer']),
@@ -176,6 +187,8 @@ export const statusSchema = z.object({
   enforcement: enforcement.optional(),
   /** Of `agent`, and of `run`, where policies are enforced. */
   slots: z.array(slot).optional(),
+  /** Of `agent`, and of `run`, where flows are remembered. */
+  flows: flows.optional(),
   /** How many CiliumEnvoyConfigs an Envoy is trying, which are not served before; absent where none are. */
   trying: count.optional(),
   /** Sorted; of `controller` and `run`, where there are any. */
@@ -195,4 +208,5 @@ export type ClusterStatus = z.output<typeof cluster>;
 export type EnforcementStatus = z.output<typeof enforcement>;
 export type SteeringStatus = NonNullable<EnforcementStatus['steering']>;
 export type SlotStatus = z.output<typeof slot>;
+export type FlowsStatus = z.output<typeof flows>;
 export type RelayStatus = z.output<typeof relay>;

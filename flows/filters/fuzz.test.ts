@@ -4,6 +4,7 @@ import { reflect } from '@bufbuild/protobuf/reflect';
 import { FlowFilterSchema } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { GetFlowsRequestSchema } from '@sluice/envoy-protos/hubble/observer_pb.js';
 import fc from 'fast-check';
+import { FlowLosses } from '../flow-losses.ts';
 import { FlowRing } from '../flow-ring.ts';
 import { Observer } from '../hubble/observer.ts';
 import { exampleFlow, exampleResponse } from '../testing/example-flow.ts';
@@ -40,7 +41,7 @@ test('whatever a filter says, it matches or does not, or what is wrong with it i
 test('whatever bytes a request is of, it is answered or refused', () => {
   const ring = new FlowRing(4);
   for (const flow of FLOWS) ring.add(flow);
-  const observer = new Observer({ ring, node: 'n1', version: '1' });
+  const observer = new Observer({ ring, losses: new FlowLosses(), node: 'n1', version: '1' });
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
       let request: ReturnType<typeof decode>;

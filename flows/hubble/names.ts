@@ -1,6 +1,7 @@
-import { DropReason, IPVersion, TrafficDirection, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
+import { DropReason, IPVersion, LostEventSource, TrafficDirection, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import type { Direction } from '../../model/index.ts';
 import type { Flow, FlowVerdict } from '../flow.ts';
+import type { LossPlace } from '../flow-losses.ts';
 
 export const VERDICTS: Readonly<Record<FlowVerdict, Verdict>> = {
   forwarded: Verdict.FORWARDED,
@@ -61,3 +62,10 @@ export function ipVersionOf(address: string): IPVersion {
   if (address === '') return IPVersion.IP_NOT_USED;
   return address.includes(':') ? IPVersion.IPv6 : IPVersion.IPv4;
 }
+
+/** Where Cilium would have lost it. */
+export const LOSS_SOURCES: Readonly<Record<LossPlace, LostEventSource>> = {
+  kernel: LostEventSource.PERF_EVENT_RING_BUFFER,
+  enforcer: LostEventSource.OBSERVER_EVENTS_QUEUE,
+  reader: LostEventSource.HUBBLE_RING_BUFFER,
+};

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create, type MessageInitShape, toJson } from '@bufbuild/protobuf';
-import { FlowSchema, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
+import { FlowSchema, LostEventSource, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { GetFlowsRequestSchema, type GetFlowsResponse } from '@sluice/envoy-protos/hubble/observer_pb.js';
 import { FilterProblem } from '../filters/problem.ts';
+import { FlowLosses } from '../flow-losses.ts';
 import { FlowRing } from '../flow-ring.ts';
 import { exampleFlow, exampleResponse } from '../testing/example-flow.ts';
 import { flowMessage } from './flow-message.ts';
@@ -16,8 +17,9 @@ const NEVER = new AbortController().signal;
 
 class Scene {
   readonly ring = new FlowRing(4);
+  readonly losses = new FlowLosses();
   now = 100n * SECOND;
-  readonly observer = new Observer({ ring: this.ring, node: 'n1', version: '1.2.3', now: () => this.now });
+  readonly observer = new Observer({ ring: this.ring, losses: this.losses, node: 'n1', version: '1.2.3', now: () => this.now });
 
   async ask(request: Request): Promise<GetFlowsResponse[]> {
     const flows = this.observer.flows(create(GetFlowsRequestSchema, request), NEVER);
@@ -107,6 +109,31 @@ test('who follows from now on hears of nothing that was', async () => {
   scene.ring.add(exampleFlow({ time: 7n * SECOND }));
   assert.equal((await next).value?.time?.seconds, 7n);
   over.abort();
+});
+
+test('what was lost is told, by where, with the next flow, and counted', async () => {
+  const scene = new Scene();
+  const over = new AbortController();
+  scene.losses.add('kernel', 3n);
+  scene.ring.add(exampleFlow({ time: 1n }));
+  const flows = scene.observer.flows(create(GetFlowsRequestSchema, { number: 1n, follow: true }), over.signal);
+  assert.ok(!(flows instanceof FilterProblem));
+  const next = async () => {
+    const { responseTypes: told } = (await flows.next()).value ?? {};
+    if (told?.case === 'lostEvents') return [LostEventSource[told.value.source], told.value.numEventsLost];
+    return told?.case === 'flow' ? told.value.time?.nanos : undefined;
+  };
+  assert.equal(await next(), 1, 'of what was lost before it was asked nothing is told');
+  scene.losses.add('kernel', 2n);
+  scene.losses.add('enforcer', 1n);
+  // Of these, two are forgotten before they are read.
+  for (let time = 2n; time < 8n; time++) scene.ring.add(exampleFlow({ time }));
+  assert.deepEqual(await next(), ['PERF_EVENT_RING_BUFFER', 2n]);
+  assert.deepEqual(await next(), ['OBSERVER_EVENTS_QUEUE', 1n]);
+  assert.deepEqual(await next(), ['HUBBLE_RING_BUFFER', 2n]);
+  assert.equal(await next(), 4);
+  over.abort();
+  assert.deepEqual(scene.losses.counts(), { kernel: 5, enforcer: 1, reader: 2 });
 });
 
 test('a response as clients know it', () => {

@@ -1,5 +1,4 @@
 import { create } from '@bufbuild/protobuf';
-import { LostEventSource } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import {
   type GetFlowsRequest,
   type GetFlowsResponse,
@@ -14,18 +13,22 @@ import {
 import { NodeState } from '@sluice/envoy-protos/hubble/relay_pb.js';
 import { compareText } from '../../model/index.ts';
 import { FilterProblem } from '../filters/problem.ts';
+import type { FlowLosses, LossPlace } from '../flow-losses.ts';
 import { type Observed, observe } from '../flow-query.ts';
 import type { FlowRing } from '../flow-ring.ts';
 import { maskFlow, readMask } from './field-mask.ts';
 import { flowMessage, timestamp } from './flow-message.ts';
-import { CLUSTER_NAME } from './names.ts';
+import { CLUSTER_NAME, LOSS_SOURCES } from './names.ts';
 import { readQuery } from './query.ts';
 
 const MINUTE = 60_000_000_000n;
 const HOUR = 60n * MINUTE;
+/** Of these, whoever asks is told with the next flow. */
+const TOLD_LOSSES: readonly LossPlace[] = ['kernel', 'enforcer'];
 
 export interface ObserverOptions {
   readonly ring: FlowRing;
+  readonly losses: FlowLosses;
   readonly node: string;
   readonly version: string;
   /** Nanoseconds since 1970. Default: the system's clock. */
@@ -56,21 +59,36 @@ export class Observer {
     all: AsyncGenerator<Observed>,
     shown: (message: ReturnType<typeof flowMessage>) => ReturnType<typeof flowMessage>,
   ): AsyncGenerator<GetFlowsResponse> {
-    const nodeName = this.#nodeName;
+    const { losses } = this.#options;
+    const told = new Map(TOLD_LOSSES.map((place) => [place, losses.of(place)]));
     for await (const observed of all) {
+      for (const [place, before] of told) {
+        const count = losses.of(place) - before;
+        if (count === 0n) continue;
+        told.set(place, before + count);
+        yield this.#lost(place, count);
+      }
       if (observed.kind === 'flow') {
         const { flow } = observed;
         const value = shown(flowMessage(flow));
-        yield create(GetFlowsResponseSchema, { nodeName, time: timestamp(flow.time), responseTypes: { case: 'flow', value } });
-      } else {
-        const lost = { source: LostEventSource.HUBBLE_RING_BUFFER, numEventsLost: BigInt(observed.count) };
         yield create(GetFlowsResponseSchema, {
-          nodeName,
-          time: timestamp(this.#now()),
-          responseTypes: { case: 'lostEvents', value: { $typeName: 'flow.LostEvent', ...lost } },
+          nodeName: this.#nodeName,
+          time: timestamp(flow.time),
+          responseTypes: { case: 'flow', value },
         });
+      } else {
+        losses.add('reader', BigInt(observed.count));
+        yield this.#lost('reader', BigInt(observed.count));
       }
     }
+  }
+
+  #lost(place: LossPlace, numEventsLost: bigint): GetFlowsResponse {
+    return create(GetFlowsResponseSchema, {
+      nodeName: this.#nodeName,
+      time: timestamp(this.#now()),
+      responseTypes: { case: 'lostEvents', value: { $typeName: 'flow.LostEvent', source: LOSS_SOURCES[place], numEventsLost } },
+    });
   }
 
   status(): ServerStatusResponse {

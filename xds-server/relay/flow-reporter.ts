@@ -35,7 +35,9 @@ export class FlowReporter implements Disposable {
   /** Those before `#first` are told. */
   #waiting: ToldFlowEvent[] = [];
   #first = 0;
+  /** For want of room, here and in the kernel. */
   #lost = 0n;
+  #lostInKernel = 0n;
   #numbers = 0n;
   #unanswered: Batch | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -67,10 +69,10 @@ export class FlowReporter implements Disposable {
     this.#plan();
   }
 
-  /** Events that were lost before they came here. */
-  lose(count: bigint): void {
+  /** Events that the kernel had no room for. */
+  loseInKernel(count: bigint): void {
     if (count === 0n || !this.#isWanted) return;
-    this.#lost += count;
+    this.#lostInKernel += count;
     this.#plan();
   }
 
@@ -88,11 +90,17 @@ export class FlowReporter implements Disposable {
     this.#timer = undefined;
     if (this.#unanswered) return;
     const events = this.#waiting.slice(this.#first, this.#first + AT_ONCE);
-    if (events.length === 0 && this.#lost === 0n && this.#isWanted) return;
+    if (events.length === 0 && !this.#hasLost && this.#isWanted) return;
     this.#leave(events.length);
     this.#numbers++;
-    const bytes = encodeFlowBatch({ teller: this.#teller, number: this.#numbers, events, lost: this.#lost });
-    this.#lost = 0n;
+    const bytes = encodeFlowBatch({
+      teller: this.#teller,
+      number: this.#numbers,
+      events,
+      lost: this.#lost,
+      lostInKernel: this.#lostInKernel,
+    });
+    [this.#lost, this.#lostInKernel] = [0n, 0n];
     this.#unanswered = { number: this.#numbers, bytes };
     this.#upstream.send(bytes);
   }
@@ -114,7 +122,7 @@ export class FlowReporter implements Disposable {
     if (code !== status.UNIMPLEMENTED || !this.#isWanted) return;
     this.#isWanted = false;
     this.#leave(this.#waiting.length - this.#first);
-    [this.#lost, this.#unanswered] = [0n, undefined];
+    [this.#lost, this.#lostInKernel, this.#unanswered] = [0n, 0n, undefined];
     this.#onWanted(false);
   }
 
@@ -125,6 +133,10 @@ export class FlowReporter implements Disposable {
       this.#isWanted = true;
       this.#onWanted(true);
     }
-    if (this.#waiting.length > this.#first || this.#lost > 0n) this.#send();
+    if (this.#waiting.length > this.#first || this.#hasLost) this.#send();
+  }
+
+  get #hasLost(): boolean {
+    return this.#lost + this.#lostInKernel > 0n;
   }
 }

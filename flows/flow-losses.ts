@@ -1,0 +1,25 @@
+/**
+ * Where flows are lost: the kernel had no room for them, the enforcer had none while the agent was slow or away, or whoever reads them was slower than
+ * they came, so that they were forgotten before they were told.
+ */
+export const LOSS_PLACES = ['kernel', 'enforcer', 'reader'] as const;
+
+export type LossPlace = (typeof LOSS_PLACES)[number];
+
+/** Counts the flows of a node that somebody was not told of, since the agent started. */
+export class FlowLosses {
+  readonly #counts = new Map<LossPlace, bigint>(LOSS_PLACES.map((place) => [place, 0n]));
+
+  add(place: LossPlace, count: bigint): void {
+    this.#counts.set(place, this.of(place) + count);
+  }
+
+  of(place: LossPlace): bigint {
+    return this.#counts.get(place) ?? 0n;
+  }
+
+  /** In the order of {@link LOSS_PLACES}. */
+  counts(): Record<LossPlace, number> {
+    return { kernel: Number(this.of('kernel')), enforcer: Number(this.of('enforcer')), reader: Number(this.of('reader')) };
+  }
+}
