@@ -7,7 +7,7 @@ export type { EnvoyEvent, ReplaceReason } from './envoy-event.ts';
 export { EnvoyProcess, type EnvoyProcessOptions } from './envoy-process.ts';
 export { checkEnvoyVersion, envoyVersion } from './envoy-version.ts';
 export { ExternalEnvoy, type ExternalEnvoyEvent, type ExternalEnvoyOptions } from './external-envoy.ts';
-export { FLOW_SOCKET, NodeFlows, type NodeFlowsOptions } from './flows/node-flows.ts';
+export { FLOW_SOCKET, type FlowAddress, NodeFlows, type NodeFlowsOptions } from './flows/node-flows.ts';
 export { clockOffset, toldEvent } from './flows/told-event.ts';
 export { IdentityError, type IdentityErrorCode, type IdentityStatus, NodeIdentity, type NodeIdentityOptions } from './identity/index.ts';
 export { listeningPorts } from './listening-sockets.ts';

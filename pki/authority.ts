@@ -39,6 +39,11 @@ export interface AuthorityOptions {
 
 const DEFAULT_LIFETIME_MS = 3653 * DAY_MS;
 const NAME_DIGITS = 8;
+const USAGES = {
+  client: [ExtendedKeyUsage.clientAuth],
+  server: [ExtendedKeyUsage.serverAuth],
+  both: [ExtendedKeyUsage.clientAuth, ExtendedKeyUsage.serverAuth],
+} as const satisfies Record<Profile['usage'], readonly ExtendedKeyUsage[]>;
 
 /** An authority signed by itself, whose certificates can sign nothing. */
 export async function makeAuthority(options: AuthorityOptions = {}): Promise<Authority> {
@@ -85,7 +90,6 @@ async function sign(authority: Authority, publicKey: PublicKeyType, profile: Pro
     ...profile.dnsNames.map((value) => ({ type: 'dns' as const, value })),
     ...profile.uris.map((value) => ({ type: 'url' as const, value })),
   ];
-  const usage = profile.usage === 'client' ? ExtendedKeyUsage.clientAuth : ExtendedKeyUsage.serverAuth;
   const certificate = await X509CertificateGenerator.create({
     notBefore: notBefore < issuer.notBefore ? issuer.notBefore : notBefore,
     notAfter: notAfter > issuer.notAfter ? issuer.notAfter : notAfter,
@@ -99,7 +103,7 @@ async function sign(authority: Authority, publicKey: PublicKeyType, profile: Pro
       new SubjectAlternativeNameExtension(names, profile.commonName === ''),
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension([usage]),
+      new ExtendedKeyUsageExtension([...USAGES[profile.usage]]),
       await AuthorityKeyIdentifierExtension.create(issuer.publicKey),
     ],
   });

@@ -8,8 +8,8 @@ export {
 } from './authority.ts';
 export { PkiError, type PkiErrorCode } from './error.ts';
 export { isPair } from './keys.ts';
-export { controllerProfile, DEFAULT_LIFETIME_MS, nodeProfile, type Profile } from './profile.ts';
+export { controllerProfile, DEFAULT_LIFETIME_MS, nodeProfile, observerProfile, type Profile, servingNodeProfile } from './profile.ts';
 export { type CertificateContent, isSignedByOne, readCertificate, splitBundle, tryReadCertificate } from './read-certificate.ts';
 export { renewalTime } from './renewal.ts';
 export { type MadeSigningRequest, makeSigningRequest, readSigningRequest, type SigningRequest } from './signing-request.ts';
-export { CONTROLLER_ID, isNodeName, nodeId, nodeNameOf } from './spiffe.ts';
+export { CONTROLLER_ID, isNodeName, nodeId, nodeNameOf, nodeServerName, observerId } from './spiffe.ts';

@@ -1,4 +1,4 @@
-import { CONTROLLER_ID, nodeId } from './spiffe.ts';
+import { CONTROLLER_ID, nodeId, nodeServerName, observerId } from './spiffe.ts';
 
 const MINUTE_MS = 60_000;
 export const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -10,7 +10,7 @@ export interface Profile {
   readonly commonName: string;
   readonly dnsNames: readonly string[];
   readonly uris: readonly string[];
-  readonly usage: 'client' | 'server';
+  readonly usage: 'client' | 'server' | 'both';
   /** In milliseconds, from when it is issued. */
   readonly lifetimeMs: number;
   /** How long before it is issued it became valid. Default 65 min, for machines whose clocks are behind; at most half its life. */
@@ -22,6 +22,16 @@ export const DEFAULT_LIFETIME_MS = DAY_MS;
 /** A node, as a client of controllers. */
 export function nodeProfile(name: string, lifetimeMs = DEFAULT_LIFETIME_MS): Profile {
   return { commonName: '', dnsNames: [], uris: [nodeId(name)], usage: 'client', lifetimeMs };
+}
+
+/** The same, and as a server of whoever asks for its flows. */
+export function servingNodeProfile(name: string, lifetimeMs = DEFAULT_LIFETIME_MS): Profile {
+  return { ...nodeProfile(name, lifetimeMs), dnsNames: [nodeServerName(name)], usage: 'both' };
+}
+
+/** Somebody who may ask nodes for their flows. */
+export function observerProfile(name: string, lifetimeMs = DEFAULT_LIFETIME_MS): Profile {
+  return { commonName: '', dnsNames: [], uris: [observerId(name)], usage: 'client', lifetimeMs };
 }
 
 /** A controller, as the server of nodes. */

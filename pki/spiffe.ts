@@ -19,6 +19,16 @@ export function nodeId(name: string): string {
   return `${PREFIX}node/${name}`;
 }
 
+/** By which a node is known as a server to whoever knows nothing of SPIFFE. */
+export function nodeServerName(name: string): string {
+  return `${name}.nodes.sluice.io`;
+}
+
+/** The SPIFFE id of somebody who asks nodes for their flows. @param name as of a node */
+export function observerId(name: string): string {
+  return `${PREFIX}observer/${name}`;
+}
+
 /** The name of the node whose SPIFFE id it is; undefined if it is not that of a node. */
 export function nodeNameOf(spiffeId: string): string | undefined {
   const prefix = nodeId('');

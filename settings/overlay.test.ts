@@ -80,6 +80,8 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'envoyConfig.balancing': 'off',
   'flows.enabled': false,
   'flows.capacity': 16,
+  'flows.port': 4244,
+  'flows.clients': ['spiffe://sluice.io/observer/ann'],
 };
 
 test('every setting can be said by the object, and changes nothing else', () => {

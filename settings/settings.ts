@@ -242,6 +242,20 @@ const flows = z
       .max(1_048_576)
       .default(4_096)
       .describe('How many flows a node remembers; the oldest is forgotten for a new one.'),
+    port: nodePort.describe(
+      'In a cluster: the port of each node at which others may ask, over mutual TLS (Hubble has 4244); absent: flows are told on the node alone.',
+    ),
+    clients: z
+      .array(
+        z
+          .string()
+          .regex(
+            /^spiffe:\/\/sluice\.io\/[a-z0-9.-]+(\/[a-z0-9.-]+)*(\/\*)?$/,
+            'must be an id such as spiffe://sluice.io/node/a, or end with /*',
+          ),
+      )
+      .default(['spiffe://sluice.io/node/*', 'spiffe://sluice.io/observer/*'])
+      .describe('Who may ask there: ids of certificates that the authority of this cluster signed; /* at the end is for any name.'),
   })
   .prefault({});
 

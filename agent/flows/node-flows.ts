@@ -1,7 +1,9 @@
+import type { ServerCredentials } from '@grpc/grpc-js';
 import { FlowLosses, FlowRing, type LossPlace, Observer } from '../../flows/index.ts';
 import { RpcServer, type SnapshotCache } from '../../xds-server/serve/index.ts';
 import { FLOW_INTAKE_METHODS, FlowIntake } from './flow-intake.ts';
 import { flowOfEvent } from './from-datapath.ts';
+import { identifyClient } from './identify-client.ts';
 import { NodeDirectory } from './node-directory.ts';
 import { OBSERVER_METHODS, ObserverService } from './observer-service.ts';
 
@@ -25,6 +27,15 @@ export interface FlowsState {
   readonly lost: Readonly<Record<LossPlace, number>>;
 }
 
+export interface FlowAddress {
+  readonly host: string;
+  readonly port: number;
+  /** By which clients are known. */
+  readonly credentials: ServerCredentials;
+  /** Whose certificates may ask: SPIFFE ids; one that ends with `/*` is of all below. */
+  readonly clients: readonly string[];
+}
+
 /** The last flows of a node: hears of them from its enforcer, and tells whoever asks. */
 export class NodeFlows implements AsyncDisposable {
   readonly ring: FlowRing;
@@ -38,13 +49,15 @@ export class NodeFlows implements AsyncDisposable {
     },
     onLost: (where, count) => this.losses.add(where, count),
   });
-  readonly #service: ObserverService;
+  readonly #rpc = new RpcServer();
 
   constructor({ node, version, capacity, cache }: NodeFlowsOptions) {
     this.ring = new FlowRing(capacity);
     this.#node = node;
     this.#directory = this.#cleanUp.use(new NodeDirectory(cache, node));
-    this.#service = new ObserverService(new Observer({ ring: this.ring, losses: this.losses, node, version }));
+    const observer = new Observer({ ring: this.ring, losses: this.losses, node, version });
+    this.#rpc.add(OBSERVER_METHODS, new ObserverService(observer, (identity) => this.#rpc.release(identity)));
+    this.#cleanUp.defer(() => this.#rpc.close());
   }
 
   /** Hears of flows by a server. To be called before it listens. */
@@ -54,10 +67,16 @@ export class NodeFlows implements AsyncDisposable {
 
   /** Answers Hubble's clients at a Unix socket, of this user and its group. @throws XdsError `address-in-use` or `listen-failed` */
   async listen(path: string): Promise<void> {
-    const rpc = new RpcServer();
-    rpc.add(OBSERVER_METHODS, this.#service);
-    this.#cleanUp.defer(() => rpc.close());
-    await rpc.listen({ path, group: true });
+    await this.#rpc.listen({ path, group: true });
+  }
+
+  /**
+   * Answers Hubble's clients of other machines, too.
+   * @returns the port, for a port of 0
+   * @throws XdsError `address-in-use` or `listen-failed`
+   */
+  async listenForOthers({ host, port, credentials, clients }: FlowAddress): Promise<number> {
+    return (await this.#rpc.listen({ host, port, credentials, identify: identifyClient(clients) })) ?? port;
   }
 
   state(): FlowsState {

@@ -77,19 +77,22 @@ async function* encoded(flows: AsyncIterable<GetFlowsResponse>): AsyncGenerator<
 /** Serves {@link OBSERVER_METHODS}. A client that reads slowly is told how many flows it has missed, and holds up nobody. */
 export class ObserverService implements StreamHandler<ObserverMethod> {
   readonly #observer: Observer;
+  readonly #release: (identity: string | undefined) => void;
   readonly #calls = new Set<Call>();
 
-  constructor(observer: Observer) {
+  /** @param release told who asked, once it is over */
+  constructor(observer: Observer, release: (identity: string | undefined) => void = () => {}) {
     this.#observer = observer;
+    this.#release = release;
   }
 
-  serve(call: Call, { answer }: ObserverMethod): void {
+  serve(call: Call, { answer }: ObserverMethod, identity?: string): void {
     const over = new AbortController();
     this.#calls.add(call);
     for (const event of ['cancelled', 'close', 'error', 'finish']) {
       call.on(event, () => {
         over.abort();
-        this.#calls.delete(call);
+        if (this.#calls.delete(call)) this.#release(identity);
       });
     }
     // There is one message, whatever the method.

@@ -11,6 +11,7 @@ import {
   renewalTime,
   splitBundle,
 } from '../../pki/index.ts';
+import { MutualTlsCredentials } from '../../xds-server/serve/index.ts';
 import { nodeCredentials, ReplaceableCertificates } from './channel-credentials.ts';
 import { IdentityError } from './identity-error.ts';
 import { IdentityFile } from './identity-file.ts';
@@ -22,6 +23,8 @@ export interface NodeIdentityOptions {
   readonly bundlePath: string;
   /** Has a request signed: takes PKCS #10 as PEM, gives a certificate as PEM. May take as long as it likes. */
   readonly requestCertificate: (request: string, signal: AbortSignal) => Promise<string>;
+  /** Whether the certificate is to be good for a server, too: one that is not is as good as none for that. Default: it need not. */
+  readonly serves?: boolean;
   /** Something failed; it is tried again, and what was there is used until then. */
   readonly onError: (error: unknown) => void;
   /** How often to look at the file of the authorities, in milliseconds. Default 5 s. */
@@ -52,6 +55,8 @@ export class NodeIdentity implements AsyncDisposable {
   readonly #file: IdentityFile;
   readonly #stop = new AbortController();
   readonly #ready = Promise.withResolvers<void>();
+  readonly #serving = Promise.withResolvers<MutualTlsCredentials>();
+  #served: MutualTlsCredentials | undefined;
   readonly #running: Promise<unknown>;
   #bundle = '';
   #identity: KeyedCertificate | undefined;
@@ -66,6 +71,7 @@ export class NodeIdentity implements AsyncDisposable {
     this.#file = new IdentityFile(options.folder);
     this.credentials = nodeCredentials(this.#certificates);
     this.#ready.promise.catch(() => {});
+    this.#serving.promise.catch(() => {});
     const found = this.#file.read();
     if (found) this.#use(found);
     this.#running = this.#run(this.#stop.signal);
@@ -81,6 +87,15 @@ export class NodeIdentity implements AsyncDisposable {
     return this.#ready.promise;
   }
 
+  /**
+   * For servers on this node, whose clients the authorities signed for. Follows what the node has, as channels do.
+   * @returns once there is a certificate that is good for a server
+   * @throws IdentityError `closed`
+   */
+  serving(): Promise<MutualTlsCredentials> {
+    return this.#serving.promise;
+  }
+
   get status(): IdentityStatus {
     const content = this.#identity && readCertificate(this.#identity.certificate);
     return { nodeName: nodeNameOf(content?.spiffeId ?? ''), notAfter: content?.notAfter, problem: this.#problem };
@@ -89,7 +104,9 @@ export class NodeIdentity implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    this.#ready.reject(new IdentityError('closed', 'the identity was closed'));
+    const closed = new IdentityError('closed', 'the identity was closed');
+    this.#ready.reject(closed);
+    this.#serving.reject(closed);
   }
 
   /** One look after the other at what there is to do; only a request takes long, and meanwhile the authorities are followed. */
@@ -125,6 +142,7 @@ export class NodeIdentity implements AsyncDisposable {
   #mustAsk(): boolean {
     if (performance.now() < this.#retryAt) return false;
     if (!this.#identity || this.#now() >= this.#renewAt) return true;
+    if (this.#options.serves && !isServers(this.#identity)) return true;
     return this.#bundle !== '' && !isSignedByOne(this.#identity.certificate, this.#bundle);
   }
 
@@ -159,10 +177,24 @@ export class NodeIdentity implements AsyncDisposable {
   }
 
   #settle(): void {
-    if (this.#identity && this.#bundle !== '') this.#ready.resolve();
+    if (!this.#identity || this.#bundle === '') return;
+    this.#ready.resolve();
+    if (!isServers(this.#identity)) return;
+    const identity = { ...this.#identity, authorities: this.#bundle };
+    if (this.#served) {
+      this.#served.replace(identity);
+    } else {
+      this.#served = new MutualTlsCredentials(identity);
+      this.#serving.resolve(this.#served);
+    }
   }
 
   #now(): number {
     return (this.#options.now?.() ?? new Date()).getTime();
   }
+}
+
+/** Only what is given for that has a name by which it is found. */
+function isServers({ certificate }: KeyedCertificate): boolean {
+  return readCertificate(certificate).dnsNames.length > 0;
 }

@@ -4,6 +4,8 @@ import {
   DenialLog,
   explainDenialOf,
   FLOW_SOCKET,
+  type FlowAddress,
+  IdentityError,
   listeningPorts,
   NodeFlows,
   NodeIdentity,
@@ -67,12 +69,18 @@ export interface AgentOptions {
 
 const SIGNER = 'sluice.io/node';
 const USAGES = ['digital signature', 'client auth'];
+/** Where it tells other machines of flows. */
+const SERVING_USAGES = [...USAGES, 'server auth'];
+/** Of both families. */
+const ALL_ADDRESSES = '::';
 /** Of what controllers are told which version Envoy has. */
 const CONFIG_TYPES = [CLUSTER_TYPE, ROUTES_TYPE, LISTENER_TYPE];
 
 /** Runs the node's Envoy, and serves it what controllers say and what it had accepted, until it is told to stop. */
 export async function runAgent(options: AgentOptions, stop: StopSignals): Promise<void> {
-  const { client, log, settings, nodeName } = options;
+  const { client, log, settings, nodeName, flows } = options;
+  const serves = flows.enabled && flows.port !== undefined && options.enforcerSocket !== undefined;
+  const usages = serves ? SERVING_USAGES : USAGES;
   await using cleanUp = new AsyncDisposableStack();
   const state = cleanUp.use(StateFolder.open(options.stateDir));
   const store = RelayStore.open({ folder: join(state.path, 'resources'), onEvent: (event) => log(storeEntry(event)) });
@@ -81,7 +89,8 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
     NodeIdentity.open({
       folder: join(state.path, 'identity'),
       bundlePath: options.authorities,
-      requestCertificate: (request, signal) => requestCertificate(client, { request, signerName: SIGNER, usages: USAGES, signal }),
+      serves,
+      requestCertificate: (request, signal) => requestCertificate(client, { request, signerName: SIGNER, usages, signal }),
       onError: (error) => log({ level: 'warn', event: 'identity', text: `no certificate yet: ${describeFailure(error)}; trying again` }),
     }),
   );
@@ -135,7 +144,7 @@ interface Surroundings {
 
 /** Serves who enforces policy on this node, from a store of its own, and the node's Envoy the listeners of slots. */
 async function relayPolicy(
-  { controllers, nodeName, log, flows: { enabled, capacity } }: AgentOptions,
+  { controllers, nodeName, log, flows: { enabled, capacity, port, clients: flowClients } }: AgentOptions,
   path: string,
   { state, identity, envoys, clients, view, cleanUp }: Surroundings,
 ): Promise<Relay> {
@@ -175,9 +184,22 @@ async function relayPolicy(
     flows.hear(rpc);
     view.flows = flows;
     await flows.listen(join(dirname(path), FLOW_SOCKET));
+    if (port !== undefined) void tellOthers(flows, identity, { port, clients: flowClients }, log);
   }
   await relay.start({ path, group: true });
   return relay;
+}
+
+/** From when this node has a certificate for that. A port that is taken keeps nobody from anything else. */
+async function tellOthers(flows: NodeFlows, identity: NodeIdentity, at: Pick<FlowAddress, 'port' | 'clients'>, log: Log): Promise<void> {
+  try {
+    const credentials = await identity.serving();
+    const port = await flows.listenForOthers({ host: ALL_ADDRESSES, credentials, ...at });
+    log({ level: 'info', event: 'flows', text: `tells of flows on port ${port}, by mutual TLS` });
+  } catch (error) {
+    if (error instanceof IdentityError && error.code === 'closed') return;
+    log({ level: 'error', event: 'flows', text: `nobody else can ask for flows: ${describeFailure(error)}` });
+  }
 }
 
 /** Whether a resource of Envoy's is one of a config: Ingresses' have no slashes, and those of the node itself nobody else made. */

@@ -33,7 +33,12 @@ async function judge({ spec, status }: Changes) {
 describe('a request for the certificate of a node', () => {
   test('is signed for the node that the API server names', async () => {
     const verdict = await judge({});
-    assert.equal(verdict.verdict === 'sign' && verdict.nodeName, 'node-1');
+    assert.deepEqual(verdict.verdict === 'sign' && [verdict.nodeName, verdict.serves], ['node-1', false]);
+  });
+
+  test('that is to serve as well is signed for that', async () => {
+    const verdict = await judge({ spec: { usages: ['digital signature', 'client auth', 'server auth'] } });
+    assert.deepEqual(verdict.verdict === 'sign' && [verdict.nodeName, verdict.serves], ['node-1', true]);
   });
 
   const REFUSED: readonly (readonly [string, Changes, string])[] = [
@@ -44,7 +49,7 @@ describe('a request for the certificate of a node', () => {
     ['two nodes', { spec: { extra: { [NODE_NAME]: ['a', 'b'] } } }, 'NotOnANode'],
     ['what is no name', { spec: { extra: { [NODE_NAME]: ['a/../controller'] } } }, 'NotOnANode'],
     ['a server', { spec: { usages: ['digital signature', 'server auth'] } }, 'WrongUsages'],
-    ['more usages', { spec: { usages: ['digital signature', 'client auth', 'server auth'] } }, 'WrongUsages'],
+    ['more usages', { spec: { usages: ['digital signature', 'client auth', 'server auth', 'cert sign'] } }, 'WrongUsages'],
     ['the same usage twice', { spec: { usages: ['client auth', 'client auth'] } }, 'WrongUsages'],
     ['no request', { spec: { request: 'AAAA' } }, 'BadRequest'],
   ];

@@ -9,13 +9,16 @@ export interface NodeSignerIdentity {
 }
 
 export type NodeVerdict =
-  | { readonly verdict: 'sign'; readonly nodeName: string; readonly request: SigningRequest }
+  /** `serves`: it is to be good for a server, too. */
+  | { readonly verdict: 'sign'; readonly nodeName: string; readonly serves: boolean; readonly request: SigningRequest }
   | { readonly verdict: 'refuse'; readonly reason: string; readonly message: string }
   /** It has its answer, or is none of our business. */
   | { readonly verdict: 'leave' };
 
 const NODE_NAME = 'authentication.kubernetes.io/node-name';
 const REQUIRED = ['digital signature', 'client auth'];
+/** Of a node that tells others of its flows. */
+const SERVES = 'server auth';
 
 /**
  * Judges a request for the certificate of a node. Who asks, and from which node, is what the API server found out when the
@@ -33,11 +36,16 @@ export async function judgeNodeRequest(csr: CertificateRequest, { signerName, ag
   if (names.length !== 1 || !isNodeName(nodeName)) {
     return refuse('NotOnANode', 'the request was not made with a token that is bound to a pod on a node');
   }
-  if (spec.usages.length !== REQUIRED.length || !REQUIRED.every((usage) => spec.usages.includes(usage))) {
-    return refuse('WrongUsages', `the usages must be ${REQUIRED.map((usage) => `"${usage}"`).join(' and ')}`);
+  const serves = spec.usages.includes(SERVES);
+  const wanted = serves ? [...REQUIRED, SERVES] : REQUIRED;
+  if (spec.usages.length !== wanted.length || !wanted.every((usage) => spec.usages.includes(usage))) {
+    return refuse(
+      'WrongUsages',
+      `the usages must be ${REQUIRED.map((usage) => `"${usage}"`).join(' and ')}, and may be "${SERVES}" as well`,
+    );
   }
   try {
-    return { verdict: 'sign', nodeName, request: await readSigningRequest(spec.request) };
+    return { verdict: 'sign', nodeName, serves, request: await readSigningRequest(spec.request) };
   } catch (error) {
     if (error instanceof PkiError) return refuse('BadRequest', error.message);
     throw error;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CertificateRequest, followRequests, giveCertificate, hasCondition, judgeRequest } from '../../kube/certificates/index.ts';
 import { type ApiClient, ApiError } from '../../kube/index.ts';
-import { type Authority, DEFAULT_LIFETIME_MS, issueCertificate, nodeProfile } from '../../pki/index.ts';
+import { type Authority, DEFAULT_LIFETIME_MS, issueCertificate, nodeProfile, servingNodeProfile } from '../../pki/index.ts';
 import { FairQueue } from './fair-queue.ts';
 import { judgeNodeRequest, type NodeSignerIdentity, type NodeVerdict } from './judge-node-request.ts';
 
@@ -91,11 +91,11 @@ export class NodeSigner {
     const isApproved = hasCondition(csr, 'Approved');
     if (verdict.verdict === 'refuse') await judgeRequest(client, csr, isApproved ? 'Failed' : 'Denied', verdict);
     if (verdict.verdict !== 'sign') return verdict.verdict;
-    const { nodeName, request } = verdict;
+    const { nodeName, serves, request } = verdict;
     const approval = { reason: 'AgentOfNode', message: `asked for by the agent on node ${nodeName}` };
     const approved = isApproved ? csr : await judgeRequest(client, csr, 'Approved', approval);
     const wanted = (csr.spec.expirationSeconds ?? Number.POSITIVE_INFINITY) * SECOND_MS;
-    const profile = nodeProfile(nodeName, Math.min(lifetimeMs, wanted));
+    const profile = (serves ? servingNodeProfile : nodeProfile)(nodeName, Math.min(lifetimeMs, wanted));
     await giveCertificate(client, approved, await issueCertificate(await authority(), request, profile, now?.()));
     return 'sign';
   }
