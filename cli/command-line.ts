@@ -18,6 +18,7 @@ import { addRun } from './commands/run.ts';
 import { addStatus } from './commands/status.ts';
 import { addValidate } from './commands/validate.ts';
 import { addWhyDenied } from './commands/why-denied.ts';
+import { joinNegated } from './observe/negated.ts';
 import { describeVersions, readVersions } from './version.ts';
 
 const SUGGESTION = 'did you mean';
@@ -48,7 +49,8 @@ const COMMANDS: ReadonlyMap<string, (yargs: Argv) => Argv> = new Map([
  * @throws CliError
  */
 export async function parseCommandLine(args: readonly string[]): Promise<void> {
-  const parser = [...COMMANDS.values()].reduce((all, add) => add(all), base(args));
+  const joined = args[0] === 'observe' ? joinNegated(args) : args;
+  const parser = [...COMMANDS.values()].reduce((all, add) => add(all), base(joined));
   await parser.parseAsync();
 }
 

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { CliError } from './cli-error.ts';
 
 /** Options that several commands have in common. */
-export const DEFAULT_PORTS = { http: 8080, https: 8443, admin: 9870, xds: 18_000, enforcerAdmin: 15_011 } as const;
+export const DEFAULT_PORTS = { http: 8080, https: 8443, admin: 9870, xds: 18_000, agentAdmin: 15_010, enforcerAdmin: 15_011 } as const;
 
 /** In a folder of the node: where its agent serves who enforces policy. */
 export const ENFORCER_SOCKET = 'enforcer.sock';

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { ServerCredentials } from '@grpc/grpc-js';
 import { FlowLosses, FlowRing, type LossPlace, Observer } from '../../flows/index.ts';
 import { RpcServer, type SnapshotCache } from '../../xds-server/serve/index.ts';
@@ -19,8 +20,10 @@ export interface NodeFlowsOptions {
   readonly cache: Pick<SnapshotCache, 'get' | 'ofType' | 'watch'>;
 }
 
-/** Counts, since the start. */
+/** Counts are since the start. */
 export interface FlowsState {
+  /** Where clients of Hubble ask, on this machine. */
+  readonly socket?: string;
   readonly remembered: number;
   readonly capacity: number;
   readonly seen: number;
@@ -50,6 +53,7 @@ export class NodeFlows implements AsyncDisposable {
     onLost: (where, count) => this.losses.add(where, count),
   });
   readonly #rpc = new RpcServer();
+  #socket: string | undefined;
 
   constructor({ node, version, capacity, cache }: NodeFlowsOptions) {
     this.ring = new FlowRing(capacity);
@@ -68,6 +72,7 @@ export class NodeFlows implements AsyncDisposable {
   /** Answers Hubble's clients at a Unix socket, of this user and its group. @throws XdsError `address-in-use` or `listen-failed` */
   async listen(path: string): Promise<void> {
     await this.#rpc.listen({ path, group: true });
+    this.#socket = resolve(path);
   }
 
   /**
@@ -81,7 +86,7 @@ export class NodeFlows implements AsyncDisposable {
 
   state(): FlowsState {
     const { size: remembered, capacity, seen } = this.ring;
-    return { remembered, capacity, seen, lost: this.losses.counts() };
+    return { ...(this.#socket !== undefined && { socket: this.#socket }), remembered, capacity, seen, lost: this.losses.counts() };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,6 @@
-import type { Argv } from 'yargs';
+import type { Argv, Options } from 'yargs';
+import { DROP_REASONS } from '../observe/drop-reasons.ts';
+import { NEGATED } from '../observe/negated.ts';
 import { print } from '../output.ts';
 
 const FORMATS = ['compact', 'json', 'dict', 'table'] as const;
@@ -19,22 +21,34 @@ export function addObserve(yargs: Argv): Argv {
     'observe',
     'Show what is said on this node: connections, requests, and what was dropped and why',
     (command) =>
-      withFilters(command).example([
-        ['sluice observe', 'the last twenty'],
-        ['sluice observe --follow --verdict dropped', 'what is dropped from now on'],
-        ['sluice observe --from-pod shop/web --to-port 5432 --since 10m -o json', 'who asked the database, for machines'],
-      ]),
+      withFilters(withServer(command))
+        .example([
+          ['sluice observe', 'the last twenty'],
+          ['sluice observe --follow --verdict dropped', 'what is dropped from now on'],
+          ['sluice observe --from-pod shop/web --to-port 5432 --since 10m -o json', 'who asked the database, for machines'],
+          ['sluice observe -f --namespace shop --not --protocol dns', 'what a namespace does, but for its questions to DNS'],
+          ['sluice observe --http-status 5+ --last 50 -o table', 'requests that failed'],
+          ['kubectl -n sluice-system exec ds/sluice-agent -c agent -- sluice observe --last 50', 'of a node of a cluster'],
+        ])
+        .epilogue(
+          'Of several values of an option any will do; of several options all must. Exit code 1 where nobody tells of flows, 2 for a mistake.',
+        ),
     async (argv) => {
-      const [{ askFlows }, { flowRequest }, { formatter }, { wantedOf }, { listenForStop }] = await Promise.all([
-        import('../observe/ask-observer.ts'),
-        import('../observe/flow-request.ts'),
-        import('../observe/format-flow.ts'),
-        import('../observe/wanted.ts'),
-        import('../stop-signals.ts'),
-      ]);
+      const [{ askFlows }, { findServer }, { serverCredentials }, { flowRequest }, { formatter }, { wantedOf }, { listenForStop }] =
+        await Promise.all([
+          import('../observe/ask-observer.ts'),
+          import('../observe/find-server.ts'),
+          import('../observe/server-credentials.ts'),
+          import('../observe/flow-request.ts'),
+          import('../observe/format-flow.ts'),
+          import('../observe/wanted.ts'),
+          import('../stop-signals.ts'),
+        ]);
       const request = flowRequest(wantedOf(argv), BigInt(Date.now()) * 1_000_000n);
+      const credentials = await serverCredentials(argv);
+      const server = argv.server ?? (await findServer(argv.adminPort));
       const format = formatter(argv.output, isColoured(argv.color));
-      for await (const response of askFlows(argv.server, request, listenForStop().graceful)) await print(format(response));
+      for await (const response of askFlows(server, credentials, request, listenForStop().graceful)) await print(format(response));
     },
   );
 }
@@ -44,40 +58,71 @@ function isColoured(wanted: string): boolean {
   return process.stdout.isTTY && !process.env['NO_COLOR'];
 }
 
-function withFilters<T>(command: Argv<T>) {
-  const all = command
+function withServer<T>(command: Argv<T>) {
+  const file = { type: 'string', requiresArg: true, normalize: true } as const;
+  return command
     .option('server', {
       type: 'string',
       requiresArg: true,
-      default: 'unix:/var/lib/sluice/flows.sock',
-      describe: 'Where a node tells of flows, as gRPC names it; any server of Hubble will do',
+      describe:
+        'Where flows are told, as gRPC names it: unix:PATH, NAME:PORT; any server of Hubble will do. Default: what runs on this machine',
     })
+    .option('admin-port', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Port of the admin endpoint that knows where flows are told; default: those of `sluice run` and of the agent of a cluster',
+    })
+    .option('ca', { ...file, describe: 'With --server: file with the authorities that nodes are known by' })
+    .option('cert', { ...file, describe: 'With --server: file with the certificate of who asks' })
+    .option('key', { ...file, describe: 'With --server: file with its key' });
+}
+
+function withFilters<T>(command: Argv<T>) {
+  const all = command
     .option('follow', { alias: 'f', type: 'boolean', default: false, describe: 'Go on with what is to come' })
     .option('last', { type: 'number', requiresArg: true, describe: 'The last so many; default: 20' })
     .option('first', { type: 'number', requiresArg: true, describe: 'The first so many that are remembered' })
     .option('since', { type: 'string', requiresArg: true, describe: 'From a time on: 90s, 1h30m, 2026-01-31T12:00:00Z' })
     .option('until', { type: 'string', requiresArg: true, describe: 'Up to a time' })
-    .option('verdict', { ...list, choices: ['forwarded', 'dropped', 'redirected', 'audit', 'error'], describe: 'What became of it' })
-    .option('type', { alias: 't', ...list, choices: ['drop', 'trace', 'policy-verdict', 'l7'], describe: 'Which kind of event' })
-    .option('protocol', { ...list, describe: 'tcp, udp, icmp, http, dns, …' })
-    .option('http-status', { ...list, describe: 'Answers of HTTP: 404, 5+' })
-    .option('http-method', { ...list, describe: 'Methods of HTTP' })
-    .option('http-path', { ...list, describe: 'Paths of HTTP, as regular expressions' })
-    .option('dns-name', { ...list, describe: 'Names that DNS was asked for, as regular expressions' })
-    .option('drop-reason', { ...list, describe: 'Why it was dropped, as Cilium calls it: policy_denied' })
-    .option('trace-id', { ...list, describe: 'Traces that it is of' })
+    .option('not', { type: 'boolean', describe: 'What the next option says is not wanted: --not --verdict forwarded' })
     .option('output', { alias: 'o', choices: FORMATS, default: 'compact' as const, describe: 'Form of what is shown' })
     .option('color', { choices: ['auto', 'always', 'never'], default: 'auto', describe: 'Whether verdicts have colours' });
+  const filters = filterOptions();
+  all.options(filters).alias('type', 't');
+  all.options(Object.fromEntries(Object.entries(filters).map(([name, option]) => [`${NEGATED}${name}`, { ...option, hidden: true }])));
+  return all;
+}
+
+const list = { type: 'string', array: true, requiresArg: true } as const;
+
+function filterOptions(): Readonly<Record<string, Options>> {
   const sides = [
     ['from-', 'From'],
     ['to-', 'To'],
     ['', 'From or to'],
   ] as const;
-  return Object.entries(PEERS).reduce(
-    (options, [field, what]) =>
-      sides.reduce((more, [side, word]) => more.option(`${side}${field}`, { ...list, describe: `${word} ${what}` }), options),
-    all,
+  const peers = Object.entries(PEERS).flatMap(([field, what]) =>
+    sides.map(([side, word]) => [`${side}${field}`, { ...list, describe: `${word} ${what}` }] as const),
   );
+  return {
+    verdict: { ...list, choices: ['forwarded', 'dropped', 'redirected', 'audit', 'error'], describe: 'What became of it' },
+    type: { ...list, choices: ['drop', 'trace', 'policy-verdict', 'l7'], describe: 'Which kind of event' },
+    protocol: { ...list, describe: 'tcp, udp, icmp, http, dns, …' },
+    'http-status': { ...list, describe: 'Answers of HTTP: 404, 5+' },
+    'http-method': { ...list, describe: 'Methods of HTTP' },
+    'http-path': { ...list, describe: 'Paths of HTTP, as regular expressions' },
+    'dns-name': { ...list, describe: 'Names that DNS was asked for, as regular expressions' },
+    'drop-reason': {
+      ...list,
+      ...(isCompleting() && { choices: DROP_REASONS }),
+      describe: 'Why it was dropped, as Cilium calls it: policy_denied',
+    },
+    'trace-id': { ...list, describe: 'Traces that it is of' },
+    ...Object.fromEntries(peers),
+  };
 }
 
-const list = { type: 'string', array: true, requiresArg: true } as const;
+/** All reasons would be most of the help. */
+function isCompleting(): boolean {
+  return process.argv.includes('--get-yargs-completions');
+}

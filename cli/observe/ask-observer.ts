@@ -1,5 +1,5 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, type ServiceError, status } from '@grpc/grpc-js';
 import {
   type GetFlowsRequest,
   GetFlowsRequestSchema,
@@ -8,6 +8,8 @@ import {
 } from '@sluice/envoy-protos/hubble/observer_pb.js';
 import { CliError } from '../cli-error.ts';
 
+/** Who a node is does not depend on its address, which is no name that TLS takes. */
+const NAMED = { 'grpc.ssl_target_name_override': 'nodes.sluice.io' };
 const GET_FLOWS = '/observer.Observer/GetFlows';
 
 /**
@@ -16,8 +18,13 @@ const GET_FLOWS = '/observer.Observer/GetFlows';
  * @param signal ends it
  * @throws CliError where nobody answers, or the request cannot be answered
  */
-export async function* askFlows(server: string, request: GetFlowsRequest, signal: AbortSignal): AsyncGenerator<GetFlowsResponse> {
-  const client = new Client(server, credentials.createInsecure());
+export async function* askFlows(
+  server: string,
+  credentials: ChannelCredentials,
+  request: GetFlowsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<GetFlowsResponse> {
+  const client = new Client(server, credentials, NAMED);
   const call = client.makeServerStreamRequest(
     GET_FLOWS,
     (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
@@ -40,11 +47,14 @@ function explained(error: unknown, server: string): unknown {
   if (!isServiceError(error)) return error;
   if (error.code === status.INVALID_ARGUMENT) return new CliError('usage', error.details, { cause: error });
   if (error.code === status.UNAVAILABLE) {
-    return new CliError('failed', `nobody tells of flows at ${server}; does \`sluice run --enforce\` or \`sluice agent\` run there?`, {
-      cause: error,
-    });
+    return new CliError('failed', `nobody tells of flows at ${server}: ${reasonOf(error)}`, { cause: error });
   }
   return new CliError('failed', `${server}: ${error.details}`, { cause: error });
+}
+
+/** What went wrong, of all that gRPC says of it. */
+function reasonOf({ details }: ServiceError): string {
+  return /Last error: (?:Error: )?(.+?)\.? *Resolution note/.exec(details)?.[1] ?? details;
 }
 
 function isServiceError(error: unknown): error is ServiceError {

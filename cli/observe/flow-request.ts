@@ -24,6 +24,8 @@ export interface Wanted {
   readonly dnsName?: Values;
   readonly dropReason?: Values;
   readonly traceId?: Values;
+  /** What of all that is not wanted; each alone is enough. */
+  readonly not?: readonly Omit<Wanted, 'not'>[];
 }
 
 export type Side = 'from' | 'to' | 'either';
@@ -53,9 +55,6 @@ const FIELDS: Readonly<Record<PeerField, (side: 'source' | 'destination', values
 /** By what Cilium's monitor calls them. */
 export const FLOW_TYPES: Readonly<Record<string, number>> = { drop: 1, trace: 4, 'policy-verdict': 5, l7: 129 };
 export const VERDICT_WORDS: readonly string[] = ['forwarded', 'dropped', 'redirected', 'audit', 'error'];
-export const DROP_REASON_WORDS: readonly string[] = Object.keys(DropReason)
-  .filter((name) => Number.isNaN(Number(name)) && name !== 'DROP_REASON_UNKNOWN')
-  .map((name) => name.toLowerCase());
 
 /**
  * What is asked of a node.
@@ -74,6 +73,7 @@ export function flowRequest(wanted: Wanted, now: bigint): GetFlowsRequest {
     ...(since !== undefined && { since: timestamp(readTime('since', since, now)) }),
     ...(until !== undefined && { until: timestamp(readTime('until', until, now)) }),
     whitelist: filtersOf(wanted),
+    blacklist: (wanted.not ?? []).flatMap(filtersOf),
   });
 }
 

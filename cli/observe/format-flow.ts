@@ -5,6 +5,7 @@ import {
   type Endpoint,
   type Flow,
   L7FlowType,
+  LostEventSource,
   type Policy,
   type TCPFlags,
   TrafficDirection,
@@ -33,14 +34,20 @@ export function formatter(format: Format, colours: boolean): FormatResponse {
   }
 }
 
+const LOSSES: ReadonlyMap<LostEventSource, string> = new Map([
+  [LostEventSource.PERF_EVENT_RING_BUFFER, 'the kernel had no room for them'],
+  [LostEventSource.OBSERVER_EVENTS_QUEUE, 'they came faster than the agent took them'],
+  [LostEventSource.HUBBLE_RING_BUFFER, 'they came faster than they were read'],
+]);
+
 type Paint = (word: string) => string;
 
 function byKind(format: (flow: Flow) => string): FormatResponse {
   return ({ responseTypes }) => {
     if (responseTypes.case === 'flow') return format(responseTypes.value);
-    return responseTypes.case === 'lostEvents'
-      ? `${responseTypes.value.numEventsLost} flows were lost: they came faster than they were read\n`
-      : '';
+    if (responseTypes.case !== 'lostEvents') return '';
+    const { numEventsLost, source } = responseTypes.value;
+    return `${numEventsLost} flows were lost: ${LOSSES.get(source) ?? 'there was no room for them'}\n`;
   };
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create, toJson } from '@bufbuild/protobuf';
-import { EndpointSchema, FlowSchema, L7FlowType, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
+import { DropReason, EndpointSchema, FlowSchema, L7FlowType, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { GetFlowsRequestSchema, type GetFlowsResponse, GetFlowsResponseSchema } from '@sluice/envoy-protos/hubble/observer_pb.js';
+import { DROP_REASONS } from './drop-reasons.ts';
 import { flowRequest } from './flow-request.ts';
 import { type Format, formatter } from './format-flow.ts';
 import { wantedOf } from './wanted.ts';
@@ -28,6 +29,15 @@ describe('what is asked of a node', () => {
       {
         number: '1',
         whitelist: [{ source_pod: ['shop/web'] }, { destination_pod: ['shop/web'] }].map((each) => ({ verdict: ['DROPPED'], ...each })),
+      },
+    ],
+    [
+      'what is not unwanted',
+      { 'from-pod': ['shop/web'], 'not-verdict': ['forwarded', 'audit'], 'not-port': ['53'], last: 1 },
+      {
+        number: '1',
+        whitelist: [{ source_pod: ['shop/web'] }],
+        blacklist: [{ verdict: ['FORWARDED', 'AUDIT'] }, { source_port: ['53'] }, { destination_port: ['53'] }],
       },
     ],
     [
@@ -95,12 +105,21 @@ describe('what is asked of a node', () => {
     [{ identity: ['web'] }, '"web" is no identity: sluice identity list shows them'],
     [{ pod: ['a'], 'from-pod': ['b'] }, '--pod says of one side what another option says, too'],
     [{ 'to-namespace': ['a'], 'to-pod': ['b'] }, '--to-namespace says of one side what another option says, too'],
+    [{ 'not-identity': ['web'] }, '"web" is no identity: sluice identity list shows them'],
     [{ 'drop-reason': ['because'] }, /^"because" is no reason; such are /],
   ] as const) {
     test(`is not ${JSON.stringify(argv)}`, () => {
       assert.throws(() => asked(argv), { name: 'CliError', code: 'usage', message: problem });
     });
   }
+});
+
+test('reasons to drop are those of the proto', () => {
+  const names = Object.keys(DropReason).filter((name) => Number.isNaN(Number(name)) && name !== 'DROP_REASON_UNKNOWN');
+  assert.deepEqual(
+    DROP_REASONS,
+    names.map((name) => name.toLowerCase()),
+  );
 });
 
 const WEB = create(EndpointSchema, { identity: 300, namespace: 'shop', podName: 'web-1', labels: ['k8s:app=web'] });

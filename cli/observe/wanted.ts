@@ -1,5 +1,7 @@
 import { CliError } from '../cli-error.ts';
-import { DROP_REASON_WORDS, type PeerField, type PeerWanted, type Side, type Wanted } from './flow-request.ts';
+import { DROP_REASONS } from './drop-reasons.ts';
+import type { PeerField, PeerWanted, Side, Wanted } from './flow-request.ts';
+import { NEGATED } from './negated.ts';
 
 type Arguments = Readonly<Record<string, unknown>>;
 
@@ -23,20 +25,33 @@ const LISTS = {
 
 /** What the options of `sluice observe` say. @throws CliError `usage` */
 export function wantedOf(argv: Arguments): Wanted {
-  const lists = Object.entries(LISTS).flatMap(([key, option]) => {
-    const values = listOf(argv, option);
-    return values ? [[key, values] as const] : [];
-  });
-  for (const reason of listOf(argv, 'drop-reason') ?? []) {
-    if (!DROP_REASON_WORDS.includes(reason.toLowerCase()))
-      throw new CliError('usage', `${JSON.stringify(reason)} is no reason; such are ${DROP_REASON_WORDS.slice(0, 4).join(', ')} …`);
-  }
   return {
     ...countOf(argv, 'last'),
     ...countOf(argv, 'first'),
     ...textOf(argv, 'since'),
     ...textOf(argv, 'until'),
     follow: argv['follow'] === true,
+    ...filtersOf(argv),
+    not: Object.entries(argv).flatMap(([option, values]) => negated(option, values)),
+  };
+}
+
+/** Each option that says what is not wanted stands for itself. */
+function negated(option: string, values: unknown): ReturnType<typeof filtersOf>[] {
+  if (!option.startsWith(NEGATED) || values === undefined) return [];
+  return [filtersOf({ [option.slice(NEGATED.length)]: values })];
+}
+
+function filtersOf(argv: Arguments): Omit<Wanted, 'not'> {
+  const lists = Object.entries(LISTS).flatMap(([key, option]) => {
+    const values = listOf(argv, option);
+    return values ? [[key, values] as const] : [];
+  });
+  for (const reason of listOf(argv, 'drop-reason') ?? []) {
+    if (!DROP_REASONS.includes(reason.toLowerCase()))
+      throw new CliError('usage', `${JSON.stringify(reason)} is no reason; such are ${DROP_REASONS.slice(0, 4).join(', ')} …`);
+  }
+  return {
     of: FIELDS.flatMap((field) => SIDES.flatMap(([prefix, side]) => peerOf(argv, `${prefix}${field}`, side, field))),
     ...Object.fromEntries(lists),
   };

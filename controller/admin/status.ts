@@ -153,6 +153,8 @@ const config = z.object({
 });
 
 const flows = z.object({
+  /** Where clients of Hubble ask, on this machine. */
+  socket: z.string().optional(),
   /** Flows that can be asked for. */
   remembered: count,
   /** How many are remembered at most. */
