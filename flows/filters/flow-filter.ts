@@ -79,7 +79,8 @@ const CRITERIA: readonly Criterion[] = [
   ...ofPeers(
     (filter) => filter.sourceClusterName,
     (filter) => filter.destinationClusterName,
-    (name) => () => name === CLUSTER_NAME,
+    // Of what is no pod it is not known, as in what clients are told.
+    (name) => (peer) => peer.pod !== undefined && name === CLUSTER_NAME,
   ),
   ...ofPeers(
     (filter) => filter.sourceWorkload,

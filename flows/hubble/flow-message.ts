@@ -20,6 +20,7 @@ import { IP_PROTOCOLS, type ObjectRef } from '../../model/index.ts';
 import { eventTypeOf } from '../event-type.ts';
 import type { Flow, FlowLayer7, FlowPeer } from '../flow.ts';
 import { CLUSTER_NAME, directionOf, dropReasonOf, ipVersionOf, nodeNameOf, VERDICTS } from './names.ts';
+import { summaryOf } from './summary.ts';
 
 type FlowFields = Exclude<MessageInitShape<typeof FlowSchema>, FlowMessage>;
 
@@ -56,6 +57,7 @@ export function flowMessage(flow: Flow): FlowMessage {
     ...(flow.traceId !== undefined && { traceContext: { parent: { traceId: flow.traceId } } }),
     ...decidedBy(flow),
     emitter: { name: 'Sluice' },
+    Summary: summaryOf(flow),
   });
 }
 

@@ -93,7 +93,7 @@ describe('what is asked of a node', () => {
   });
 
   test('fields that are wanted, and such as nobody knows', async () => {
-    const [response] = await scene.ask({ number: 1n, fieldMask: { paths: ['verdict', 'source.pod_name', 'Summary', 'l7'] } });
+    const [response] = await scene.ask({ number: 1n, fieldMask: { paths: ['verdict', 'source.pod_name', 'Ethernet', 'l7'] } });
     assert.ok(response?.responseTypes.case === 'flow');
     assert.deepEqual(toJson(FlowSchema, response.responseTypes.value), { verdict: 'DROPPED', source: { podName: 'web-1' } });
   });
@@ -180,6 +180,7 @@ test('a response as clients know it', () => {
     trafficDirection: 'INGRESS',
     uuid: '00000000-0000-4000-8000-000000000000',
     emitter: { name: 'Sluice' },
+    Summary: 'HTTP/1.1 404 2ms (GET http://api/v1/users)',
     ingressAllowedBy: [{ name: 'api', namespace: 'back', kind: 'CiliumNetworkPolicy' }],
   });
 });

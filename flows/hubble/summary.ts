@@ -1,0 +1,42 @@
+import { IP_PROTOCOLS } from '../../model/index.ts';
+import type { DnsExchange, Flow, HttpExchange } from '../flow.ts';
+
+const MILLISECOND = 1_000_000n;
+
+const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(IP_PROTOCOLS).map(([name, protocol]) => [protocol, name]));
+const RESPONSE_CODES = ['No Error', 'Format Error', 'Server Failure', 'Non-Existent Domain', 'Not Implemented', 'Query Refused'];
+
+/** A flow in a few words, which Hubble's clients show as they are: like Cilium's where that has some. */
+export function summaryOf(flow: Flow): string {
+  if (flow.l7?.kind === 'http') return ofHttp(flow.l7);
+  if (flow.l7?.kind === 'dns') return ofDns(flow.l7);
+  return [ofPackets(flow), ...ofTraffic(flow)].join(', ');
+}
+
+function ofHttp({ type, method, url, protocol, code = 0, latency = 0n }: HttpExchange): string {
+  const request = `${method} ${url}`;
+  return type === 'request' ? `${protocol} ${request}` : `${protocol} ${code} ${latency / MILLISECOND}ms (${request})`;
+}
+
+function ofDns({ type, query, queryTypes, addresses, canonicalNames, ttl, code }: DnsExchange): string {
+  const question = `${query} ${queryTypes.join(',')}`;
+  if (type === 'request') return `DNS Query ${question}`;
+  const parts = [
+    ...(addresses.length > 0 ? [`"${addresses.join(',')}"`] : []),
+    ...(canonicalNames.length > 0 ? [`CNAMEs: "${canonicalNames.join(',')}"`] : []),
+  ];
+  const answer = code === 0 ? parts.join(' ') : `RCode: ${RESPONSE_CODES[code] ?? code}`;
+  return `DNS Answer ${answer} TTL: ${ttl} (Proxy ${question})`;
+}
+
+function ofPackets({ kind, protocol, icmpType }: Flow): string {
+  const name = NAMES.get(protocol) ?? `IP protocol ${protocol}`;
+  const { TCP, ICMP, ICMPv6 } = IP_PROTOCOLS;
+  if (protocol === TCP && kind === 'connection-begun') return 'TCP Flags: SYN';
+  if (protocol === ICMP || protocol === ICMPv6) return `${protocol === ICMP ? 'ICMPv4' : name} type ${icmpType ?? 0}`;
+  return name;
+}
+
+function ofTraffic({ traffic }: Flow): readonly string[] {
+  return traffic ? [`${traffic.packets} packets`, `${traffic.bytes} bytes`] : [];
+}
