@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Datapath } from '../../bpf/datapath/index.ts';
 import { type Identity, RESERVED_IDENTITIES, type SubjectPolicy } from '../../model/index.ts';
-import { errorOf } from '../error-of.ts';
 import type { TcpSocket, TcpSockets } from '../netlink/index.ts';
 import { LEG_MARKS, slotPortOf } from '../network/index.ts';
 import type { DevicesState } from '../pods/index.ts';
+import { FailureOnce } from './failure-once.ts';
 
 export interface FormerSlotsOptions {
   readonly datapath: {
@@ -51,10 +51,11 @@ export class FormerSlots {
   readonly #options: FormerSlotsOptions;
   /** What was in force for a pod when its connections were looked through last, by the device. */
   #seen: ReadonlyMap<number, SubjectPolicy | undefined> = new Map();
-  #failure: string | undefined;
+  readonly #failure: FailureOnce;
 
   constructor(options: FormerSlotsOptions) {
     this.#options = options;
+    this.#failure = new FailureOnce(options.onFailure);
   }
 
   /** Somebody is somebody else, so connections to all pods are looked through when this is asked next. */
@@ -64,7 +65,7 @@ export class FormerSlots {
 
   /** To be called when what is told is in force, where there may be connections by slots. */
   end(pods: DevicesState['pods']): void {
-    const { connections, onFailure } = this.#options;
+    const { connections } = this.#options;
     const concerned = this.#changed(pods);
     if (concerned.length === 0) return;
     const identities = new Map(
@@ -76,12 +77,10 @@ export class FormerSlots {
         const former = Map.groupBy(all, (socket) => identities.get(read(socket).pod));
         for (const [subject, sockets] of former) if (subject !== undefined) this.#endFormer(subject, sockets, read);
       }
-      this.#failure = undefined;
+      this.#failure.over();
     } catch (cause) {
       this.forget();
-      const error = errorOf(cause);
-      if (error.message !== this.#failure) onFailure(error);
-      this.#failure = error.message;
+      this.#failure.note(cause);
     }
   }
 

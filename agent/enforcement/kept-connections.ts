@@ -1,7 +1,7 @@
 import type { Datapath } from '../../bpf/datapath/index.ts';
 import { type Identity, RESERVED_IDENTITIES, type SubjectPolicy } from '../../model/index.ts';
-import { errorOf } from '../error-of.ts';
 import type { DevicesState } from '../pods/index.ts';
+import { FailureOnce } from './failure-once.ts';
 
 export interface KeptConnectionsOptions {
   readonly datapath: Pick<Datapath, 'askDoors'>;
@@ -21,10 +21,11 @@ export class KeptConnections {
   readonly #options: KeptConnectionsOptions;
   /** What was in force for a pod when its connections were seen to last, by the device. */
   #seen: ReadonlyMap<number, SubjectPolicy | undefined> = new Map();
-  #failure: string | undefined;
+  readonly #failure: FailureOnce;
 
   constructor(options: KeptConnectionsOptions) {
     this.#options = options;
+    this.#failure = new FailureOnce(options.onFailure);
   }
 
   /** What slots lead to is another, so connections of all pods are seen to when this is asked next. */
@@ -34,7 +35,7 @@ export class KeptConnections {
 
   /** To be called when what is told is in force. */
   async see(pods: DevicesState['pods']): Promise<void> {
-    const { datapath, policyOf, labelsOf, onFailure } = this.#options;
+    const { datapath, policyOf, labelsOf } = this.#options;
     const seen = new Map(pods.map(({ ifindex, endpoint }) => [ifindex, policyOf(endpoint.identity)]));
     const changed = pods.flatMap(({ ifindex, namespace, mac }) => {
       const policy = seen.get(ifindex);
@@ -44,11 +45,9 @@ export class KeptConnections {
     if (changed.length === 0) return;
     try {
       await datapath.askDoors(changed, (peer) => peer === INGRESS || labelsOf(peer)?.includes('reserved:ingress') === true);
-      this.#failure = undefined;
+      this.#failure.over();
     } catch (cause) {
-      const error = errorOf(cause);
-      if (error.message !== this.#failure) onFailure(error);
-      this.#failure = error.message;
+      this.#failure.note(cause);
     }
   }
 }

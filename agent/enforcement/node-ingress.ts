@@ -2,9 +2,9 @@ import { isIPv6 } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { IngressClient, IngressSockets } from '../../bpf/datapath/index.ts';
 import { type Direction, type Identity, type ObjectRef, objectKey, type PodEndpoint } from '../../model/index.ts';
-import { errorOf } from '../error-of.ts';
 import type { TcpSocket, TcpSockets } from '../netlink/index.ts';
 import { INGRESS_MARKS, LEG_MARKS, ledSlotOf, OPENED_FOR_INGRESSES, slotPortOf } from '../network/index.ts';
+import { FailureOnce } from './failure-once.ts';
 import type { Steering } from './steering.ts';
 
 export interface NodeIngressOptions {
@@ -41,8 +41,8 @@ export class NodeIngress {
   #isInForce = false;
   /** Whether policy said where these may go, and who may come to them, as far as is known. */
   readonly #wasPoliced = { egress: true, ingress: true };
-  #failure: string | undefined;
-  #whyStale: string | undefined;
+  readonly #failure: FailureOnce;
+  readonly #endingFailure: FailureOnce;
   /** Addresses that Ingresses of this node may have connections with, and those that they had. */
   #held: ReadonlySet<string> = new Set();
   readonly #left = new Set<string>();
@@ -51,15 +51,18 @@ export class NodeIngress {
 
   constructor(options: NodeIngressOptions) {
     this.#options = options;
+    this.#failure = new FailureOnce(options.onFailure);
+    this.#endingFailure = new FailureOnce(options.onFailure);
   }
 
   state(): IngressState {
     const { addresses = [], needsAddress = false } = this.#client ?? {};
+    const failure = this.#failure.message;
     return {
       addresses,
       needsAddress,
       ...(this.#pod && { pod: this.#pod }),
-      ...(this.#failure !== undefined && { failure: this.#failure }),
+      ...(failure !== undefined && { failure }),
     };
   }
 
@@ -143,14 +146,11 @@ export class NodeIngress {
   }
 
   #ending(end: () => void): void {
-    const { onFailure } = this.#options;
     try {
       end();
-      this.#whyStale = undefined;
+      this.#endingFailure.over();
     } catch (cause) {
-      const error = errorOf(cause);
-      if (error.message !== this.#whyStale) onFailure(error);
-      this.#whyStale = error.message;
+      this.#endingFailure.note(cause);
     }
   }
 
@@ -159,18 +159,16 @@ export class NodeIngress {
   }
 
   #put(client: IngressClient): void {
-    const { sockets, steering, findCgroup, onFailure } = this.#options;
+    const { sockets, steering, findCgroup } = this.#options;
     try {
       if (client.addresses.length > 0) steering.ensure();
       sockets.setClient(client);
       sockets.attach(findCgroup());
       this.#isInForce = true;
-      this.#failure = undefined;
+      this.#failure.over();
     } catch (cause) {
-      const error = errorOf(cause);
       this.#isInForce = false;
-      if (error.message !== this.#failure) onFailure(error);
-      this.#failure = error.message;
+      this.#failure.note(cause);
     }
     this.#endStale();
   }

@@ -1,7 +1,7 @@
 import type { Datapath } from '../../bpf/datapath/index.ts';
-import { errorOf } from '../error-of.ts';
 import { cookieOf, type TcpSockets } from '../netlink/index.ts';
 import { OPENED_FOR_OUTSIDE } from '../network/index.ts';
+import { FailureOnce } from './failure-once.ts';
 
 export interface OpeningsForOutsideOptions {
   readonly datapath: Pick<Datapath, 'staleOpenings'>;
@@ -17,24 +17,23 @@ export interface OpeningsForOutsideOptions {
  */
 export class OpeningsForOutside {
   readonly #options: OpeningsForOutsideOptions;
-  #failure: string | undefined;
+  readonly #failure: FailureOnce;
 
   constructor(options: OpeningsForOutsideOptions) {
     this.#options = options;
+    this.#failure = new FailureOnce(options.onFailure);
   }
 
   /** To be called after what changes policies, or who is who. */
   review(): void {
-    const { datapath, connections, onFailure } = this.#options;
+    const { datapath, connections } = this.#options;
     try {
       const stale = datapath.staleOpenings();
       if (stale.size > 0)
         for (const socket of connections.list(OPENED_FOR_OUTSIDE)) if (stale.has(cookieOf(socket))) connections.destroy(socket);
-      this.#failure = undefined;
+      this.#failure.over();
     } catch (cause) {
-      const error = errorOf(cause);
-      if (error.message !== this.#failure) onFailure(error);
-      this.#failure = error.message;
+      this.#failure.note(cause);
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Datapath } from '../../bpf/datapath/index.ts';
-import { errorOf } from '../error-of.ts';
 import type { TcpSocket, TcpSockets } from '../netlink/index.ts';
 import { ledSlotOf, OPENED_FOR_PODS, slotPortOf } from '../network/index.ts';
+import { FailureOnce } from './failure-once.ts';
 
 export interface OpeningsForPodsOptions {
   readonly datapath: Pick<Datapath, 'judgeOpenedForPods'> & {
@@ -22,15 +22,16 @@ export class OpeningsForPods {
   readonly #options: OpeningsForPodsOptions;
   /** Whether there may be any: they outlive what is taken. */
   #mayBeOpen = true;
-  #failure: string | undefined;
+  readonly #failure: FailureOnce;
 
   constructor(options: OpeningsForPodsOptions) {
     this.#options = options;
+    this.#failure = new FailureOnce(options.onFailure);
   }
 
   /** To be called after what changes policies, or who is who. */
   review(): void {
-    const { datapath, connections, onFailure } = this.#options;
+    const { datapath, connections } = this.#options;
     if (!this.#mayBeOpen && datapath.taken.entries().next().done) return;
     try {
       const all = connections.list(OPENED_FOR_PODS);
@@ -39,12 +40,10 @@ export class OpeningsForPods {
       );
       for (const [index, socket] of all.entries()) if (!this.#isOpenedSo(socket, slots[index])) connections.destroy(socket);
       this.#mayBeOpen = all.length > 0;
-      this.#failure = undefined;
+      this.#failure.over();
     } catch (cause) {
       this.#mayBeOpen = true;
-      const error = errorOf(cause);
-      if (error.message !== this.#failure) onFailure(error);
-      this.#failure = error.message;
+      this.#failure.note(cause);
     }
   }
 

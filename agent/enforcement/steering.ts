@@ -3,6 +3,7 @@ import { errorOf } from '../error-of.ts';
 import { TcpSockets } from '../netlink/index.ts';
 import { LEG_MARKS, OPENED_FOR_PODS, SteeringNetwork, type SteeringNetworkEvent, type SteeringNetworkState } from '../network/index.ts';
 import { PROXY_PORTS } from '../slots/proxy-ports.ts';
+import { FailureOnce } from './failure-once.ts';
 
 export interface SteeringOptions {
   readonly datapath: Datapath;
@@ -34,26 +35,26 @@ export class Steering implements Disposable {
   #network: SteeringNetwork | undefined;
   /** A process before this one may have put older programs there. */
   #attachedTo: number | undefined;
-  #failure: string | undefined;
-  #endingFailure: string | undefined;
+  readonly #failure: FailureOnce;
+  readonly #endingFailure: FailureOnce;
 
   constructor(options: SteeringOptions) {
     this.#options = options;
+    this.#failure = new FailureOnce(options.onFailure);
+    this.#endingFailure = new FailureOnce(options.onFailure);
   }
 
   /** Makes the node's network as steering needs it, if it is not. Where that fails, what is to be steered is dropped. */
   ensure(): void {
-    const { datapath, stateFolder, onFailure } = this.#options;
+    const { datapath, stateFolder } = this.#options;
     try {
       this.#network ??= SteeringNetwork.open({ stateFolder, proxyPorts: PROXY_PORTS, onEvent: (event) => this.#onEvent(event) });
       const { ifindex, entryIfindex } = this.#network;
       if (this.#attachedTo !== ifindex || datapath.steering() !== ifindex) datapath.attachSteering(ifindex, entryIfindex);
       this.#attachedTo = ifindex;
-      this.#failure = undefined;
+      this.#failure.over();
     } catch (cause) {
-      const error = errorOf(cause);
-      if (error.message !== this.#failure) onFailure(error);
-      this.#failure = error.message;
+      this.#failure.note(cause);
     }
   }
 
@@ -68,17 +69,15 @@ export class Steering implements Disposable {
       for (const address of addresses) {
         for (const { side, mark, mask } of ENDS_OF_PODS) sockets.destroyAll({ mark, mask, end: { side, address } });
       }
-      this.#endingFailure = undefined;
+      this.#endingFailure.over();
     } catch (cause) {
-      const error = errorOf(cause);
-      if (error.message !== this.#endingFailure) this.#options.onFailure(error);
-      this.#endingFailure = error.message;
+      this.#endingFailure.note(cause);
     }
   }
 
   /** Undefined where nothing is to be steered. */
   state(): SteeringState | undefined {
-    const failure = this.#failure;
+    const failure = this.#failure.message;
     if (!this.#network) return failure === undefined ? undefined : { items: [], restored: 0, failure };
     try {
       return { ...(failure !== undefined && { failure }), ...this.#network.state() };
