@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Duration } from '@bufbuild/protobuf/wkt';
-import type { Address } from '@sluice/envoy-protos/envoy/config/core/v3/address_pb.js';
 import { RequestMethod } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
 import {
   type AccessLogCommon,
@@ -11,9 +9,11 @@ import { type Direction, IP_PROTOCOLS, type ObjectRef } from '../model/index.ts'
 import type { Directory } from './directory.ts';
 import type { Flow, FlowVerdict, HttpExchange } from './flow.ts';
 import { shownHeaders, shownUrl } from './redaction.ts';
+import { type Socket, socketOf } from './socket.ts';
+import { nanosecondsOf } from './time.ts';
 import { readTraceContext } from './tracing/trace-context.ts';
 
-const NANOSECONDS = 1_000_000_000n;
+const NOWHERE: Socket = { address: '', port: 0 };
 
 /** What is known of a listener whose log it is. */
 export interface AccessLogContext {
@@ -42,7 +42,8 @@ export function flowsOfRequest(entry: HTTPAccessLogEntry, context: AccessLogCont
   } as const;
   const request = flowOf(entry, context, { time: startedAt, verdict, isReply: false, l7: asked });
   if (verdict === 'dropped') return [request];
-  const latency = nanosecondsOf(entry.commonProperties?.timeToLastDownstreamTxByte ?? entry.commonProperties?.duration);
+  const lasted = entry.commonProperties?.timeToLastDownstreamTxByte ?? entry.commonProperties?.duration;
+  const latency = lasted ? nanosecondsOf(lasted) : 0n;
   const answered = {
     ...exchangeOf(entry),
     type: 'response',
@@ -56,8 +57,8 @@ export function flowsOfRequest(entry: HTTPAccessLogEntry, context: AccessLogCont
 type Told = Pick<Flow, 'time' | 'verdict' | 'isReply' | 'l7'>;
 
 function flowOf({ commonProperties, request }: HTTPAccessLogEntry, context: AccessLogContext, told: Told): Flow {
-  const client = socketOf(commonProperties?.downstreamDirectRemoteAddress);
-  const server = socketOf(commonProperties?.downstreamLocalAddress);
+  const client = socketOf(commonProperties?.downstreamDirectRemoteAddress) ?? NOWHERE;
+  const server = socketOf(commonProperties?.downstreamLocalAddress) ?? NOWHERE;
   const [from, to] = told.isReply ? [server, client] : [client, server];
   const trace = readTraceContext(request?.requestHeaders ?? {});
   const { node, directory, direction, decidedBy } = context;
@@ -106,16 +107,5 @@ function verdictOf({ commonProperties, response }: HTTPAccessLogEntry): FlowVerd
 }
 
 function timeOf(common: AccessLogCommon | undefined): bigint {
-  const start = common?.startTime;
-  return start ? start.seconds * NANOSECONDS + BigInt(start.nanos) : BigInt(Date.now()) * 1_000_000n;
-}
-
-function nanosecondsOf(duration: Duration | undefined): bigint {
-  return duration ? duration.seconds * NANOSECONDS + BigInt(duration.nanos) : 0n;
-}
-
-function socketOf(address: Address | undefined): { readonly address: string; readonly port: number } {
-  if (address?.address.case !== 'socketAddress') return { address: '', port: 0 };
-  const { address: host, portSpecifier } = address.address.value;
-  return { address: host, port: portSpecifier.case === 'portValue' ? portSpecifier.value : 0 };
+  return common?.startTime ? nanosecondsOf(common.startTime) : BigInt(Date.now()) * 1_000_000n;
 }

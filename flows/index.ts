@@ -4,3 +4,4 @@ export type { Flow, FlowKind, FlowLayer7, FlowPeer, FlowVerdict, HttpExchange, W
 export { FlowLosses, LOSS_PLACES, type LossPlace } from './flow-losses.ts';
 export { FlowRing } from './flow-ring.ts';
 export { Observer, type ObserverOptions } from './hubble/observer.ts';
+export { type Socket, socketOf } from './socket.ts';

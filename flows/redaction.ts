@@ -1,3 +1,5 @@
+import { compareText } from '../model/index.ts';
+
 /** Headers whose values nobody is shown, whatever settings name: who reads one can be whom it is of. */
 const SECRET_HEADERS: ReadonlySet<string> = new Set([
   'authorization',
@@ -35,5 +37,5 @@ export function shownHeaders(
 ): readonly (readonly [name: string, value: string])[] {
   const all = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
   const shown = all.filter(([name]) => wanted.has(name));
-  return shown.map(([name, value]) => [name, SECRET_HEADERS.has(name) ? REDACTED : value] as const).sort(([a], [b]) => (a < b ? -1 : 1));
+  return shown.map(([name, value]) => [name, SECRET_HEADERS.has(name) ? REDACTED : value] as const).sort(([a], [b]) => compareText(a, b));
 }

@@ -4,6 +4,7 @@ import type { Address } from '@sluice/envoy-protos/envoy/config/core/v3/address_
 import { RequestMethod } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
 import type { AccessLogCommon, HTTPAccessLogEntry, TCPAccessLogEntry } from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
 import { StreamAccessLogsMessageSchema } from '@sluice/envoy-protos/envoy/service/accesslog/v3/als_pb.js';
+import { socketOf } from '../../flows/index.ts';
 import { REQUEST_ID_STATE } from '../../l7-filters/http/index.ts';
 import { SERVER_NAME_STATE } from '../../l7-filters/tls/index.ts';
 import type { Call, RpcMethod, StreamHandler } from '../../xds-server/serve/index.ts';
@@ -143,8 +144,8 @@ function deniedOf(slot: string, common: AccessLogCommon | undefined, filter: str
 }
 
 function addressOf(address: Address | undefined): string {
-  if (address?.address.case !== 'socketAddress') return '';
-  const { address: host, portSpecifier } = address.address.value;
-  const port = portSpecifier.case === 'portValue' ? portSpecifier.value : 0;
+  const socket = socketOf(address);
+  if (!socket) return '';
+  const { address: host, port } = socket;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -1,6 +1,6 @@
 import type { FlowFilter } from '@sluice/envoy-protos/hubble/flow_pb.js';
-import { eventTypeOf } from '../event-type.ts';
 import type { Flow, FlowPeer } from '../flow.ts';
+import { eventTypeOf } from '../hubble/event-type.ts';
 import { CLUSTER_NAME, directionOf, dropReasonOf, ipVersionOf, nodeNameOf, VERDICTS } from '../hubble/names.ts';
 import { httpPath, httpUrl, queries, statusCode } from './exchanges.ts';
 import { nodePattern } from './name-patterns.ts';
@@ -101,12 +101,12 @@ const CRITERIA: readonly Criterion[] = [
   ),
   any(
     (filter) => filter.dropReasonDesc,
-    (reason) => (flow) => flow.verdict === 'dropped' && dropReasonOf(flow.verdict, flow.reason) === reason,
+    (reason) => (flow) => flow.verdict === 'dropped' && dropReasonOf(flow) === reason,
   ),
   any(
     (filter) => filter.eventType,
     (wanted) => (flow) => {
-      const { type, subType } = eventTypeOf(flow, dropReasonOf(flow.verdict, flow.reason));
+      const { type, subType } = eventTypeOf(flow);
       return (wanted.type === 0 || wanted.type === type) && (!wanted.matchSubType || wanted.subType === subType);
     },
   ),

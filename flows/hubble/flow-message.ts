@@ -1,5 +1,4 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { type Timestamp, TimestampSchema } from '@bufbuild/protobuf/wkt';
 import {
   type Endpoint,
   EndpointSchema,
@@ -17,18 +16,18 @@ import {
   TraceReason,
 } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { IP_PROTOCOLS, type ObjectRef } from '../../model/index.ts';
-import { eventTypeOf } from '../event-type.ts';
 import type { Flow, FlowLayer7, FlowPeer } from '../flow.ts';
+import { timestamp } from '../time.ts';
+import { eventTypeOf } from './event-type.ts';
 import { CLUSTER_NAME, directionOf, dropReasonOf, ipVersionOf, nodeNameOf, VERDICTS } from './names.ts';
 import { summaryOf } from './summary.ts';
 
 type FlowFields = Exclude<MessageInitShape<typeof FlowSchema>, FlowMessage>;
-
-const NANOSECONDS = 1_000_000_000n;
+type Layer7Fields = Exclude<MessageInitShape<typeof Layer7Schema>, Layer7>;
 
 /** A flow as clients of Hubble know it. */
 export function flowMessage(flow: Flow): FlowMessage {
-  const dropReason = dropReasonOf(flow.verdict, flow.reason);
+  const dropReason = dropReasonOf(flow);
   const { source, destination, isReply } = flow;
   return create(FlowSchema, {
     time: timestamp(flow.time),
@@ -47,7 +46,7 @@ export function flowMessage(flow: Flow): FlowMessage {
     ...(flow.l7 && { l7: layer7(flow.l7) }),
     reply: isReply ?? false,
     ...(isReply !== undefined && { isReply }),
-    eventType: eventTypeOf(flow, dropReason),
+    eventType: eventTypeOf(flow),
     ...(source.service && { sourceService: source.service }),
     ...(destination.service && { destinationService: destination.service }),
     trafficDirection: directionOf(flow),
@@ -61,14 +60,6 @@ export function flowMessage(flow: Flow): FlowMessage {
   });
 }
 
-export function timestamp(time: bigint): Timestamp {
-  return create(TimestampSchema, { seconds: time / NANOSECONDS, nanos: Number(time % NANOSECONDS) });
-}
-
-export function timeOf({ seconds, nanos }: Timestamp): bigint {
-  return seconds * NANOSECONDS + BigInt(nanos);
-}
-
 /** Where on its way Cilium would have seen it. */
 function observed({ kind, verdict, direction }: Flow): FlowFields {
   if (kind === 'exchange' || kind === 'packet-dropped') return {};
@@ -79,15 +70,14 @@ function observed({ kind, verdict, direction }: Flow): FlowFields {
   };
 }
 
-function endpoint({ identity, labels, namespace = '', pod = '', workload, address }: FlowPeer): Endpoint {
-  const isPod = pod !== '';
+function endpoint({ identity, labels, namespace = '', pod = '', workload }: FlowPeer): Endpoint {
   return create(EndpointSchema, {
     identity,
     labels: [...labels],
     namespace,
     podName: pod,
     workloads: workload ? [workload] : [],
-    ...(isPod && address !== '' && { clusterName: CLUSTER_NAME }),
+    ...(pod !== '' && { clusterName: CLUSTER_NAME }),
   });
 }
 
@@ -117,15 +107,15 @@ function layer7(l7: FlowLayer7): Layer7 {
   return create(Layer7Schema, { type, latencyNs: l7.latency ?? 0n, record: record(l7) });
 }
 
-function record(l7: FlowLayer7): Layer7['record'] {
+function record(l7: FlowLayer7): NonNullable<Layer7Fields['record']> {
   if (l7.kind === 'http') {
     const { method, url, protocol, code = 0 } = l7;
     const headers = l7.headers.map(([key, value]) => ({ key, value }));
-    return create(Layer7Schema, { record: { case: 'http', value: { method, url, protocol, code, headers } } }).record;
+    return { case: 'http', value: { method, url, protocol, code, headers } };
   }
   const { query, addresses: ips, ttl, canonicalNames: cnames, code: rcode, queryTypes: qtypes } = l7;
   const value = { query, ips: [...ips], ttl, cnames: [...cnames], rcode, qtypes: [...qtypes], observationSource: 'proxy' };
-  return create(Layer7Schema, { record: { case: 'dns', value } }).record;
+  return { case: 'dns', value };
 }
 
 function decidedBy({ decidedBy: objects, direction, verdict }: Flow): FlowFields {

@@ -38,17 +38,16 @@ const REASONS: Readonly<Record<string, DropReason>> = {
   'dropped-listener': DropReason.SOCKET_LOOKUP_FAILED,
 };
 
-/** Unknown where nothing was dropped, or for a reason that has no like. */
-export function dropReasonOf(verdict: FlowVerdict, reason: string | undefined): DropReason {
+/** Unknown where nothing was dropped, and where the datapath said no reason, as for what rules of layer 7 deny. */
+export function dropReasonOf({ verdict, reason }: Pick<Flow, 'verdict' | 'reason'>): DropReason {
   if (verdict !== 'dropped' || reason === undefined) return DropReason.DROP_REASON_UNKNOWN;
-  // What rules of layer 7 deny has no reason of the datapath's.
   return REASONS[reason] ?? DropReason.POLICY_DENIED;
 }
 
 /** How clients know this cluster, as long as there is one. */
 export const CLUSTER_NAME = 'default';
 
-export function nodeNameOf({ node }: Flow): string {
+export function nodeNameOf({ node }: Pick<Flow, 'node'>): string {
   return `${CLUSTER_NAME}/${node}`;
 }
 

@@ -16,9 +16,10 @@ import { FilterProblem } from '../filters/problem.ts';
 import type { FlowLosses, LossPlace } from '../flow-losses.ts';
 import { type Observed, observe } from '../flow-query.ts';
 import type { FlowRing } from '../flow-ring.ts';
+import { timestamp } from '../time.ts';
 import { maskFlow, readMask } from './field-mask.ts';
-import { flowMessage, timestamp } from './flow-message.ts';
-import { CLUSTER_NAME, LOSS_SOURCES } from './names.ts';
+import { flowMessage } from './flow-message.ts';
+import { CLUSTER_NAME, LOSS_SOURCES, nodeNameOf } from './names.ts';
 import { readQuery } from './query.ts';
 
 const MINUTE = 60_000_000_000n;
@@ -72,7 +73,7 @@ export class Observer {
         const { flow } = observed;
         const value = shown(flowMessage(flow));
         yield create(GetFlowsResponseSchema, {
-          nodeName: this.#nodeName,
+          nodeName: nodeNameOf(this.#options),
           time: timestamp(flow.time),
           responseTypes: { case: 'flow', value },
         });
@@ -85,7 +86,7 @@ export class Observer {
 
   #lost(place: LossPlace, numEventsLost: bigint): GetFlowsResponse {
     return create(GetFlowsResponseSchema, {
-      nodeName: this.#nodeName,
+      nodeName: nodeNameOf(this.#options),
       time: timestamp(this.#now()),
       responseTypes: { case: 'lostEvents', value: { $typeName: 'flow.LostEvent', source: LOSS_SOURCES[place], numEventsLost } },
     });
@@ -106,7 +107,7 @@ export class Observer {
   nodes(): GetNodesResponse {
     const { ring, version } = this.#options;
     const node = {
-      name: this.#nodeName,
+      name: nodeNameOf(this.#options),
       version,
       state: NodeState.NODE_CONNECTED,
       uptimeNs: this.#now() - this.#startedAt,
@@ -129,10 +130,6 @@ export class Observer {
     }
     const namespaces = [...found].sort(compareText).map((namespace) => ({ cluster: CLUSTER_NAME, namespace }));
     return create(GetNamespacesResponseSchema, { namespaces });
-  }
-
-  get #nodeName(): string {
-    return `${CLUSTER_NAME}/${this.#options.node}`;
   }
 
   /** Flows a second, over the last minute, or for as long as flows are remembered. */

@@ -2,7 +2,7 @@ import type { GetFlowsRequest } from '@sluice/envoy-protos/hubble/observer_pb.js
 import { flowFilter, type MatchesFlow } from '../filters/flow-filter.ts';
 import { allOrProblem, FilterProblem } from '../filters/problem.ts';
 import type { FlowQuery } from '../flow-query.ts';
-import { timeOf } from './flow-message.ts';
+import { nanosecondsOf } from '../time.ts';
 
 /** What a client of Hubble asks for. */
 export function readQuery({ number, first, follow, since, until, whitelist, blacklist }: GetFlowsRequest): FlowQuery | FilterProblem {
@@ -14,8 +14,8 @@ export function readQuery({ number, first, follow, since, until, whitelist, blac
   return {
     ...limits({ number: Number(number), first, follow, hasSince: since !== undefined }),
     follow,
-    ...(since && { since: timeOf(since) }),
-    ...(until && { until: timeOf(until) }),
+    ...(since && { since: nanosecondsOf(since) }),
+    ...(until && { until: nanosecondsOf(until) }),
     matches: (flow) => isWanted(flow) && !unwanted.some((matches) => matches(flow)),
   };
 }

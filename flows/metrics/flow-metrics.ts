@@ -1,4 +1,4 @@
-import { DropReason, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
+import { DropReason, IPVersion, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { Counter, Histogram, type Registry } from 'prom-client';
 import { IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../model/index.ts';
 import { FilterProblem } from '../filters/problem.ts';
@@ -62,7 +62,7 @@ function verdictOf({ verdict }: Flow): string {
 }
 
 function familyOf({ source }: Flow): string {
-  return ipVersionOf(source.address) === 2 ? 'IPv6' : 'IPv4';
+  return ipVersionOf(source.address) === IPVersion.IPv6 ? 'IPv6' : 'IPv4';
 }
 
 const isFirst = ({ kind, verdict }: Flow) => kind === 'connection-begun' && (verdict === 'forwarded' || verdict === 'redirected');
@@ -79,7 +79,7 @@ function drops(context: Context, make: Maker): Observe {
   const count = make.counter('hubble_drop_total', 'What was dropped', ['reason', 'protocol']);
   return (flow) => {
     if (flow.verdict !== 'dropped') return;
-    count([DropReason[dropReasonOf(flow.verdict, flow.reason)], protocolOf(flow)], context.valuesOf(flow));
+    count([DropReason[dropReasonOf(flow)], protocolOf(flow)], context.valuesOf(flow));
   };
 }
 

@@ -30,18 +30,15 @@ export class RelatedTraces {
 
   /** The trace of a flow; a new one where it belongs to none. */
   traceOf(flow: Flow): string {
-    const keys = keysOf(flow);
-    const traceId = flow.traceId ?? this.#find(keys, flow.time) ?? randomBytes(16).toString('hex');
-    for (const key of keys) this.#keep(key, { traceId, until: flow.time + KEPT_FOR });
+    const key = keyOf(flow);
+    const traceId = flow.traceId ?? this.#find(key, flow.time) ?? randomBytes(16).toString('hex');
+    this.#keep(key, { traceId, until: flow.time + KEPT_FOR });
     return traceId;
   }
 
-  #find(keys: readonly string[], now: bigint): string | undefined {
-    for (const key of keys) {
-      const known = this.#known.get(key);
-      if (known && known.until >= now) return known.traceId;
-    }
-    return undefined;
+  #find(key: string, now: bigint): string | undefined {
+    const known = this.#known.get(key);
+    return known && known.until >= now ? known.traceId : undefined;
   }
 
   #keep(key: string, known: Known): void {
@@ -53,11 +50,11 @@ export class RelatedTraces {
   }
 }
 
-/** What is more telling first. The same for both ways. */
-function keysOf({ source, destination, sourcePort, destinationPort, protocol, requestId }: Flow): readonly string[] {
+/** The same for both ways. */
+function keyOf({ source, destination, sourcePort, destinationPort, protocol, requestId }: Flow): string {
   const ends = [endOf(source, sourcePort), endOf(destination, destinationPort)].sort();
   const connection = `${protocol}|${ends.join('|')}`;
-  return requestId === undefined ? [connection] : [`${connection}|${requestId}`];
+  return requestId === undefined ? connection : `${connection}|${requestId}`;
 }
 
 function endOf({ address, identity }: FlowPeer, port: number): string {
