@@ -17,14 +17,14 @@ import {
   ServerStatusRequestSchema,
   ServerStatusResponseSchema,
 } from '@sluice/envoy-protos/hubble/observer_pb.js';
-import { FilterProblem, type Observer } from '../../flows/index.ts';
+import { type Observer, OptionProblem } from '../../flows/index.ts';
 import { type Call, endCall, type RpcMethod, type StreamHandler } from '../../xds-server/serve/index.ts';
 
 type Answers = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 export interface ObserverMethod extends RpcMethod {
   /** @returns what is wrong with the request, where something is */
-  answer(observer: Observer, request: Uint8Array, signal: AbortSignal): Answers | FilterProblem;
+  answer(observer: Observer, request: Uint8Array, signal: AbortSignal): Answers | OptionProblem;
 }
 
 function method<Q extends DescMessage, A extends DescMessage>(
@@ -36,16 +36,16 @@ function method<Q extends DescMessage, A extends DescMessage>(
     path,
     answer: (observer, bytes) => {
       const request = decoded(requests, bytes);
-      return request instanceof FilterProblem ? request : [toBinary(answers, answer(observer, request))];
+      return request instanceof OptionProblem ? request : [toBinary(answers, answer(observer, request))];
     },
   };
 }
 
-function decoded<Q extends DescMessage>(requests: Q, bytes: Uint8Array): MessageShape<Q> | FilterProblem {
+function decoded<Q extends DescMessage>(requests: Q, bytes: Uint8Array): MessageShape<Q> | OptionProblem {
   try {
     return fromBinary(requests, bytes);
   } catch {
-    return new FilterProblem('the request cannot be read');
+    return new OptionProblem('the request cannot be read');
   }
 }
 
@@ -55,9 +55,9 @@ export const OBSERVER_METHODS: readonly ObserverMethod[] = [
     path: '/observer.Observer/GetFlows',
     answer: (observer, bytes, signal) => {
       const request = decoded(GetFlowsRequestSchema, bytes);
-      if (request instanceof FilterProblem) return request;
+      if (request instanceof OptionProblem) return request;
       const flows = observer.flows(request, signal);
-      return flows instanceof FilterProblem ? flows : encoded(flows);
+      return flows instanceof OptionProblem ? flows : encoded(flows);
     },
   },
   method('/observer.Observer/ServerStatus', [ServerStatusRequestSchema, ServerStatusResponseSchema], (observer) => observer.status()),
@@ -103,10 +103,10 @@ export class ObserverService implements StreamHandler<ObserverMethod> {
     for (const call of this.#calls) endCall(call, code, details);
   }
 
-  async #answer(call: Call, ask: () => Answers | FilterProblem, signal: AbortSignal): Promise<void> {
+  async #answer(call: Call, ask: () => Answers | OptionProblem, signal: AbortSignal): Promise<void> {
     try {
       const answers = ask();
-      if (answers instanceof FilterProblem) return endCall(call, status.INVALID_ARGUMENT, answers.message);
+      if (answers instanceof OptionProblem) return endCall(call, status.INVALID_ARGUMENT, answers.message);
       for await (const answer of answers) {
         if (signal.aborted) return;
         if (!call.write(answer)) await once(call, 'drain', { signal });

@@ -3,15 +3,15 @@ import { describe, test } from 'node:test';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { DropReason, FlowFilterSchema, IPVersion, TrafficDirection, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import type { Flow } from '../flow.ts';
+import { OptionProblem } from '../option-problem.ts';
 import { exampleFlow, exampleResponse } from '../testing/example-flow.ts';
 import { flowFilter } from './flow-filter.ts';
-import { FilterProblem } from './problem.ts';
 
 type Filter = MessageInitShape<typeof FlowFilterSchema>;
 
 function matches(filter: Filter, flow: Flow): boolean {
   const made = flowFilter(create(FlowFilterSchema, filter));
-  assert.ok(!(made instanceof FilterProblem), made instanceof FilterProblem ? made.message : '');
+  assert.ok(!(made instanceof OptionProblem), made instanceof OptionProblem ? made.message : '');
   return made(flow);
 }
 
@@ -185,14 +185,14 @@ describe('a filter that nobody can hold to is refused', () => {
   for (const [filter, problem] of PROBLEMS) {
     test(JSON.stringify(filter), () => {
       const made = flowFilter(create(FlowFilterSchema, filter));
-      assert.ok(made instanceof FilterProblem);
+      assert.ok(made instanceof OptionProblem);
       assert.equal(made.message, problem);
     });
   }
 
   test('with a field of a later version', () => {
     const made = flowFilter(fromBinary(FlowFilterSchema, Uint8Array.of(0xc0, 0x3e, 1)));
-    assert.ok(made instanceof FilterProblem);
+    assert.ok(made instanceof OptionProblem);
     assert.equal(made.message, 'flows cannot be chosen by the field 1000 of a filter here');
   });
 });

@@ -2,24 +2,24 @@ import type { FlowFilter } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import type { Flow, FlowPeer } from '../flow.ts';
 import { eventTypeOf } from '../hubble/event-type.ts';
 import { CLUSTER_NAME, directionOf, dropReasonOf, ipVersionOf, nodeNameOf, VERDICTS } from '../hubble/names.ts';
+import { allOrProblem, OptionProblem } from '../option-problem.ts';
 import { httpPath, httpUrl, queries, statusCode } from './exchanges.ts';
 import { nodePattern } from './name-patterns.ts';
 import { address, domain, labels, pod, service, workload } from './peers.ts';
 import { port, protocol, tcpFlags } from './ports.ts';
-import { allOrProblem, FilterProblem } from './problem.ts';
 
 export type MatchesFlow = (flow: Flow) => boolean;
 
 /** What a filter's field means: a test of flows, made of its values. */
-type Criterion = (filter: FlowFilter) => MatchesFlow | FilterProblem | undefined;
+type Criterion = (filter: FlowFilter) => MatchesFlow | OptionProblem | undefined;
 
 /** A field with a list of values: a flow matches where it matches any of them. */
-function any<T>(valuesOf: (filter: FlowFilter) => readonly T[], make: (value: T) => MatchesFlow | FilterProblem): Criterion {
+function any<T>(valuesOf: (filter: FlowFilter) => readonly T[], make: (value: T) => MatchesFlow | OptionProblem): Criterion {
   return (filter) => {
     const values = valuesOf(filter);
     if (values.length === 0) return undefined;
     const made = allOrProblem(values.map(make));
-    return made instanceof FilterProblem ? made : (flow) => made.some((matches) => matches(flow));
+    return made instanceof OptionProblem ? made : (flow) => made.some((matches) => matches(flow));
   };
 }
 
@@ -27,11 +27,11 @@ function any<T>(valuesOf: (filter: FlowFilter) => readonly T[], make: (value: T)
 function ofPeers<T>(
   source: (filter: FlowFilter) => readonly T[],
   destination: (filter: FlowFilter) => readonly T[],
-  make: (value: T) => ((peer: FlowPeer) => boolean) | FilterProblem,
+  make: (value: T) => ((peer: FlowPeer) => boolean) | OptionProblem,
 ): readonly Criterion[] {
   const through = (of: (flow: Flow) => FlowPeer) => (value: T) => {
     const matches = make(value);
-    return matches instanceof FilterProblem ? matches : (flow: Flow) => matches(of(flow));
+    return matches instanceof OptionProblem ? matches : (flow: Flow) => matches(of(flow));
   };
   return [
     any(
@@ -156,11 +156,11 @@ const UNSUPPORTED = {
 } as const satisfies Partial<Record<keyof FlowFilter, string>>;
 
 /** A test of flows for what is said in a filter, all of it. One that says nothing matches everything. */
-export function flowFilter(filter: FlowFilter): MatchesFlow | FilterProblem {
+export function flowFilter(filter: FlowFilter): MatchesFlow | OptionProblem {
   const unknown = unsupportedIn(filter);
-  if (unknown !== undefined) return new FilterProblem(`flows cannot be chosen by ${unknown} here`);
+  if (unknown !== undefined) return new OptionProblem(`flows cannot be chosen by ${unknown} here`);
   const made = allOrProblem(CRITERIA.map((criterion) => criterion(filter)));
-  if (made instanceof FilterProblem) return made;
+  if (made instanceof OptionProblem) return made;
   const criteria = made.filter((each) => each !== undefined);
   return (flow) => criteria.every((matches) => matches(flow));
 }
@@ -177,7 +177,7 @@ function reply(wanted: boolean): MatchesFlow {
   return ({ isReply, verdict }) => (isReply ?? (verdict === 'dropped' ? false : undefined)) === wanted;
 }
 
-function node(pattern: string): MatchesFlow | FilterProblem {
+function node(pattern: string): MatchesFlow | OptionProblem {
   const matches = nodePattern(pattern);
-  return matches instanceof FilterProblem ? matches : (flow) => matches(nodeNameOf(flow));
+  return matches instanceof OptionProblem ? matches : (flow) => matches(nodeNameOf(flow));
 }

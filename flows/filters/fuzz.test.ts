@@ -7,9 +7,9 @@ import fc from 'fast-check';
 import { FlowLosses } from '../flow-losses.ts';
 import { FlowRing } from '../flow-ring.ts';
 import { Observer } from '../hubble/observer.ts';
+import { OptionProblem } from '../option-problem.ts';
 import { exampleFlow, exampleResponse } from '../testing/example-flow.ts';
 import { flowFilter } from './flow-filter.ts';
-import { FilterProblem } from './problem.ts';
 
 const RUNS = 3_000;
 const FLOWS = [exampleFlow(), exampleResponse(404), exampleFlow({ kind: 'packet-dropped', verdict: 'dropped' })];
@@ -31,7 +31,7 @@ test('whatever a filter says, it matches or does not, or what is wrong with it i
       const fields = reflect(FlowFilterSchema, filter);
       for (const [each, text] of said) if (each.fieldKind === 'list') fields.get(each).add(text);
       const made = flowFilter(filter);
-      if (made instanceof FilterProblem) return made.message.length > 0;
+      if (made instanceof OptionProblem) return made.message.length > 0;
       return FLOWS.every((flow) => typeof made(flow) === 'boolean');
     }),
     { numRuns: RUNS },

@@ -1,4 +1,4 @@
-import { FilterProblem } from './problem.ts';
+import { OptionProblem } from '../option-problem.ts';
 
 /** @param labels each with its source: `k8s:app=web` */
 export type MatchesLabels = (labels: readonly string[]) => boolean;
@@ -20,12 +20,12 @@ const REQUIREMENT = new RegExp(
  * matches labels of any source.
  * @see https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
  */
-export function labelSelector(text: string): MatchesLabels | FilterProblem {
+export function labelSelector(text: string): MatchesLabels | OptionProblem {
   const requirements: ((labels: readonly Label[]) => boolean)[] = [];
   for (const part of splitOutsideOfSets(text)) {
     const requirement = readRequirement(part);
     if (!requirement)
-      return new FilterProblem(`${JSON.stringify(text)} is no label selector: ${JSON.stringify(part.trim())} is not understood`);
+      return new OptionProblem(`${JSON.stringify(text)} is no label selector: ${JSON.stringify(part.trim())} is not understood`);
     requirements.push(requirement);
   }
   return (labels) => {

@@ -1,14 +1,14 @@
 import type { TCPFlags } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { IP_PROTOCOLS } from '../../model/index.ts';
 import type { Flow } from '../flow.ts';
-import { FilterProblem } from './problem.ts';
+import { OptionProblem } from '../option-problem.ts';
 
 const { TCP, UDP, SCTP, ICMP, ICMPv6 } = IP_PROTOCOLS;
 const WITH_PORTS: ReadonlySet<number> = new Set([TCP, UDP, SCTP]);
 
-export function port(text: string, portOf: (flow: Flow) => number): ((flow: Flow) => boolean) | FilterProblem {
+export function port(text: string, portOf: (flow: Flow) => number): ((flow: Flow) => boolean) | OptionProblem {
   const wanted = Number(text);
-  if (!/^\d{1,5}$/.test(text) || wanted > 65_535) return new FilterProblem(`${JSON.stringify(text)} is no port`);
+  if (!/^\d{1,5}$/.test(text) || wanted > 65_535) return new OptionProblem(`${JSON.stringify(text)} is no port`);
   return (flow) => WITH_PORTS.has(flow.protocol) && portOf(flow) === wanted;
 }
 
@@ -30,10 +30,10 @@ const PROTOCOLS: Readonly<Record<string, (flow: Flow) => boolean>> = {
 };
 
 /** A protocol of layer 4 or 7, in any case. */
-export function protocol(text: string): ((flow: Flow) => boolean) | FilterProblem {
+export function protocol(text: string): ((flow: Flow) => boolean) | OptionProblem {
   const name = text.toLowerCase();
   const matches = Object.hasOwn(PROTOCOLS, name) ? PROTOCOLS[name] : undefined;
-  return matches ?? new FilterProblem(`${JSON.stringify(text)} is none of ${Object.keys(PROTOCOLS).join(', ')}`);
+  return matches ?? new OptionProblem(`${JSON.stringify(text)} is none of ${Object.keys(PROTOCOLS).join(', ')}`);
 }
 
 /** All that are set in one have to be set. Of a connection that begins it is known that SYN is, of others nothing. */

@@ -3,9 +3,9 @@ import { describe, test } from 'node:test';
 import { create, type MessageInitShape, toJson } from '@bufbuild/protobuf';
 import { FlowSchema, LostEventSource, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { GetFlowsRequestSchema, type GetFlowsResponse } from '@sluice/envoy-protos/hubble/observer_pb.js';
-import { FilterProblem } from '../filters/problem.ts';
 import { FlowLosses } from '../flow-losses.ts';
 import { FlowRing } from '../flow-ring.ts';
+import { OptionProblem } from '../option-problem.ts';
 import { exampleFlow, exampleResponse } from '../testing/example-flow.ts';
 import { flowMessage } from './flow-message.ts';
 import { Observer } from './observer.ts';
@@ -23,7 +23,7 @@ class Scene {
 
   async ask(request: Request): Promise<GetFlowsResponse[]> {
     const flows = this.observer.flows(create(GetFlowsRequestSchema, request), NEVER);
-    assert.ok(!(flows instanceof FilterProblem));
+    assert.ok(!(flows instanceof OptionProblem));
     const responses: GetFlowsResponse[] = [];
     for await (const response of flows) responses.push(response);
     return responses;
@@ -87,7 +87,7 @@ describe('what is asked of a node', () => {
     ];
     for (const [request, problem] of cases) {
       const found = scene.observer.flows(create(GetFlowsRequestSchema, request), NEVER);
-      assert.ok(found instanceof FilterProblem);
+      assert.ok(found instanceof OptionProblem);
       assert.match(found.message, problem);
     }
   });
@@ -104,7 +104,7 @@ test('who follows from now on hears of nothing that was', async () => {
   scene.ring.add(exampleFlow());
   const over = new AbortController();
   const flows = scene.observer.flows(create(GetFlowsRequestSchema, { follow: true }), over.signal);
-  assert.ok(!(flows instanceof FilterProblem));
+  assert.ok(!(flows instanceof OptionProblem));
   const next = flows.next();
   scene.ring.add(exampleFlow({ time: 7n * SECOND }));
   assert.equal((await next).value?.time?.seconds, 7n);
@@ -117,7 +117,7 @@ test('what was lost is told, by where, with the next flow, and counted', async (
   scene.losses.add('kernel', 3n);
   scene.ring.add(exampleFlow({ time: 1n }));
   const flows = scene.observer.flows(create(GetFlowsRequestSchema, { number: 1n, follow: true }), over.signal);
-  assert.ok(!(flows instanceof FilterProblem));
+  assert.ok(!(flows instanceof OptionProblem));
   const next = async () => {
     const { responseTypes: told } = (await flows.next()).value ?? {};
     if (told?.case === 'lostEvents') return [LostEventSource[told.value.source], told.value.numEventsLost];

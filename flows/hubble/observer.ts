@@ -12,10 +12,10 @@ import {
 } from '@sluice/envoy-protos/hubble/observer_pb.js';
 import { NodeState } from '@sluice/envoy-protos/hubble/relay_pb.js';
 import { compareText } from '../../model/index.ts';
-import { FilterProblem } from '../filters/problem.ts';
 import type { FlowLosses, LossPlace } from '../flow-losses.ts';
 import { type Observed, observe } from '../flow-query.ts';
 import type { FlowRing } from '../flow-ring.ts';
+import { OptionProblem } from '../option-problem.ts';
 import { timestamp } from '../time.ts';
 import { maskFlow, readMask } from './field-mask.ts';
 import { flowMessage } from './flow-message.ts';
@@ -49,9 +49,9 @@ export class Observer {
   }
 
   /** @returns what is wrong with the request, where something is */
-  flows(request: GetFlowsRequest, signal: AbortSignal): AsyncGenerator<GetFlowsResponse> | FilterProblem {
+  flows(request: GetFlowsRequest, signal: AbortSignal): AsyncGenerator<GetFlowsResponse> | OptionProblem {
     const query = readQuery(request);
-    if (query instanceof FilterProblem) return query;
+    if (query instanceof OptionProblem) return query;
     const mask = readMask(request.fieldMask);
     return this.#responses(observe(this.#options.ring, query, signal), (message) => (mask ? maskFlow(message, mask) : message));
   }

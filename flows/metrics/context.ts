@@ -1,5 +1,5 @@
-import { FilterProblem } from '../filters/problem.ts';
 import type { Flow, FlowPeer } from '../flow.ts';
+import { OptionProblem } from '../option-problem.ts';
 
 /**
  * By whom series are told apart, as in Hubble.
@@ -82,7 +82,7 @@ const LABELS: ReadonlyMap<string, Value> = new Map<string, Value>([
 ]);
 
 /** @returns what is wrong with the options, where something is */
-export function readContext(options: ContextOptions): Context | FilterProblem {
+export function readContext(options: ContextOptions): Context | OptionProblem {
   const labels = readLabels(options.labelsContext ?? []);
   const source = readSide('source', options.sourceContext, options.sourceEgressContext, options.sourceIngressContext);
   const destination = readSide(
@@ -91,8 +91,8 @@ export function readContext(options: ContextOptions): Context | FilterProblem {
     options.destinationEgressContext,
     options.destinationIngressContext,
   );
-  for (const part of [labels, source, destination]) if (part instanceof FilterProblem) return part;
-  const all = [labels, source, destination].flatMap((part) => (part instanceof FilterProblem ? [] : part));
+  for (const part of [labels, source, destination]) if (part instanceof OptionProblem) return part;
+  const all = [labels, source, destination].flatMap((part) => (part instanceof OptionProblem ? [] : part));
   return {
     names: all.map(([name]) => name),
     valuesOf: (flow, isInverted = false) => {
@@ -104,9 +104,9 @@ export function readContext(options: ContextOptions): Context | FilterProblem {
 
 type Named = readonly (readonly [name: string, value: Value])[];
 
-function readLabels(wanted: readonly string[]): Named | FilterProblem {
+function readLabels(wanted: readonly string[]): Named | OptionProblem {
   const unknown = wanted.find((label) => !LABELS.has(label));
-  if (unknown !== undefined) return new FilterProblem(`${JSON.stringify(unknown)} is none of the labels ${[...LABELS.keys()].join(', ')}`);
+  if (unknown !== undefined) return new OptionProblem(`${JSON.stringify(unknown)} is none of the labels ${[...LABELS.keys()].join(', ')}`);
   return [...LABELS].filter(([name]) => wanted.includes(name));
 }
 
@@ -115,10 +115,10 @@ function readSide(
   both: readonly string[] = [],
   egress: readonly string[] = both,
   ingress: readonly string[] = both,
-): Named | FilterProblem {
+): Named | OptionProblem {
   const unknown = [...both, ...egress, ...ingress].find((each) => !Object.hasOwn(IDENTIFIERS, each));
   if (unknown !== undefined)
-    return new FilterProblem(`${JSON.stringify(unknown)} is none of the contexts ${Object.keys(IDENTIFIERS).join(', ')}`);
+    return new OptionProblem(`${JSON.stringify(unknown)} is none of the contexts ${Object.keys(IDENTIFIERS).join(', ')}`);
   if (both.length + egress.length + ingress.length === 0) return [];
   const wantedOf = { egress, ingress };
   const value: Value = (flow, ends) => firstKnown(flow.direction === undefined ? both : wantedOf[flow.direction], ends[side]);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Registry } from 'prom-client';
-import { FilterProblem } from '../filters/problem.ts';
 import type { Flow } from '../flow.ts';
+import { OptionProblem } from '../option-problem.ts';
 import { API, exampleFlow, exampleResponse, WEB } from '../testing/example-flow.ts';
 import { FlowMetrics, type FlowMetricsOptions, type MetricOptions } from './flow-metrics.ts';
 
@@ -14,7 +14,7 @@ async function seriesOf(
 ): Promise<string[]> {
   const registry = new Registry();
   const made = FlowMetrics.of({ registry, metrics, ...options });
-  assert.ok(!(made instanceof FilterProblem));
+  assert.ok(!(made instanceof OptionProblem));
   for (const flow of flows) made.observe(flow);
   const lines = (await registry.metrics()).split('\n');
   return lines.filter((line) => line !== '' && !line.startsWith('#') && !line.includes('_bucket')).sort();
@@ -137,7 +137,7 @@ describe('options that nobody can hold to are refused', () => {
   ] as const) {
     test(JSON.stringify(options), () => {
       const made = FlowMetrics.of({ registry: new Registry(), metrics: [options] });
-      assert.ok(made instanceof FilterProblem);
+      assert.ok(made instanceof OptionProblem);
       if (typeof problem === 'string') assert.equal(made.message, problem);
       else assert.match(made.message, problem);
     });

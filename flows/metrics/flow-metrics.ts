@@ -1,9 +1,9 @@
 import { DropReason, IPVersion, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { Counter, Histogram, type Registry } from 'prom-client';
 import { IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../model/index.ts';
-import { FilterProblem } from '../filters/problem.ts';
 import type { Flow, FlowKind } from '../flow.ts';
 import { dropReasonOf, ipVersionOf, VERDICTS } from '../hubble/names.ts';
+import { OptionProblem } from '../option-problem.ts';
 import { type Context, type ContextOptions, readContext } from './context.ts';
 
 /** Which of Hubble's metrics are kept, and by whom their series are told apart. */
@@ -172,7 +172,7 @@ export class FlowMetrics {
   }
 
   /** @returns what is wrong with the options, where something is */
-  static of({ registry, metrics, maxSeries = 10_000 }: FlowMetricsOptions): FlowMetrics | FilterProblem {
+  static of({ registry, metrics, maxSeries = 10_000 }: FlowMetricsOptions): FlowMetrics | OptionProblem {
     const all: Observe[] = [];
     const overflow = new Counter({
       name: 'sluice_flow_metrics_overflow_total',
@@ -182,9 +182,9 @@ export class FlowMetrics {
     });
     for (const { name, ...options } of metrics) {
       const make = Object.hasOwn(METRICS, name) ? METRICS[name] : undefined;
-      if (!make) return new FilterProblem(`${JSON.stringify(name)} is none of the metrics ${METRIC_NAMES.join(', ')}`);
+      if (!make) return new OptionProblem(`${JSON.stringify(name)} is none of the metrics ${METRIC_NAMES.join(', ')}`);
       const context = readContext(options);
-      if (context instanceof FilterProblem) return context;
+      if (context instanceof OptionProblem) return context;
       all.push(make(context, boundedMaker({ registry, context, maxSeries, overflow })));
     }
     return new FlowMetrics(all);
