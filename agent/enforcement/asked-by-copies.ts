@@ -1,5 +1,5 @@
 import type { AskedSlots, Redirect } from '../../bpf/datapath/index.ts';
-import { copyName } from '../slots/listener-copies.ts';
+import { copyName, isOfService } from '../slots/listener-copies.ts';
 
 interface Asked {
   readonly listener: string;
@@ -69,9 +69,4 @@ export class AskedByCopies {
   #forget(isGone: (pair: Asked) => boolean): void {
     for (const [name, pair] of this.#pairs) if (isGone(pair)) this.#pairs.delete(name);
   }
-}
-
-/** Listeners that Services are led to, and their copies. */
-function isOfService(slot: string): boolean {
-  return slot.startsWith('service/');
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AskedSlots, Datapath, MetCopy, Redirect, TakenFrontend } from '../../bpf/datapath/index.ts';
 import type { Identity, SubjectPolicy } from '../../model/index.ts';
-import { copyName } from '../slots/listener-copies.ts';
+import { copyName, isOfService } from '../slots/listener-copies.ts';
 import { AskedByCopies } from './asked-by-copies.ts';
 
 /** A port of a Service that is led to a listener. */
@@ -86,7 +86,7 @@ export class MetCopies {
   }
 
   #mayBeAny(listeners: ReadonlySet<string>): boolean {
-    return this.#redirects.keys().some((slot) => slot.startsWith('service/') && !listeners.has(slot));
+    return this.#redirects.keys().some((slot) => isOfService(slot) && !listeners.has(slot));
   }
 
   *#find(led: readonly LedPort[], clients: Iterable<SubjectPolicy>): Generator<MetCopy> {

@@ -26,6 +26,11 @@ export function copyName(listener: string, slot: string, asksOnce: boolean): str
   return `service/${hash('sha256', `${listener} ${slot}${asksOnce ? ' once' : ''}`, 'base64url').slice(0, 22)}`;
 }
 
+/** Whether a slot has what pods ask of Services: listeners that these are led to, and their copies. */
+export function isOfService(slot: string): boolean {
+  return slot.startsWith('service/');
+}
+
 interface Copy {
   readonly name: string;
   readonly listener: NodeSlot;

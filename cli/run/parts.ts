@@ -82,18 +82,18 @@ export class RunParts {
     const slots = this.policy?.holdings();
     const standing = (name: ResourceName) => {
       const version = cache.get(name)?.version;
-      return { version, ...(version !== undefined && server.standing(name, version)) };
+      return version === undefined ? undefined : { version, ...server.standing(name, version) };
     };
     return {
       version: (name) => {
         if (name.typeUrl === SLOT_TYPE) return slots?.accepted.get(name.name);
-        const { kind, version } = { kind: undefined, ...standing(name) };
-        return kind === 'accepted' ? version : undefined;
+        const found = standing(name);
+        return found?.kind === 'accepted' ? found.version : undefined;
       },
       refusal: (name) => {
         if (name.typeUrl === SLOT_TYPE) return slots?.refused.get(name.name);
-        const found = { kind: undefined, ...standing(name) };
-        return found.kind === 'refused' ? { version: found.version, message: found.message } : undefined;
+        const found = standing(name);
+        return found?.kind === 'refused' ? { version: found.version, message: found.message } : undefined;
       },
     };
   }
