@@ -11,6 +11,7 @@ import {
   HttpConnectionManagerSchema,
   HttpFilterSchema,
 } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { chainsOf, managerOf } from './filter-chains.ts';
 import { nearestName, suggest } from './messages/nearest.ts';
 import { below, type Path } from './messages/path.ts';
 import { walkMessage } from './messages/walk-message.ts';
@@ -75,15 +76,10 @@ function tablesIn(resources: readonly NamedResource[]): readonly Table[] {
   return [...named.values(), ...inline];
 }
 
-function* managersOf({
-  filterChains,
-  defaultFilterChain,
-}: Listener): Generator<{ readonly manager: HttpConnectionManager; readonly at: Path }> {
-  const chains = filterChains.map((chain, index) => [chain, below(below(undefined, 'filterChains'), index)] as const);
-  const last = defaultFilterChain ? [[defaultFilterChain, below(undefined, 'defaultFilterChain')] as const] : [];
-  for (const [{ filters }, chain] of [...chains, ...last]) {
-    for (const [index, { configType }] of filters.entries()) {
-      const manager = configType.case === 'typedConfig' ? anyUnpack(configType.value, HttpConnectionManagerSchema) : undefined;
+function* managersOf(listener: Listener): Generator<{ readonly manager: HttpConnectionManager; readonly at: Path }> {
+  for (const [{ filters }, chain] of chainsOf(listener)) {
+    for (const [index, filter] of filters.entries()) {
+      const manager = managerOf(filter);
       if (manager) yield { manager, at: below(below(below(chain, 'filters'), index), 'typedConfig') };
     }
   }

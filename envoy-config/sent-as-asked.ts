@@ -1,7 +1,6 @@
 import { type FileRegistry, isMessage, type Message } from '@bufbuild/protobuf';
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
-import type { Filter } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import {
   RouteAction_HashPolicySchema,
@@ -19,6 +18,7 @@ import {
   type HttpFilter,
 } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
+import { chainsOf, managerOf } from './filter-chains.ts';
 import { below, type Path } from './messages/path.ts';
 import { isReflected } from './messages/walk-message.ts';
 
@@ -83,13 +83,8 @@ export interface NotKept {
  * what was asked of them there holds for what clusters get.
  * @param routes the routes of its config, by their names
  */
-export function* notSentAsAsked(
-  { filterChains, defaultFilterChain }: Listener,
-  routes: ReadonlyMap<string, RouteConfiguration>,
-): Generator<NotKept> {
-  const chains = filterChains.map((chain, index) => [chain, below(below(undefined, 'filterChains'), index)] as const);
-  const last = defaultFilterChain ? [[defaultFilterChain, below(undefined, 'defaultFilterChain')] as const] : [];
-  for (const [{ filters }, at] of [...chains, ...last]) {
+export function* notSentAsAsked(listener: Listener, routes: ReadonlyMap<string, RouteConfiguration>): Generator<NotKept> {
+  for (const [{ filters }, at] of chainsOf(listener)) {
     const list = below(at, 'filters');
     const [first] = filters;
     const manager = first && managerOf(first);
@@ -98,10 +93,6 @@ export function* notSentAsAsked(
     else yield* notKeptBy(manager, below(below(list, 0), 'typedConfig'), routes);
     if (filters.length > 1) yield { path: below(list, 1) };
   }
-}
-
-function managerOf({ configType }: Filter): HttpConnectionManager | undefined {
-  return configType.case === 'typedConfig' ? anyUnpack(configType.value, HttpConnectionManagerSchema) : undefined;
 }
 
 function* notKeptBy(manager: HttpConnectionManager, at: Path, routes: ReadonlyMap<string, RouteConfiguration>): Generator<NotKept> {
