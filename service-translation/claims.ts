@@ -1,8 +1,8 @@
 import type { Service } from '../kube/index.ts';
 import { compareText, type Diagnostic, type ObjectRef, type ServiceFrontend, type ServicePortTranslation } from '../model/index.ts';
 import { diagnose } from './codes.ts';
+import { originOf } from './own-addresses.ts';
 import type { ServiceTranslation } from './translate-service.ts';
-import { canonicalAddress } from './usable-address.ts';
 
 /** That a translation is to have an address. */
 export interface Claim {
@@ -60,12 +60,10 @@ export function keepOwn(
   return { translations: own, diagnostics: distinct(all) };
 }
 
-function rankOf({ spec, status }: Service, { address }: ServiceFrontend): number {
-  const isAmong = (texts: readonly (string | undefined)[]) =>
-    texts.some((text) => text !== undefined && canonicalAddress(text) === address);
-  if (isAmong([spec.clusterIP, ...spec.clusterIPs])) return 0;
-  const points = (status?.loadBalancer?.ingress ?? []).filter(({ ipMode }) => ipMode !== 'Proxy');
-  return isAmong(points.map(({ ip }) => ip)) ? 1 : 2;
+function rankOf(service: Service, { address }: ServiceFrontend): number {
+  const origin = originOf(service, address);
+  if (origin === 'cluster-ip') return 0;
+  return origin === 'load-balancer' ? 1 : 2;
 }
 
 /** As claims name it. */

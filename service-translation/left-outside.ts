@@ -1,5 +1,6 @@
 import type { Service } from '../kube/index.ts';
 import type { ServiceFrontend } from '../model/index.ts';
+import { originOf, pointsOf } from './own-addresses.ts';
 import { allowsEverybody } from './source-ranges.ts';
 import { canonicalAddress, familyOf } from './usable-address.ts';
 
@@ -14,14 +15,12 @@ export type LeavingField = 'externalTrafficPolicy' | 'loadBalancerSourceRanges';
  * @param frontend of the Service
  */
 export function whyLeftOutside(service: Service, { address }: Pick<ServiceFrontend, 'address'>): LeavingField | undefined {
-  const { spec } = service;
-  const isAmong = (texts: readonly (string | undefined)[]) =>
-    texts.some((text) => text !== undefined && canonicalAddress(text) === address);
-  if (isAmong([spec.clusterIP, ...spec.clusterIPs])) return undefined;
-  if (spec.externalTrafficPolicy === 'Local') return 'externalTrafficPolicy';
+  const origin = originOf(service, address);
+  if (origin === 'cluster-ip') return undefined;
+  if (service.spec.externalTrafficPolicy === 'Local') return 'externalTrafficPolicy';
   const family = familyOf(address);
   if (family === undefined || allowsEverybody(service, family)) return undefined;
-  return isAmong(pointsOf(service)) ? 'loadBalancerSourceRanges' : undefined;
+  return origin === 'load-balancer' ? 'loadBalancerSourceRanges' : undefined;
 }
 
 /** The same of all that it may be asked by from outside. */
@@ -31,8 +30,4 @@ export function fieldsThatLeave(service: Service): readonly LeavingField[] {
   const asked = [...spec.externalIPs, ...pointsOf(service)].flatMap((text) => canonicalAddress(text ?? '') ?? []);
   const reasons = [...asked, ...(isOnNodes ? [ANY_NODE] : [])].map((address) => whyLeftOutside(service, { address }));
   return (['externalTrafficPolicy', 'loadBalancerSourceRanges'] as const).filter((field) => reasons.includes(field));
-}
-
-function pointsOf({ status }: Service): readonly (string | undefined)[] {
-  return (status?.loadBalancer?.ingress ?? []).filter(({ ipMode }) => ipMode !== 'Proxy').map(({ ip }) => ip);
 }
