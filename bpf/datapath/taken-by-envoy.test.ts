@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { TcpSockets } from '../../agent/netlink/index.ts';
@@ -11,6 +11,7 @@ import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { Cgroup } from '../libbpf-ts/testing/cgroup.ts';
 import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
 import { allow, CLIENT, CLOSED, closedBut, WEB } from './testing/judged.ts';
+import { PodServer } from './testing/pod-server.ts';
 import { ServiceEnvoy } from './testing/service-envoy.ts';
 import { EGRESS_SLOT, SteeredWorld, steered } from './testing/steered-world.ts';
 import { portsOf } from './testing/transparent-proxy.ts';
@@ -32,9 +33,7 @@ describe('a Service that a stock Envoy takes', needs('root', 'bpf', 'netns', 'ip
   before(async () => {
     world = cleanUp.use(await SteeredWorld.open());
     const { pods, datapath } = world;
-    const [command = '', ...args] = [...pods.web.enter, 'setpriv', '--pdeathsig', 'KILL', process.execPath, '-e', SERVER];
-    const server = spawn(command, args, { stdio: 'inherit' });
-    cleanUp.defer(() => void server.kill('SIGKILL'));
+    cleanUp.use(new PodServer(pods.web, SERVER));
     const cgroup = cleanUp.use(new Cgroup());
     const folder = cleanUp.use(new TemporaryFolder());
     cleanUp.use(new ServiceEnvoy({ port: LISTENER, backend: { addresses: pods.web.addresses, port: BACKEND_PORT } }, { cgroup, folder }));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { cookieOf, TcpSockets } from '../../agent/netlink/index.ts';
@@ -13,6 +13,7 @@ import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
 import { FarHost } from './testing/far-host.ts';
 import { allow, CLOSED, closedBut, OPEN, OTHER, WEB } from './testing/judged.ts';
 import { NODE_ADDRESSES, sh } from './testing/pod-network.ts';
+import { PodServer } from './testing/pod-server.ts';
 import { ServiceEnvoy } from './testing/service-envoy.ts';
 import { INGRESS_SLOT, OTHER_INGRESS_SLOT, SteeredWorld, steered } from './testing/steered-world.ts';
 import { Tunnel } from './testing/tunnel.ts';
@@ -71,9 +72,7 @@ describe('a Service that a listener takes, asked from outside of the node', need
     world = cleanUp.use(await SteeredWorld.open());
     far = cleanUp.use(await FarHost.behind(world, { mtu: NARROW }));
     const { pods, datapath } = world;
-    const [command = '', ...args] = [...pods.web.enter, 'setpriv', '--pdeathsig', 'KILL', process.execPath, '-e', SERVER];
-    const server = spawn(command, args, { stdio: 'inherit' });
-    cleanUp.defer(() => void server.kill('SIGKILL'));
+    cleanUp.use(new PodServer(pods.web, SERVER));
     const cgroup = cleanUp.use(new Cgroup());
     const folder = cleanUp.use(new TemporaryFolder());
     cleanUp.use(new ServiceEnvoy({ port: LISTENER, backend: { addresses: pods.web.addresses, port: BACKEND_PORT } }, { cgroup, folder }));
