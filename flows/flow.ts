@@ -1,4 +1,4 @@
-import type { Direction, Identity, ObjectRef } from '../model/index.ts';
+import type { Direction, Identity, ObjectRef, Workload } from '../model/index.ts';
 
 /** What became of it. `redirected`: given to Envoy, which decides. `audit`: policy does not allow it, and it passed all the same. */
 export type FlowVerdict = 'forwarded' | 'dropped' | 'redirected' | 'audit' | 'error';
@@ -17,11 +17,6 @@ export interface FlowPeer {
   readonly names?: readonly string[];
   /** The Service whose address it is. */
   readonly service?: { readonly namespace: string; readonly name: string };
-}
-
-export interface Workload {
-  readonly kind: string;
-  readonly name: string;
 }
 
 /** What was asked or answered in layer 7. */

@@ -1,5 +1,5 @@
 export type { Directory } from './directory.ts';
-export type { Flow, FlowKind, FlowLayer7, FlowPeer, FlowVerdict, HttpExchange, Workload } from './flow.ts';
+export type { Flow, FlowKind, FlowLayer7, FlowPeer, FlowVerdict, HttpExchange } from './flow.ts';
 export { FlowLosses, LOSS_PLACES, type LossPlace } from './flow-losses.ts';
 export { FlowRing } from './flow-ring.ts';
 export { Observer, type ObserverOptions } from './hubble/observer.ts';

@@ -1,3 +1,5 @@
+import type { NamedPod } from './named-pod.ts';
+
 /**
  * Who sends or receives a packet, as a number: what policy can tell apart, and nothing more. 24 bits and one for the scope.
  * @see https://docs.cilium.io/en/stable/internals/security-identities/
@@ -39,4 +41,6 @@ export interface IdentityEntry {
 export interface AddressEntry {
   readonly prefix: string;
   readonly identity: Identity;
+  /** The pod whose address it is; absent for others. Nothing is decided by it. */
+  readonly pod?: NamedPod;
 }

@@ -6,6 +6,7 @@ export * from './endpoint-clients.ts';
 export * from './identity.ts';
 export * from './layer7.ts';
 export * from './listener.ts';
+export * from './named-pod.ts';
 export * from './pod-endpoint.ts';
 export * from './provenance.ts';
 export * from './redacted.ts';

@@ -164,7 +164,10 @@ describe('numbers', () => {
     isReady = true;
     engine.retryIdentities();
     const later = engine.flush();
-    assert.deepEqual(later.addresses.upserts, [{ prefix: '10.244.0.2/32', identity: 256 }]);
+    assert.deepEqual(
+      later.addresses.upserts.map(({ prefix, identity }) => [prefix, identity]),
+      [['10.244.0.2/32', 256]],
+    );
     assert.deepEqual(later.diagnostics, []);
   });
 });

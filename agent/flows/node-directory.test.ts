@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create, type DescMessage, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { AddressSchema, IdentitySchema, NodeEndpointsSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
+import { AddressSchema, IdentitySchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
 import { ServiceSchema } from '@sluice/envoy-protos/sluice/node/v1/services_pb.js';
-import {
-  ADDRESS_TYPE,
-  IDENTITY_TYPE,
-  NODE_ENDPOINTS_TYPE,
-  type Resource,
-  SERVICE_TYPE,
-  SnapshotCache,
-} from '../../xds-server/serve/index.ts';
+import { ADDRESS_TYPE, IDENTITY_TYPE, type Resource, SERVICE_TYPE, SnapshotCache } from '../../xds-server/serve/index.ts';
+import { translateAddress } from '../../xds-server/translate/node/identities.ts';
 import { NodeDirectory } from './node-directory.ts';
 import { PrefixTable } from './prefix-table.ts';
 
@@ -22,13 +16,12 @@ function resource<D extends DescMessage>(typeUrl: string, name: string, schema: 
 
 const address = (prefix: string, identity: number) => resource(ADDRESS_TYPE, prefix, AddressSchema, { identity });
 const labels = ['k8s:app=web', 'k8s:io.kubernetes.pod.namespace=shop'];
-const endpoint = { namespace: 'shop', name: 'web-1', uid: 'u', addresses: ['10.0.0.1', 'fd00::1'], identity: 300 };
 
 describe('who an address is', () => {
   const cache = new SnapshotCache();
   const before = [address('0.0.0.0/0', 9), address('10.0.0.1/32', 300), resource(IDENTITY_TYPE, '300', IdentitySchema, { labels })];
   cache.replace(before);
-  const directory = new NodeDirectory(cache, 'n1');
+  const directory = new NodeDirectory(cache);
   const web = { identity: 300, labels, namespace: 'shop' };
 
   test('is known by its identity, and its namespace by that', () => {
@@ -41,18 +34,25 @@ describe('who an address is', () => {
     assert.deepEqual(directory.peerOf('1.1.1.1', 300), { address: '1.1.1.1', ...web });
   });
 
-  test('is a pod of the node, as long as it is there', () => {
-    const pods = (endpoints: (typeof endpoint)[]) => resource(NODE_ENDPOINTS_TYPE, 'n1', NodeEndpointsSchema, { endpoints });
-    cache.apply({ upserts: [pods([endpoint]), resource(NODE_ENDPOINTS_TYPE, 'n2', NodeEndpointsSchema, {})], removals: [] });
-    assert.deepEqual(directory.peerOf('fd00::1', 300), { address: 'fd00::1', ...web, pod: 'web-1' });
-    cache.apply({ upserts: [pods([])], removals: [] });
-    assert.deepEqual(directory.peerOf('fd00::1', 300), { address: 'fd00::1', ...web });
-  });
+  for (const [what, workload] of [
+    ['that a Deployment made', { kind: 'Deployment', name: 'web' }],
+    ['that nobody made', { kind: 'Pod', name: 'web-1' }],
+  ] as const) {
+    test(`is a pod ${what}, wherever it is, as long as it is there`, () => {
+      const named = { prefix: 'fd00::1/128', identity: 300, pod: { namespace: 'shop', name: 'web-1', workload } };
+      cache.apply({ upserts: [translateAddress(named)], removals: [] });
+      assert.deepEqual(directory.peerOf('fd00::1'), { address: 'fd00::1', ...web, pod: 'web-1', workload });
+      cache.apply({ upserts: [], removals: [{ typeUrl: ADDRESS_TYPE, name: 'fd00::1/128' }] });
+      assert.deepEqual(directory.peerOf('fd00::1', 300), { address: 'fd00::1', ...web });
+    });
+  }
 
   test('is a Service, as long as that has it', () => {
-    const service = (clusterIps: string[]) => resource(SERVICE_TYPE, 'shop/api', ServiceSchema, { clusterIps });
+    const loadBalancer = [{ ip: '192.0.2.1' }, {}];
+    const service = (clusterIps: string[]) => resource(SERVICE_TYPE, 'shop/api', ServiceSchema, { clusterIps, loadBalancer });
     cache.apply({ upserts: [service(['10.96.0.1'])], removals: [] });
-    assert.deepEqual(directory.peerOf('10.96.0.1').service, { namespace: 'shop', name: 'api' });
+    for (const known of ['10.96.0.1', '192.0.2.1'])
+      assert.deepEqual(directory.peerOf(known).service, { namespace: 'shop', name: 'api' }, known);
     cache.apply({ upserts: [service(['10.96.0.2'])], removals: [] });
     assert.deepEqual([directory.peerOf('10.96.0.1').service, directory.peerOf('10.96.0.2').service?.name], [undefined, 'api']);
     cache.apply({ upserts: [], removals: [service([])] });

@@ -3,14 +3,14 @@ import { type Identity, RESERVED_IDENTITIES } from '../../model/index.ts';
 import {
   ADDRESS_TYPE,
   IDENTITY_TYPE,
-  NODE_ENDPOINTS_TYPE,
   type PublishedChange,
   type ResourceName,
   SERVICE_TYPE,
   type SnapshotCache,
 } from '../../xds-server/serve/index.ts';
-import { decodeAddress, decodeIdentity, decodeNodeEndpoints } from '../enforcement/decode.ts';
+import { decodeAddress, decodeIdentity } from '../enforcement/decode.ts';
 import { decodeService } from '../enforcement/decode-services.ts';
+import { podAt } from './pod-names.ts';
 import { PrefixTable } from './prefix-table.ts';
 
 /** By which Kubernetes' namespace stands among the labels of an identity. */
@@ -24,19 +24,16 @@ interface Name {
 /** Who an address is, by what the enforcer of this node is told. What this version cannot read says nothing. */
 export class NodeDirectory implements Directory, Disposable {
   readonly #cache: Pick<SnapshotCache, 'get' | 'ofType' | 'watch'>;
-  readonly #node: string;
   readonly #identities = new PrefixTable<Identity>();
   readonly #labels = new Map<Identity, readonly string[]>();
-  readonly #pods = new Map<string, Name>();
   readonly #services = new Map<string, Name>();
   /** The addresses of each Service, by its name. */
   readonly #addressesOf = new Map<string, readonly string[]>();
   readonly #stop: () => void;
 
-  constructor(cache: Pick<SnapshotCache, 'get' | 'ofType' | 'watch'>, node: string) {
+  constructor(cache: Pick<SnapshotCache, 'get' | 'ofType' | 'watch'>) {
     this.#cache = cache;
-    this.#node = node;
-    for (const typeUrl of [ADDRESS_TYPE, IDENTITY_TYPE, NODE_ENDPOINTS_TYPE, SERVICE_TYPE]) {
+    for (const typeUrl of [ADDRESS_TYPE, IDENTITY_TYPE, SERVICE_TYPE]) {
       for (const name of cache.ofType(typeUrl).keys()) this.#learn({ typeUrl, name });
     }
     this.#stop = cache.watch(({ names }: PublishedChange) => {
@@ -50,7 +47,7 @@ export class NodeDirectory implements Directory, Disposable {
 
   peerOf(address: string, identity: Identity | undefined = this.#identityOf(address)): FlowPeer {
     const labels = this.#labels.get(identity) ?? [];
-    const pod = this.#pods.get(address);
+    const pod = podAt(this.#cache, address);
     const service = this.#services.get(address);
     const namespace = pod?.namespace ?? labels.find((label) => label.startsWith(NAMESPACE))?.slice(NAMESPACE.length);
     return {
@@ -58,7 +55,7 @@ export class NodeDirectory implements Directory, Disposable {
       identity,
       labels,
       ...(namespace !== undefined && { namespace }),
-      ...(pod && { pod: pod.name }),
+      ...(pod && { pod: pod.name, workload: pod.workload }),
       ...(service && { service }),
     };
   }
@@ -75,9 +72,6 @@ export class NodeDirectory implements Directory, Disposable {
         break;
       case IDENTITY_TYPE:
         orNothing(() => this.#learnIdentity(name.name, body));
-        break;
-      case NODE_ENDPOINTS_TYPE:
-        if (name.name === this.#node) this.#learnPods(body);
         break;
       case SERVICE_TYPE:
         this.#learnService(name.name, body);
@@ -96,19 +90,14 @@ export class NodeDirectory implements Directory, Disposable {
     else this.#labels.delete(Number(name));
   }
 
-  #learnPods(body: Uint8Array | undefined): void {
-    const endpoints = (body && orNothing(() => decodeNodeEndpoints(this.#node, body).endpoints)) ?? [];
-    this.#pods.clear();
-    for (const { pod, addresses } of endpoints) for (const address of addresses) this.#pods.set(address, pod);
-  }
-
   #learnService(key: string, body: Uint8Array | undefined): void {
     for (const address of this.#addressesOf.get(key) ?? []) this.#services.delete(address);
     this.#addressesOf.delete(key);
     const service = body && orNothing(() => decodeService(key, body));
     if (!service) return;
-    const { metadata, spec } = service;
-    const addresses = [...spec.clusterIPs, ...spec.externalIPs];
+    const { metadata, spec, status } = service;
+    const ofLoadBalancers = status?.loadBalancer?.ingress ?? [];
+    const addresses = [...spec.clusterIPs, ...spec.externalIPs, ...ofLoadBalancers.flatMap(({ ip }) => ip ?? [])];
     this.#addressesOf.set(key, addresses);
     for (const address of addresses) this.#services.set(address, { namespace: metadata.namespace, name: metadata.name });
   }

@@ -58,7 +58,7 @@ export class NodeFlows implements AsyncDisposable {
   constructor({ node, version, capacity, cache }: NodeFlowsOptions) {
     this.ring = new FlowRing(capacity);
     this.#node = node;
-    this.#directory = this.#cleanUp.use(new NodeDirectory(cache, node));
+    this.#directory = this.#cleanUp.use(new NodeDirectory(cache));
     const observer = new Observer({ ring: this.ring, losses: this.losses, node, version });
     this.#rpc.add(OBSERVER_METHODS, new ObserverService(observer, (identity) => this.#rpc.release(identity)));
     this.#cleanUp.defer(() => this.#rpc.close());

@@ -40,6 +40,16 @@ const podStatus = z
     return { phase, addresses: addresses.length > 0 || !podIP ? addresses : [podIP] };
   });
 
+/** Names what made an object. Nothing but names is told by it, so one that cannot be read is nobody's. */
+const ownerReferences = z.array(z.object({ kind: z.string(), name: z.string(), controller: z.boolean().optional() })).catch([]);
+
+const podMetadata = namespacedMetadata
+  .extend({ annotations: annotationsOf(AUDIT_ANNOTATION, VISIBILITY_ANNOTATION), ownerReferences })
+  .transform(({ ownerReferences, ...rest }) => {
+    const owner = ownerReferences.find(({ controller }) => controller === true);
+    return { ...rest, ...(owner && { controller: { kind: owner.kind, name: owner.name } }) };
+  });
+
 /**
  * What tells pods apart: there may be ten thousands of them, so nothing else is kept. Of the ports those with names count.
  * @see https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
@@ -47,9 +57,7 @@ const podStatus = z
 export const podView = z.object({
   apiVersion: z.literal('v1'),
   kind: z.literal('Pod'),
-  metadata: namespacedMetadata.extend({
-    annotations: annotationsOf(AUDIT_ANNOTATION, VISIBILITY_ANNOTATION),
-  }),
+  metadata: podMetadata,
   spec: podSpec,
   status: podStatus,
 });

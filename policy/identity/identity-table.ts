@@ -1,6 +1,6 @@
 import { equal } from '../../collection/index.ts';
 import { type EndpointSlice, type Namespace, type Node, type Pod, refOf } from '../../kube/index.ts';
-import { type AddressEntry, type Identity, objectKey, type PodEndpoint, RESERVED_IDENTITIES } from '../../model/index.ts';
+import { type AddressEntry, objectKey, type PodEndpoint, RESERVED_IDENTITIES } from '../../model/index.ts';
 import { contains, formatAddress, formatPrefix, type Prefix, parseAddress, parsePrefix } from '../addresses/prefix.ts';
 import { KUBERNETES } from '../labels/label.ts';
 import type { LabelFilter } from '../labels/label-filter.ts';
@@ -10,6 +10,7 @@ import { NO_FACETS } from './facts.ts';
 import { type IdentityChanges, IdentityGroups, type Member } from './identity-groups.ts';
 import { claimInfrastructure } from './infrastructure.ts';
 import { isIngressHolder } from './ingress-address.ts';
+import { namedPod } from './named-pod.ts';
 import { readHandling } from './pod-handling.ts';
 import { podLabels } from './pod-labels.ts';
 import { reservedLabels } from './reserved.ts';
@@ -54,7 +55,7 @@ export class IdentityTable {
   readonly #apiServers = new Map<string, EndpointSlice>();
   readonly #stalePods = new Set<string>();
   #isInfrastructureStale = true;
-  readonly #addresses = new Map<string, Identity>();
+  readonly #addresses = new Map<string, AddressEntry>();
   readonly #endpoints = new Map<string, PodEndpoint>();
   /** Pods by the keys of their members. */
   readonly #podOfMember = new Map<string, string>();
@@ -212,7 +213,10 @@ export class IdentityTable {
       const key = members.get(formatPrefix(prefix));
       if (key === undefined) continue;
       this.#groups.set(key, member);
-      if (pod !== undefined) this.#podOfMember.set(key, pod);
+      if (pod === undefined) continue;
+      this.#podOfMember.set(key, pod);
+      // It may be called otherwise, whoever it is.
+      this.#claims.touchMember(key);
     }
   }
 
@@ -248,17 +252,24 @@ export class IdentityTable {
     const removals: string[] = [];
     for (const prefix of [...this.#claims.takeTouched()].sort()) {
       const holder = this.#claims.holder(prefix);
-      const identity = holder === undefined ? undefined : this.#groups.identityOf(holder);
-      if (identity === this.#addresses.get(prefix)) continue;
-      if (identity === undefined) {
+      const entry = holder === undefined ? undefined : this.#entryOf(prefix, holder);
+      if (equal(entry, this.#addresses.get(prefix))) continue;
+      if (entry) {
+        this.#addresses.set(prefix, entry);
+        upserts.push(entry);
+      } else {
         this.#addresses.delete(prefix);
         removals.push(prefix);
-      } else {
-        this.#addresses.set(prefix, identity);
-        upserts.push({ prefix, identity });
       }
     }
     return { upserts, removals };
+  }
+
+  /** @param holder the key of its member */
+  #entryOf(prefix: string, holder: string): AddressEntry | undefined {
+    const identity = this.#groups.identityOf(holder);
+    const pod = this.#pods.get(this.#podOfMember.get(holder) ?? '');
+    return identity === undefined ? undefined : { prefix, identity, ...(pod && { pod: namedPod(pod) }) };
   }
 
   #settleEndpoints(): IdentityTableChanges['endpoints'] {

@@ -1,13 +1,18 @@
 import { create } from '@bufbuild/protobuf';
 import { AddressSchema, IdentitySchema, NodeEndpointsSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
-import { type AddressEntry, type IdentityEntry, type PodEndpoint, RESERVED_IDENTITIES } from '../../../model/index.ts';
+import { type AddressEntry, type IdentityEntry, type NamedPod, type PodEndpoint, RESERVED_IDENTITIES } from '../../../model/index.ts';
 import type { Resource, ResourceName } from '../../serve/resource.ts';
 import { SUBJECT_POLICY_TYPE } from '../../serve/types.ts';
 import { encodeResource } from '../encode.ts';
 
 /** Named by the prefix. */
-export function translateAddress({ prefix, identity }: AddressEntry): Resource {
-  return encodeResource(AddressSchema, prefix, create(AddressSchema, { identity }));
+export function translateAddress({ prefix, identity, pod }: AddressEntry): Resource {
+  return encodeResource(AddressSchema, prefix, create(AddressSchema, { identity, ...(pod && { pod: podMessage(pod) }) }));
+}
+
+function podMessage({ namespace, name, workload }: NamedPod) {
+  const made = workload.kind === 'Pod' ? {} : { workloadKind: workload.kind, workloadName: workload.name };
+  return { namespace, name, ...made };
 }
 
 /** Named by the number. */
