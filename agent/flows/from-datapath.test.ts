@@ -3,12 +3,14 @@ import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { FlowEvent_Kind, FlowEventSchema } from '@sluice/envoy-protos/sluice/node/v1/flows_pb.js';
 import type { FlowEvent } from '../../bpf/datapath/index.ts';
+import type { Judged } from './deciders.ts';
 import { flowOfEvent } from './from-datapath.ts';
 import { toldEvent } from './told-event.ts';
 
 const CONTEXT = {
   node: 'n1',
   directory: { peerOf: (address: string, identity = 0) => ({ address, identity, labels: [`id:${identity}`] }) },
+  deciders: { of: (judged: Judged) => [{ kind: 'NetworkPolicy', namespace: 'shop', name: JSON.stringify(judged) }] },
 };
 
 const EVENT: FlowEvent = {
@@ -50,7 +52,7 @@ test('a connection that a pod opens goes from it to its peer', () => {
     destinationPort: 80,
     direction: 'egress',
     isReply: false,
-    decidedBy: [],
+    decidedBy: CONTEXT.deciders.of({ subject: 300, peer: 301, direction: 'egress', protocol: 6, port: 80, outcome: 'passed-allowed' }),
     interfaceIndex: 7,
   });
 });
@@ -76,6 +78,18 @@ for (const [what, fields, expected] of [
     const flow = heard({ ...EVENT, ...fields });
     assert.ok(flow);
     for (const [key, value] of Object.entries(expected)) assert.deepEqual(flow[key as keyof typeof flow], value, key);
+  });
+}
+
+for (const [what, fields, expected] of [
+  ['what comes in by the port of the pod', { direction: 'ingress' }, { direction: 'ingress', protocol: 6, port: 40_000 }],
+  ['a message by its type', { protocol: 58, icmpType: 128, remotePort: 0 }, { direction: 'egress', protocol: 58, port: 128 }],
+  ['what is dropped by why', { kind: 'dropped', outcome: 'dropped-denied' }, { direction: 'egress', protocol: 6, port: 80 }],
+] as const) {
+  test(`is judged: ${what}`, () => {
+    const event = { ...EVENT, ...fields };
+    const decided = CONTEXT.deciders.of({ subject: 300, peer: 301, ...expected, outcome: event.outcome });
+    assert.deepEqual(heard(event)?.decidedBy, decided);
   });
 }
 

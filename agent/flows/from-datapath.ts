@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { type FlowEvent, FlowEvent_Kind } from '@sluice/envoy-protos/sluice/node/v1/flows_pb.js';
 import { decodeAddress } from '../../bpf/datapath/index.ts';
 import type { Directory, Flow, FlowKind, FlowVerdict } from '../../flows/index.ts';
+import { IP_PROTOCOLS } from '../../model/index.ts';
+import type { Deciders, Judged } from './deciders.ts';
 
 export interface DatapathContext {
   readonly node: string;
   readonly directory: Directory;
+  readonly deciders: Pick<Deciders, 'of'>;
 }
 
 const KINDS: Readonly<Record<FlowEvent_Kind, FlowKind | undefined>> = {
@@ -19,7 +22,7 @@ const KINDS: Readonly<Record<FlowEvent_Kind, FlowKind | undefined>> = {
 const ADDRESS_BYTES = 16;
 
 /** A flow, from what the enforcer of this node tells of it; undefined where this version does not understand it. */
-export function flowOfEvent(event: FlowEvent, { node, directory }: DatapathContext): Flow | undefined {
+export function flowOfEvent(event: FlowEvent, { node, directory, deciders }: DatapathContext): Flow | undefined {
   const kind = KINDS[event.kind];
   if (kind === undefined || event.localAddress.length !== ADDRESS_BYTES || event.remoteAddress.length !== ADDRESS_BYTES) return undefined;
   const local = { peer: directory.peerOf(decodeAddress(event.localAddress), event.subject), port: event.localPort };
@@ -42,10 +45,16 @@ export function flowOfEvent(event: FlowEvent, { node, directory }: DatapathConte
     direction: event.isEgress ? 'egress' : 'ingress',
     ...(isConnection && { isReply: false }),
     ...(event.slot !== 0 && { proxyPort: event.slot }),
-    decidedBy: [],
+    decidedBy: deciders.of(judgedOf(event)),
     ...(kind === 'connection-ended' && { traffic: { packets: event.packets, bytes: event.bytes } }),
     interfaceIndex: event.ifindex,
   };
+}
+
+function judgedOf({ subject, peer, isEgress, protocol, localPort, remotePort, icmpType, outcome }: FlowEvent): Judged {
+  const port = isEgress ? remotePort : localPort;
+  const isIcmp = protocol === IP_PROTOCOLS.ICMP || protocol === IP_PROTOCOLS.ICMPv6;
+  return { subject, peer, direction: isEgress ? 'egress' : 'ingress', protocol, port: isIcmp ? icmpType : port, outcome };
 }
 
 function verdictOf(kind: FlowKind, outcome: string): FlowVerdict {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { ServerCredentials } from '@grpc/grpc-js';
 import { FlowLosses, FlowRing, type LossPlace, Observer } from '../../flows/index.ts';
 import { RpcServer, type SnapshotCache } from '../../xds-server/serve/index.ts';
+import { Deciders } from './deciders.ts';
 import { FLOW_INTAKE_METHODS, FlowIntake } from './flow-intake.ts';
 import { flowOfEvent } from './from-datapath.ts';
 import { identifyClient } from './identify-client.ts';
@@ -45,6 +46,7 @@ export class NodeFlows implements AsyncDisposable {
   readonly losses = new FlowLosses();
   readonly #cleanUp = new AsyncDisposableStack();
   readonly #directory: NodeDirectory;
+  readonly #deciders: Deciders;
   readonly #node: string;
   readonly #intake = new FlowIntake({
     onEvents: (events) => {
@@ -59,6 +61,7 @@ export class NodeFlows implements AsyncDisposable {
     this.ring = new FlowRing(capacity);
     this.#node = node;
     this.#directory = this.#cleanUp.use(new NodeDirectory(cache));
+    this.#deciders = new Deciders(cache);
     const observer = new Observer({ ring: this.ring, losses: this.losses, node, version });
     this.#rpc.add(OBSERVER_METHODS, new ObserverService(observer, (identity) => this.#rpc.release(identity)));
     this.#cleanUp.defer(() => this.#rpc.close());
@@ -94,7 +97,7 @@ export class NodeFlows implements AsyncDisposable {
   }
 
   #add(event: Parameters<typeof flowOfEvent>[0]): void {
-    const flow = flowOfEvent(event, { node: this.#node, directory: this.#directory });
+    const flow = flowOfEvent(event, { node: this.#node, directory: this.#directory, deciders: this.#deciders });
     if (flow) this.ring.add(flow);
   }
 }

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials } from '@grpc/grpc-js';
-import { type Flow, type FlowFilterSchema, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
+import {
+  DropReason,
+  type Endpoint,
+  type Flow,
+  type FlowFilterSchema,
+  TrafficDirection,
+  Verdict,
+} from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { GetFlowsRequestSchema, GetFlowsResponseSchema } from '@sluice/envoy-protos/hubble/observer_pb.js';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
@@ -11,17 +18,29 @@ import { wordOf } from '../layer7/http-peer.ts';
 import { app, ciliumPolicy, tcpPort } from '../layer7/policies.ts';
 import { SteeredLab } from '../layer7/steered-lab.ts';
 
-const PODS = ['client', 'other', 'web'].map((name) => ({ name, labels: { app: name } }));
+const PODS = [
+  { name: 'client', labels: { app: 'client', 'pod-template-hash': 'x7' }, controller: { kind: 'ReplicaSet', name: 'shop-x7' } },
+  { name: 'other', labels: { app: 'other' }, controller: { kind: 'DaemonSet', name: 'prober' }, node: 'node-2' },
+  { name: 'web', labels: { app: 'web' } },
+];
+const DENIED = 8080;
+
+/** Who it is, as `pod workload`. */
+function nameOf(endpoint: Endpoint | undefined): string {
+  const workloads = endpoint?.workloads.map(({ kind, name }) => `${kind}/${name}`) ?? [];
+  return [endpoint?.podName, ...workloads].join(' ');
+}
 
 describe('what a node tells of flows', needs('root', 'netns', 'envoy', 'bpf'), () => {
   const cleanUp = new AsyncDisposableStack();
   let lab: SteeredLab;
   let client: Client;
   before(async () => {
-    lab = cleanUp.use(await SteeredLab.start({ network: 'routed', nodes: 1, pods: PODS }));
+    lab = cleanUp.use(await SteeredLab.start({ network: 'routed', nodes: 2, pods: PODS }));
     await lab.peer('web').serve();
     await lab.set('policies', [
       ciliumPolicy({ name: 'web', app: 'web', ingress: [{ fromEndpoints: app('client'), toPorts: [tcpPort(80)] }] }),
+      ciliumPolicy({ name: 'closed', app: 'web', ingressDeny: [{ fromEndpoints: [{}], toPorts: [tcpPort(DENIED)] }] }),
     ]);
     client = new Client(`unix:${join(lab.folderOf('node-1'), 'state', 'flows.sock')}`, credentials.createInsecure());
     cleanUp.defer(() => client.close());
@@ -45,12 +64,22 @@ describe('what a node tells of flows', needs('root', 'netns', 'envoy', 'bpf'), (
     const answer = await lab.peer('client').ask({ to: lab.lab.pod('web').addresses.ipv4 });
     assert.equal(wordOf(answer), '200');
     const [flow] = await eventually(async () => {
-      const found = await flows({ sourcePod: ['client'], destinationPod: ['web'], verdict: [Verdict.FORWARDED] });
+      const found = await flows({
+        sourcePod: ['client'],
+        destinationPod: ['web'],
+        verdict: [Verdict.FORWARDED],
+        trafficDirection: [TrafficDirection.INGRESS],
+      });
       assert.ok(found.length > 0);
       return found;
     });
     assert.ok(flow);
-    assert.deepEqual([flow.source?.podName, flow.destination?.podName, flow.destination?.namespace], ['client', 'web', 'default']);
+    assert.deepEqual([nameOf(flow.source), nameOf(flow.destination)], ['client Deployment/shop', 'web Pod/web']);
+    assert.equal(flow.destination?.namespace, 'default');
+    assert.deepEqual(
+      flow.ingressAllowedBy.map(({ kind, namespace, name }) => [kind, namespace, name]),
+      [['CiliumNetworkPolicy', 'default', 'web']],
+    );
     assert.ok(flow.source?.labels.includes('k8s:app=client'), flow.source?.labels.join());
     assert.deepEqual([flow.IP?.source, flow.IP?.destination], [lab.lab.pod('client').addresses.ipv4, lab.lab.pod('web').addresses.ipv4]);
     assert.deepEqual([flow.l4?.protocol.case === 'TCP' && flow.l4.protocol.value.destinationPort, flow.nodeName], [80, 'default/node-1']);
@@ -65,10 +94,24 @@ describe('what a node tells of flows', needs('root', 'netns', 'envoy', 'bpf'), (
     });
     assert.deepEqual(
       new Set(
-        found.map(({ dropReasonDesc, trafficDirection, destination }) => [dropReasonDesc, trafficDirection, destination?.podName].join()),
+        found.map(({ dropReasonDesc, trafficDirection, source, destination, ingressDeniedBy }) =>
+          [dropReasonDesc, trafficDirection, nameOf(source), nameOf(destination), ingressDeniedBy.length].join(),
+        ),
       ),
-      new Set(['133,1,web']),
+      new Set(['133,1,other DaemonSet/prober,web Pod/web,0']),
     );
+  });
+
+  test('what a rule denies, and which', async () => {
+    const url = { to: lab.lab.pod('web').addresses.ipv4, port: DENIED };
+    assert.equal(wordOf(await lab.peer('client').ask(url)), 'timeout');
+    const found = await eventually(async () => {
+      const dropped = await flows({ sourceWorkload: [{ kind: 'Deployment', name: 'shop' }], verdict: [Verdict.DROPPED] });
+      assert.ok(dropped.length > 0);
+      return dropped;
+    });
+    for (const { dropReasonDesc, ingressDeniedBy } of found)
+      assert.deepEqual([dropReasonDesc, ...ingressDeniedBy.map(({ name }) => name)], [DropReason.POLICY_DENY, 'closed']);
   });
 
   test('that it ended, with what went by it', async () => {

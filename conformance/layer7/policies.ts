@@ -13,11 +13,12 @@ export interface PolicyText {
   /** Of `app`, whom it is about. */
   readonly app: string;
   readonly ingress?: readonly Manifest[];
+  readonly ingressDeny?: readonly Manifest[];
   readonly egress?: readonly Manifest[];
 }
 
-export function ciliumPolicy({ name, app, ingress, egress }: PolicyText): Manifest {
-  const spec = { endpointSelector: { matchLabels: { app } }, ...(ingress && { ingress }), ...(egress && { egress }) };
+export function ciliumPolicy({ name, app, ...rules }: PolicyText): Manifest {
+  const spec = { endpointSelector: { matchLabels: { app } }, ...rules };
   return { apiVersion: 'cilium.io/v2', kind: 'CiliumNetworkPolicy', metadata: { name }, spec };
 }
 

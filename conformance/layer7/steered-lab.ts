@@ -17,6 +17,8 @@ export interface LabelledPod {
   readonly annotations?: Readonly<Record<string, string>>;
   /** Default: `default`. */
   readonly namespace?: string;
+  /** What controls it. Default: nothing. */
+  readonly controller?: { readonly kind: string; readonly name: string };
   /** What else stands in its manifest's spec. */
   readonly spec?: Manifest;
 }
@@ -222,10 +224,11 @@ function nodeManifest({ name, plan }: Node, network: Network): Manifest {
 }
 
 function podManifest(
-  { name, node = 'node-1', namespace = 'default', labels, annotations = {}, spec = {} }: LabelledPod,
+  { name, node = 'node-1', namespace = 'default', labels, annotations = {}, controller, spec = {} }: LabelledPod,
   addresses?: Pod['addresses'],
 ): Manifest {
-  const metadata = { name, namespace, labels, annotations };
+  const owner = controller && { apiVersion: 'v1', ...controller, uid: controller.name, controller: true };
+  const metadata = { name, namespace, labels, annotations, ...(owner && { ownerReferences: [owner] }) };
   const status = addresses ? statusOf({ addresses }) : {};
   return { apiVersion: 'v1', kind: 'Pod', metadata, spec: { ...spec, nodeName: node }, status };
 }
