@@ -7,6 +7,7 @@ import {
   L7FlowType,
   LostEventSource,
   type Policy,
+  type Service,
   type TCPFlags,
   TrafficDirection,
   Verdict,
@@ -76,6 +77,7 @@ function asDictionary(flow: Flow, paint: Paint): string {
     ['VERDICT', paint(Verdict[flow.verdict])],
     ['SOURCE', source],
     ['DESTINATION', destination],
+    ['WORKLOADS', workloadsOf(flow)],
     ['DIRECTION', directionOf(flow)],
     ['SUMMARY', summaryOf(flow)],
     ['TRACE', flow.traceContext?.parent?.traceId ?? ''],
@@ -114,16 +116,46 @@ function directionOf({ trafficDirection }: Flow): string {
 function endsOf(flow: Flow): { readonly source: string; readonly destination: string } {
   const ports = portsOf(flow);
   return {
-    source: endOf(flow.source, flow.IP?.source ?? '', ports.source),
-    destination: endOf(flow.destination, flow.IP?.destination ?? '', ports.destination),
+    source: endOf({
+      endpoint: flow.source,
+      service: flow.sourceService,
+      names: flow.sourceNames,
+      address: flow.IP?.source,
+      port: ports.source,
+    }),
+    destination: endOf({
+      endpoint: flow.destination,
+      service: flow.destinationService,
+      names: flow.destinationNames,
+      address: flow.IP?.destination,
+      port: ports.destination,
+    }),
   };
 }
 
-function endOf(endpoint: Endpoint | undefined, address: string, port: number | undefined): string {
-  const isNamed = endpoint !== undefined && endpoint.podName !== '';
-  const shown = address.includes(':') && port !== undefined ? `[${address}]` : address;
-  const name = isNamed ? `${endpoint.namespace}/${endpoint.podName}` : shown;
-  return `${name}${port === undefined ? '' : `:${port}`} (${identityOf(endpoint)})`;
+interface End {
+  readonly endpoint: Endpoint | undefined;
+  readonly service: Service | undefined;
+  readonly names: readonly string[];
+  readonly address: string | undefined;
+  readonly port: number | undefined;
+}
+
+function endOf(end: End): string {
+  return `${shownName(end)}${end.port === undefined ? '' : `:${end.port}`} (${identityOf(end.endpoint)})`;
+}
+
+function shownName({ endpoint, service, names, address = '', port }: End): string {
+  if (endpoint && endpoint.podName !== '') return `${endpoint.namespace}/${endpoint.podName}`;
+  if (service) return `${service.namespace}/${service.name}`;
+  if (names.length > 0) return names.join(',');
+  return address.includes(':') && port !== undefined ? `[${address}]` : address;
+}
+
+/** What made the two, where anything did. */
+function workloadsOf({ source, destination }: Flow): string {
+  const [from, to] = [source, destination].map((endpoint) => endpoint?.workloads.map(({ kind, name }) => `${kind} ${name}`).join(', '));
+  return from || to ? `${from || '-'} -> ${to || '-'}` : '';
 }
 
 /** Of one that has no labels of users, what it is. */

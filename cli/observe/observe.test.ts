@@ -211,6 +211,19 @@ describe('what is shown', () => {
     ]);
   });
 
+  test('by what they are known', () => {
+    const workloads = [{ kind: 'Deployment', name: 'web' }];
+    const source = create(EndpointSchema, { identity: 300, namespace: 'shop', podName: 'web-1', workloads });
+    const known = told({ ...WAY, source, verdict: Verdict.FORWARDED, destinationService: { namespace: 'shop', name: 'api' } });
+    const lines = shown('dict', [known])
+      .split('\n')
+      .map((line) => line.trim());
+    for (const line of ['SOURCE: shop/web-1 (300)', 'DESTINATION: shop/api (world)', 'WORKLOADS: Deployment web -> -'])
+      assert.ok(lines.includes(line), lines.join('\n'));
+    const named = told({ ...WAY, verdict: Verdict.FORWARDED, destinationNames: ['a.example', 'b.example'] });
+    assert.ok(shown('compact', [named]).includes('-> a.example,b.example (world)'));
+  });
+
   test('in columns', () => {
     const lines = shown('table', [DENIED, PING]).split('\n');
     assert.equal(lines.length, 4);

@@ -86,7 +86,7 @@ describe('what a node tells of flows', needs('root', 'netns', 'envoy', 'bpf'), (
   });
 
   test('what is dropped, and why', async () => {
-    assert.equal(wordOf(await lab.peer('other').ask({ to: lab.lab.pod('web').addresses.ipv4 })), 'timeout');
+    assert.equal(wordOf(await lab.peer('other').ask({ to: lab.lab.pod('web').addresses.ipv4, timeoutMs: 500 })), 'timeout');
     const found = await eventually(async () => {
       const dropped = await flows({ sourceLabel: ['app=other'], verdict: [Verdict.DROPPED] });
       assert.ok(dropped.length > 0);
@@ -103,7 +103,7 @@ describe('what a node tells of flows', needs('root', 'netns', 'envoy', 'bpf'), (
   });
 
   test('what a rule denies, and which', async () => {
-    const url = { to: lab.lab.pod('web').addresses.ipv4, port: DENIED };
+    const url = { to: lab.lab.pod('web').addresses.ipv4, port: DENIED, timeoutMs: 500 };
     assert.equal(wordOf(await lab.peer('client').ask(url)), 'timeout');
     const found = await eventually(async () => {
       const dropped = await flows({ sourceWorkload: [{ kind: 'Deployment', name: 'shop' }], verdict: [Verdict.DROPPED] });
