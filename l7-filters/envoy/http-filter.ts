@@ -1,5 +1,5 @@
 import { FilterChainConfigSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/filter_chain/v3/filter_chain_pb.js';
-import type { HttpRule } from '../../model/index.ts';
+import type { Direction, FieldRef, HttpRule } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import { lookalikesOf } from '../http/index.ts';
 import { translateHeaderActions, withoutOwnHeaders } from './header-actions.ts';
@@ -13,9 +13,10 @@ import type { TranslatedRules } from './translate-slot.ts';
 export interface HttpFilterInput {
   /** Its name. */
   readonly slot: string;
+  readonly direction: Direction;
   readonly rules: readonly HttpRule[];
-  /** Whether every request passes. */
-  readonly isOpen: boolean;
+  /** What lets every request pass; nothing: only the rules let any. */
+  readonly allowsAll: readonly FieldRef[];
   /** Whether what rules do not allow passes too, as it was sent, and is marked. */
   readonly audits: boolean;
 }
@@ -24,14 +25,15 @@ export interface HttpFilterInput {
  * The filter of HTTP rules: the one that lets requests pass, alone or among those that compare and change headers. It is one in any case, so that
  * no request meets some of one state and some of another.
  */
-export function translateHttpFilter({ slot, rules, isOpen, audits }: HttpFilterInput, options: SlotOptions): TranslatedRules {
+export function translateHttpFilter({ slot, direction, rules, allowsAll, audits }: HttpFilterInput, options: SlotOptions): TranslatedRules {
   const { regexMaxProgramSize, secretValue = () => undefined } = options;
   const readsPathsAlike = options.http.pathNormalization !== 'none';
   const secrets = collectSecrets(slot, rules, secretValue);
   const usable = rules.filter((rule) => isUnderstood(rule, regexMaxProgramSize) && secrets.isUsable(rule));
+  const isOpen = allowsAll.length > 0;
   const access = isOpen
-    ? translateAllowAll()
-    : translateHttpRules(usable, { secrets, maxProgramSize: regexMaxProgramSize, readsPathsAlike, audits });
+    ? translateAllowAll(direction, allowsAll)
+    : translateHttpRules(usable, { direction, secrets, maxProgramSize: regexMaxProgramSize, readsPathsAlike, audits });
   const actions = translateHeaderActions(usable, secrets, audits);
   const { resource, filters: comparisons } = secrets;
   const lookalikes = options.http.headersWithUnderscores === 'allow' && !audits ? withoutLookalikes(usable, regexMaxProgramSize) : [];

@@ -1,8 +1,9 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { ActionSchema, RBAC_Action } from '@sluice/envoy-protos/envoy/config/rbac/v3/rbac_pb.js';
 import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
-import type { HttpRule, RequestRefusal } from '../../model/index.ts';
+import type { Direction, FieldRef, HttpRule, RequestRefusal } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
+import { formatDecision } from '../http/index.ts';
 import { joinRegexes } from './joined-regexes.ts';
 import { allOf, contains, headerInput, type Matcher, matchesFully, type OnMatch, type Predicate } from './matching.ts';
 import { AUTHORITY, PATH } from './names.ts';
@@ -15,9 +16,9 @@ const BETWEEN_HOSTS = ',';
 /** Some servers leave out what follows `;` first, and resolve dot segments then. */
 const DOTS_WITH_PARAMETERS = '[^?]*/\\.\\.?(?:;|%3[Bb]).*';
 
-const ALLOW = action('allow', RBAC_Action.ALLOW);
-
 export interface HttpRulesOptions {
+  /** What is decided of. */
+  readonly direction: Direction;
   readonly secrets: SlotSecrets;
   /** Of a regular expression, in instructions of RE2. */
   readonly maxProgramSize: number;
@@ -30,8 +31,14 @@ export interface HttpRulesOptions {
 /** What must hold besides the path, all of it; none: anything goes. */
 type Conditions = readonly Predicate[];
 
+/** What allows a request, and by whose rules. */
+interface Alternative {
+  readonly conditions: Conditions;
+  readonly by: FieldRef[];
+}
+
 /** Alternatives, by what they are made of, so that equal ones are there once. */
-type Alternatives = Map<string, Conditions>;
+type Alternatives = Map<string, Alternative>;
 
 /**
  * The filter that lets a request pass if any of the rules allows it. Paths that are texts are looked up, and regular expressions with
@@ -39,7 +46,7 @@ type Alternatives = Map<string, Conditions>;
  * @see https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/rbac_filter
  */
 export function translateHttpRules(rules: readonly HttpRule[], options: HttpRulesOptions): Any {
-  const { secrets, maxProgramSize, readsPathsAlike, audits } = options;
+  const { readsPathsAlike, audits } = options;
   const nothing = { action: RBAC_Action.ALLOW };
   if (rules.length === 0) return anyOf(RBACSchema, audits ? { shadowRules: nothing } : { rules: nothing });
   const refusals = [
@@ -48,68 +55,94 @@ export function translateHttpRules(rules: readonly HttpRule[], options: HttpRule
   ];
   const matcher: Matcher = {
     matcherType: { case: 'matcherList', value: { matchers: refusals } },
-    onNoMatch: { onMatch: { case: 'matcher', value: translateMatcher(rules, secrets, maxProgramSize) } },
+    onNoMatch: { onMatch: { case: 'matcher', value: new RuleMatcher(options).of(rules) } },
   };
   return anyOf(RBACSchema, audits ? { shadowMatcher: matcher } : { matcher });
 }
 
-/** Of all requests. */
-export function translateAllowAll(): Any {
-  return anyOf(RBACSchema, { matcher: { onNoMatch: ALLOW } });
+/** Of all requests. @param by what allows everything */
+export function translateAllowAll(direction: Direction, by: readonly FieldRef[]): Any {
+  return anyOf(RBACSchema, { matcher: { onNoMatch: allow(direction, by) } });
 }
 
-function translateMatcher(rules: readonly HttpRule[], secrets: SlotSecrets, maxProgramSize: number): Matcher {
-  const exact = new Map<string, Alternatives>();
-  const prefixes = new Map<string, Alternatives>();
-  const others: Alternatives = new Map();
-  const regexes = new Map<string, RegexGroup>();
-  for (const rule of rules) {
-    const conditions = predicatesBesidePath(rule, secrets);
+/** Each action has the name of whose rules it is for, by which the log of requests tells of it. */
+class RuleMatcher {
+  readonly #options: HttpRulesOptions;
+  readonly #exact = new Map<string, Alternatives>();
+  readonly #prefixes = new Map<string, Alternatives>();
+  readonly #others: Alternatives = new Map();
+  readonly #regexes = new Map<string, RegexGroup>();
+
+  constructor(options: HttpRulesOptions) {
+    this.#options = options;
+  }
+
+  of(rules: readonly HttpRule[]): Matcher {
+    for (const rule of rules) this.#sort(rule);
+    for (const [key, { regexes, conditions, by }] of this.#regexes) {
+      for (const regex of joinRegexes([...regexes], this.#options.maxProgramSize)) {
+        note(this.#others, `${key} ${regex}`, [matchesFully(PATH, regex), ...conditions], by);
+      }
+    }
+    const last = this.#others.size > 0 ? this.#anyAlternative(this.#others) : undefined;
+    return this.#lookUp('exactMatchMap', this.#exact, this.#lookUp('prefixMatchMap', this.#prefixes, last)) ?? {};
+  }
+
+  #sort(rule: HttpRule): void {
+    const conditions = predicatesBesidePath(rule, this.#options.secrets);
+    const by = [rule.source];
     const key = keyOf(rule);
     const path = patternOf(rule.path?.regex);
-    if (path.kind === 'any') others.set(key, conditions);
-    else if (path.kind === 'exact') for (const text of path.texts) tableOf(exact, text).set(key, conditions);
-    else if (path.kind === 'prefix') tableOf(prefixes, path.text).set(key, conditions);
-    else groupOf(regexes, key, conditions).regexes.add(path.regex);
-  }
-  for (const [key, group] of regexes) {
-    for (const regex of joinRegexes([...group.regexes], maxProgramSize)) {
-      others.set(`${key} ${regex}`, [matchesFully(PATH, regex), ...group.conditions]);
+    if (path.kind === 'any') note(this.#others, key, conditions, by);
+    else if (path.kind === 'exact') for (const text of path.texts) note(tableOf(this.#exact, text), key, conditions, by);
+    else if (path.kind === 'prefix') note(tableOf(this.#prefixes, path.text), key, conditions, by);
+    else {
+      const group = groupOf(this.#regexes, key, conditions);
+      group.regexes.add(path.regex);
+      group.by.push(rule.source);
     }
   }
-  return lookUp('exactMatchMap', exact, lookUp('prefixMatchMap', prefixes, others.size > 0 ? anyAlternative(others) : undefined)) ?? {};
+
+  /** What is not found there, or of which no alternative holds, is asked of what follows. */
+  #lookUp(
+    kind: 'exactMatchMap' | 'prefixMatchMap',
+    table: ReadonlyMap<string, Alternatives>,
+    next: Matcher | undefined,
+  ): Matcher | undefined {
+    if (table.size === 0) return next;
+    const entries = [...table].sort(byName).map(([text, alternatives]) => [text, this.#onMatchOf(alternatives)] as const);
+    return {
+      matcherType: {
+        case: 'matcherTree',
+        value: { input: headerInput(PATH), treeType: { case: kind, value: { map: Object.fromEntries(entries) } } },
+      },
+      ...(next && { onNoMatch: { onMatch: { case: 'matcher', value: next } } }),
+    };
+  }
+
+  #onMatchOf(alternatives: Alternatives): OnMatch {
+    const always = alwaysTrue(alternatives);
+    if (always) return this.#allow(always);
+    return { onMatch: { case: 'matcher', value: this.#anyAlternative(alternatives) } };
+  }
+
+  #anyAlternative(alternatives: Alternatives): Matcher {
+    const always = alwaysTrue(alternatives);
+    if (always) return { onNoMatch: this.#allow(always) };
+    const matchers = [...alternatives].sort(byName).map(([, { conditions, by }]) => ({
+      predicate: allOf(conditions),
+      onMatch: this.#allow(by),
+    }));
+    return { matcherType: { case: 'matcherList', value: { matchers } } };
+  }
+
+  #allow(by: readonly FieldRef[]): OnMatch {
+    return allow(this.#options.direction, by);
+  }
 }
 
-/** What is not found there, or of which no alternative holds, is asked of what follows. */
-function lookUp(
-  kind: 'exactMatchMap' | 'prefixMatchMap',
-  table: ReadonlyMap<string, Alternatives>,
-  next: Matcher | undefined,
-): Matcher | undefined {
-  if (table.size === 0) return next;
-  const entries = [...table].sort(byName).map(([text, alternatives]) => [text, onMatchOf(alternatives)] as const);
-  return {
-    matcherType: {
-      case: 'matcherTree',
-      value: { input: headerInput(PATH), treeType: { case: kind, value: { map: Object.fromEntries(entries) } } },
-    },
-    ...(next && { onNoMatch: { onMatch: { case: 'matcher', value: next } } }),
-  };
-}
-
-function onMatchOf(alternatives: Alternatives): OnMatch {
-  if (isAlwaysTrue(alternatives)) return ALLOW;
-  return { onMatch: { case: 'matcher', value: anyAlternative(alternatives) } };
-}
-
-function anyAlternative(alternatives: Alternatives): Matcher {
-  if (isAlwaysTrue(alternatives)) return { onNoMatch: ALLOW };
-  const matchers = [...alternatives].sort(byName).map(([, conditions]) => ({ predicate: allOf(conditions), onMatch: ALLOW }));
-  return { matcherType: { case: 'matcherList', value: { matchers } } };
-}
-
-function isAlwaysTrue(alternatives: Alternatives): boolean {
-  return [...alternatives.values()].some((conditions) => conditions.length === 0);
+function alwaysTrue(alternatives: Alternatives): readonly FieldRef[] | undefined {
+  return [...alternatives.values()].find(({ conditions }) => conditions.length === 0)?.by;
 }
 
 /** Of what does not have to do with the path. */
@@ -123,23 +156,32 @@ function refuse(refusal: RequestRefusal, predicate: Predicate) {
   return { predicate, onMatch: action(refusal, RBAC_Action.DENY) };
 }
 
+function allow(direction: Direction, by: readonly FieldRef[]): OnMatch {
+  return action(formatDecision(direction, by), RBAC_Action.ALLOW);
+}
+
 function action(name: string, value: RBAC_Action): OnMatch {
   return { onMatch: { case: 'action', value: { name, typedConfig: anyOf(ActionSchema, { name, action: value }) } } };
 }
 
 function tableOf(tables: Map<string, Alternatives>, text: string): Alternatives {
-  const table = tables.get(text) ?? new Map<string, Conditions>();
+  const table: Alternatives = tables.get(text) ?? new Map();
   tables.set(text, table);
   return table;
 }
 
-interface RegexGroup {
-  readonly conditions: Conditions;
+function note(alternatives: Alternatives, key: string, conditions: Conditions, by: readonly FieldRef[]): void {
+  const known = alternatives.get(key);
+  if (known) known.by.push(...by);
+  else alternatives.set(key, { conditions, by: [...by] });
+}
+
+interface RegexGroup extends Alternative {
   readonly regexes: Set<string>;
 }
 
 function groupOf(groups: Map<string, RegexGroup>, key: string, conditions: Conditions): RegexGroup {
-  const group = groups.get(key) ?? { conditions, regexes: new Set<string>() };
+  const group = groups.get(key) ?? { conditions, by: [], regexes: new Set<string>() };
   groups.set(key, group);
   return group;
 }

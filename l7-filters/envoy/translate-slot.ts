@@ -61,8 +61,8 @@ export interface TranslatedRules {
   readonly secrets: readonly Resource[];
 }
 
-function translateRules({ name, rules, allowsAll, audits }: Slot, options: SlotOptions): TranslatedRules {
-  const isOpen = allowsAll.length > 0;
-  if (rules.kind === 'http') return translateHttpFilter({ slot: name, rules: rules.rules, isOpen, audits: audits ?? false }, options);
-  return { config: translateServerNames(rules.rules, { isOpen, audits: audits ?? false }), secrets: [] };
+function translateRules({ name, direction, rules, allowsAll, ...slot }: Slot, options: SlotOptions): TranslatedRules {
+  const audits = slot.audits ?? false;
+  if (rules.kind === 'http') return translateHttpFilter({ slot: name, direction, rules: rules.rules, allowsAll, audits }, options);
+  return { config: translateServerNames(rules.rules, { direction, allowsAll, audits }), secrets: [] };
 }

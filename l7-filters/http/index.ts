@@ -1,3 +1,4 @@
+export { type Decision, formatDecision, parseDecision } from './decision.ts';
 export { describeHttpRule, describeMisses } from './describe.ts';
 export { type HeaderAction, headerActions } from './header-actions.ts';
 export { type HttpRuleContext, type HttpRuleResult, type HttpRuleSpec, ingestHttpRule, type RuleProblem } from './ingest.ts';
