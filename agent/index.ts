@@ -1,13 +1,14 @@
+export { ACCESS_LOG_METHODS, type AccessLogHearer, AccessLogIntake } from './access-logs/access-log-intake.ts';
 export { AdminClient, type EnvoyState, type ServerInfo, type StatsQuery } from './admin-client.ts';
 export { type BootstrapOptions, buildBootstrap, encodeBootstrap } from './bootstrap.ts';
-export { ACCESS_LOG_METHODS, DenialLog } from './denials/denial-log.ts';
+export { DenialLog } from './denials/denial-log.ts';
 export { type DenialExplanation, explainDenial, explainDenialOf } from './denials/explain-denial.ts';
 export { EnvoyError, type EnvoyErrorCode } from './envoy-error.ts';
 export type { EnvoyEvent, ReplaceReason } from './envoy-event.ts';
 export { EnvoyProcess, type EnvoyProcessOptions } from './envoy-process.ts';
 export { checkEnvoyVersion, envoyVersion } from './envoy-version.ts';
 export { ExternalEnvoy, type ExternalEnvoyEvent, type ExternalEnvoyOptions } from './external-envoy.ts';
-export { FLOW_SOCKET, type FlowAddress, NodeFlows, type NodeFlowsOptions } from './flows/node-flows.ts';
+export { FLOW_SOCKET, type FlowAddress, type FlowsState, NodeFlows, type NodeFlowsOptions } from './flows/node-flows.ts';
 export { clockOffset, toldEvent } from './flows/told-event.ts';
 export { IdentityError, type IdentityErrorCode, type IdentityStatus, NodeIdentity, type NodeIdentityOptions } from './identity/index.ts';
 export { listeningPorts } from './listening-sockets.ts';

@@ -5,6 +5,7 @@ import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
 import { type CiliumEnvoyConfig, type CiliumEnvoyConfigSpec, ciliumEnvoyConfigSpec, readSpec, refOf } from '../kube/index.ts';
 import type { Diagnostic } from '../model/index.ts';
 import { resourceOf } from '../xds-server/translate/encode.ts';
+import { withRequestLogs } from '../xds-server/translate/request-logs.ts';
 import { type ClientHandling, readClientHandling } from './annotations.ts';
 import { AsAsked } from './as-asked.ts';
 import { beginsTlsItself } from './begun-tls.ts';
@@ -29,6 +30,8 @@ export interface EnvoyConfigOptions {
   readonly clientMark?: number;
   /** Whether endpoints of Services are, on each node, those that the Service keeps clients of the node with. Default: all. */
   readonly forNodes?: boolean;
+  /** Whether listeners tell of requests and connections, beside all that their owners have them log. */
+  readonly logsRequests?: boolean;
   /** Resources that were read before with the same `allow`. */
   readonly known?: KnownResources;
 }
@@ -101,12 +104,14 @@ function checkNamespace(wanted: string, path: readonly (string | number)[], repo
 }
 
 /** Nothing of a listener without an address, which is a node's to make. */
-function encodeNamed({ read, name, requires }: NamedResource, { mark, clientMark }: EnvoyConfigOptions, report: Report): ConfigResource[] {
+function encodeNamed({ read, name, requires }: NamedResource, options: EnvoyConfigOptions, report: Report): ConfigResource[] {
+  const { mark, clientMark, logsRequests } = options;
   const { message, desc } = read.message;
   if (isMessage(message, ClusterSchema)) completeCluster(message, mark, clientMark !== undefined && beginsTlsItself(message));
   if (isMessage(message, ListenerSchema) && isUnaddressed(message)) return [];
   const source = { object: report.object, path: read.pathOf(undefined) };
-  return [{ resource: resourceOf(desc, name, toBinary(desc, message), requires), source }];
+  const told = logsRequests && isMessage(message, ListenerSchema) ? withRequestLogs(message) : message;
+  return [{ resource: resourceOf(desc, name, toBinary(desc, told), requires), source }];
 }
 
 function bySort({ resource: a }: ConfigResource, { resource: b }: ConfigResource): number {

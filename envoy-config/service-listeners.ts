@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { isMessage, toBinary } from '@bufbuild/protobuf';
 import { type Listener, ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import type { CiliumEnvoyConfigSpec } from '../kube/index.ts';
+import { withRequestLogs } from '../xds-server/translate/request-logs.ts';
 import type { ClientHandling } from './annotations.ts';
 import type { AsAsked } from './as-asked.ts';
 import type { EnvoyConfig, ServiceListener, TakenService } from './envoy-config.ts';
@@ -30,6 +31,7 @@ export interface ServicesOfConfig {
   readonly marks: ClientHandling & {
     /** Of what is opened for clients; undefined: no Services are led to listeners. */
     readonly clientMark?: number;
+    readonly logsRequests?: boolean;
   };
 }
 
@@ -66,7 +68,7 @@ export function serviceListeners(config: ServicesOfConfig, report: Report): Led 
 
 function encodeListener(
   { read, name, requires }: NamedResource,
-  { marks: { clientMark, keepsSource, asksClients }, asIsAsked }: ServicesOfConfig,
+  { marks: { clientMark, keepsSource, asksClients, logsRequests }, asIsAsked }: ServicesOfConfig,
   report: Report,
 ): ServiceListener[] {
   const { message } = read.message;
@@ -74,7 +76,7 @@ function encodeListener(
   const renamed = asIsAsked(message, requires);
   const completed = completeServiceListener(renamed?.listener ?? message, keepsSource ? clientMark : undefined);
   const source = { object: report.object, path: read.pathOf(undefined) };
-  const body = toBinary(ListenerSchema, completed);
+  const body = toBinary(ListenerSchema, logsRequests ? withRequestLogs(completed) : completed);
   return [{ name, body, requires: renamed?.requires ?? requires, asksClients, sendsAsAsked: renamed !== undefined, source }];
 }
 

@@ -63,7 +63,7 @@ export interface Flow {
   readonly node: string;
   readonly kind: FlowKind;
   readonly verdict: FlowVerdict;
-  /** Why it was dropped, in the words of the datapath: `dropped-not-allowed`. */
+  /** Why it was dropped, in the words of the datapath: `dropped-not-allowed`; by rules of layer 7: `dropped-request`, or what is refused whatever rules say. */
   readonly reason?: string;
   /** Who sent it. A reply comes from who was asked, a connection from who opened it. */
   readonly source: FlowPeer;
@@ -73,6 +73,8 @@ export interface Flow {
   /** 0 where the protocol has no ports. */
   readonly sourcePort: number;
   readonly destinationPort: number;
+  /** What the client asked for, where Envoy has chosen the destination for it. */
+  readonly asked?: { readonly address: string; readonly port: number };
   readonly icmpType?: number;
   /** As the pod of this node sees it that was asked about; absent where none was. */
   readonly direction?: Direction;

@@ -76,6 +76,7 @@ describe('a request and its response', () => {
         headers: [
           ['authorization', '***'],
           ['x-tenant', 'blue'],
+          ['x-request-id', 'a-b'],
         ],
       },
     });

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import type { Duration } from '@bufbuild/protobuf/wkt';
 import { RequestMethod } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
 import {
   type AccessLogCommon,
   type HTTPAccessLogEntry,
   HTTPAccessLogEntry_HTTPVersion,
+  type TCPAccessLogEntry,
 } from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
 import { type Direction, IP_PROTOCOLS, type ObjectRef } from '../model/index.ts';
 import type { Directory } from './directory.ts';
@@ -15,68 +17,111 @@ import { readTraceContext } from './tracing/trace-context.ts';
 
 const NOWHERE: Socket = { address: '', port: 0 };
 
-/** What is known of a listener whose log it is. */
+/** What is known besides of what a log has. */
 export interface AccessLogContext {
   readonly node: string;
   readonly directory: Directory;
-  /** As the pod sees it that the listener decides for; absent where it decides for none. */
+  /** As the pod sees it that was decided for; absent where nobody was asked. */
   readonly direction?: Direction;
-  /** Whose rules it asks. */
+  /** Whose rules decided. */
   readonly decidedBy: readonly ObjectRef[];
   /** In lower case. */
   readonly shownHeaders: ReadonlySet<string>;
+  /** Where the log does not have it. */
+  readonly requestId?: string;
 }
 
 /**
  * A request that ended and its response, as flows: the one goes to the server, the other back. A request that rules deny has none: Envoy has answered
- * it.
+ * it. Nor has one whose client did not wait.
  * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/data/accesslog/v3/accesslog.proto
  */
 export function flowsOfRequest(entry: HTTPAccessLogEntry, context: AccessLogContext): readonly Flow[] {
   const verdict = verdictOf(entry);
   const startedAt = timeOf(entry.commonProperties);
-  const asked = {
-    ...exchangeOf(entry),
-    type: 'request',
-    headers: shownHeaders(entry.request?.requestHeaders ?? {}, context.shownHeaders),
-  } as const;
-  const request = flowOf(entry, context, { time: startedAt, verdict, isReply: false, l7: asked });
-  if (verdict === 'dropped') return [request];
-  const lasted = entry.commonProperties?.timeToLastDownstreamTxByte ?? entry.commonProperties?.duration;
-  const latency = lasted ? nanosecondsOf(lasted) : 0n;
+  const headers = shownHeaders(entry.request?.requestHeaders ?? {}, context.shownHeaders);
+  const asked = { ...exchangeOf(entry), type: 'request', headers: withRequestId(headers, requestIdOf(entry, context)) } as const;
+  const reason = verdict === 'dropped' ? { reason: reasonOf(entry) } : {};
+  const request = { ...requestFlow(entry, context), time: startedAt, verdict, ...reason, isReply: false, l7: asked };
+  if (verdict === 'dropped' || entry.response?.responseCode === undefined) return [request];
+  const latency = lengthOf(entry.commonProperties?.timeToLastDownstreamTxByte ?? entry.commonProperties?.duration);
   const answered = {
     ...exchangeOf(entry),
     type: 'response',
     latency,
-    code: entry.response?.responseCode ?? 0,
-    headers: shownHeaders(entry.response?.responseHeaders ?? {}, context.shownHeaders),
+    code: entry.response.responseCode,
+    headers: shownHeaders(entry.response.responseHeaders, context.shownHeaders),
   } as const;
-  return [request, flowOf(entry, context, { time: startedAt + latency, verdict: 'forwarded', isReply: true, l7: answered })];
+  return [
+    request,
+    { ...request, ...reversed(request), uuid: randomUUID(), time: startedAt + latency, verdict: 'forwarded', isReply: true, l7: answered },
+  ];
 }
 
-type Told = Pick<Flow, 'time' | 'verdict' | 'isReply' | 'l7'>;
+/** A connection that was passed on as it is and has ended, or that rules deny. */
+export function flowOfConnection({ commonProperties, connectionProperties }: TCPAccessLogEntry, context: AccessLogContext): Flow {
+  const common = commonFlow(commonProperties, context);
+  const time = timeOf(commonProperties);
+  if (commonProperties?.connectionTerminationDetails.startsWith(DENIED))
+    return { ...common, time, kind: 'exchange', verdict: 'dropped', reason: 'dropped-server-name', isReply: false };
+  const { receivedBytes = 0n, sentBytes = 0n } = connectionProperties ?? {};
+  return {
+    ...common,
+    time: time + lengthOf(commonProperties?.duration),
+    kind: 'connection-ended',
+    verdict: isAudited(commonProperties, NETWORK_RBAC) ? 'audit' : 'forwarded',
+    isReply: false,
+    traffic: { packets: 0n, bytes: receivedBytes + sentBytes },
+  };
+}
 
-function flowOf({ commonProperties, request }: HTTPAccessLogEntry, context: AccessLogContext, told: Told): Flow {
-  const client = socketOf(commonProperties?.downstreamDirectRemoteAddress) ?? NOWHERE;
-  const server = socketOf(commonProperties?.downstreamLocalAddress) ?? NOWHERE;
-  const [from, to] = told.isReply ? [server, client] : [client, server];
-  const trace = readTraceContext(request?.requestHeaders ?? {});
-  const { node, directory, direction, decidedBy } = context;
+function requestFlow(entry: HTTPAccessLogEntry, context: AccessLogContext): CommonFlow & { readonly kind: 'exchange' } {
+  const trace = readTraceContext(entry.request?.requestHeaders ?? {});
+  const requestId = requestIdOf(entry, context);
+  return {
+    ...commonFlow(entry.commonProperties, context),
+    kind: 'exchange',
+    ...(trace && { traceId: trace.traceId }),
+    ...(requestId !== '' && { requestId }),
+  };
+}
+
+type CommonFlow = Omit<Flow, 'kind' | 'time' | 'verdict'>;
+
+/** To whom Envoy has sent it, if to anybody; else to whom it was meant to go. */
+function commonFlow(common: AccessLogCommon | undefined, { node, directory, direction, decidedBy }: AccessLogContext): CommonFlow {
+  const client = socketOf(common?.downstreamDirectRemoteAddress) ?? NOWHERE;
+  const asked = socketOf(common?.downstreamLocalAddress) ?? NOWHERE;
+  const chosen = socketOf(common?.upstreamRemoteAddress) ?? NOWHERE;
+  const isElsewhere = chosen.address !== '' && (chosen.address !== asked.address || chosen.port !== asked.port);
+  const server = isElsewhere ? chosen : asked;
+  const service = isElsewhere ? directory.peerOf(asked.address).service : undefined;
   return {
     uuid: randomUUID(),
     node,
-    kind: 'exchange',
-    source: directory.peerOf(from.address),
-    destination: directory.peerOf(to.address),
+    source: directory.peerOf(client.address),
+    destination: { ...directory.peerOf(server.address), ...(service && { service }) },
     protocol: IP_PROTOCOLS.TCP,
-    sourcePort: from.port,
-    destinationPort: to.port,
+    sourcePort: client.port,
+    destinationPort: server.port,
+    ...(isElsewhere && { asked }),
     ...(direction !== undefined && { direction }),
     decidedBy,
-    ...(trace && { traceId: trace.traceId }),
-    ...(request?.requestId && { requestId: request.requestId }),
-    ...told,
   };
+}
+
+function reversed({ source, destination, sourcePort, destinationPort }: Flow) {
+  return { source: destination, destination: source, sourcePort: destinationPort, destinationPort: sourcePort };
+}
+
+function requestIdOf({ request }: HTTPAccessLogEntry, { requestId }: AccessLogContext): string {
+  return request?.requestId || (requestId ?? '');
+}
+
+/** By which it is asked why something was denied, and which flows are related. */
+function withRequestId(headers: HttpExchange['headers'], requestId: string): HttpExchange['headers'] {
+  const others = headers.filter(([name]) => name !== 'x-request-id');
+  return requestId === '' ? others : [...others, ['x-request-id', requestId]];
 }
 
 const PROTOCOLS: Readonly<Record<HTTPAccessLogEntry_HTTPVersion, string>> = {
@@ -88,7 +133,9 @@ const PROTOCOLS: Readonly<Record<HTTPAccessLogEntry_HTTPVersion, string>> = {
 };
 
 function exchangeOf({ request, protocolVersion }: HTTPAccessLogEntry): Pick<HttpExchange, 'kind' | 'method' | 'url' | 'protocol'> {
-  const { requestMethod = RequestMethod.METHOD_UNSPECIFIED, requestHeaders, scheme = '', authority = '', path = '' } = request ?? {};
+  const { requestMethod = RequestMethod.METHOD_UNSPECIFIED, requestHeaders, scheme = '', authority = '' } = request ?? {};
+  // As it was asked for, whatever routes make of it.
+  const path = request?.originalPath || (request?.path ?? '');
   return {
     kind: 'http',
     // Methods that Envoy has no name for stand in the header alone.
@@ -98,14 +145,31 @@ function exchangeOf({ request, protocolVersion }: HTTPAccessLogEntry): Pick<Http
   };
 }
 
-/** By which RBAC says what it would have done. */
+/** By which filters say what they have done, or would have. */
 const RBAC = 'envoy.filters.http.rbac';
+const NETWORK_RBAC = 'envoy.filters.network.rbac';
+const DENIED = 'rbac_access_denied';
 
 function verdictOf({ commonProperties, response }: HTTPAccessLogEntry): FlowVerdict {
-  if (response?.responseCodeDetails.startsWith('rbac_access_denied')) return 'dropped';
-  return commonProperties?.metadata?.filterMetadata[RBAC]?.['shadow_engine_result'] === 'denied' ? 'audit' : 'forwarded';
+  if (response?.responseCodeDetails.startsWith(DENIED)) return 'dropped';
+  return isAudited(commonProperties, RBAC) ? 'audit' : 'forwarded';
+}
+
+function isAudited(common: AccessLogCommon | undefined, filter: string): boolean {
+  return common?.metadata?.filterMetadata[filter]?.['shadow_engine_result'] === 'denied';
+}
+
+const REFUSED = /\[(?<refusal>several-hosts|dots-with-parameters)\]$/;
+
+function reasonOf({ response }: HTTPAccessLogEntry): string {
+  const { refusal = 'request' } = REFUSED.exec(response?.responseCodeDetails ?? '')?.groups ?? {};
+  return `dropped-${refusal}`;
 }
 
 function timeOf(common: AccessLogCommon | undefined): bigint {
   return common?.startTime ? nanosecondsOf(common.startTime) : BigInt(Date.now()) * 1_000_000n;
+}
+
+function lengthOf(duration: Duration | undefined): bigint {
+  return duration ? nanosecondsOf(duration) : 0n;
 }

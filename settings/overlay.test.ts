@@ -82,6 +82,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'flows.capacity': 16,
   'flows.port': 4244,
   'flows.clients': ['spiffe://sluice.io/observer/ann'],
+  'flows.requests': false,
 };
 
 test('every setting can be said by the object, and changes nothing else', () => {

@@ -256,6 +256,10 @@ const flows = z
       )
       .default(['spiffe://sluice.io/node/*', 'spiffe://sluice.io/observer/*'])
       .describe('Who may ask there: ids of certificates that the authority of this cluster signed; /* at the end is for any name.'),
+    requests: z
+      .boolean()
+      .default(true)
+      .describe('Whether Envoys tell of each request and each connection that they pass on. What rules deny is told of in any case.'),
   })
   .prefault({});
 
@@ -268,3 +272,8 @@ export const settingsSchema = z.strictObject({ http, ingress, upstream, envoy, p
 export type Settings = z.output<typeof settingsSchema>;
 
 export const DEFAULT_SETTINGS: Settings = settingsSchema.parse({});
+
+/** Whether Envoys are to tell of what they pass on. */
+export function logsRequests({ flows: { enabled, requests } }: Pick<Settings, 'flows'>): boolean {
+  return enabled && requests;
+}

@@ -1,13 +1,13 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import { anyUnpack, StringValueSchema, timestampDate } from '@bufbuild/protobuf/wkt';
+import { timestampDate } from '@bufbuild/protobuf/wkt';
 import type { Address } from '@sluice/envoy-protos/envoy/config/core/v3/address_pb.js';
 import { RequestMethod } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
 import type { AccessLogCommon, HTTPAccessLogEntry, TCPAccessLogEntry } from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
-import { StreamAccessLogsMessageSchema } from '@sluice/envoy-protos/envoy/service/accesslog/v3/als_pb.js';
 import { socketOf } from '../../flows/index.ts';
 import { REQUEST_ID_STATE } from '../../l7-filters/http/index.ts';
 import { SERVER_NAME_STATE } from '../../l7-filters/tls/index.ts';
-import type { Call, RpcMethod, StreamHandler } from '../../xds-server/serve/index.ts';
+import { REQUEST_LOG } from '../../xds-server/serve/index.ts';
+import type { LogEntries } from '../access-logs/access-log-intake.ts';
+import { stateOf } from '../access-logs/filter-state.ts';
 
 interface Denied {
   /** Of a request, what the answer had as `x-request-id`; of a connection, what stands in its line on Envoy's standard output. */
@@ -42,49 +42,24 @@ export interface ServerNameDenial extends Denied {
 
 export type Denial = RequestDenial | ServerNameDenial;
 
-/** @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/accesslog/v3/als.proto */
-export const ACCESS_LOG_METHODS: readonly RpcMethod[] = [{ path: '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs' }];
-
 /** So many of the last are remembered: whoever asks has just been told the number. */
 const MOST = 10_000;
 
-/** What the node's Envoy denied last. Envoy tells of it by its protocol for access logs. */
-export class DenialLog implements StreamHandler<RpcMethod> {
+/** What the node's Envoy denied last. */
+export class DenialLog {
   /** In the order in which they came. */
   readonly #denials = new Map<string, Denial>();
-  readonly #calls = new Set<Call>();
 
-  serve(call: Call): void {
-    // Only the first message of a stream says what it is about.
-    let slot = '';
-    this.#calls.add(call);
-    call.on('data', (bytes: Buffer) => {
-      slot = this.#take(bytes, slot);
-    });
-    call.on('end', () => call.end());
-    for (const event of ['cancelled', 'close', 'error']) call.on(event, () => this.#calls.delete(call));
-  }
-
-  endStreams(): void {
-    for (const call of this.#calls) call.end();
-  }
+  /** Notes what a slot has denied of what Envoy has logged. */
+  readonly hear = (log: string, entries: LogEntries): void => {
+    if (log === REQUEST_LOG) return;
+    if (entries.case === 'httpLogs') for (const entry of entries.value.logEntry) this.#note(requestDenial(log, entry));
+    if (entries.case === 'tcpLogs') for (const entry of entries.value.logEntry) this.#note(serverNameDenial(log, entry));
+  };
 
   /** The one of this id; undefined where there was none lately. */
   find(id: string): Denial | undefined {
     return this.#denials.get(id);
-  }
-
-  #take(bytes: Buffer, before: string): string {
-    try {
-      const { identifier, logEntries } = fromBinary(StreamAccessLogsMessageSchema, bytes);
-      const slot = identifier?.logName ?? before;
-      if (logEntries.case === 'httpLogs') for (const entry of logEntries.value.logEntry) this.#note(requestDenial(slot, entry));
-      if (logEntries.case === 'tcpLogs') for (const entry of logEntries.value.logEntry) this.#note(serverNameDenial(slot, entry));
-      return slot;
-    } catch {
-      // What cannot be read is lost to people who ask, and to nobody else.
-      return before;
-    }
   }
 
   #note(denial: Denial): void {
@@ -120,16 +95,6 @@ function serverNameDenial(slot: string, { commonProperties }: TCPAccessLogEntry)
   const serverName = stateOf(commonProperties, SERVER_NAME_STATE);
   return { kind: 'server-name', id, ...deniedOf(slot, commonProperties, NETWORK_RBAC), serverName };
 }
-
-/** Of a text in the filter state; empty where there is none. */
-function stateOf(common: AccessLogCommon | undefined, key: string): string {
-  const state = common?.filterStateObjects[key];
-  const text = (state && anyUnpack(state, StringValueSchema)?.value) ?? '';
-  return text === NOTHING ? '' : text;
-}
-
-/** What Envoy writes in place of what is not there. */
-const NOTHING = '-';
 
 /** @param filter which judged */
 function deniedOf(slot: string, common: AccessLogCommon | undefined, filter: string): Omit<Denied, 'id'> {

@@ -1,9 +1,10 @@
-import { z } from 'zod';
+import { REDACTED } from '../../flows/index.ts';
 import { describeMisses, describeRefusal, type HttpRequest, judgeRequest, type Miss, type RuleMatch } from '../../l7-filters/http/index.ts';
 import { findServerName } from '../../l7-filters/tls/index.ts';
-import { formatField, type SlotRules } from '../../model/index.ts';
+import { formatField } from '../../model/index.ts';
 import { SLOT_TYPE, type SnapshotCache } from '../../xds-server/serve/index.ts';
 import { rulesOf } from '../slots/decode-slot.ts';
+import { parseRules } from '../slots/slot-rules.ts';
 import type { Denial, DenialLog, ServerNameDenial } from './denial-log.ts';
 
 /** Envoy has made of the request what it is, and says itself what it refuses. */
@@ -28,7 +29,17 @@ export function explainDenialOf(denials: DenialLog, cache: SnapshotCache, id: st
   const denial = denials.find(id);
   if (!denial) return undefined;
   const resource = cache.get({ typeUrl: SLOT_TYPE, name: denial.slot });
-  return explainDenial(denial, resource && rulesOf(resource));
+  return withoutQuery(explainDenial(denial, resource && rulesOf(resource)));
+}
+
+/** Rules are asked about a path with its query, which may have secrets: of that it is only shown that there is one. */
+function withoutQuery(explanation: DenialExplanation): DenialExplanation {
+  if (explanation.kind !== 'request') return explanation;
+  const { path, text } = explanation;
+  const [shown = '', query] = path.split('?', 2);
+  if (query === undefined) return explanation;
+  const shownPath = `${shown}?${REDACTED}`;
+  return { ...explanation, path: shownPath, text: text.replaceAll(path, shownPath) };
 }
 
 /**
@@ -39,7 +50,7 @@ export function explainDenial(denial: Denial, rules: string | undefined): Denial
   if (denial.kind === 'server-name') return explainServerName(denial, rules);
   const { refusal } = denial;
   if (refusal !== undefined) return { ...denial, verdict: 'refused', text: describeRefusal(refusal) };
-  const parsed = rules === undefined ? undefined : parse(rules);
+  const parsed = rules === undefined ? undefined : parseRules(rules);
   if (parsed?.kind !== 'http') return { ...denial, verdict: 'unknown', text: NOT_IN_FORCE };
   const request: HttpRequest = { method: denial.method, path: denial.path, host: denial.host, headers: [] };
   const judgement = judgeRequest(parsed.rules, request, AS_SERVED);
@@ -59,7 +70,7 @@ const NOT_IN_FORCE = 'the rules that denied it are not in force any more';
 const SHOWN_NAMES = 5;
 
 function explainServerName(denial: ServerNameDenial, rules: string | undefined): DenialExplanation {
-  const parsed = rules === undefined ? undefined : parse(rules);
+  const parsed = rules === undefined ? undefined : parseRules(rules);
   if (parsed?.kind !== 'tls') return { ...denial, verdict: 'unknown', text: NOT_IN_FORCE };
   const found = findServerName(parsed.rules, denial.serverName);
   if (found) return { ...denial, verdict: 'allowed', text: `it would be allowed now, by ${formatField(found.source)}` };
@@ -74,15 +85,4 @@ function explainServerName(denial: ServerNameDenial, rules: string | undefined):
 function describe(match: RuleMatch, miss: Miss): string {
   if (miss.kind !== 'header' || !('name' in miss.rule)) return describeMisses({ ...match, misses: [miss] });
   return `header ${miss.rule.name} is not as it asks (${formatField(miss.rule.source)})`;
-}
-
-/** Of the same version, or not understood. */
-const rulesView = z.custom<SlotRules>((value) => z.looseObject({ kind: z.string(), rules: z.array(z.unknown()) }).safeParse(value).success);
-
-function parse(rules: string): SlotRules | undefined {
-  try {
-    return rulesView.parse(JSON.parse(rules));
-  } catch {
-    return undefined;
-  }
 }

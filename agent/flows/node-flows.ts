@@ -2,12 +2,15 @@ import { resolve } from 'node:path';
 import type { ServerCredentials } from '@grpc/grpc-js';
 import { FlowLosses, FlowRing, type LossPlace, Observer } from '../../flows/index.ts';
 import { RpcServer, type SnapshotCache } from '../../xds-server/serve/index.ts';
+import type { LogEntries } from '../access-logs/access-log-intake.ts';
 import { Deciders } from './deciders.ts';
 import { FLOW_INTAKE_METHODS, FlowIntake } from './flow-intake.ts';
 import { flowOfEvent } from './from-datapath.ts';
+import { type EnvoyContext, flowsOfLog } from './from-envoy.ts';
 import { identifyClient } from './identify-client.ts';
 import { NodeDirectory } from './node-directory.ts';
 import { OBSERVER_METHODS, ObserverService } from './observer-service.ts';
+import { SlotDecisions } from './slot-decisions.ts';
 
 /** Where Hubble's clients ask, in the folder of what this node keeps while it runs. */
 export const FLOW_SOCKET = 'flows.sock';
@@ -40,7 +43,7 @@ export interface FlowAddress {
   readonly clients: readonly string[];
 }
 
-/** The last flows of a node: hears of them from its enforcer, and tells whoever asks. */
+/** The last flows of a node: hears of them from its enforcer and its Envoy, and tells whoever asks. */
 export class NodeFlows implements AsyncDisposable {
   readonly ring: FlowRing;
   readonly losses = new FlowLosses();
@@ -56,6 +59,7 @@ export class NodeFlows implements AsyncDisposable {
   });
   readonly #rpc = new RpcServer();
   #socket: string | undefined;
+  readonly #ofEnvoy: EnvoyContext;
 
   constructor({ node, version, capacity, cache }: NodeFlowsOptions) {
     this.ring = new FlowRing(capacity);
@@ -65,12 +69,18 @@ export class NodeFlows implements AsyncDisposable {
     const observer = new Observer({ ring: this.ring, losses: this.losses, node, version });
     this.#rpc.add(OBSERVER_METHODS, new ObserverService(observer, (identity) => this.#rpc.release(identity)));
     this.#cleanUp.defer(() => this.#rpc.close());
+    this.#ofEnvoy = { node, directory: this.#directory, decisions: new SlotDecisions(cache), shownHeaders: new Set() };
   }
 
-  /** Hears of flows by a server. To be called before it listens. */
+  /** Hears of flows from the enforcer, by a server. To be called before it listens. */
   hear(rpc: RpcServer): void {
     rpc.add(FLOW_INTAKE_METHODS, this.#intake);
   }
+
+  /** Hears of what the node's Envoy has logged. */
+  readonly hearEnvoy = (log: string, entries: LogEntries): void => {
+    for (const flow of flowsOfLog(log, entries, this.#ofEnvoy)) this.ring.add(flow);
+  };
 
   /** Answers Hubble's clients at a Unix socket, of this user and its group. @throws XdsError `address-in-use` or `listen-failed` */
   async listen(path: string): Promise<void> {

@@ -9,6 +9,7 @@ import {
   type HttpFilter,
   type LocalReplyConfig,
 } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { bothLogs } from './both-logs.ts';
 
 const { KEEP_UNCHANGED } = HttpConnectionManager_PathWithEscapedSlashesAction;
 
@@ -56,7 +57,7 @@ function ruledManager(rules: HttpConnectionManager, manager: HttpConnectionManag
     upgradeConfigs: manager.upgradeConfigs.map((upgrade) =>
       upgrade.filters.length === 0 ? upgrade : { ...upgrade, filters: ask(upgrade.filters) },
     ),
-    accessLog: [...manager.accessLog, ...rules.accessLog],
+    accessLog: bothLogs(manager.accessLog, rules.accessLog),
     ...withDenials(rules.localReplyConfig, manager.localReplyConfig),
   };
 }

@@ -16,6 +16,7 @@ import {
 } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { TcpProxySchema, UpstreamConnectMode } from '@sluice/envoy-protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import type { Resource } from '../../xds-server/serve/index.ts';
+import { bothLogs } from './both-logs.ts';
 
 const MAX_HELLO_BYTES = 65_536;
 
@@ -93,7 +94,7 @@ function askFirst(rules: HttpConnectionManager, manager: HttpConnectionManager):
     ...manager,
     earlyHeaderMutationExtensions: [...rules.earlyHeaderMutationExtensions, ...manager.earlyHeaderMutationExtensions],
     httpFilters: [...rules.httpFilters, ...manager.httpFilters],
-    accessLog: [...manager.accessLog, ...rules.accessLog],
+    accessLog: bothLogs(manager.accessLog, rules.accessLog),
     ...(localReplyConfig && { localReplyConfig }),
   };
 }

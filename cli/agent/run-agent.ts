@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import {
   ACCESS_LOG_METHODS,
+  AccessLogIntake,
   DenialLog,
   explainDenialOf,
   FLOW_SOCKET,
@@ -42,6 +43,7 @@ import { endpointsForNode } from '../../xds-server/translate/endpoints-for-node.
 import { describeFailure } from '../describe-failure.ts';
 import { EnvoyState } from '../envoy-state.ts';
 import type { Log, LogEntry } from '../log.ts';
+import { RequestFlows } from '../request-flows.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { readVersions } from '../version.ts';
 import { AgentView } from './agent-view.ts';
@@ -97,7 +99,9 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
   const rpc = new RpcServer();
   const denials = new DenialLog();
   const clients = new OwnClients(nodeName);
-  rpc.add(ACCESS_LOG_METHODS, denials);
+  const logs = new AccessLogIntake();
+  logs.add(denials.hear);
+  rpc.add(ACCESS_LOG_METHODS, logs);
   const relay = new Relay({
     upstream: { target: options.controllers, credentials: identity.credentials },
     nodeId: nodeName,
@@ -120,7 +124,13 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
   const policies =
     enforcerSocket === undefined
       ? undefined
-      : await relayPolicy(options, enforcerSocket, { state, identity, envoys: relay, clients, view, cleanUp });
+      : await relayPolicy(options, enforcerSocket, { state, identity, envoys: relay, clients, logs, view, cleanUp });
+  if (!policies && options.flows.enabled) {
+    const { capacity } = options.flows;
+    const flows = cleanUp.use(new RequestFlows({ node: nodeName, capacity, socket: join(state.path, FLOW_SOCKET), logs }));
+    view.flows = flows;
+    await flows.listen();
+  }
   const explaining = policies && { explainDenial: (id: string) => explainDenialOf(denials, policies.cache, id) };
   const admin = await startAdminServer({ view, metrics, port, ...explaining });
   cleanUp.defer(() => admin.close());
@@ -138,6 +148,7 @@ interface Surroundings {
   /** Of the node's Envoy. */
   readonly envoys: Relay;
   readonly clients: OwnClients;
+  readonly logs: AccessLogIntake;
   readonly view: AgentView;
   readonly cleanUp: AsyncDisposableStack;
 }
@@ -146,7 +157,7 @@ interface Surroundings {
 async function relayPolicy(
   { controllers, nodeName, log, flows: { enabled, capacity, port, clients: flowClients } }: AgentOptions,
   path: string,
-  { state, identity, envoys, clients, view, cleanUp }: Surroundings,
+  { state, identity, envoys, clients, logs, view, cleanUp }: Surroundings,
 ): Promise<Relay> {
   const store = RelayStore.open({ folder: join(state.path, 'policy'), onEvent: (event) => log(storeEntry(event)) });
   cleanUp.defer(() => store.close());
@@ -182,6 +193,7 @@ async function relayPolicy(
   if (enabled) {
     const flows = cleanUp.use(new NodeFlows({ node: nodeName, version: readVersions().sluice, capacity, cache: relay.cache }));
     flows.hear(rpc);
+    logs.add(flows.hearEnvoy);
     view.flows = flows;
     await flows.listen(join(dirname(path), FLOW_SOCKET));
     if (port !== undefined) void tellOthers(flows, identity, { port, clients: flowClients }, log);

@@ -12,6 +12,7 @@ import {
 } from '../../kube/index.ts';
 import { objectKey } from '../../model/index.ts';
 import type { Authority } from '../../pki/index.ts';
+import { logsRequests } from '../../settings/index.ts';
 import { type ClientStatus, RpcServer } from '../../xds-server/serve/index.ts';
 import { configTrying } from '../config-trying.ts';
 import { ControlParts } from '../control/control-parts.ts';
@@ -76,6 +77,7 @@ export class ClusterParts {
       rpc,
       pipeline: {
         settings,
+        logsRequests: logsRequests(settings),
         placement: (ingress) => clusterPlacement(ingress, namespace),
         ...(isPoliced && { ingressMarks: INGRESS_MARKS }),
         ...(isPoliced && settings.policy.services && { clientMark: OPENED_FOR_PODS.mark }),

@@ -7,7 +7,7 @@ import type { Action, ObjectBatch, ObjectSource, SluiceIdentity } from '../../ku
 import type { SlotOptions } from '../../l7-filters/envoy/index.ts';
 import { type Diagnostic, type ObjectRef, objectKey } from '../../model/index.ts';
 import { PolicyEngine } from '../../policy/index.ts';
-import type { Settings } from '../../settings/index.ts';
+import { logsRequests, type Settings } from '../../settings/index.ts';
 import {
   CLUSTER_TYPE,
   CONFIG_SCOPE_TYPE,
@@ -227,10 +227,12 @@ function isOfIngresses({ typeUrl, name }: ResourceName): boolean {
   return most === undefined || name.split('/').length - 1 <= most;
 }
 
-function slotOptions({ http, envoy }: Settings): SlotOptions {
+function slotOptions(settings: Settings): SlotOptions {
+  const { http, envoy } = settings;
   const { streamIdleTimeout, pathNormalization, headersWithUnderscores } = http;
   return {
     http: { streamIdleTimeoutMs: streamIdleTimeout, pathNormalization, headersWithUnderscores },
     regexMaxProgramSize: envoy.regexMaxProgramSize,
+    logsRequests: logsRequests(settings),
   };
 }

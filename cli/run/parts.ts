@@ -1,9 +1,17 @@
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
-import type { EnvoyEvent, EnvoyProcess, StateFolder } from '../../agent/index.ts';
+import { join, resolve } from 'node:path';
+import {
+  ACCESS_LOG_METHODS,
+  AccessLogIntake,
+  type EnvoyEvent,
+  type EnvoyProcess,
+  FLOW_SOCKET,
+  type StateFolder,
+} from '../../agent/index.ts';
 import { INGRESS_MARKS, OPENED_FOR_PODS } from '../../agent/network/index.ts';
 import type { NodeHolding } from '../../controller/config-statuses/progress.ts';
 import { FolderSource } from '../../kube/index.ts';
+import { logsRequests } from '../../settings/index.ts';
 import { type ClientStatus, type ResourceName, RpcServer, SLOT_TYPE } from '../../xds-server/serve/index.ts';
 import { describeSlots } from '../agent/agent-view.ts';
 import { createChildEnvoy } from '../child-envoy.ts';
@@ -15,6 +23,7 @@ import { describeEnforcement } from '../enforcer/enforcer-view.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 import { envoyEntry } from '../envoy-events.ts';
 import { EnvoyState } from '../envoy-state.ts';
+import { RequestFlows } from '../request-flows.ts';
 import { readVersions } from '../version.ts';
 import type { RunOptions } from './run.ts';
 import { RunPolicy } from './run-policy.ts';
@@ -25,6 +34,8 @@ export class RunParts {
   readonly control: ControlParts;
   /** Undefined where policies are not enforced. */
   readonly policy: RunPolicy | undefined;
+  /** Where they are not; undefined also where the settings say that no flows are remembered. */
+  readonly flows: RequestFlows | undefined;
   readonly envoy: EnvoyProcess;
   readonly envoyState: EnvoyState;
   readonly #options: RunOptions;
@@ -36,7 +47,13 @@ export class RunParts {
     this.nodeId = enforce?.nodeName ?? hostname();
     const rpc = new RpcServer();
     const source = new FolderSource(manifests);
-    this.policy = enforce && new RunPolicy({ ...enforce, settings, state, rpc, log, control: () => this.control });
+    const logs = new AccessLogIntake();
+    rpc.add(ACCESS_LOG_METHODS, logs);
+    this.policy = enforce && new RunPolicy({ ...enforce, settings, state, rpc, logs, log, control: () => this.control });
+    this.flows =
+      this.policy || !settings.flows.enabled
+        ? undefined
+        : new RequestFlows({ node: this.nodeId, capacity: settings.flows.capacity, socket: join(state.path, FLOW_SOCKET), logs });
     const trying = configTrying(settings, envoyBinary());
     this.control = new ControlParts({
       source: this.policy?.split(source) ?? source,
@@ -45,6 +62,7 @@ export class RunParts {
       otherDiagnostics: () => this.policy?.parts.diagnostics() ?? [],
       pipeline: {
         settings,
+        logsRequests: logsRequests(settings),
         ownNode: this.nodeId,
         ...(enforce && { ingressMarks: INGRESS_MARKS }),
         ...(enforce && settings.policy.services && { clientMark: OPENED_FOR_PODS.mark }),
@@ -108,6 +126,7 @@ export class RunParts {
       envoy: this.envoyState.describe(),
       ...(this.#enforcement && { enforcement: describeEnforcement(this.#enforcement) }),
       ...(this.policy && { slots: describeSlots(this.policy.slots()), ...this.policy.flowsStatus() }),
+      ...(this.flows && { flows: this.flows.state() }),
       ...(notReady !== undefined && { notReady }),
     };
   }

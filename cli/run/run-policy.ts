@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import {
-  ACCESS_LOG_METHODS,
+  type AccessLogIntake,
   type DenialExplanation,
   DenialLog,
   explainDenialOf,
@@ -42,6 +42,8 @@ export interface RunPolicyOptions extends EnforceOptions {
   readonly state: StateFolder;
   /** Where Envoy and the enforcer connect to. */
   readonly rpc: RpcServer;
+  /** What Envoy tells. */
+  readonly logs: AccessLogIntake;
   readonly log: Log;
   /** What serves Envoy; not to be asked for before there is anything to serve. */
   readonly control: () => ControlParts;
@@ -69,7 +71,7 @@ export class RunPolicy implements AsyncDisposable {
   constructor(options: RunPolicyOptions) {
     this.#options = options;
     this.#numbers = IdentityNumbers.open(options.state.path);
-    const { settings, rpc } = options;
+    const { settings, rpc, logs } = options;
     this.parts = new PolicyParts({
       settings,
       rpc,
@@ -80,12 +82,13 @@ export class RunPolicy implements AsyncDisposable {
       onSynced: (_nodeId, revision) => void this.#onSynced(revision),
       onChange: () => this.#onChange(),
     });
-    rpc.add(ACCESS_LOG_METHODS, this.#denials);
     const { enabled, capacity } = settings.flows;
     const { cache } = this.parts.side;
     if (enabled)
       this.#flows = this.#cleanUp.use(new NodeFlows({ node: options.nodeName, version: readVersions().sluice, capacity, cache }));
     this.#flows?.hear(rpc);
+    logs.add(this.#denials.hear);
+    if (this.#flows) logs.add(this.#flows.hearEnvoy);
     cache.watch((change) => this.#noteChange(change));
     this.#cleanUp.defer(() => this.parts.close());
     this.parts.restoreNumbers(this.#numbers.objects());

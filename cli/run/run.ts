@@ -63,9 +63,11 @@ async function serve(options: RunOptions, stop: StopSignals): Promise<void> {
   const parts = new RunParts(options, state);
   cleanUp.defer(() => parts.control.server.close());
   if (parts.policy) cleanUp.use(parts.policy);
+  if (parts.flows) cleanUp.use(parts.flows);
   await parts.control.server.listen({ path: state.xdsSocket });
   // Before anything is served: an Envoy that runs is not to lose its slots.
   await parts.startEnforcing();
+  await parts.flows?.listen();
   const { policy } = parts;
   const explaining = policy && { explainDenial: (id: string) => policy.explainDenial(id) };
   const admin = await startAdminServer({

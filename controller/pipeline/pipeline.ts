@@ -40,6 +40,8 @@ export interface PipelineOptions {
   readonly clientMark?: number;
   /** The node that this serves, where it is the only one; CiliumEnvoyConfigs for others are left out. Default: others say what is whose. */
   readonly ownNode?: string;
+  /** Whether Envoys tell of requests and connections. Default: they do not. */
+  readonly logsRequests?: boolean;
   /** Whether what is read of configs now is served only once {@link Pipeline.concludeTrials} has said so. Default: never. */
   readonly triesConfigs?: () => boolean;
   /** The time that certificates are judged by; see {@link Pipeline.advance}. */
@@ -110,7 +112,18 @@ export class Pipeline implements QuarantinedRoutes {
   #timing: PipelineTiming = { ingestMs: 0, translateMs: 0 };
 
   constructor(options: PipelineOptions) {
-    const { settings, ports, placement = STANDALONE, ingressMarks, clientMark, ownNode, triesConfigs, asOf, onFailure } = options;
+    const {
+      settings,
+      ports,
+      placement = STANDALONE,
+      ingressMarks,
+      clientMark,
+      ownNode,
+      triesConfigs,
+      asOf,
+      logsRequests = false,
+      onFailure,
+    } = options;
     this.#graph = new Graph(onFailure);
     this.#inputs = createInputs(this.#graph);
     this.#inputs.clock.set(NOW, asOf);
@@ -120,7 +133,7 @@ export class Pipeline implements QuarantinedRoutes {
     this.#placementOf = placementOf;
     this.#scope.take(this.#inputs, this.#selector, false);
     const marks = { ...(ingressMarks && { mark: ingressMarks.client }), ...(clientMark !== undefined && { clientMark }) };
-    const reading = { ...settings.envoyConfig, known: new KnownResources(), ...marks };
+    const reading = { ...settings.envoyConfig, known: new KnownResources(), ...marks, logsRequests };
     this.#envoyConfigs = new EnvoyConfigsInForce((object) => readEnvoyConfig(object, reading), triesConfigs);
     this.#graph.beginStage('ingest');
     const stages = buildModel(this.#graph, this.#inputs, { placementOf, ports });
@@ -139,7 +152,12 @@ export class Pipeline implements QuarantinedRoutes {
     this.#nodes = actions.nodes;
     this.#graph.beginStage('translate');
     this.#routes = buildRouteResources(this.#graph, stages, this.#inputs.quarantine, ingressMarks !== undefined);
-    this.#stages = buildResources(this.#graph, stages, { routes: this.#routes, configs: this.#configs }, ingressMarks);
+    this.#stages = buildResources(
+      this.#graph,
+      stages,
+      { routes: this.#routes, configs: this.#configs },
+      { marks: ingressMarks, logsRequests },
+    );
     this.#graph.beginStage('ingest');
     this.model = modelOf(this.#graph, stages, actions);
     this.#observe(stages, actions, verdicts);

@@ -23,7 +23,7 @@ export function buildResources(
   graph: Graph,
   model: ModelStages,
   { routes, configs }: { readonly routes: RouteStages; readonly configs: EnvoyConfigStages },
-  marks?: IngressMarks,
+  { marks, logsRequests = false }: { readonly marks?: IngressMarks | undefined; readonly logsRequests?: boolean | undefined } = {},
 ): readonly ResourceStage[] {
   const clusters = graph.derive(
     'cluster resources',
@@ -44,7 +44,10 @@ export function buildResources(
   const endpoints = graph.union('endpoint resources', ofBothFamilies, ofIngresses, ownEndpoints);
   const listeners = graph.derive('listener resources', model.listeners, (listener, _name, read) =>
     servesSomething(listener)
-      ? translateListener(listener, (table) => read(routes.dividedTables, table) === true, marks && { mark: marks.server })
+      ? translateListener(listener, (table) => read(routes.dividedTables, table) === true, {
+          ...(marks && { mark: marks.server }),
+          logsRequests,
+        })
       : undefined,
   );
   const shards = graph.derive('route resources', routes.shards, ({ resource }) => resource);

@@ -36,6 +36,10 @@ const REASONS: Readonly<Record<string, DropReason>> = {
   'dropped-other-slot': DropReason.FAILED_TO_INSERT_INTO_PROXYMAP,
   'dropped-beside-proxy': DropReason.FAILED_TO_INSERT_INTO_PROXYMAP,
   'dropped-listener': DropReason.SOCKET_LOOKUP_FAILED,
+  'dropped-request': DropReason.POLICY_DENIED,
+  'dropped-server-name': DropReason.POLICY_DENIED,
+  'dropped-several-hosts': DropReason.POLICY_DENIED,
+  'dropped-dots-with-parameters': DropReason.POLICY_DENIED,
 };
 
 /** Unknown where nothing was dropped, and where the datapath said no reason, as for what rules of layer 7 deny. */

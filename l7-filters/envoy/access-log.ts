@@ -13,11 +13,13 @@ import type { Slot } from '../../model/index.ts';
 import { XDS_CLUSTER } from '../../xds-server/serve/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import type { Init } from '../../xds-server/translate/messages.ts';
+import { LOGGED_HEADERS, requestLog } from '../../xds-server/translate/request-logs.ts';
 import { REQUEST_ID_STATE } from '../http/index.ts';
 import { SERVER_NAME_STATE } from '../tls/index.ts';
 import { SLOT_METADATA } from './compare-secrets.ts';
 import { LOGGED } from './header-actions.ts';
 import { REQUEST_ID } from './names.ts';
+import type { SlotOptions } from './options.ts';
 
 /** Tells these lines from others on Envoy's standard output. */
 export const LOG_KIND = 'sluice.slot';
@@ -33,7 +35,8 @@ const FIELDS = {
   time: '%START_TIME%',
   method: '%REQ(:METHOD)%',
   authority: '%REQ(:AUTHORITY)%',
-  path: '%REQ(:PATH)%',
+  // A query may have secrets.
+  path: '%PATH(NQ:PATH)%',
   protocol: '%PROTOCOL%',
   status: '%RESPONSE_CODE%',
   client: '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%',
@@ -51,14 +54,19 @@ const CONNECTION_FIELDS = {
   destination: '%DOWNSTREAM_LOCAL_ADDRESS%',
 } as const;
 
-/** Requests that rules deny, or would without audit mode, or want to be logged. */
-export function slotLogs(slot: Slot): Init<typeof AccessLogSchema>[] {
+/** Requests that rules deny, or would without audit mode, or want to be logged; and the others as well, where all are told of. */
+export function slotLogs(slot: Slot, options: Pick<SlotOptions, 'logsRequests'>): Init<typeof AccessLogSchema>[] {
+  return [...slotDenials(slot), ...(options.logsRequests ? [requestLog(isNotDenied(slot))] : [])];
+}
+
+/** The first part of {@link slotLogs}. */
+export function slotDenials(slot: Slot): Init<typeof AccessLogSchema>[] {
   return [lines(slot), messages(slot)];
 }
 
 /** Connections that rules deny by the server that they name, or would without audit mode. These are told of when they end. */
-export function serverNameLogs(slot: Slot): Init<typeof AccessLogSchema>[] {
-  const filter = slot.audits ? hasResult(NETWORK_RBAC_METADATA, AUDITED) : CLOSED;
+export function serverNameDenials(slot: Slot): Init<typeof AccessLogSchema>[] {
+  const filter = slot.audits ? hasResult(NETWORK_RBAC_METADATA, AUDITED, 'denied') : CLOSED;
   return [
     lineLog(slot, CONNECTION_FIELDS, filter),
     messageLog(TcpGrpcAccessLogConfigSchema, 'tcp_grpc', filter, {
@@ -89,10 +97,9 @@ function lineLog(
 
 /** A message for each that is denied to whoever serves this Envoy, at once: its client may be about to ask why. */
 function messages(slot: Slot): Init<typeof AccessLogSchema> {
-  // The method it knows by a number, if it is one of a few.
   return messageLog(HttpGrpcAccessLogConfigSchema, 'http_grpc', isDenied(slot), {
     commonConfig: { ...common(slot), ...(slot.audits && { filterStateObjectsToLog: [REQUEST_ID_STATE] }) },
-    additionalRequestHeadersToLog: [':method'],
+    additionalRequestHeadersToLog: [...LOGGED_HEADERS],
   });
 }
 
@@ -110,7 +117,8 @@ function common({ name }: Slot) {
     logName: name,
     grpcService: { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: XDS_CLUSTER } } },
     transportApiVersion: ApiVersion.V3,
-    bufferSizeBytes: 0,
+    // Nothing waits, unless nobody takes what went before: then it is dropped and counted.
+    bufferSizeBytes: 1,
   } as const satisfies Init<typeof CommonGrpcAccessLogConfigSchema>;
 }
 
@@ -131,20 +139,38 @@ function where(expression: string): Init<typeof AccessLogFilterSchema> {
 }
 
 function isDenied(slot: Slot): Init<typeof AccessLogFilterSchema> {
-  return hasResult(RBAC_METADATA, resultOf(slot));
+  return hasResult(RBAC_METADATA, resultOf(slot), 'denied');
 }
 
-function hasResult(filter: string, result: string): Init<typeof AccessLogFilterSchema> {
-  return hasMetadata(filter, result, {
-    matchPattern: { case: 'stringMatch', value: { matchPattern: { case: 'exact', value: 'denied' } } },
-  });
+/** All others, also those that did not come so far as to be asked. */
+export function isNotDenied(slot: Slot): Init<typeof AccessLogFilterSchema> {
+  return hasResult(RBAC_METADATA, resultOf(slot), 'allowed', { orNothing: true });
+}
+
+function hasResult(filter: string, key: string, exact: 'denied' | 'allowed', where?: Presence): Init<typeof AccessLogFilterSchema> {
+  return hasMetadata(
+    filter,
+    key,
+    { matchPattern: { case: 'stringMatch', value: { matchPattern: { case: 'exact', value: exact } } } },
+    where,
+  );
 }
 
 function resultOf({ audits }: Slot): string {
   return audits ? AUDITED : ENFORCED;
 }
 
-export function hasMetadata(filter: string, key: string, value: Init<typeof ValueMatcherSchema>): Init<typeof AccessLogFilterSchema> {
+export interface Presence {
+  /** Whether what has no such key is meant, too. */
+  readonly orNothing: boolean;
+}
+
+export function hasMetadata(
+  filter: string,
+  key: string,
+  value: Init<typeof ValueMatcherSchema>,
+  { orNothing }: Presence = { orNothing: false },
+): Init<typeof AccessLogFilterSchema> {
   const matcher = { filter, path: [{ segment: { case: 'key', value: key } } as const], value };
-  return { filterSpecifier: { case: 'metadataFilter', value: { matcher, matchIfKeyNotFound: false } } };
+  return { filterSpecifier: { case: 'metadataFilter', value: { matcher, matchIfKeyNotFound: orNothing } } };
 }

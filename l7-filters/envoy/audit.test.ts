@@ -71,7 +71,7 @@ describe('requests in audit mode', needs('envoy'), () => {
         { slot, path, result, audited, logged },
         {
           slot: `http/ingress/${name}`,
-          path: '/other?b=c',
+          path: '/other',
           result: 'denied',
           audited: true,
           logged: 200,

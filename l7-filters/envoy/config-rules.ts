@@ -17,7 +17,8 @@ import type { Slot } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import type { Init } from '../../xds-server/translate/messages.ts';
 import { translateNormalization } from '../../xds-server/translate/normalization.ts';
-import { ANSWERED_BY_RBAC, hasMetadata, slotLogs } from './access-log.ts';
+import { requestLog } from '../../xds-server/translate/request-logs.ts';
+import { ANSWERED_BY_RBAC, hasMetadata, isNotDenied, slotDenials } from './access-log.ts';
 import { SLOT_METADATA } from './compare-secrets.ts';
 import { askedOfRequests, DENIALS } from './connection-manager.ts';
 import { BEFORE_PASSING_ON, KEEP_SENT_ON_ARRIVAL } from './ingress-rules.ts';
@@ -31,12 +32,15 @@ const ASKED = 'asked';
  * What a slot of what pods send has asked in the listeners of configs, before requests are routed: an encoded Listener, of which nothing counts but what the
  * HTTP connection manager of its filter chain has. A node puts it into the listeners that it has (`agent/slots`).
  */
-export function configRules(slot: Slot, { http }: Pick<SlotOptions, 'http'>): Uint8Array {
+export function configRules(slot: Slot, { http, logsRequests }: Pick<SlotOptions, 'http' | 'logsRequests'>): Uint8Array {
   const [keepSent, before, asked] = [KEEP_SENT_ON_ARRIVAL, MARK_ASKED, askedOfRequests(slot)];
   const value = anyOf(HttpConnectionManagerSchema, {
     earlyHeaderMutationExtensions: [keepSent],
     httpFilters: [before, ...asked, BEFORE_PASSING_ON],
-    accessLog: slotLogs(slot).map((log) => ofAsked(create(AccessLogSchema, log))),
+    accessLog: [
+      ...slotDenials(slot).map((log) => ofAsked(create(AccessLogSchema, log))),
+      ...(logsRequests ? [requestLog(isToldElse(slot))] : []),
+    ],
     localReplyConfig: denialsOf(),
     // What means the same in two ways is the same to rules.
     ...translateNormalization(http),
@@ -66,7 +70,15 @@ const MARK_ASKED: Init<typeof HttpFilterSchema> = {
   },
 };
 
-const IS_ASKED = create(AccessLogFilterSchema, hasMetadata(SLOT_METADATA, ASKED, { matchPattern: { case: 'boolMatch', value: true } }));
+const IS_TRUE = { matchPattern: { case: 'boolMatch', value: true } } as const;
+const IS_FALSE = { matchPattern: { case: 'boolMatch', value: false } } as const;
+const IS_ASKED = create(AccessLogFilterSchema, hasMetadata(SLOT_METADATA, ASKED, IS_TRUE));
+
+/** What is told of where nothing is denied by the slot: also what others have denied before it was asked. */
+function isToldElse(slot: Slot): Init<typeof AccessLogFilterSchema> {
+  const filters = [hasMetadata(SLOT_METADATA, ASKED, IS_FALSE, { orNothing: true }), isNotDenied(slot)];
+  return { filterSpecifier: { case: 'orFilter', value: { filters } } };
+}
 
 function ofAsked(log: AccessLog): AccessLog {
   // Where there are several, Envoy wants two at least.

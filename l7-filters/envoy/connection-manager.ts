@@ -40,14 +40,15 @@ const OFF = durationOf(0);
  * a request and whoever answers it.
  * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto
  */
-export function slotConnectionManager(slot: Slot, { http }: SlotOptions): Init<typeof FilterSchema>[] {
+export function slotConnectionManager(slot: Slot, options: SlotOptions): Init<typeof FilterSchema>[] {
+  const { http } = options;
   const normalization = translateNormalization(http);
   const value: Any = anyOf(HttpConnectionManagerSchema, {
     statPrefix: `slot.${slot.direction}`,
     codecType: HttpConnectionManager_CodecType.AUTO,
     routeSpecifier: { case: 'routeConfig', value: routes(slot.direction) },
     earlyHeaderMutationExtensions: [ON_ARRIVAL],
-    accessLog: slotLogs(slot),
+    accessLog: slotLogs(slot, options),
     httpFilters: [...askedOfRequests(slot), PASS_ON_ENDINGS, ROUTER],
     httpProtocolOptions: HTTP1_OPTIONS,
     http2ProtocolOptions: HTTP2_OPTIONS,

@@ -24,6 +24,7 @@ const CLUSTERS = 'clusters';
 const UPDATE = readUpdate(process.env);
 const OPTIONS = {
   ...SLOT_OPTIONS,
+  logsRequests: true,
   secretValue: ({ name }: { readonly name: string }) => (name === 'token' ? Buffer.from('hidden') : undefined),
 };
 

@@ -11,9 +11,10 @@ import { HeaderMutationSchema as EarlyHeaderMutationSchema } from '@sluice/envoy
 import type { Slot } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import type { Init } from '../../xds-server/translate/messages.ts';
-import { serverNameLogs, slotLogs } from './access-log.ts';
+import { serverNameDenials, slotLogs } from './access-log.ts';
 import { askedOfRequests, DENIALS } from './connection-manager.ts';
 import { discoveredServerNames, keepServerName } from './network-filters.ts';
+import type { SlotOptions } from './options.ts';
 import { KEEP_SENT, OWN_HEADERS } from './pass-on.ts';
 import { inspection } from './slot-listener.ts';
 
@@ -24,28 +25,28 @@ type ListenerInit = Init<typeof ListenerSchema>;
  * an HTTP connection manager with no more than what is asked of requests; the second, where there is one, is in place of what serves no HTTP. A node puts
  * it together with those listeners that it has (`agent/slots`): which Ingresses there are is not for every node to know.
  */
-export function ingressRules(slot: Slot): Uint8Array {
+export function ingressRules(slot: Slot, options: SlotOptions): Uint8Array {
   const statPrefix = `slot.${slot.direction}`;
   return toBinary(
     ListenerSchema,
-    create(ListenerSchema, { statPrefix, ...(slot.rules.kind === 'http' ? ofRequests(slot) : ofServerNames(slot)) }),
+    create(ListenerSchema, { statPrefix, ...(slot.rules.kind === 'http' ? ofRequests(slot, options) : ofServerNames(slot)) }),
   );
 }
 
 function ofServerNames(slot: Slot): ListenerInit {
   return {
-    accessLog: serverNameLogs(slot),
+    accessLog: serverNameDenials(slot),
     ...inspection(slot),
-    filterChains: [{ filters: [keepServerName(), discoveredServerNames(slot)] }],
+    filterChains: [{ filters: [keepServerName(slot), discoveredServerNames(slot)] }],
   };
 }
 
 /** Of what is passed on as it is there are no requests to be asked, so none is allowed. */
-function ofRequests(slot: Slot): ListenerInit {
+function ofRequests(slot: Slot, options: SlotOptions): ListenerInit {
   const value = anyOf(HttpConnectionManagerSchema, {
     earlyHeaderMutationExtensions: [KEEP_SENT_ON_ARRIVAL],
     httpFilters: [...askedOfRequests(slot), BEFORE_PASSING_ON],
-    accessLog: slotLogs(slot),
+    accessLog: slotLogs(slot, options),
     localReplyConfig: DENIALS,
   });
   const passesAll = slot.allowsAll.length > 0 || slot.audits === true;

@@ -7,14 +7,19 @@ import { TcpProxySchema, UpstreamConnectMode } from '@sluice/envoy-protos/envoy/
 import type { Slot } from '../../model/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import { durationOf, type Init } from '../../xds-server/translate/messages.ts';
+import { connectionLog } from '../../xds-server/translate/request-logs.ts';
 import { keepAliveOptions } from '../../xds-server/translate/socket-options.ts';
-import { serverNameLogs } from './access-log.ts';
+import { SERVER_NAME_STATE, SLOT_STATE } from '../tls/index.ts';
+import { serverNameDenials } from './access-log.ts';
 import { NOTHING_WAITS } from './buffers.ts';
 import { slotConnectionManager } from './connection-manager.ts';
 import { KEEP_ALIVE } from './keep-alive.ts';
 import { originalDestinationCluster } from './names.ts';
 import { discoveredServerNames, keepDestination, keepServerName } from './network-filters.ts';
 import type { SlotOptions } from './options.ts';
+
+/** By these it is known later who decided of a connection, and of which. */
+const TLS_STATES = [SLOT_STATE, SERVER_NAME_STATE];
 
 /** A hello of TLS is sent at once by whoever opens the connection. */
 const HELLO_TIMEOUT_MS = 15_000;
@@ -31,9 +36,9 @@ export function httpListener(slot: Slot, options: SlotOptions): Uint8Array {
  * The same for server names. What is no TLS, or names no server, reaches nobody, but where everything is allowed: there, nobody waits for what a
  * client says first. (Whether everything is allowed is in the name of a slot.)
  */
-export function tlsListener(slot: Slot): Uint8Array {
+export function tlsListener(slot: Slot, options: SlotOptions): Uint8Array {
   const isOpen = slot.allowsAll.length > 0;
-  return encodeListener(slot, [keepServerName(), discoveredServerNames(slot), tcpProxy(slot, isOpen)], {
+  return encodeListener(slot, [keepServerName(slot), discoveredServerNames(slot), tcpProxy(slot, isOpen, options)], {
     ...(!isOpen && inspection(slot)),
     perConnectionBufferLimitBytes: NOTHING_WAITS,
   });
@@ -64,10 +69,10 @@ function encodeListener({ direction }: Slot, filters: Init<typeof FilterSchema>[
   return toBinary(ListenerSchema, message);
 }
 
-function tcpProxy(slot: Slot, isOpen: boolean): Init<typeof FilterSchema> {
+function tcpProxy(slot: Slot, isOpen: boolean, { logsRequests }: SlotOptions): Init<typeof FilterSchema> {
   const { direction, audits } = slot;
   const value: Any = anyOf(TcpProxySchema, {
-    accessLog: isOpen ? [] : serverNameLogs(slot),
+    accessLog: [...(isOpen ? [] : serverNameDenials(slot)), ...(logsRequests ? [connectionLog(TLS_STATES)] : [])],
     statPrefix: `slot.${direction}`,
     clusterSpecifier: { case: 'cluster', value: originalDestinationCluster(direction, 'tls') },
     // Not before the filter of the rules has seen the name: who may not be reached is to see no connection either.

@@ -51,9 +51,9 @@ function isAskedInConfigs({ direction, rules, ofIngresses }: Slot): boolean {
 
 function translateListener(slot: Slot, options: SlotOptions): Pick<TranslatedSlot, 'listener' | 'requires'> {
   const rules = { typeUrl: EXTENSION_CONFIG_TYPE, name: slot.name };
-  if (slot.ofIngresses) return { listener: ingressRules(slot), requires: [rules] };
+  if (slot.ofIngresses) return { listener: ingressRules(slot, options), requires: [rules] };
   const cluster = { typeUrl: CLUSTER_TYPE, name: originalDestinationCluster(slot.direction, slot.rules.kind) };
-  return { listener: slot.rules.kind === 'http' ? httpListener(slot, options) : tlsListener(slot), requires: [rules, cluster] };
+  return { listener: slot.rules.kind === 'http' ? httpListener(slot, options) : tlsListener(slot, options), requires: [rules, cluster] };
 }
 
 export interface TranslatedRules {

@@ -25,6 +25,9 @@ export const NODE_SCOPE_TYPE = 'type.googleapis.com/sluice.node.v1.NodeScope';
 /** How Envoys name the cluster of whoever serves them configuration: the one that is not delivered. */
 export const XDS_CLUSTER = 'sluice-xds';
 
+/** What Envoys call the log in which they tell whoever serves them of each request and connection. */
+export const REQUEST_LOG = 'sluice.requests';
+
 /** What the names of listeners begin with that a node makes for itself; no other listener is called so. */
 export const OWN_LISTENER_PREFIX = 'sluice.slot/';
 /** By which nodes tell, with the slot of a listener, that copies of it are refused. */

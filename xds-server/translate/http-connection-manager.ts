@@ -20,7 +20,8 @@ const ACCESS_LOG_FIELDS = {
   time: '%START_TIME%',
   method: '%REQ(:METHOD)%',
   authority: '%REQ(:AUTHORITY)%',
-  path: '%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%',
+  // A query may have secrets.
+  path: '%PATH(NQ:ORIG_OR_PATH)%',
   protocol: '%PROTOCOL%',
   status: '%RESPONSE_CODE%',
   details: '%RESPONSE_CODE_DETAILS%',

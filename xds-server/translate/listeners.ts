@@ -20,23 +20,25 @@ import { SCOPE_KEEPER } from '../serve/types.ts';
 import { anyOf, encodeResource } from './encode.ts';
 import { translateHttpConnectionManager, translateScopeKeeper } from './http-connection-manager.ts';
 import { FROM_ADS, type Init, listenAddress, socketAddress } from './messages.ts';
+import { withRequestLogs } from './request-logs.ts';
 import { markOption } from './socket-options.ts';
 import { CLUSTER, ROUTES, SECRET } from './types.ts';
 
 type FilterChainInit = Init<typeof FilterChainSchema>;
 type Divided = (table: string) => boolean;
 
-/** Of Envoys whose nodes enforce policies. */
 export interface ListenerOptions {
-  /** What the node's kernel knows connections of Ingresses by. */
+  /** What the kernel of a node that enforces policies knows connections of Ingresses by. */
   readonly mark?: number;
+  /** Whether requests and connections are told of, see {@link withRequestLogs}. */
+  readonly logsRequests?: boolean;
 }
 
 /**
  * @param isDivided whether a route table is served in shards rather than whole
  * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/listener/v3/listener.proto
  */
-export function translateListener(listener: Listener, isDivided: Divided, { mark }: ListenerOptions = {}): Resource {
+export function translateListener(listener: Listener, isDivided: Divided, { mark, logsRequests }: ListenerOptions = {}): Resource {
   const message = create(ListenerSchema, {
     name: listener.name,
     address: listenAddress(listener.address, listener.port),
@@ -45,7 +47,8 @@ export function translateListener(listener: Listener, isDivided: Divided, { mark
     statPrefix: listener.name,
     ...(mark !== undefined && { socketOptions: [markOption(mark)] }),
   });
-  return encodeResource(ListenerSchema, listener.name, message, requirementsOf(listener, isDivided));
+  const told = logsRequests ? withRequestLogs(message) : message;
+  return encodeResource(ListenerSchema, listener.name, told, requirementsOf(listener, isDivided));
 }
 
 /**

@@ -1,0 +1,83 @@
+import {
+  AccessLogType,
+  type HTTPAccessLogEntry,
+  type TCPAccessLogEntry,
+} from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
+import { type Directory, type Flow, flowOfConnection, flowsOfRequest } from '../../flows/index.ts';
+import { parseDecision, REQUEST_ID_STATE } from '../../l7-filters/http/index.ts';
+import { SERVER_NAME_STATE, SLOT_STATE } from '../../l7-filters/tls/index.ts';
+import { REQUEST_LOG } from '../../xds-server/serve/index.ts';
+import type { LogEntries } from '../access-logs/access-log-intake.ts';
+import { stateOf } from '../access-logs/filter-state.ts';
+import type { SlotDecision, SlotDecisions } from './slot-decisions.ts';
+
+export interface EnvoyContext {
+  readonly node: string;
+  readonly directory: Directory;
+  readonly decisions: SlotDecisions;
+  /** In lower case. */
+  readonly shownHeaders: ReadonlySet<string>;
+}
+
+const NOTHING: readonly Flow[] = [];
+
+/** Flows, of what Envoy has logged by that name. Each request and each connection that has ended stands in one log of ours. */
+export function flowsOfLog(log: string, entries: LogEntries, context: EnvoyContext): readonly Flow[] {
+  switch (entries.case) {
+    case 'httpLogs':
+      return entries.value.logEntry.flatMap((entry) => (hasEnded(entry) ? ofRequest(log, entry, context) : NOTHING));
+    case 'tcpLogs':
+      return entries.value.logEntry.flatMap((entry) => (hasEnded(entry) ? ofConnection(log, entry, context) : NOTHING));
+    default:
+      return NOTHING;
+  }
+}
+
+const UNDER_WAY: ReadonlySet<AccessLogType> = new Set([
+  AccessLogType.TcpUpstreamConnected,
+  AccessLogType.TcpConnectionStart,
+  AccessLogType.TcpPeriodic,
+  AccessLogType.DownstreamTunnelSuccessfullyEstablished,
+  AccessLogType.DownstreamPeriodic,
+  AccessLogType.DownstreamStart,
+]);
+
+/** Owners of listeners may have them log before that, too. */
+function hasEnded({ commonProperties }: HTTPAccessLogEntry | TCPAccessLogEntry): boolean {
+  return !UNDER_WAY.has(commonProperties?.accessLogType ?? AccessLogType.NotSet);
+}
+
+function ofRequest(log: string, entry: HTTPAccessLogEntry, context: EnvoyContext): readonly Flow[] {
+  const { decisions, ...common } = context;
+  const decision = log === REQUEST_LOG ? allowedBy(entry) : decisions.denied(log);
+  const requestId = stateOf(entry.commonProperties, REQUEST_ID_STATE);
+  return flowsOfRequest(entry, { ...common, ...withDecision(decision), ...(requestId !== '' && { requestId }) });
+}
+
+function ofConnection(log: string, entry: TCPAccessLogEntry, { decisions, ...common }: EnvoyContext): readonly Flow[] {
+  if (log !== REQUEST_LOG) return [flowOfConnection(entry, { ...common, ...withDecision(decisions.denied(log)) })];
+  const slot = stateOf(entry.commonProperties, SLOT_STATE);
+  // The slot itself has told of that.
+  if (slot !== '' && isDenied(entry)) return NOTHING;
+  const serverName = stateOf(entry.commonProperties, SERVER_NAME_STATE);
+  return [flowOfConnection(entry, { ...common, ...withDecision(decisions.allowed(slot, serverName)) })];
+}
+
+function isDenied({ commonProperties }: TCPAccessLogEntry): boolean {
+  const { metadata, connectionTerminationDetails = '' } = commonProperties ?? {};
+  const audited = metadata?.filterMetadata['envoy.filters.network.rbac']?.['shadow_engine_result'];
+  return audited === 'denied' || connectionTerminationDetails.startsWith('rbac_access_denied');
+}
+
+/** By which the filter of rules says whose they are that let a request pass. */
+const RBAC = 'envoy.filters.http.rbac';
+
+function allowedBy({ commonProperties }: HTTPAccessLogEntry): SlotDecision {
+  const said = commonProperties?.metadata?.filterMetadata[RBAC];
+  const name = said?.['enforced_effective_policy_id'] ?? said?.['shadow_effective_policy_id'];
+  return (typeof name === 'string' ? parseDecision(name) : undefined) ?? { by: [] };
+}
+
+function withDecision({ direction, by }: SlotDecision) {
+  return { decidedBy: by, ...(direction !== undefined && { direction }) };
+}
