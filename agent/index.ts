@@ -1,4 +1,5 @@
 export { ACCESS_LOG_METHODS, type AccessLogHearer, AccessLogIntake } from './access-logs/access-log-intake.ts';
+export { EnvoyLosses } from './access-logs/envoy-losses.ts';
 export { AdminClient, type EnvoyState, type ServerInfo, type StatsQuery } from './admin-client.ts';
 export { type BootstrapOptions, buildBootstrap, encodeBootstrap } from './bootstrap.ts';
 export { DenialLog } from './denials/denial-log.ts';

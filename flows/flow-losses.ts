@@ -1,8 +1,9 @@
 /**
- * Where flows are lost: the kernel had no room for them, the enforcer had none while the agent was slow or away, or whoever reads them was slower than
+ * Where flows are lost: the kernel had no room for them, the enforcer had none while the agent was slow or away, Envoy
+ * had none for what it logs, or whoever reads them was slower than
  * they came, so that they were forgotten before they were told.
  */
-export const LOSS_PLACES = ['kernel', 'enforcer', 'reader'] as const;
+export const LOSS_PLACES = ['kernel', 'enforcer', 'envoy', 'reader'] as const;
 
 export type LossPlace = (typeof LOSS_PLACES)[number];
 
@@ -20,6 +21,7 @@ export class FlowLosses {
 
   /** In the order of {@link LOSS_PLACES}. */
   counts(): Record<LossPlace, number> {
-    return { kernel: Number(this.of('kernel')), enforcer: Number(this.of('enforcer')), reader: Number(this.of('reader')) };
+    const countOf = (place: LossPlace) => Number(this.of(place));
+    return { kernel: countOf('kernel'), enforcer: countOf('enforcer'), envoy: countOf('envoy'), reader: countOf('reader') };
   }
 }

@@ -22,7 +22,7 @@ export class AgentView implements AdminView {
   /** Of the rules of this node's policies; set where they are enforced. */
   slots: Pick<NodeSlots, 'state' | 'review'> | undefined;
   /** Of this node; set where they are remembered. */
-  flows: Pick<NodeFlows, 'state'> | undefined;
+  flows: Pick<NodeFlows, 'state' | 'losses'> | undefined;
   readonly #options: AgentViewOptions;
   readonly #since = new Date().toISOString();
 

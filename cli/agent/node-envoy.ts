@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { buildBootstrap, type EnvoyEvent, ExternalEnvoy, type StateFolder } from '../../agent/index.ts';
+import { type AdminClient, buildBootstrap, type EnvoyEvent, ExternalEnvoy, type StateFolder } from '../../agent/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import type { ListenAddress } from '../../xds-server/serve/index.ts';
 import { createChildEnvoy, ENVOY_CLUSTER } from '../child-envoy.ts';
@@ -18,6 +18,7 @@ export type EnvoyPlace = { readonly kind: 'child' } | { readonly kind: 'elsewher
 export interface NodeEnvoy {
   /** Where it asks for its configuration. */
   readonly xdsAddress: ListenAddress;
+  readonly admin: AdminClient;
   /** Resolves when it serves. @throws EnvoyError where it cannot */
   start(): Promise<void>;
   /** Leaves it to the next agent, serving. */
@@ -44,6 +45,7 @@ function childEnvoy({ state, settings, nodeName, log, envoyState }: NodeEnvoyPar
   const envoy = createChildEnvoy({ state, settings, nodeId: nodeName, onEvent });
   return {
     xdsAddress: { path: state.xdsSocket },
+    admin: envoy.admin,
     start: () => envoy.start(),
     leave: async () => envoy.detach(),
   };
@@ -63,6 +65,7 @@ function externalEnvoy(folder: string, { settings, nodeName, log, envoyState }: 
   });
   return {
     xdsAddress: { path: xdsSocket },
+    admin: envoy.admin,
     start: async () => envoy.start(),
     leave: () => envoy.stop(),
   };

@@ -3,6 +3,7 @@ import {
   ACCESS_LOG_METHODS,
   AccessLogIntake,
   DenialLog,
+  EnvoyLosses,
   explainDenialOf,
   FLOW_SOCKET,
   type FlowAddress,
@@ -131,6 +132,8 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
     view.flows = flows;
     await flows.listen();
   }
+  const { flows: told } = view;
+  if (told) cleanUp.use(new EnvoyLosses({ admin: envoy.admin, onLost: (count) => told.losses.add('envoy', count) }));
   const explaining = policies && { explainDenial: (id: string) => explainDenialOf(denials, policies.cache, id) };
   const admin = await startAdminServer({ view, metrics, port, ...explaining });
   cleanUp.defer(() => admin.close());

@@ -14,6 +14,7 @@ import {
   type StateFolder,
 } from '../../agent/index.ts';
 import type { Status } from '../../controller/admin/status.ts';
+import type { FlowLosses } from '../../flows/index.ts';
 import type { Action, ObjectSource } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import {
@@ -137,6 +138,11 @@ export class RunPolicy implements AsyncDisposable {
   /** Of the rules that this machine's policies have; none before it enforces. */
   slots(): readonly SlotState[] {
     return this.#slots?.state() ?? [];
+  }
+
+  /** Where losses of flows are counted; undefined where none are remembered. */
+  get losses(): FlowLosses | undefined {
+    return this.#flows?.losses;
   }
 
   /** Of the flows that are remembered; nothing where none are. */

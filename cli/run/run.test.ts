@@ -122,6 +122,17 @@ describe('sluice run', needs('envoy'), () => {
     assert.match(status.stdout, /\(in sync\)$/m);
   });
 
+  test('tells of requests', async () => {
+    assert.equal(await whoAnswers('/told?token=secret'), 'a');
+    const server = `unix:${folder.join('s')}/flows.sock`;
+    await eventually(async () => {
+      const { stdout } = await runSluiceCommand(['observe', '--server', server, '--http-path', '^/told$', '-o', 'json']);
+      const flows = stdout.split('\n').filter((line) => line.includes(`https://${HOST}/told"`));
+      assert.equal(flows.length, 2, stdout);
+    });
+    assert.match((await runSluiceCommand(['status', '--admin-port', `${adminPort}`])).stdout, /^flows .* none lost$/m);
+  });
+
   test('an edit is served and told; a mistake is told once, harms nobody, and is resolved', async () => {
     writeFileSync(`${manifests}/shop.yaml`, ingress('b'));
     await command.untilSaid(/^changed {3}Ingress default\/shop {2}\(.*shop\.yaml\) {2}1 route, in force after \d+ ms$/);

@@ -1,4 +1,4 @@
-import { checkPortsFree, EnvoyError, StateFolder, StateFolderError } from '../../agent/index.ts';
+import { checkPortsFree, EnvoyError, EnvoyLosses, StateFolder, StateFolderError } from '../../agent/index.ts';
 import { NetlinkError } from '../../agent/netlink/index.ts';
 import { DatapathError } from '../../bpf/datapath/index.ts';
 import { startAdminServer } from '../../controller/admin/server.ts';
@@ -69,6 +69,8 @@ async function serve(options: RunOptions, stop: StopSignals): Promise<void> {
   await parts.startEnforcing();
   await parts.flows?.listen();
   const { policy } = parts;
+  const losses = policy?.losses ?? parts.flows?.losses;
+  if (losses) cleanUp.use(new EnvoyLosses({ admin: parts.envoy.admin, onLost: (count) => losses.add('envoy', count) }));
   const explaining = policy && { explainDenial: (id: string) => policy.explainDenial(id) };
   const admin = await startAdminServer({
     view: parts.control.view,

@@ -70,5 +70,6 @@ export function ipVersionOf(address: string): IPVersion {
 export const LOSS_SOURCES: Readonly<Record<LossPlace, LostEventSource>> = {
   kernel: LostEventSource.PERF_EVENT_RING_BUFFER,
   enforcer: LostEventSource.OBSERVER_EVENTS_QUEUE,
+  envoy: LostEventSource.OBSERVER_EVENTS_QUEUE,
   reader: LostEventSource.HUBBLE_RING_BUFFER,
 };

@@ -25,7 +25,7 @@ import { readQuery } from './query.ts';
 const MINUTE = 60_000_000_000n;
 const HOUR = 60n * MINUTE;
 /** Of these, whoever asks is told with the next flow. */
-const TOLD_LOSSES: readonly LossPlace[] = ['kernel', 'enforcer'];
+const TOLD_LOSSES: readonly LossPlace[] = ['kernel', 'enforcer', 'envoy'];
 
 export interface ObserverOptions {
   readonly ring: FlowRing;
