@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Flow, type HTTP, L7FlowType, TrafficDirection, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { needs } from '../../testkit/capabilities.ts';
+import { extension, httpConfigManifest, PORTS_ALLOWED } from '../../testkit/envoy-config-manifests.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { makeCertificate } from '../../testkit/make-certificate.ts';
 import { type HttpAnswer, type HttpAsk, wordOf } from '../layer7/http-peer.ts';
@@ -30,6 +31,15 @@ const POLICIES = [
   }),
 ];
 
+const CONFIG_PORT = 18_090;
+/** Its owner has it log as well. */
+const CONFIG = httpConfigManifest('own', {
+  port: CONFIG_PORT,
+  routes: [{ match: { prefix: '/' }, route: { cluster: 'shop-ipv4' } }],
+  clusters: { 'shop-ipv4': {} },
+  http: { accessLog: [extension('access_loggers.stream.v3.StdoutAccessLog', { logFormat: { jsonFormat: { owned: '%PATH(NQ:PATH)%' } } })] },
+});
+
 describe('flows of requests', needs('root', 'netns', 'envoy', 'bpf'), () => {
   const cleanUp = new AsyncDisposableStack();
   const said: string[] = [];
@@ -37,10 +47,12 @@ describe('flows of requests', needs('root', 'netns', 'envoy', 'bpf'), () => {
   let client: FlowClient;
   let web: string;
   before(async () => {
-    lab = cleanUp.use(await SteeredLab.start({ network: 'routed', nodes: 1, pods: PODS, onLine: (line) => said.push(line) }));
+    lab = cleanUp.use(
+      await SteeredLab.start({ network: 'routed', nodes: 1, pods: PODS, settings: PORTS_ALLOWED, onLine: (line) => said.push(line) }),
+    );
     await Promise.all(['web', 'shop'].map((name) => lab.peer(name).serve()));
     await lab.peer('web').serveTls(makeCertificate({ names: ['web.test'] }), 443);
-    lab.write('ingress', served(lab, 'shop'));
+    lab.write('ingress', [...served(lab, 'shop'), { ...CONFIG }]);
     await lab.set('policies', POLICIES);
     client = cleanUp.use(new FlowClient(join(lab.folderOf('node-1'), 'state', 'flows.sock')));
     web = lab.lab.pod('web').addresses.ipv4;
@@ -102,6 +114,16 @@ describe('flows of requests', needs('root', 'netns', 'envoy', 'bpf'), () => {
     assert.ok(request && response);
     assert.deepEqual([httpOf(request).url, httpOf(response).code], ['http://shop-ipv4.test/by-ingress', 200]);
     assert.deepEqual([request.trafficDirection, request.verdict], [TrafficDirection.TRAFFIC_DIRECTION_UNKNOWN, Verdict.FORWARDED]);
+  });
+
+  test('by a listener of a config, whose own log goes on', async () => {
+    const ask = { to: '127.0.0.1', port: CONFIG_PORT, path: '/by-config', timeoutMs: 10_000 };
+    await eventually(async () => assert.equal(wordOf(await lab.peer('node-1').ask(ask)), '200'));
+    await eventually(async () => {
+      const found = await client.flows({ httpPath: ['^/by-config$'], destinationPod: ['shop'] });
+      assert.ok(found.length > 0);
+    });
+    await eventually(() => assert.ok(said.some((line) => line.includes('"owned":"/by-config"'))));
   });
 
   const TRACE = '0af7651916cd43dd8448eb211c80319c';
