@@ -11,7 +11,7 @@ import { ingressListener } from '../../agent/slots/ingress-listener.ts';
 import { readGolden, readUpdate, writeGolden } from '../../controller/golden/golden-files.ts';
 import { renderResource } from '../../controller/render.ts';
 import type { Slot } from '../../model/index.ts';
-import type { Resource } from '../../xds-server/serve/index.ts';
+import { REQUEST_LOG, type Resource } from '../../xds-server/serve/index.ts';
 import { encodeResource } from '../../xds-server/translate/encode.ts';
 import { translateSlot, translateSteeringClusters } from './index.ts';
 import { INGRESS_LISTENERS } from './testing/ingress-listeners.ts';
@@ -140,4 +140,12 @@ describe('golden slots', () => {
       assert.deepEqual(translateSlot({ ...http, rules, allowsAll }, OPTIONS).listener, translateSlot(http, OPTIONS).listener);
     }
   });
+});
+
+test('what passes is told of only where that is asked for', () => {
+  for (const slot of readSlots()) {
+    const [asked, unasked] = [OPTIONS, SLOT_OPTIONS].map((options) => Buffer.from(translateSlot(slot, options).listener));
+    const isInPassing = slot.ofIngresses && slot.rules.kind === 'tls';
+    assert.deepEqual([asked?.includes(REQUEST_LOG), unasked?.includes(REQUEST_LOG)], [!isInPassing, false], slot.name);
+  }
 });
