@@ -10,6 +10,7 @@ export interface NumberedFlow {
 export class FlowRing {
   readonly capacity: number;
   readonly #flows: Flow[] = [];
+  readonly #watchers = new Set<(flow: Flow) => void>();
   #next = 0;
   #waiting: PromiseWithResolvers<void> | undefined;
 
@@ -39,7 +40,14 @@ export class FlowRing {
     if (this.#flows.length < this.capacity) this.#flows.push(flow);
     else this.#flows[this.#next % this.capacity] = flow;
     this.#next++;
+    for (const watcher of this.#watchers) watcher(flow);
     this.#wake();
+  }
+
+  /** Tells of each flow as it is added, of none that there was before. @returns what ends that */
+  watch(watcher: (flow: Flow) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
   /** @returns undefined where it is forgotten, or yet to come */

@@ -5,6 +5,7 @@ import type { Flow } from '../flow.ts';
 import { OptionProblem } from '../option-problem.ts';
 import { API, exampleFlow, exampleResponse, WEB } from '../testing/example-flow.ts';
 import { FlowMetrics, type FlowMetricsOptions, type MetricOptions } from './flow-metrics.ts';
+import { ProxyMetrics } from './proxy-metrics.ts';
 
 /** Series but for buckets, without comments, sorted. */
 async function seriesOf(
@@ -125,6 +126,39 @@ test('a metric has as many series as it may, and what is beyond counts as of oth
     'hubble_port_distribution_total{protocol="TCP",port="8080",source="b"} 1',
     'hubble_port_distribution_total{protocol="TCP",port="8080",source="other"} 2',
     'sluice_flow_metrics_overflow_total{metric="hubble_port_distribution_total"} 2',
+  ]);
+});
+
+test('words of clients make no more series either', async () => {
+  const of = (method: string) => {
+    const { l7, ...rest } = exampleResponse(200);
+    assert.ok(l7?.kind === 'http');
+    return { ...rest, l7: { ...l7, method } };
+  };
+  const flows = Array.from({ length: 500 }, (_, index) => of(`M${index}`));
+  const series = await seriesOf([{ name: 'httpV2' }], flows, { maxSeries: 10 });
+  const requests = series.filter((line) => line.startsWith('hubble_http_requests_total'));
+  assert.equal(requests.length, 10 + 100 + 1);
+  assert.ok(requests.includes('hubble_http_requests_total{method="other",protocol="other",status="other",reporter="other"} 390'));
+});
+
+test('what proxies decide, and how long answers take by them', async () => {
+  const registry = new Registry();
+  const metrics = new ProxyMetrics(registry);
+  const { l7, ...rest } = exampleResponse(200);
+  assert.ok(l7?.kind === 'http');
+  const request = { ...rest, l7: { ...l7, type: 'request' } } as const;
+  for (const flow of [exampleFlow(), request, { ...request, verdict: 'dropped' } as const, exampleResponse(200), ASKED])
+    metrics.observe(flow);
+  const lines = (await registry.metrics()).split('\n').filter((line) => line !== '' && !/^#|_bucket/.test(line));
+  assert.deepEqual(lines.sort(), [
+    'cilium_policy_l7_total{rule="denied",proxy_type="envoy"} 1',
+    'cilium_policy_l7_total{rule="forwarded",proxy_type="envoy"} 1',
+    'cilium_policy_l7_total{rule="forwarded",proxy_type="fqdn"} 1',
+    'cilium_policy_l7_total{rule="received",proxy_type="envoy"} 2',
+    'cilium_policy_l7_total{rule="received",proxy_type="fqdn"} 1',
+    'cilium_proxy_upstream_reply_seconds_count{error="",protocol_l7="http",scope="totalTime"} 1',
+    'cilium_proxy_upstream_reply_seconds_sum{error="",protocol_l7="http",scope="totalTime"} 0.0025',
   ]);
 });
 

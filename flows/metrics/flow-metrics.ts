@@ -21,6 +21,8 @@ export interface FlowMetricsOptions {
 
 /** In place of who a flow is of, where there are too many to tell apart. */
 export const OTHERS = 'other';
+/** Series of a metric with {@link OTHERS}. What they are of may be any word of a client, such as a method of HTTP; beyond these that is {@link OTHERS}, too. */
+const MAX_OTHERS = 100;
 
 type Observe = (flow: Flow) => void;
 type Make = (context: Context, make: Maker) => Observe;
@@ -202,21 +204,27 @@ interface Bounds {
   readonly overflow: Counter;
 }
 
+/** @returns whether values are among those that came first, so many of them */
+function boundedSet(size: number): (values: readonly string[]) => boolean {
+  const known = new Set<string>();
+  return (values) => {
+    const key = values.join('\0');
+    if (known.size < size) known.add(key);
+    return known.has(key);
+  };
+}
+
 function boundedMaker({ registry, context, maxSeries, overflow }: Bounds): Maker {
   const others = context.names.map(() => OTHERS);
   /** @returns values of all labels, of a series that there may be */
   const bounded = (metric: string) => {
-    const known = new Set<string>();
+    const [known, ofOthers] = [boundedSet(maxSeries), boundedSet(MAX_OTHERS)];
     return (own: readonly string[], of: readonly string[]): string[] => {
       const values = [...own, ...of];
-      const key = values.join('\0');
-      if (known.has(key)) return values;
-      if (known.size < maxSeries) {
-        known.add(key);
-        return values;
-      }
+      if (known(values)) return values;
       overflow.inc({ metric });
-      return [...own, ...others];
+      const rest = [...own, ...others];
+      return ofOthers(rest) ? rest : rest.map(() => OTHERS);
     };
   };
   return {
