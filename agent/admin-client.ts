@@ -85,9 +85,12 @@ export class AdminClient {
     return found;
   }
 
-  /** Everything that was ever touched, in Prometheus' text format. */
-  async prometheusStats(): Promise<string> {
-    return await this.#ok('GET', '/stats/prometheus?usedonly');
+  /**
+   * Everything that was ever touched, in Prometheus' text format. Histograms are those of the call before.
+   * @param filter an RE2 expression that Envoy's own names are searched for
+   */
+  async prometheusStats(filter?: string): Promise<string> {
+    return await this.#ok('GET', `/stats/prometheus?usedonly${filter === undefined ? '' : `&filter=${encodeURIComponent(filter)}`}`);
   }
 
   /** From now on the state is `DRAINING`, and HTTP answers ask clients to close their connection. */

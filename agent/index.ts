@@ -7,6 +7,7 @@ export { type DenialExplanation, explainDenial, explainDenialOf } from './denial
 export { EnvoyError, type EnvoyErrorCode } from './envoy-error.ts';
 export type { EnvoyEvent, ReplaceReason } from './envoy-event.ts';
 export { EnvoyProcess, type EnvoyProcessOptions } from './envoy-process.ts';
+export { renderServiceSeries, SERVICE_STATS } from './envoy-stats/service-series.ts';
 export { checkEnvoyVersion, envoyVersion } from './envoy-version.ts';
 export { ExternalEnvoy, type ExternalEnvoyEvent, type ExternalEnvoyOptions } from './external-envoy.ts';
 export { FLOW_SOCKET, type FlowAddress, type FlowsState, NodeFlows, type NodeFlowsOptions } from './flows/node-flows.ts';
