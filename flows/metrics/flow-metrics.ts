@@ -218,6 +218,7 @@ function boundedMaker({ registry, context, maxSeries, overflow }: Bounds): Maker
   const others = context.names.map(() => OTHERS);
   /** @returns values of all labels, of a series that there may be */
   const bounded = (metric: string) => {
+    overflow.inc({ metric }, 0);
     const [known, ofOthers] = [boundedSet(maxSeries), boundedSet(MAX_OTHERS)];
     return (own: readonly string[], of: readonly string[]): string[] => {
       const values = [...own, ...of];
