@@ -14,6 +14,13 @@ export const adminPortOption = {
   coerce: (value: number) => checkPort('admin-port', value),
 } as const;
 
+export const metricsAddressOption = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'HOST:PORT at which others may read the metrics, and nothing else; default: nowhere but the admin endpoint',
+  coerce: (value: string | undefined) => (value === undefined ? undefined : readHostPort('metrics-address', value)),
+} as const;
+
 export const httpPortOption = {
   type: 'number',
   default: DEFAULT_PORTS.http,
@@ -66,6 +73,13 @@ export function portOption(name: string, port: number, describe: string) {
 function checkPort(name: string, value: number): number {
   if (Number.isInteger(value) && value > 0 && value < 65_536) return value;
   throw new CliError('usage', `--${name} must be a port from 1 to 65535`);
+}
+
+/** @param name of the option, for the message where it is wrong */
+function readHostPort(name: string, value: string): { readonly host: string; readonly port: number } {
+  const [, host = '', port = ''] = /^\[?([^[\]]+)\]?:(\d+)$/.exec(value) ?? [];
+  if (isIP(host) === 0) throw new CliError('usage', `--${name} must be an IP address and a port, such as 0.0.0.0:15020 or [::]:15020`);
+  return { host, port: checkPort(name, Number(port)) };
 }
 
 export const addressOption = {

@@ -1,5 +1,5 @@
 import { type AccessLogIntake, type FlowsState, NodeFlows } from '../agent/index.ts';
-import type { FlowLosses } from '../flows/index.ts';
+import type { FlowLosses, FlowRing } from '../flows/index.ts';
 import { SnapshotCache } from '../xds-server/serve/index.ts';
 import { readVersions } from './version.ts';
 
@@ -27,6 +27,10 @@ export class RequestFlows implements AsyncDisposable {
   /** Answers Hubble's clients. @throws XdsError `address-in-use` or `listen-failed` */
   async listen(): Promise<void> {
     await this.#flows.listen(this.#socket);
+  }
+
+  get ring(): FlowRing {
+    return this.#flows.ring;
   }
 
   get losses(): FlowLosses {

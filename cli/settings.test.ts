@@ -7,12 +7,14 @@ import { requireSettings } from './settings.ts';
 
 const LUA = 'envoy.extensions.filters.http.lua.v3.Lua';
 
-async function settingsOf(allow: readonly string[]) {
+async function settingsIn(content: object) {
   using folder = new TemporaryFolder();
   const file = folder.join('sluice.yaml');
-  writeFileSync(file, JSON.stringify({ envoyConfig: { allow } }));
+  writeFileSync(file, JSON.stringify(content));
   return await requireSettings(file);
 }
+
+const settingsOf = (allow: readonly string[]) => settingsIn({ envoyConfig: { allow } });
 
 test('what CiliumEnvoyConfigs may use are names that Envoy knows', async () => {
   const allow = [LUA, 'envoy.config.listener.v3.Listener.address', 'envoy.extensions.filters.http.router.v3.Router'];
@@ -29,3 +31,16 @@ for (const [name, message] of [
     await assert.rejects(settingsOf([LUA, name]), (error) => error instanceof CliError && message.test(error.message));
   });
 }
+
+test('a metric of flows that there is none of is told with its place', async () => {
+  await assert.rejects(
+    settingsIn({ metrics: { flows: ['drop', 'dropp'] } }),
+    (error) =>
+      error instanceof CliError && /sluice\.yaml metrics\.flows\[1\]: "dropp" is none of the metrics flow, drop/.test(error.message),
+  );
+});
+
+test('the metrics of flows that there are by default can be kept', async () => {
+  const { metrics } = await settingsIn({});
+  assert.equal(metrics.flows.length, 8);
+});

@@ -10,6 +10,7 @@ export async function requireSettings(file: string | undefined): Promise<Setting
   const result = await loadSettings(file);
   if ('settings' in result) {
     await requirePrivileges(result.settings.envoyConfig.allow, file ?? '');
+    if (file !== undefined) await requireMetrics(result.settings.metrics, file);
     return result.settings;
   }
   throw invalid(result.problems.map(formatSettingsProblem));
@@ -30,6 +31,12 @@ async function requirePrivileges(list: readonly string[], file: string): Promise
   const problems = uselessPrivileges(list, envoyRegistry()).flatMap(({ name, problem }) =>
     problem === 'harmless' ? [] : [`${file} envoyConfig.allow: ${JSON.stringify(name)} ${USELESS[problem]}`],
   );
+  if (problems.length > 0) throw invalid(problems);
+}
+
+async function requireMetrics({ flows }: Settings['metrics'], file: string): Promise<void> {
+  const { problemsOfMetrics } = await import('../flows/metrics/read-metric.ts');
+  const problems = problemsOfMetrics(flows).map(({ index, problem }) => `${file} metrics.flows[${index}]: ${problem.message}`);
   if (problems.length > 0) throw invalid(problems);
 }
 

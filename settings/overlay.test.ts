@@ -83,6 +83,8 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'flows.port': 4244,
   'flows.clients': ['spiffe://sluice.io/observer/ann'],
   'flows.requests': false,
+  'metrics.flows': ['drop'],
+  'metrics.maxSeries': 100,
 };
 
 test('every setting can be said by the object, and changes nothing else', () => {

@@ -28,6 +28,7 @@ export function overlaySettings(base: Settings, said: unknown): OverlayResult {
     policy: overlay(base.policy, own.policy, sectionOf(said, 'policy')),
     envoyConfig: overlay(base.envoyConfig, own.envoyConfig, sectionOf(said, 'envoyConfig')),
     flows: overlay(base.flows, own.flows, sectionOf(said, 'flows')),
+    metrics: overlay(base.metrics, own.metrics, sectionOf(said, 'metrics')),
   };
   const findings = brokenRules(settings);
   return findings.length > 0 ? { findings } : { settings };

@@ -263,11 +263,39 @@ const flows = z
   })
   .prefault({});
 
+const metrics = z
+  .strictObject({
+    flows: z
+      .array(z.string().min(1))
+      .default([
+        'flow:labelsContext=source_namespace,destination_namespace,traffic_direction',
+        'drop:labelsContext=source_namespace,source_workload,destination_namespace,destination_workload,traffic_direction',
+        'dns:labelsContext=source_namespace',
+        'httpV2:labelsContext=source_namespace,source_workload,destination_namespace,destination_workload,traffic_direction',
+        'policy:labelsContext=source_namespace,destination_namespace',
+        'tcp',
+        'port-distribution',
+        'icmp',
+      ])
+      .describe(
+        "Which of Hubble's metrics nodes keep of flows, each as Hubble has it: NAME, or NAME:OPTION=VALUE;OPTION=VALUE; none, where the list is empty.",
+      ),
+    maxSeries: z
+      .int()
+      .min(10)
+      .max(1_000_000)
+      .default(10_000)
+      .describe(
+        'The most series of one metric of flows, and the most Services that a node tells of; flows beyond are counted as of others.',
+      ),
+  })
+  .prefault({});
+
 /** Sections that are read from the file alone, at a start: of nodes, of what must be the same in all processes, and of what only operators may say. */
-export const FILE_SECTIONS = ['envoy', 'policy', 'envoyConfig', 'flows'] as const;
+export const FILE_SECTIONS = ['envoy', 'policy', 'envoyConfig', 'flows', 'metrics'] as const;
 
 /** The whole of `sluice.yaml`. Every field has a default; an unknown field is an error. {@link brokenRules} tells what no field says alone. */
-export const settingsSchema = z.strictObject({ http, ingress, upstream, envoy, policy, envoyConfig, flows });
+export const settingsSchema = z.strictObject({ http, ingress, upstream, envoy, policy, envoyConfig, flows, metrics });
 
 export type Settings = z.output<typeof settingsSchema>;
 

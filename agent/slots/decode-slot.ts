@@ -1,5 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { Slot_Direction, SlotSchema } from '@sluice/envoy-protos/sluice/node/v1/node_pb.js';
+import { z } from 'zod';
 import type { Direction } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../../xds-server/serve/index.ts';
 
@@ -37,6 +38,23 @@ export function decodeSlot(resource: Resource): NodeSlot | undefined {
 export function rulesOf({ body }: Resource): string | undefined {
   try {
     return fromBinary(SlotSchema, body).rules;
+  } catch {
+    return undefined;
+  }
+}
+
+const rulesView = z.object({ kind: z.enum(['http', 'tls']) });
+const protocols = new WeakMap<Resource, z.output<typeof rulesView>['kind'] | undefined>();
+
+/** Of what a slot's rules are; undefined where it has none, or none that this version can read. */
+export function protocolOf(resource: Resource): 'http' | 'tls' | undefined {
+  if (!protocols.has(resource)) protocols.set(resource, readProtocol(rulesOf(resource) ?? ''));
+  return protocols.get(resource);
+}
+
+function readProtocol(rules: string): 'http' | 'tls' | undefined {
+  try {
+    return rulesView.safeParse(JSON.parse(rules)).data?.kind;
   } catch {
     return undefined;
   }

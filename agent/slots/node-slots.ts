@@ -21,7 +21,7 @@ import {
   type XdsServer,
 } from '../../xds-server/serve/index.ts';
 import { errorOf } from '../error-of.ts';
-import { decodeSlot, type NodeSlot } from './decode-slot.ts';
+import { decodeSlot, type NodeSlot, protocolOf } from './decode-slot.ts';
 import { ListenerCopies, slotsIn } from './listener-copies.ts';
 import type { ProxyPortError } from './proxy-port-error.ts';
 import type { ProxyPorts } from './proxy-ports.ts';
@@ -139,6 +139,17 @@ export class NodeSlots implements Disposable {
       const filterRefusal = this.#filterRefusal(slot);
       return { name, port, isReady, ...(refusal !== undefined && { refusal }), ...(filterRefusal !== undefined && { filterRefusal }) };
     });
+  }
+
+  /** How many slots lead packets to rules of a protocol at present. */
+  redirects(): Readonly<Record<'http' | 'tls', number>> {
+    const counts = { http: 0, tls: 0 };
+    for (const [name, { isReady }] of this.#open) {
+      const resource = isReady ? this.#options.enforcer.cache.get({ typeUrl: SLOT_TYPE, name }) : undefined;
+      const protocol = resource && protocolOf(resource);
+      if (protocol) counts[protocol]++;
+    }
+    return counts;
   }
 
   /** That of a copy's filter is the slot's that it asks the rules of. */

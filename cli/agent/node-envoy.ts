@@ -16,6 +16,7 @@ export type EnvoyPlace = { readonly kind: 'child' } | { readonly kind: 'elsewher
 
 /** The Envoy of a node, whoever runs it. */
 export interface NodeEnvoy {
+  readonly admin: AdminClient;
   /** Where it asks for its configuration. */
   readonly xdsAddress: ListenAddress;
   readonly admin: AdminClient;
@@ -44,6 +45,7 @@ function childEnvoy({ state, settings, nodeName, log, envoyState }: NodeEnvoyPar
   };
   const envoy = createChildEnvoy({ state, settings, nodeId: nodeName, onEvent });
   return {
+    admin: envoy.admin,
     xdsAddress: { path: state.xdsSocket },
     admin: envoy.admin,
     start: () => envoy.start(),
@@ -64,6 +66,7 @@ function externalEnvoy(folder: string, { settings, nodeName, log, envoyState }: 
     },
   });
   return {
+    admin: envoy.admin,
     xdsAddress: { path: xdsSocket },
     admin: envoy.admin,
     start: async () => envoy.start(),

@@ -17,7 +17,7 @@ import {
   StateFolder,
 } from '../../agent/index.ts';
 import { Metrics } from '../../controller/admin/metrics.ts';
-import { startAdminServer } from '../../controller/admin/server.ts';
+import { type MetricsAddress, startAdminServer } from '../../controller/admin/server.ts';
 import { resourceTypeOf } from '../../controller/render.ts';
 import { requestCertificate } from '../../kube/certificates/index.ts';
 import type { ApiClient } from '../../kube/index.ts';
@@ -44,6 +44,7 @@ import { endpointsForNode } from '../../xds-server/translate/endpoints-for-node.
 import { describeFailure } from '../describe-failure.ts';
 import { EnvoyState } from '../envoy-state.ts';
 import type { Log, LogEntry } from '../log.ts';
+import { countFlows, countRedirects, includeServices } from '../node-metrics.ts';
 import { RequestFlows } from '../request-flows.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { readVersions } from '../version.ts';
@@ -63,8 +64,11 @@ export interface AgentOptions {
   readonly stateDir: string;
   readonly envoy: EnvoyPlace;
   readonly adminPort: number;
+  /** Where others may read the metrics. Default: nowhere. */
+  readonly metricsAddress?: MetricsAddress;
   readonly settings: Settings['envoy'];
   readonly flows: Settings['flows'];
+  readonly metrics: Settings['metrics'];
   /** The socket that {@link runEnforcer} asks at; undefined where policies are not enforced. */
   readonly enforcerSocket: string | undefined;
   readonly log: Log;
@@ -120,22 +124,30 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
   view.metrics = metrics;
   cleanUp.defer(() => relay.close());
   const envoy = createNodeEnvoy(options.envoy, { state, settings, nodeName, log, envoyState });
+  includeServices(metrics, envoy.admin, options.metrics);
   await relay.start(envoy.xdsAddress);
   const { enforcerSocket, adminPort: port } = options;
   const policies =
     enforcerSocket === undefined
       ? undefined
-      : await relayPolicy(options, enforcerSocket, { state, identity, envoys: relay, clients, logs, view, cleanUp });
+      : await relayPolicy(options, enforcerSocket, { state, identity, envoys: relay, clients, logs, view, metrics, cleanUp });
   if (!policies && options.flows.enabled) {
     const { capacity } = options.flows;
     const flows = cleanUp.use(new RequestFlows({ node: nodeName, capacity, socket: join(state.path, FLOW_SOCKET), logs }));
+    cleanUp.defer(countFlows(flows.ring, metrics, options.metrics));
     view.flows = flows;
     await flows.listen();
   }
   const { flows: told } = view;
   if (told) cleanUp.use(new EnvoyLosses({ admin: envoy.admin, onLost: (count) => told.losses.add('envoy', count) }));
   const explaining = policies && { explainDenial: (id: string) => explainDenialOf(denials, policies.cache, id) };
-  const admin = await startAdminServer({ view, metrics, port, ...explaining });
+  const admin = await startAdminServer({
+    view,
+    metrics,
+    port,
+    ...(options.metricsAddress && { metricsAddress: options.metricsAddress }),
+    ...explaining,
+  });
   cleanUp.defer(() => admin.close());
   log({ level: 'info', event: 'started', text: `node ${nodeName}, controllers at ${options.controllers}, admin on port ${admin.port}` });
   const stopRequested = whenAborted(stop.graceful);
@@ -153,14 +165,15 @@ interface Surroundings {
   readonly clients: OwnClients;
   readonly logs: AccessLogIntake;
   readonly view: AgentView;
+  readonly metrics: Metrics;
   readonly cleanUp: AsyncDisposableStack;
 }
 
 /** Serves who enforces policy on this node, from a store of its own, and the node's Envoy the listeners of slots. */
 async function relayPolicy(
-  { controllers, nodeName, log, flows: { enabled, capacity, port, clients: flowClients } }: AgentOptions,
+  { controllers, nodeName, log, flows: { enabled, capacity, port, clients: flowClients }, metrics: counted }: AgentOptions,
   path: string,
-  { state, identity, envoys, clients, logs, view, cleanUp }: Surroundings,
+  { state, identity, envoys, clients, logs, view, metrics, cleanUp }: Surroundings,
 ): Promise<Relay> {
   const store = RelayStore.open({ folder: join(state.path, 'policy'), onEvent: (event) => log(storeEntry(event)) });
   cleanUp.defer(() => store.close());
@@ -193,8 +206,10 @@ async function relayPolicy(
     }),
   );
   view.slots = slots;
+  countRedirects(slots, metrics);
   if (enabled) {
     const flows = cleanUp.use(new NodeFlows({ node: nodeName, version: readVersions().sluice, capacity, cache: relay.cache }));
+    cleanUp.defer(countFlows(flows.ring, metrics, counted));
     flows.hear(rpc);
     logs.add(flows.hearEnvoy);
     view.flows = flows;

@@ -1,6 +1,14 @@
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
-import { adminPortOption, configOption, DEFAULT_PORTS, ENFORCER_SOCKET, kubeconfigOption, logFormatOption } from '../options.ts';
+import {
+  adminPortOption,
+  configOption,
+  DEFAULT_PORTS,
+  ENFORCER_SOCKET,
+  kubeconfigOption,
+  logFormatOption,
+  metricsAddressOption,
+} from '../options.ts';
 import { requireSettings } from '../settings.ts';
 import { addCleanup } from './cleanup.ts';
 
@@ -53,6 +61,7 @@ export function addAgent(yargs: Argv): Argv {
         })
         .option('kubeconfig', { ...kubeconfigOption, ...OWN })
         .option('admin-port', { ...adminPortOption, ...OWN })
+        .option('metrics-address', { ...metricsAddressOption, ...OWN })
         .option('config', { ...configOption, ...OWN })
         .option('log-format', { ...logFormatOption, ...OWN })
         .example('sluice agent --run-dir /run/sluice', 'in a pod, next to a container with Envoy')
@@ -77,8 +86,10 @@ export function addAgent(yargs: Argv): Argv {
           stateDir: argv.stateDir,
           envoy: argv.runDir === undefined ? { kind: 'child' } : { kind: 'elsewhere', folder: argv.runDir },
           adminPort: argv.adminPort,
+          ...(argv.metricsAddress && { metricsAddress: argv.metricsAddress }),
           settings: settings.envoy,
           flows: settings.flows,
+          metrics: settings.metrics,
           enforcerSocket: settings.policy.enabled ? join(argv.runDir ?? argv.stateDir, ENFORCER_SOCKET) : undefined,
           log: createLog(argv.logFormat),
         },

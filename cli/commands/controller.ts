@@ -1,6 +1,14 @@
 import type { Argv } from 'yargs';
 import { CliError } from '../cli-error.ts';
-import { adminPortOption, configOption, DEFAULT_PORTS, kubeconfigOption, logFormatOption, portOption } from '../options.ts';
+import {
+  adminPortOption,
+  configOption,
+  DEFAULT_PORTS,
+  kubeconfigOption,
+  logFormatOption,
+  metricsAddressOption,
+  portOption,
+} from '../options.ts';
 import { requireSettings } from '../settings.ts';
 
 export function addController(yargs: Argv): Argv {
@@ -31,12 +39,13 @@ export function addController(yargs: Argv): Argv {
         })
         .option('xds-port', portOption('xds-port', DEFAULT_PORTS.xds, 'Port that nodes connect to'))
         .option('admin-port', adminPortOption)
+        .option('metrics-address', metricsAddressOption)
         .option('config', configOption)
         .option('log-format', logFormatOption)
         .example('sluice controller', 'in a pod, with its service account')
         .example('sluice controller --kubeconfig admin.conf --pod-name dev', 'outside, on a cluster of a kubeconfig'),
     async (argv) => {
-      const { namespace, xdsAddress, xdsPort, adminPort } = argv;
+      const { namespace, xdsAddress, xdsPort, adminPort, metricsAddress } = argv;
       if (xdsPort === adminPort) throw new CliError('usage', '--xds-port and --admin-port must differ');
       const settings = await requireSettings(argv.config);
       const [{ runController }, { requireApiClient, userAgentOf }, { createLog }, { listenForStop }, { hostname }] = await Promise.all([
@@ -55,6 +64,7 @@ export function addController(yargs: Argv): Argv {
           podName,
           xds: { host: xdsAddress, port: xdsPort },
           adminPort,
+          ...(metricsAddress && { metricsAddress }),
           settings,
           log: createLog(argv.logFormat),
         },

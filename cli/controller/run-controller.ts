@@ -1,4 +1,4 @@
-import { startAdminServer } from '../../controller/admin/server.ts';
+import { type MetricsAddress, startAdminServer } from '../../controller/admin/server.ts';
 import { identifyNode, ServingIdentity } from '../../controller/trust/index.ts';
 import type { ApiClient } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
@@ -16,6 +16,8 @@ export interface ControllerRunOptions {
   /** Where nodes connect to, by mutual TLS. */
   readonly xds: { readonly host: string; readonly port: number };
   readonly adminPort: number;
+  /** Where others may read the metrics. Default: nowhere. */
+  readonly metricsAddress?: MetricsAddress;
   readonly settings: Settings;
   readonly log: Log;
 }
@@ -25,13 +27,18 @@ export interface ControllerRunOptions {
  * read; whichever replica holds the Lease writes for all.
  */
 export async function runController(options: ControllerRunOptions, stop: StopSignals): Promise<void> {
-  const { client, namespace, xds, adminPort, log } = options;
+  const { client, namespace, xds, adminPort: port, metricsAddress, log } = options;
   const ended = new AbortController();
   await using cleanUp = new AsyncDisposableStack();
   const serving = Promise.withResolvers<ServingIdentity>();
   serving.promise.catch(() => {});
   const parts = new ClusterParts(options, async () => (await serving.promise).authority);
-  const admin = await startAdminServer({ view: parts.control.view, metrics: parts.control.metrics, port: adminPort });
+  const admin = await startAdminServer({
+    view: parts.control.view,
+    metrics: parts.control.metrics,
+    port,
+    ...(metricsAddress && { metricsAddress }),
+  });
   cleanUp.defer(() => admin.close());
   const following = parts.control.controller.run(ended.signal);
   cleanUp.defer(async () => {

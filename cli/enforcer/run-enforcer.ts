@@ -2,7 +2,7 @@ import { credentials } from '@grpc/grpc-js';
 import { NetlinkError } from '../../agent/netlink/index.ts';
 import { DatapathError } from '../../bpf/datapath/index.ts';
 import { Metrics } from '../../controller/admin/metrics.ts';
-import { startAdminServer } from '../../controller/admin/server.ts';
+import { type MetricsAddress, startAdminServer } from '../../controller/admin/server.ts';
 import { CliError } from '../cli-error.ts';
 import { describeFailure } from '../describe-failure.ts';
 import type { Log } from '../log.ts';
@@ -22,6 +22,8 @@ export interface EnforcerOptions {
   readonly cgroup?: string;
   readonly nodeName: string;
   readonly adminPort: number;
+  /** Where others may read the metrics. Default: nowhere. */
+  readonly metricsAddress?: MetricsAddress;
   readonly log: Log;
 }
 
@@ -33,7 +35,7 @@ const BACK_OFF = { firstMs: 100, maxMs: 1_000 };
  * @throws CliError where this machine cannot enforce anything
  */
 export async function runEnforcer(options: EnforcerOptions, stop: StopSignals): Promise<void> {
-  const { socket, pinFolder, networkState: stateFolder, cgroup, nodeName, adminPort, log } = options;
+  const { socket, pinFolder, networkState: stateFolder, cgroup, nodeName, adminPort: port, metricsAddress, log } = options;
   await using cleanUp = new AsyncDisposableStack();
   const upstream = { target: `unix:${socket}`, credentials: credentials.createInsecure(), backOff: BACK_OFF };
   const enforcement = cleanUp.use(
@@ -48,7 +50,7 @@ export async function runEnforcer(options: EnforcerOptions, stop: StopSignals): 
   );
   cleanUp.use(new FlowTelling(enforcement.datapath, upstream));
   const view = new EnforcerView(enforcement);
-  const admin = await startAdminServer({ view, metrics: new Metrics(view), port: adminPort });
+  const admin = await startAdminServer({ view, metrics: new Metrics(view), port, ...(metricsAddress && { metricsAddress }) });
   cleanUp.defer(() => admin.close());
   log({
     level: 'info',

@@ -23,6 +23,7 @@ import { describeEnforcement } from '../enforcer/enforcer-view.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 import { envoyEntry } from '../envoy-events.ts';
 import { EnvoyState } from '../envoy-state.ts';
+import { countFlows, includeServices } from '../node-metrics.ts';
 import { RequestFlows } from '../request-flows.ts';
 import { readVersions } from '../version.ts';
 import type { RunOptions } from './run.ts';
@@ -84,6 +85,8 @@ export class RunParts {
       nodeId: this.nodeId,
       onEvent: (event) => this.#onEnvoyEvent(event),
     });
+    includeServices(this.control.metrics, this.envoy.admin, settings.metrics);
+    if (this.flows) countFlows(this.flows.ring, this.control.metrics, settings.metrics);
   }
 
   /**

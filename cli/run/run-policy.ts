@@ -33,6 +33,7 @@ import { Enforcement, type EnforcementEvent } from '../enforcer/enforcement.ts';
 import { enforcementEntry } from '../enforcer/enforcement-entry.ts';
 import { FlowTelling } from '../enforcer/flow-telling.ts';
 import type { Log } from '../log.ts';
+import { countFlows, countRedirects } from '../node-metrics.ts';
 import { readVersions } from '../version.ts';
 import { IdentityNumbers } from './identity-numbers.ts';
 import { LocalPods } from './local-pods.ts';
@@ -131,6 +132,8 @@ export class RunPolicy implements AsyncDisposable {
     const all = { upstream, nodeName, pinFolder, stateFolder, ...(cgroup && { cgroup }), onEvent };
     const enforcement = this.#cleanUp.use(await Enforcement.start(all));
     if (this.#flows) this.#cleanUp.use(new FlowTelling(enforcement.datapath, upstream));
+    countRedirects(this.#slots, control().metrics);
+    if (this.#flows) this.#cleanUp.defer(countFlows(this.#flows.ring, control().metrics, this.#options.settings.metrics));
     await this.#flows?.listen(join(state.path, FLOW_SOCKET));
     return enforcement;
   }

@@ -1,7 +1,7 @@
 import { checkPortsFree, EnvoyError, EnvoyLosses, StateFolder, StateFolderError } from '../../agent/index.ts';
 import { NetlinkError } from '../../agent/netlink/index.ts';
 import { DatapathError } from '../../bpf/datapath/index.ts';
-import { startAdminServer } from '../../controller/admin/server.ts';
+import { type MetricsAddress, startAdminServer } from '../../controller/admin/server.ts';
 import { FolderError } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, XdsError } from '../../xds-server/serve/index.ts';
@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly httpPort: number;
   readonly httpsPort: number;
   readonly adminPort: number;
+  /** Where others may read the metrics. Default: nowhere. */
+  readonly metricsAddress?: MetricsAddress;
   readonly settings: Settings;
   /** Has policies enforced for the folder's Pods that run on this machine. Default: none are. */
   readonly enforce?: EnforceOptions;
@@ -76,6 +78,7 @@ async function serve(options: RunOptions, stop: StopSignals): Promise<void> {
     view: parts.control.view,
     metrics: parts.control.metrics,
     port: options.adminPort,
+    ...(options.metricsAddress && { metricsAddress: options.metricsAddress }),
     ...explaining,
   });
   cleanUp.defer(() => admin.close());
@@ -131,11 +134,15 @@ async function stopEnvoy(parts: RunParts, { log, settings }: RunOptions, stop: S
 }
 
 /** @throws CliError that names whoever holds a port */
-async function requireFreePorts({ address, httpPort, httpsPort, adminPort }: RunOptions, state: StateFolder): Promise<void> {
+async function requireFreePorts(
+  { address, httpPort, httpsPort, adminPort, metricsAddress }: RunOptions,
+  state: StateFolder,
+): Promise<void> {
   const wanted = [
     { address, port: httpPort },
     { address, port: httpsPort },
     { address: LOOPBACK, port: adminPort },
+    ...(metricsAddress ? [{ address: metricsAddress.host, port: metricsAddress.port }] : []),
   ];
   const ours = state.findEnvoy()?.pid;
   const problems = await checkPortsFree(wanted, ours === undefined ? [] : [ours]);

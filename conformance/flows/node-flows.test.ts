@@ -41,6 +41,7 @@ describe('what a node tells of flows', needs('root', 'netns', 'envoy', 'bpf'), (
     await lab.set('policies', [
       ciliumPolicy({ name: 'web', app: 'web', ingress: [{ fromEndpoints: app('client'), toPorts: [tcpPort(80)] }] }),
       ciliumPolicy({ name: 'closed', app: 'web', ingressDeny: [{ fromEndpoints: [{}], toPorts: [tcpPort(DENIED)] }] }),
+      ciliumPolicy({ name: 'other', app: 'other', ingress: [{ toPorts: [tcpPort(80, [{ method: 'GET' }])] }] }),
     ]);
     client = new Client(`unix:${join(lab.folderOf('node-1'), 'state', 'flows.sock')}`, credentials.createInsecure());
     cleanUp.defer(() => client.close());
@@ -112,6 +113,25 @@ describe('what a node tells of flows', needs('root', 'netns', 'envoy', 'bpf'), (
     });
     for (const { dropReasonDesc, ingressDeniedBy } of found)
       assert.deepEqual([dropReasonDesc, ...ingressDeniedBy.map(({ name }) => name)], [DropReason.POLICY_DENY, 'closed']);
+  });
+
+  test('counts of all that, by the names that Hubble has for them', async () => {
+    await eventually(async () => {
+      const answer = await lab.peer('node-1').ask({ to: '127.0.0.1', port: 9870, path: '/metrics', headers: { host: 'localhost' } });
+      assert.ok('body' in answer, JSON.stringify(answer));
+      for (const series of [
+        /^hubble_flows_processed_total\{protocol="TCP",type="PolicyVerdict",subtype="",verdict="FORWARDED",source_namespace="default",/m,
+        /^hubble_drop_total\{reason="POLICY_DENIED",protocol="TCP",source_namespace="default",.*traffic_direction="ingress"\} [1-9]/m,
+        /^hubble_policy_verdicts_total\{direction="ingress",match="[a-z0-9-]+",action="dropped",/m,
+        /^hubble_port_distribution_total\{protocol="TCP",port="80"\} [1-9]/m,
+        /^hubble_tcp_flags_total\{flag="SYN",family="IPv4"\} [1-9]/m,
+        /^cilium_policy_l7_total\{rule="denied",proxy_type="envoy"\} \d/m,
+        /^cilium_proxy_redirects\{protocol="http"\} [1-9]/m,
+        /^sluice_service_series_left_out 0$/m,
+      ]) {
+        assert.match(answer.body, series);
+      }
+    });
   });
 
   test('that it ended, with what went by it', async () => {

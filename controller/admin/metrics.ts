@@ -1,4 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Resource } from '../../xds-server/serve/resource.ts';
+import { resourceTypeOf } from '../render.ts';
 import type { SlotStatus, Status } from './status.ts';
 import type { AdminView } from './view.ts';
 
@@ -13,18 +15,20 @@ const PROPAGATION_BUCKETS = [0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0
  * counted as they are reported here.
  */
 export class Metrics {
-  readonly #view: Pick<AdminView, 'status'>;
-  readonly #registry = new Registry();
-  readonly #setSizes: (status: Status) => void;
+  /** Where others put what they measure. */
+  readonly registry = new Registry();
+  readonly #view: Pick<AdminView, 'status' | 'resources'>;
+  readonly #included: (() => Promise<string>)[] = [];
+  readonly #setSizes: (status: Status, resources: Iterable<Resource>) => void;
   readonly #stages: Histogram<'stage'>;
   readonly #propagation: Histogram;
   readonly #acks: Counter<'type'>;
   readonly #nacks: Counter<'type'>;
 
-  constructor(view: Pick<AdminView, 'status'>) {
+  constructor(view: Pick<AdminView, 'status' | 'resources'>) {
     this.#view = view;
-    const registers = [this.#registry];
-    collectDefaultMetrics({ register: this.#registry });
+    const registers = [this.registry];
+    collectDefaultMetrics({ register: this.registry });
     this.#stages = new Histogram({
       name: 'sluice_batch_stage_seconds',
       help: 'Time that a stage took for one batch of changes',
@@ -40,11 +44,11 @@ export class Metrics {
     });
     this.#acks = new Counter({ name: 'sluice_xds_acks_total', help: 'Responses that clients accepted', labelNames: ['type'], registers });
     this.#nacks = new Counter({ name: 'sluice_xds_nacks_total', help: 'Responses that clients rejected', labelNames: ['type'], registers });
-    this.#setSizes = registerSizes(this.#registry);
+    this.#setSizes = registerSizes(this.registry);
   }
 
   get contentType(): string {
-    return this.#registry.contentType;
+    return this.registry.contentType;
   }
 
   stage(stage: Stage, milliseconds: number): void {
@@ -58,20 +62,28 @@ export class Metrics {
   /** @param type the short name of a type of resource */
   acknowledged(type: string): void {
     this.#acks.inc({ type });
+    // There from the first on, so that what comes of it shows as an increase.
+    this.#nacks.inc({ type }, 0);
   }
 
   rejected(type: string): void {
     this.#nacks.inc({ type });
   }
 
-  render(): Promise<string> {
-    this.#setSizes(this.#view.status());
-    return this.#registry.metrics();
+  /** Adds what another program measures, in the text format, whose names nobody else has. It is read whenever someone asks. */
+  include(read: () => Promise<string>): void {
+    this.#included.push(read);
+  }
+
+  async render(): Promise<string> {
+    this.#setSizes(this.#view.status(), this.#view.resources());
+    const texts = await Promise.all([this.registry.metrics(), ...this.#included.map((read) => read())]);
+    return texts.join('');
   }
 }
 
 /** Makes the metrics of what there is, and returns how to set them. */
-function registerSizes(registry: Registry): (status: Status) => void {
+function registerSizes(registry: Registry): (status: Status, resources: Iterable<Resource>) => void {
   const registers = [registry];
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
   const labelled = (name: string, help: string, label: string) => {
@@ -89,7 +101,9 @@ function registerSizes(registry: Registry): (status: Status) => void {
   const setNode = registerNodeSizes(registry);
   const setFlows = registerFlows(registry);
   const findings = labelled('sluice_findings', 'What is wrong with objects at present', 'severity');
-  return (status) => {
+  const bytes = labelled('sluice_snapshot_bytes', 'How long they are together', 'type');
+  return (status, served) => {
+    bytes(bytesByType(served));
     ready.set(Number(status.ready));
     clients.set(status.clients.length);
     rejected.set(status.rejected.length);
@@ -99,6 +113,12 @@ function registerSizes(registry: Registry): (status: Status) => void {
     setNode(status);
     setFlows(status);
   };
+}
+
+function bytesByType(resources: Iterable<Resource>): Record<string, number> {
+  const bytes = new Map<string, number>();
+  for (const { typeUrl, body } of resources) bytes.set(typeUrl, (bytes.get(typeUrl) ?? 0) + body.length);
+  return Object.fromEntries([...bytes].map(([typeUrl, count]) => [resourceTypeOf(typeUrl), count]));
 }
 
 /** Makes the metrics of what a node has for policies, of which each has only where it says something of it. */

@@ -133,6 +133,7 @@ test('the metrics count what is reported and measure what is there', async () =>
     'sluice_xds_clients 1',
     'sluice_objects{kind="Ingress"} 2',
     'sluice_snapshot_resources{type="cluster"} 1',
+    `sluice_snapshot_bytes{type="cluster"} ${cluster.body.length}`,
     'sluice_findings{severity="warning"} 1',
     'sluice_xds_acks_total{type="cluster"} 2',
     'sluice_xds_nacks_total{type="route"} 1',
@@ -205,4 +206,18 @@ test('what is not there is told apart, with what is', async () => {
   const { status: code, text } = await get('/no');
   assert.equal(code, 404);
   assert.match(text, /"\/snapshot"/);
+});
+
+test('others may read the metrics where they are let, and nothing else', async () => {
+  const own = new Metrics(view);
+  own.include(async () => 'from_elsewhere 1\n');
+  const open = await startAdminServer({ view, metrics: own, port: 0, metricsAddress: { host: '127.0.0.1', port: 0 } });
+  after(() => open.close());
+  const response = await fetch(`http://127.0.0.1:${open.metricsPort}/metrics`);
+  const text = await response.text();
+  assert.match(text, /^sluice_ready 0$/m);
+  assert.match(text, /^from_elsewhere 1$/m);
+  for (const page of ['/', '/status', '/snapshot']) {
+    assert.equal((await fetch(`http://127.0.0.1:${open.metricsPort}${page}`)).status, 404, page);
+  }
 });

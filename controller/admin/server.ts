@@ -13,10 +13,20 @@ export interface AdminOptions {
   readonly metrics: Metrics;
   /** 0 for any free port. */
   readonly port: number;
+  /** Where others may read the metrics, and nothing else. Default: nowhere. */
+  readonly metricsAddress?: MetricsAddress;
+}
+
+export interface MetricsAddress {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
 }
 
 export interface AdminServer {
   readonly port: number;
+  /** Where others may read the metrics. */
+  readonly metricsPort?: number;
   close(): Promise<void>;
 }
 
@@ -28,18 +38,39 @@ const RESOURCES_A_TURN = 20;
 /**
  * Answers on loopback, and only reads: `/healthz`, `/readyz`, `/metrics`, `/status`, `/model`, `/diagnostics` and
  * `/snapshot` (`?type=cluster` for one type); where requests are denied, `/denials/ID`. Private keys are in none of them.
- * @throws Error with code `EADDRINUSE` where the port is taken
+ * @throws Error with code `EADDRINUSE` where a port is taken
  */
-export async function startAdminServer({ view, metrics, port, explainDenial }: AdminOptions): Promise<AdminServer> {
+export async function startAdminServer({ view, metrics, port, explainDenial, metricsAddress }: AdminOptions): Promise<AdminServer> {
   const app = fastify({ logger: false, forceCloseConnections: true });
   guard(app);
   addProbes(app, view);
   addDumps(app, view);
   if (explainDenial) addDenials(app, explainDenial);
-  app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.render()));
+  addMetrics(app, metrics);
   await app.listen({ host: LOOPBACK, port });
+  if (!metricsAddress) return { port: portOf(app), close: () => app.close() };
+  const open = fastify({ logger: false, forceCloseConnections: true });
+  addMetrics(open, metrics);
+  try {
+    await open.listen(metricsAddress);
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  const close = async () => {
+    await Promise.all([app.close(), open.close()]);
+  };
+  return { port: portOf(app), metricsPort: portOf(open), close };
+}
+
+function portOf(app: FastifyInstance): number {
   const address = app.server.address();
-  return { port: typeof address === 'object' && address ? address.port : port, close: () => app.close() };
+  if (typeof address === 'object' && address) return address.port;
+  throw new TypeError('a server that listens has a port');
+}
+
+function addMetrics(app: FastifyInstance, metrics: Metrics): void {
+  app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.render()));
 }
 
 function guard(app: FastifyInstance): void {
