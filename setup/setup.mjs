@@ -9,6 +9,7 @@ import { installDependencies } from './steps/dependencies.mjs';
 import { installEnvoy } from './steps/envoy.mjs';
 import { pinNode } from './steps/node.mjs';
 import { compilePrograms } from './steps/programs.mjs';
+import { installPrometheus } from './steps/prometheus.mjs';
 import { checkSystem, EXTRAS } from './steps/system.mjs';
 import { generateEnvoyTypes } from './steps/types.mjs';
 
@@ -66,6 +67,7 @@ async function runSteps(setup, progress) {
   await progress.step(`Envoy ${setup.envoyVersion}`, (report) => installEnvoy(setup, report));
   await progress.step('Envoy types', (report) => generateEnvoyTypes(setup, report));
   await progress.step('eBPF programs', (report) => compilePrograms(setup, report));
+  if (setup.extras.includes('prometheus')) await progress.step('Prometheus', (report) => installPrometheus(setup, report));
 }
 
 function readOptions(args) {

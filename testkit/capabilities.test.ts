@@ -12,6 +12,7 @@ function machine(missing: Partial<Record<Capability, string>>) {
     cluster: () => missing.cluster,
     bpf: () => missing.bpf,
     netns: () => missing.netns,
+    prometheus: () => missing.prometheus,
   };
 }
 

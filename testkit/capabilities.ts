@@ -1,8 +1,12 @@
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { whyNoLabBinary } from '../conformance/lab/binary.ts';
 import { envoyBinary } from './envoy-binary.ts';
+
+export const PROMETHEUS = fileURLToPath(new URL('../.setup/prometheus', import.meta.url));
+export const PROMTOOL = fileURLToPath(new URL('../.setup/promtool', import.meta.url));
 
 /** What some tests need of the machine: for each, why it is missing, or undefined where it is there. */
 const PROBES = {
@@ -13,6 +17,8 @@ const PROBES = {
   cluster: whyNoLabBinary,
   /** eBPF programs: the compiler, and a kernel with their file system. */
   bpf: () => whyNotThere('clang', '/usr/include/bpf/bpf_helpers.h', '/sys/fs/bpf'),
+  /** A real Prometheus and its promtool, see setup/steps/prometheus.mjs. */
+  prometheus: () => whyNotThere(PROMETHEUS, PROMTOOL),
   /** Pods and nodes as network namespaces, see conformance/lab/netns. */
   netns: () => whyNotThere('clang', 'ip', 'nft', 'nsenter', 'setpriv', 'unshare'),
 } satisfies Record<string, () => string | undefined>;

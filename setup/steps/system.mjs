@@ -15,6 +15,8 @@ const COMPILER = {
 /** Commands and files that only some tasks need, by the name to give to `--with`, and the Debian package of each. */
 export const EXTRAS = {
   bench: { wrk: 'wrk', h2load: 'nghttp2-client' },
+  // Of it there is only the programs, see prometheus.mjs.
+  prometheus: {},
   netns: { ip: 'iproute2', nft: 'nftables', nsenter: 'util-linux' },
   lab: {
     ip: 'iproute2',
