@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { dump, loadAll } from 'js-yaml';
+import { z } from 'zod';
+import { needs, PROMTOOL } from '../../testkit/capabilities.ts';
+import { DASHBOARDS, MONITORING, readAlerts, readDashboard } from '../../testkit/dashboards.ts';
+import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
+
+const read = (name: string) => readFileSync(`${MONITORING}${name}`, 'utf8');
+
+function promtool(...args: readonly string[]): void {
+  const { status, stdout, stderr } = spawnSync(PROMTOOL, args, { cwd: MONITORING, encoding: 'utf8' });
+  assert.equal(status, 0, stdout + stderr);
+}
+
+describe('promtool', needs('prometheus'), () => {
+  test('takes the rules', () => promtool('check', 'rules', 'alerts.yaml'));
+
+  test('sees each alert fire where it is to, and not where not', () => promtool('test', 'rules', 'alerts.test.yaml'));
+
+  test('takes the scrape jobs', () => {
+    using folder = new TemporaryFolder();
+    // Debian's Prometheus is built without Kubernetes; what finds pods is left out, and what is made of them stays.
+    const config = read('scrape.yaml')
+      .replace(/kubernetes_sd_configs:\n(?: {6}.*\n)+/, 'static_configs: [{ targets: ["127.0.0.1:1"] }]\n')
+      .replace('[alerts.yaml]', `[${MONITORING}alerts.yaml]`);
+    assert.doesNotMatch(config, /kubernetes_sd/);
+    writeFileSync(folder.join('scrape.yaml'), config);
+    promtool('check', 'config', folder.join('scrape.yaml'));
+  });
+});
+
+const caseView = z.object({
+  tests: z.array(z.object({ alert_rule_test: z.array(z.object({ alertname: z.string(), exp_alerts: z.array(z.unknown()) })) })),
+});
+
+test('each alert is proven to fire, and not to', () => {
+  const cases = caseView.parse(loadAll(read('alerts.test.yaml'))[0]).tests.flatMap(({ alert_rule_test }) => alert_rule_test);
+  for (const { alert } of readAlerts()) {
+    const counts = new Set(cases.filter(({ alertname }) => alertname === alert).map(({ exp_alerts }) => exp_alerts.length > 0));
+    assert.deepEqual(counts, new Set([true, false]), alert);
+  }
+});
+
+test("the rules for Prometheus' operator are the same", () => {
+  const text = read('operator.yaml');
+  const start = text.indexOf('spec:\n  groups:\n') + 'spec:\n'.length;
+  const groups = read('alerts.yaml').slice(read('alerts.yaml').indexOf('groups:\n'));
+  const expected = text.slice(0, start) + groups.replace(/^(?=.)/gm, '  ');
+  if (process.env['UPDATE_GOLDEN'] !== undefined && !process.env['CI']) writeFileSync(`${MONITORING}operator.yaml`, expected);
+  assert.equal(read('operator.yaml'), expected);
+  const kinds = loadAll(expected).map((object) => z.object({ kind: z.string() }).parse(object).kind);
+  assert.deepEqual(kinds, ['PodMonitor', 'PrometheusRule']);
+});
+
+const workloadView = z.object({
+  kind: z.string(),
+  metadata: z.object({ name: z.string() }),
+  spec: z.object({ template: z.object({ spec: z.object({ containers: z.array(z.record(z.string(), z.unknown())) }) }) }),
+});
+const patchView = z.array(
+  z.object({ op: z.literal('add'), path: z.string().startsWith('/spec/template/spec/containers/0/'), value: z.unknown() }),
+);
+
+/** As RFC 6902 has it. */
+function add(container: Record<string, unknown>, path: string, value: unknown): void {
+  const [field = '', end] = path.slice('/spec/template/spec/containers/0/'.length).split('/');
+  if (end === undefined) {
+    assert.equal(container[field], undefined, `${field} would be replaced`);
+    container[field] = value;
+    return;
+  }
+  assert.equal(end, '-');
+  container[field] = [...z.array(z.unknown()).parse(container[field]), value];
+}
+
+for (const [name, file, port] of [
+  ['controller', '../install.yaml', 15_020],
+  ['agent', '../install.yaml', 15_020],
+  ['enforcer', '../policy.yaml', 15_021],
+] as const) {
+  test(`the patch of sluice-${name} opens its metrics`, () => {
+    const objects = loadAll(read(file)).flatMap((object) => workloadView.safeParse(object).data ?? []);
+    const container = objects.find(({ metadata }) => metadata.name === `sluice-${name}`)?.spec.template.spec.containers[0];
+    assert.ok(container);
+    for (const { path, value } of patchView.parse(loadAll(read(`${name}-metrics.yaml`))[0])) add(container, path, value);
+    const text = dump(container);
+    assert.equal(container['name'], name);
+    assert.match(text, new RegExp(`^ {2}- '?--metrics-address=\\$\\(POD_IP\\):${port}`, 'm'));
+    assert.match(text, /- name: POD_IP\n {4}valueFrom:\n {6}fieldRef:\n {8}fieldPath: status\.podIP/);
+    assert.match(text, new RegExp(`- name: metrics\n {4}containerPort: ${port}`));
+  });
+}
+
+for (const name of DASHBOARDS) {
+  test(`the dashboard ${name} is whole`, () => {
+    const { panels, templating } = readDashboard(name);
+    assert.equal(templating.list[0]?.name, 'datasource');
+    assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
+    assert.equal(new Set(panels.map(({ title }) => title)).size, panels.length);
+    for (const { title, type, targets, datasource } of panels) {
+      if (type === 'row') continue;
+      assert.ok(datasource && targets && targets.length > 0, title);
+    }
+    for (const [index, { title, gridPos: a }] of panels.entries()) {
+      assert.ok(a.x + a.w <= 24, title);
+      for (const { title: other, gridPos: b } of panels.slice(index + 1)) {
+        const isApart = a.x + a.w <= b.x || b.x + b.w <= a.x || a.y + a.h <= b.y || b.y + b.h <= a.y;
+        assert.ok(isApart, `${title} lies over ${other}`);
+      }
+    }
+  });
+}
