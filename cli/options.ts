@@ -17,8 +17,10 @@ export const adminPortOption = {
 export const metricsAddressOption = {
   type: 'string',
   requiresArg: true,
-  describe: 'HOST:PORT at which others may read the metrics, and nothing else; default: nowhere but the admin endpoint',
-  coerce: (value: string | undefined) => (value === undefined ? undefined : readHostPort('metrics-address', value)),
+  default: process.env['SLUICE_METRICS_ADDRESS'] ?? '',
+  defaultDescription: '$SLUICE_METRICS_ADDRESS, else nowhere',
+  describe: 'HOST:PORT at which others may read the metrics, and nothing else',
+  coerce: (value: string) => (value === '' ? undefined : readHostPort('metrics-address', value)),
 } as const;
 
 export const httpPortOption = {

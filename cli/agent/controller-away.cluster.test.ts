@@ -35,6 +35,20 @@ describe('a node whose controllers are away', needs('cluster', 'envoy', 'root'),
     return first;
   };
 
+  test('tells of the Services that its Envoy asks, and the controller of the node', async () => {
+    const metricsOf = async ({ adminPort }: ClusterProcess) => await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+    await world.untilAnsweredBy('web', 'one', port);
+    await eventually(async () => {
+      const ofNode = await metricsOf(world.agent);
+      assert.match(ofNode, /^sluice_service_requests_total\{namespace="[a-z-]+",service="one",port="\d+",code="2xx"\} [1-9]/m);
+      assert.match(ofNode, /^sluice_service_request_duration_seconds_count\{namespace="[a-z-]+",service="one",/m);
+      assert.match(ofNode, /^sluice_snapshot_bytes\{type="cluster"\} [1-9]/m);
+      const ofController = await metricsOf(controller());
+      assert.match(ofController, /^sluice_xds_clients 1$/m);
+      assert.match(ofController, /^sluice_propagation_seconds_count [1-9]/m);
+    });
+  });
+
   test('serves the last good configuration, whatever of it is started again', async (t) => {
     await controller().end();
     const load = world.load(world.target('web', port, 'one'));

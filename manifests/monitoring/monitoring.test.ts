@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { dump, loadAll } from 'js-yaml';
+import { loadAll } from 'js-yaml';
 import { z } from 'zod';
 import { needs, PROMTOOL } from '../../testkit/capabilities.ts';
 import { DASHBOARDS, MONITORING, readAlerts, readDashboard } from '../../testkit/dashboards.ts';
@@ -55,42 +55,38 @@ test("the rules for Prometheus' operator are the same", () => {
   assert.deepEqual(kinds, ['PodMonitor', 'PrometheusRule']);
 });
 
-const workloadView = z.object({
-  kind: z.string(),
-  metadata: z.object({ name: z.string() }),
-  spec: z.object({ template: z.object({ spec: z.object({ containers: z.array(z.record(z.string(), z.unknown())) }) }) }),
+const containerView = z.object({
+  name: z.string(),
+  env: z.array(z.object({ name: z.string(), value: z.string().optional() })).default([]),
+  ports: z.array(z.object({ name: z.string(), containerPort: z.int() })).default([]),
 });
-const patchView = z.array(
-  z.object({ op: z.literal('add'), path: z.string().startsWith('/spec/template/spec/containers/0/'), value: z.unknown() }),
-);
-
-/** As RFC 6902 has it. */
-function add(container: Record<string, unknown>, path: string, value: unknown): void {
-  const [field = '', end] = path.slice('/spec/template/spec/containers/0/'.length).split('/');
-  if (end === undefined) {
-    assert.equal(container[field], undefined, `${field} would be replaced`);
-    container[field] = value;
-    return;
-  }
-  assert.equal(end, '-');
-  container[field] = [...z.array(z.unknown()).parse(container[field]), value];
-}
+const templateView = z.object({ spec: z.object({ template: z.object({ spec: z.object({ containers: z.array(containerView) }) }) }) });
+const workloadView = z.object({ kind: z.string(), metadata: z.object({ name: z.string() }), ...templateView.shape });
 
 for (const [name, file, port] of [
   ['controller', '../install.yaml', 15_020],
   ['agent', '../install.yaml', 15_020],
   ['enforcer', '../policy.yaml', 15_021],
 ] as const) {
-  test(`the patch of sluice-${name} opens its metrics`, () => {
+  test(`the patch of sluice-${name} opens its metrics, and takes nothing away`, () => {
     const objects = loadAll(read(file)).flatMap((object) => workloadView.safeParse(object).data ?? []);
-    const container = objects.find(({ metadata }) => metadata.name === `sluice-${name}`)?.spec.template.spec.containers[0];
-    assert.ok(container);
-    for (const { path, value } of patchView.parse(loadAll(read(`${name}-metrics.yaml`))[0])) add(container, path, value);
-    const text = dump(container);
-    assert.equal(container['name'], name);
-    assert.match(text, new RegExp(`^ {2}- '?--metrics-address=\\$\\(POD_IP\\):${port}`, 'm'));
-    assert.match(text, /- name: POD_IP\n {4}valueFrom:\n {6}fieldRef:\n {8}fieldPath: status\.podIP/);
-    assert.match(text, new RegExp(`- name: metrics\n {4}containerPort: ${port}`));
+    const containersOf = ({ spec }: z.output<typeof templateView>) => spec.template.spec.containers;
+    const patched = objects.find(({ metadata }) => metadata.name === `sluice-${name}`);
+    const container = patched && containersOf(patched).find((each) => each.name === name);
+    const [patch] = containersOf(templateView.parse(loadAll(read(`${name}-metrics.yaml`))[0]));
+    assert.ok(container && patch);
+    assert.equal(patch.name, name);
+    assert.deepEqual(
+      patch.env.map((each) => [each.name, each.value]),
+      [
+        ['POD_IP', undefined],
+        ['SLUICE_METRICS_ADDRESS', `$(POD_IP):${port}`],
+      ],
+    );
+    assert.deepEqual(patch.ports, [{ name: 'metrics', containerPort: port }]);
+    // Lists are joined by these, and what has the same would be another's.
+    assert.ok(container.env.every((each) => !patch.env.some((own) => own.name === each.name)));
+    assert.ok(container.ports.every(({ containerPort }) => containerPort !== port));
   });
 }
 

@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CliError } from './cli-error.ts';
+import { metricsAddressOption } from './options.ts';
+
+const { coerce } = metricsAddressOption;
+
+for (const [value, expected] of [
+  ['', undefined],
+  ['0.0.0.0:15020', { host: '0.0.0.0', port: 15_020 }],
+  ['[::]:15020', { host: '::', port: 15_020 }],
+  // As manifests put it together.
+  ['fd00::7:15020', { host: 'fd00::7', port: 15_020 }],
+] as const) {
+  test(`metrics are told at ${JSON.stringify(value)}`, () => assert.deepEqual(coerce(value), expected));
+}
+
+for (const value of ['15020', 'localhost:15020', '1.2.3.4', '1.2.3.4:0', '1.2.3.4:65536', ':15020', '1.2.3.4:15020:1']) {
+  test(`${value} is no address for metrics`, () => assert.throws(() => coerce(value), CliError));
+}
