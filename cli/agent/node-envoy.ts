@@ -16,7 +16,6 @@ export type EnvoyPlace = { readonly kind: 'child' } | { readonly kind: 'elsewher
 
 /** The Envoy of a node, whoever runs it. */
 export interface NodeEnvoy {
-  readonly admin: AdminClient;
   /** Where it asks for its configuration. */
   readonly xdsAddress: ListenAddress;
   readonly admin: AdminClient;
@@ -45,7 +44,6 @@ function childEnvoy({ state, settings, nodeName, log, envoyState }: NodeEnvoyPar
   };
   const envoy = createChildEnvoy({ state, settings, nodeId: nodeName, onEvent });
   return {
-    admin: envoy.admin,
     xdsAddress: { path: state.xdsSocket },
     admin: envoy.admin,
     start: () => envoy.start(),
@@ -66,7 +64,6 @@ function externalEnvoy(folder: string, { settings, nodeName, log, envoyState }: 
     },
   });
   return {
-    admin: envoy.admin,
     xdsAddress: { path: xdsSocket },
     admin: envoy.admin,
     start: async () => envoy.start(),
