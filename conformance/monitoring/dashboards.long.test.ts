@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { needs } from '../../testkit/capabilities.ts';
 import { DASHBOARDS, MONITORING, readAlerts, readDashboard } from '../../testkit/dashboards.ts';
 import { eventually } from '../../testkit/eventually.ts';
@@ -11,8 +10,6 @@ import { SteeredLab } from '../layer7/steered-lab.ts';
 import { Prometheus } from './prometheus.ts';
 
 const PODS = [...['client', 'other', 'web', 'mute'].map((name) => ({ name, labels: { app: name } })), { name: 'holder', ...HOLDER }];
-const REQUESTS = fileURLToPath(new URL('requests-program.ts', import.meta.url));
-const REQUESTS_PORT = 9871;
 const WITHIN = { withinMs: 90_000 };
 
 /** `web` may be read by `client`, and by Ingresses. */
@@ -38,7 +35,6 @@ describe('with a Sluice that works, and a Prometheus that scrapes it', needs('ro
     await lab.set('policies', [POLICY]);
     lab.write('ingresses', [...served(lab, 'web'), ...served(lab, 'mute')]);
     const node = lab.lab.node('node-1');
-    node.spawn([process.execPath, REQUESTS, String(REQUESTS_PORT)], { stdio: ['ignore', 'ignore', 'inherit'] });
     const to = lab.lab.pod('web').addresses.ipv4;
     await lab.peer('client').begin('allowed', { to }, 200);
     await lab.peer('client').begin('denied', { to, method: 'POST' }, 200);
@@ -49,7 +45,7 @@ describe('with a Sluice that works, and a Prometheus that scrapes it', needs('ro
     }
     prometheus = cleanUp.use(
       await Prometheus.start(node, lab.peer('node-1'), {
-        targets: { 'sluice-run': 9870, requests: REQUESTS_PORT },
+        targets: { 'sluice-run': 9870 },
         rules: `${MONITORING}alerts.yaml`,
         folder: folder.path,
       }),
