@@ -348,7 +348,20 @@ describe('the rest', { concurrency: 2 }, () => {
     const { stdout } = await runSluiceCommand(['--help']);
     const commands = [...stdout.matchAll(/^ {2}sluice ([\w-]+)/gm)].map((match) => match[1] ?? '');
     assert.deepEqual(commands, [
-      ...['run', 'controller', 'agent', 'enforcer', 'validate', 'render', 'explain', 'policy', 'status', 'observe', 'why-denied'],
+      ...[
+        'run',
+        'controller',
+        'agent',
+        'enforcer',
+        'validate',
+        'render',
+        'explain',
+        'policy',
+        'status',
+        'observe',
+        'certificate',
+        'why-denied',
+      ],
       ...['endpoints', 'identity', 'bpf', 'doctor', 'demo', 'config', 'completion'],
     ]);
     const documented = readFileSync(new URL('../docs/cli.md', import.meta.url), 'utf8');

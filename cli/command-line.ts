@@ -2,6 +2,7 @@ import yargs, { type Argv } from 'yargs';
 import { CliError } from './cli-error.ts';
 import { addAgent } from './commands/agent.ts';
 import { addBpf } from './commands/bpf.ts';
+import { addCertificate } from './commands/certificate.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConfig } from './commands/config.ts';
 import { addController } from './commands/controller.ts';
@@ -34,6 +35,7 @@ const COMMANDS: ReadonlyMap<string, (yargs: Argv) => Argv> = new Map([
   ['policy', addPolicy],
   ['status', addStatus],
   ['observe', addObserve],
+  ['certificate', addCertificate],
   ['why-denied', addWhyDenied],
   ['endpoints', addEndpoints],
   ['identity', addIdentity],
