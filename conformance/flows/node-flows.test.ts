@@ -142,4 +142,12 @@ describe('what a node tells of flows', needs('root', 'netns', 'envoy', 'bpf'), (
     });
     assert.ok(ended.every(({ destination }) => destination?.podName === 'web'));
   });
+
+  test('by sluice observe, which finds it on its node, and how many there were by sluice status', async () => {
+    const shown = await lab.sluice('node-1', ['observe', '--from-pod', 'other', '--verdict', 'dropped', '--last', '1']);
+    assert.match(shown, / DROPPED default\/other:\d+ \(.*\) -> default\/web:80 \(.*\) TCP policy denied/);
+    const { flows: counted } = JSON.parse(await lab.sluice('node-1', ['status', '-o', 'json']));
+    assert.ok(counted.seen >= counted.remembered && counted.remembered > 0);
+    assert.deepEqual([counted.capacity, counted.lost.kernel, counted.lost.enforcer], [4_096, 0, 0]);
+  });
 });
