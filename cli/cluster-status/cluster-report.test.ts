@@ -100,6 +100,22 @@ describe('a report of a cluster', () => {
     assert.deepEqual(reportCluster({ ...WELL, controllers: [follower] }).configs, [config]);
   });
 
+  test('tells which nodes lost flows, and where', () => {
+    const flows = (lost: Record<string, number>) => ({ flows: { remembered: 4, capacity: 16, seen: 9, lost } });
+    const agents = [agent(flows({ kernel: 0, reader: 0 })), agent(flows({ kernel: 3, reader: 2 }), 'n-2')];
+    const report = reportCluster({ ...WELL, agents });
+    assert.deepEqual(
+      report.nodes.map(({ lostFlows }) => lostFlows),
+      [
+        { kernel: 0, reader: 0 },
+        { kernel: 3, reader: 2 },
+      ],
+    );
+    const text = formatClusterReport(report);
+    assert.match(text, /^node {8}n-1, [^\n]* in sync$/m);
+    assert.match(text, /^node {8}n-2, [^\n]*, flows lost: kernel 3, reader 2$/m);
+  });
+
   test('tells who enforces policies, and what is none of theirs', () => {
     const report = reportCluster(ENFORCED);
     assert.equal(report.ready, true);

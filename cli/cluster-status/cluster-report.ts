@@ -1,4 +1,4 @@
-import type { ConfigStatus, SlotStatus, Status } from '../../controller/admin/status.ts';
+import type { ConfigStatus, FlowsStatus, SlotStatus, Status } from '../../controller/admin/status.ts';
 import type { Diagnostic } from '../../model/index.ts';
 import { someOf } from '../text/some-of.ts';
 import type { AskedCluster, AskedPod } from './asked-cluster.ts';
@@ -29,6 +29,8 @@ export interface NodeReport {
   readonly slots?: number;
   /** Those that do not work, so that what would be steered there is dropped. */
   readonly brokenSlots: readonly BrokenSlot[];
+  /** By where they were lost; absent where its agent remembers none. */
+  readonly lostFlows?: FlowsStatus['lost'];
   readonly problem?: string;
 }
 
@@ -120,6 +122,7 @@ function reportNode({ pod, node, status, silence }: AskedPod, synced: ReadonlySe
     idle: idle.has(node),
     ...(status?.slots && { slots: status.slots.length }),
     brokenSlots: findBrokenSlots(status?.slots ?? []),
+    ...(status?.flows && { lostFlows: status.flows.lost }),
     ...(problem !== undefined && { problem }),
   };
 }

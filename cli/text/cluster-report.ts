@@ -2,6 +2,7 @@ import type { ClusterReport, ControllerReport, NodeReport } from '../cluster-sta
 import type { EnforcerReport } from '../cluster-status/enforcer-report.ts';
 import { describeConfig } from './configs.ts';
 import { countSeverities, describeDiagnostic, formatCounts, plural } from './diagnostics.ts';
+import { describeLosses } from './flow-losses.ts';
 
 /** One line a part, and one for each thing that is not as it should be. */
 export function formatClusterReport(report: ClusterReport): string {
@@ -35,12 +36,14 @@ function describeBrokenSlots({ node, brokenSlots }: NodeReport): string[] {
   });
 }
 
-function describeNode({ node, version, envoy, ready, inSync, idle, slots, problem }: NodeReport): string {
+function describeNode({ node, version, envoy, ready, inSync, idle, slots, lostFlows, problem }: NodeReport): string {
   const served = ready ? (inSync ? 'in sync' : 'serves, not in sync') : 'does not serve';
   const state = idle ? 'serves no Ingress, as ingress.nodes says' : served;
   const what = version === undefined ? undefined : `agent ${version}${envoy === undefined ? '' : `, Envoy ${envoy}`}`;
   const rules = slots === undefined || slots === 0 ? undefined : plural(slots, 'slot');
-  return [node || 'no node', what, `${state}${problem === undefined ? '' : `: ${problem}`}`, rules]
+  const losses = lostFlows && describeLosses(lostFlows);
+  const flows = losses === undefined ? undefined : `flows ${losses}`;
+  return [node || 'no node', what, `${state}${problem === undefined ? '' : `: ${problem}`}`, rules, flows]
     .filter((part) => part !== undefined)
     .join(', ');
 }

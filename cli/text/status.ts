@@ -9,6 +9,7 @@ import type {
 } from '../../controller/admin/status.ts';
 import { describeConfig } from './configs.ts';
 import { formatCounts, plural } from './diagnostics.ts';
+import { describeLosses } from './flow-losses.ts';
 
 const LABEL_WIDTH = 11;
 
@@ -77,9 +78,7 @@ function describeSteering({ items, wrong, restored, failure }: SteeringStatus): 
 }
 
 function describeFlows({ remembered, capacity, seen, lost }: FlowsStatus): string {
-  const losses = Object.entries(lost).filter(([, count]) => count > 0);
-  const told = losses.length === 0 ? 'none lost' : `lost: ${losses.map(([where, count]) => `${where} ${count}`).join(', ')}`;
-  return `${remembered} of at most ${capacity} remembered, ${seen} seen, ${told}`;
+  return `${remembered} of at most ${capacity} remembered, ${seen} seen, ${describeLosses(lost) ?? 'none lost'}`;
 }
 
 function describeRelay({ controller, since, error }: RelayStatus, now: number): string {
