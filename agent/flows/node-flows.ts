@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { ServerCredentials } from '@grpc/grpc-js';
 import { FlowLosses, FlowRing, type LossPlace, Observer } from '../../flows/index.ts';
-import { RpcServer, type SnapshotCache } from '../../xds-server/serve/index.ts';
+import { type ListenAddress, RpcServer, type SnapshotCache } from '../../xds-server/serve/index.ts';
 import type { LogEntries } from '../access-logs/access-log-intake.ts';
 import { Deciders } from './deciders.ts';
 import { FLOW_INTAKE_METHODS, FlowIntake } from './flow-intake.ts';
@@ -57,7 +57,7 @@ export class NodeFlows implements AsyncDisposable {
     },
     onLost: (where, count) => this.losses.add(where, count),
   });
-  readonly #rpc = new RpcServer();
+  readonly #observer: Observer;
   #socket: string | undefined;
   readonly #ofEnvoy: EnvoyContext;
 
@@ -66,9 +66,7 @@ export class NodeFlows implements AsyncDisposable {
     this.#node = node;
     this.#directory = this.#cleanUp.use(new NodeDirectory(cache));
     this.#deciders = new Deciders(cache);
-    const observer = new Observer({ ring: this.ring, losses: this.losses, node, version });
-    this.#rpc.add(OBSERVER_METHODS, new ObserverService(observer, (identity) => this.#rpc.release(identity)));
-    this.#cleanUp.defer(() => this.#rpc.close());
+    this.#observer = new Observer({ ring: this.ring, losses: this.losses, node, version });
     this.#ofEnvoy = { node, directory: this.#directory, decisions: new SlotDecisions(cache), shownHeaders: new Set() };
   }
 
@@ -84,7 +82,7 @@ export class NodeFlows implements AsyncDisposable {
 
   /** Answers Hubble's clients at a Unix socket, of this user and its group. @throws XdsError `address-in-use` or `listen-failed` */
   async listen(path: string): Promise<void> {
-    await this.#rpc.listen({ path, group: true });
+    await this.#serve({ path, group: true });
     this.#socket = resolve(path);
   }
 
@@ -94,7 +92,21 @@ export class NodeFlows implements AsyncDisposable {
    * @throws XdsError `address-in-use` or `listen-failed`
    */
   async listenForOthers({ host, port, credentials, clients }: FlowAddress): Promise<number> {
-    return (await this.#rpc.listen({ host, port, credentials, identify: identifyClient(clients) })) ?? port;
+    return (await this.#serve({ host, port, credentials, identify: identifyClient(clients) })) ?? port;
+  }
+
+  /** By a server for each address: one that could not listen remembers that, and cannot once it could. */
+  async #serve(address: ListenAddress): Promise<number | undefined> {
+    const rpc = new RpcServer();
+    rpc.add(OBSERVER_METHODS, new ObserverService(this.#observer, (identity) => rpc.release(identity)));
+    try {
+      const port = await rpc.listen(address);
+      this.#cleanUp.defer(() => rpc.close());
+      return port;
+    } catch (error) {
+      await rpc.close(0);
+      throw error;
+    }
   }
 
   state(): FlowsState {

@@ -6,8 +6,6 @@ import {
   EnvoyLosses,
   explainDenialOf,
   FLOW_SOCKET,
-  type FlowAddress,
-  IdentityError,
   listeningPorts,
   NodeFlows,
   NodeIdentity,
@@ -49,6 +47,7 @@ import { RequestFlows } from '../request-flows.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { readVersions } from '../version.ts';
 import { AgentView } from './agent-view.ts';
+import { FlowsForOthers } from './flows-for-others.ts';
 import { createNodeEnvoy, type EnvoyPlace } from './node-envoy.ts';
 
 export interface AgentOptions {
@@ -78,8 +77,6 @@ const SIGNER = 'sluice.io/node';
 const USAGES = ['digital signature', 'client auth'];
 /** Where it tells other machines of flows. */
 const SERVING_USAGES = [...USAGES, 'server auth'];
-/** Of both families. */
-const ALL_ADDRESSES = '::';
 /** Of what controllers are told which version Envoy has. */
 const CONFIG_TYPES = [CLUSTER_TYPE, ROUTES_TYPE, LISTENER_TYPE];
 
@@ -214,22 +211,10 @@ async function relayPolicy(
     logs.add(flows.hearEnvoy);
     view.flows = flows;
     await flows.listen(join(dirname(path), FLOW_SOCKET));
-    if (port !== undefined) void tellOthers(flows, identity, { port, clients: flowClients }, log);
+    if (port !== undefined) cleanUp.use(new FlowsForOthers({ flows, identity, port, clients: flowClients, log }));
   }
   await relay.start({ path, group: true });
   return relay;
-}
-
-/** From when this node has a certificate for that. A port that is taken keeps nobody from anything else. */
-async function tellOthers(flows: NodeFlows, identity: NodeIdentity, at: Pick<FlowAddress, 'port' | 'clients'>, log: Log): Promise<void> {
-  try {
-    const credentials = await identity.serving();
-    const port = await flows.listenForOthers({ host: ALL_ADDRESSES, credentials, ...at });
-    log({ level: 'info', event: 'flows', text: `tells of flows on port ${port}, by mutual TLS` });
-  } catch (error) {
-    if (error instanceof IdentityError && error.code === 'closed') return;
-    log({ level: 'error', event: 'flows', text: `nobody else can ask for flows: ${describeFailure(error)}` });
-  }
 }
 
 /** Whether a resource of Envoy's is one of a config: Ingresses' have no slashes, and those of the node itself nobody else made. */
