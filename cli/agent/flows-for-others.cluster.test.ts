@@ -61,7 +61,8 @@ describe('flows of a node of a cluster', needs('cluster', 'envoy', 'root'), () =
       assert.ok(flows);
       return flows;
     }, WITHIN);
-    assert.deepEqual([capacity, lost], [33, { kernel: 0, enforcer: 0, reader: 0 }]);
+    assert.equal(capacity, 33);
+    assert.ok(Object.keys(lost).length > 2 && Object.values(lost).every((count) => count === 0), JSON.stringify(lost));
     assert.equal(statSync(socket).mode & 0o777, 0o660);
     const { code, stderr } = await runSluiceCommand(['observe', '--admin-port', String(agent.adminPort)]);
     assert.deepEqual([code, stderr], [0, '']);
