@@ -3,7 +3,7 @@ import { ClusterSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/clus
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import { envoyRegistry } from '@sluice/envoy-protos/registry.js';
 import { type CiliumEnvoyConfig, type CiliumEnvoyConfigSpec, ciliumEnvoyConfigSpec, readSpec, refOf } from '../kube/index.ts';
-import type { Diagnostic } from '../model/index.ts';
+import type { Diagnostic, Tracing } from '../model/index.ts';
 import { resourceOf } from '../xds-server/translate/encode.ts';
 import { withRequestLogs } from '../xds-server/translate/request-logs.ts';
 import { type ClientHandling, readClientHandling } from './annotations.ts';
@@ -19,6 +19,7 @@ import { Report } from './report.ts';
 import { completeRetries } from './retries.ts';
 import { backendsOf, DEFAULT_NAMESPACE } from './service-endpoints.ts';
 import { isUnaddressed, serviceListeners } from './service-listeners.ts';
+import { traced } from './traced.ts';
 import { tellUnaskedTls } from './unasked-tls.ts';
 
 export interface EnvoyConfigOptions {
@@ -32,6 +33,8 @@ export interface EnvoyConfigOptions {
   readonly forNodes?: boolean;
   /** Whether listeners tell of requests and connections, beside all that their owners have them log. */
   readonly logsRequests?: boolean;
+  /** What their listeners tell of requests, if their owners say nothing of that. Default: nothing. */
+  readonly tracing?: Tracing | undefined;
   /** Resources that were read before with the same `allow`. */
   readonly known?: KnownResources;
 }
@@ -73,7 +76,10 @@ function assemble(spec: CiliumEnvoyConfigSpec, options: Assembling, report: Repo
   );
   if (options.mark !== undefined) for (const { read } of resources) if (hasRoutes(read)) completeRetries(read.message, registry);
   const asAsked = new AsAsked(resources);
-  const led = serviceListeners({ resources, isWhole, services: spec.services, marks: options, asIsAsked: asAsked.listener }, report);
+  const led = serviceListeners(
+    { resources, isWhole, services: spec.services, marks: options, asIsAsked: asAsked.listener, tracing: options.tracing },
+    report,
+  );
   const ledNames = new Set(led.listeners.map(({ name }) => name));
   tellUnaskedTls({ resources, led: ledNames, handling: options, registry }, report);
   if (isWhole) tellUnknownFilters(resources, registry, report);
@@ -105,13 +111,17 @@ function checkNamespace(wanted: string, path: readonly (string | number)[], repo
 
 /** Nothing of a listener without an address, which is a node's to make. */
 function encodeNamed({ read, name, requires }: NamedResource, options: EnvoyConfigOptions, report: Report): ConfigResource[] {
-  const { mark, clientMark, logsRequests } = options;
+  const { mark, clientMark, logsRequests, tracing } = options;
   const { message, desc } = read.message;
   if (isMessage(message, ClusterSchema)) completeCluster(message, mark, clientMark !== undefined && beginsTlsItself(message));
   if (isMessage(message, ListenerSchema) && isUnaddressed(message)) return [];
   const source = { object: report.object, path: read.pathOf(undefined) };
-  const told = logsRequests && isMessage(message, ListenerSchema) ? withRequestLogs(message) : message;
-  return [{ resource: resourceOf(desc, name, toBinary(desc, told), requires), source }];
+  if (isMessage(message, ListenerSchema)) {
+    const own = traced(message, requires, tracing);
+    const told = logsRequests ? withRequestLogs(own.listener) : own.listener;
+    return [{ resource: resourceOf(desc, name, toBinary(ListenerSchema, told), own.requires), source }];
+  }
+  return [{ resource: resourceOf(desc, name, toBinary(desc, message), requires), source }];
 }
 
 function bySort({ resource: a }: ConfigResource, { resource: b }: ConfigResource): number {

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { isMessage, toBinary } from '@bufbuild/protobuf';
 import { type Listener, ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import type { CiliumEnvoyConfigSpec } from '../kube/index.ts';
+import type { Tracing } from '../model/index.ts';
 import { withRequestLogs } from '../xds-server/translate/request-logs.ts';
 import type { ClientHandling } from './annotations.ts';
 import type { AsAsked } from './as-asked.ts';
@@ -10,6 +11,7 @@ import { completeServiceListener } from './fill-in.ts';
 import type { NamedResource } from './name-resources.ts';
 import type { Report } from './report.ts';
 import { DEFAULT_NAMESPACE } from './service-endpoints.ts';
+import { traced } from './traced.ts';
 
 /** What nodes call the slot of a listener. Kernels have room for 63 bytes, which names of objects are longer than. */
 export function slotOfListener(name: string): string {
@@ -28,6 +30,8 @@ export interface ServicesOfConfig {
   readonly services: CiliumEnvoyConfigSpec['services'];
   /** What a listener is that sends on just what its last filter gets; undefined where it does not. See {@link AsAsked}. */
   readonly asIsAsked: AsAsked['listener'];
+  /** Absent: nothing is told of requests. */
+  readonly tracing: Tracing | undefined;
   readonly marks: ClientHandling & {
     /** Of what is opened for clients; undefined: no Services are led to listeners. */
     readonly clientMark?: number;
@@ -68,16 +72,17 @@ export function serviceListeners(config: ServicesOfConfig, report: Report): Led 
 
 function encodeListener(
   { read, name, requires }: NamedResource,
-  { marks: { clientMark, keepsSource, asksClients, logsRequests }, asIsAsked }: ServicesOfConfig,
+  { marks: { clientMark, keepsSource, asksClients, logsRequests }, asIsAsked, tracing }: ServicesOfConfig,
   report: Report,
 ): ServiceListener[] {
   const { message } = read.message;
   if (!isMessage(message, ListenerSchema)) return [];
   const renamed = asIsAsked(message, requires);
-  const completed = completeServiceListener(renamed?.listener ?? message, keepsSource ? clientMark : undefined);
+  const own = traced(renamed?.listener ?? message, renamed?.requires ?? requires, tracing);
+  const completed = completeServiceListener(own.listener, keepsSource ? clientMark : undefined);
   const source = { object: report.object, path: read.pathOf(undefined) };
   const body = toBinary(ListenerSchema, logsRequests ? withRequestLogs(completed) : completed);
-  return [{ name, body, requires: renamed?.requires ?? requires, asksClients, sendsAsAsked: renamed !== undefined, source }];
+  return [{ name, body, requires: own.requires, asksClients, sendsAsAsked: renamed !== undefined, source }];
 }
 
 /** Where no listener is named, the first is meant. */

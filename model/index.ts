@@ -12,5 +12,6 @@ export * from './provenance.ts';
 export * from './redacted.ts';
 export * from './route.ts';
 export * from './service.ts';
+export * from './tracing.ts';
 export * from './upstream-ports.ts';
 export * from './verdict.ts';

@@ -47,7 +47,7 @@ function typeOf(field: JsonSchema): string {
   const forms = field.oneOf ?? field.anyOf;
   if (forms) return [...new Set(forms.map(formOf))].join(' or ');
   if (field.type === 'array') return `list of ${field.items?.type ?? 'values'}s`;
-  if (field.type === 'integer') return rangeOf(field);
+  if (field.type === 'integer' || field.type === 'number') return rangeOf(field);
   if (field.properties) return 'section';
   return field.type ?? 'value';
 }
@@ -58,7 +58,7 @@ function formOf(form: JsonSchema): string {
   return tag ? `${tag[0]}: ${tag[1].const}` : 'section';
 }
 
-function rangeOf({ minimum, maximum }: JsonSchema): string {
-  if (minimum === undefined) return 'integer';
-  return maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? `integer from ${minimum}` : `integer, ${minimum} to ${maximum}`;
+function rangeOf({ type = 'integer', minimum, maximum }: JsonSchema): string {
+  if (minimum === undefined) return type;
+  return maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? `${type} from ${minimum}` : `${type}, ${minimum} to ${maximum}`;
 }

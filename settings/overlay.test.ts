@@ -85,6 +85,14 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'flows.requests': false,
   'metrics.flows': ['drop'],
   'metrics.maxSeries': 100,
+  'tracing.enabled': true,
+  'tracing.sampling': 1.5,
+  'tracing.serviceName': 'edge',
+  'tracing.resourceAttributes': { 'deployment.environment.name': 'test' },
+  'tracing.collector.endpoint': 'https://collector.example:4318/otlp',
+  'tracing.collector.protocol': 'http',
+  'tracing.collector.headers': { authorization: 'Bearer token' },
+  'tracing.collector.certificateAuthorities': '/etc/collector/ca.crt',
 };
 
 test('every setting can be said by the object, and changes nothing else', () => {

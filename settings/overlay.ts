@@ -16,6 +16,7 @@ export function overlaySettings(base: Settings, said: unknown): OverlayResult {
   const own = parsed.data;
   const http = sectionOf(said, 'http');
   const ingress = sectionOf(said, 'ingress');
+  const tracing = sectionOf(said, 'tracing');
   const settings: Settings = {
     http: overlay(base.http, own.http, http),
     ingress: {
@@ -29,6 +30,10 @@ export function overlaySettings(base: Settings, said: unknown): OverlayResult {
     envoyConfig: overlay(base.envoyConfig, own.envoyConfig, sectionOf(said, 'envoyConfig')),
     flows: overlay(base.flows, own.flows, sectionOf(said, 'flows')),
     metrics: overlay(base.metrics, own.metrics, sectionOf(said, 'metrics')),
+    tracing: {
+      ...overlay(base.tracing, own.tracing, tracing),
+      collector: overlay(base.tracing.collector, own.tracing.collector, sectionOf(tracing, 'collector')),
+    },
   };
   const findings = brokenRules(settings);
   return findings.length > 0 ? { findings } : { settings };

@@ -103,6 +103,8 @@ function structural(field: JsonSchema, path: readonly string[]): Structural {
       return { ...described, type: 'array', maxItems: MAX_ITEMS, ...kept(field, 'minItems'), items: structural(field.items ?? {}, path) };
     case 'integer':
       return { ...described, type: 'integer', format: 'int64', ...kept(field, 'minimum'), ...maximum(field) };
+    case 'number':
+      return { ...described, type: 'number', ...kept(field, 'minimum'), ...maximum(field) };
     case 'boolean':
       return { ...described, type: 'boolean' };
     case 'string':

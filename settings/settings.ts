@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
 import { nodeSelector } from './node-selector.ts';
+import { tracing } from './tracing.ts';
 
 const http = z
   .strictObject({
@@ -292,10 +293,10 @@ const metrics = z
   .prefault({});
 
 /** Sections that are read from the file alone, at a start: of nodes, of what must be the same in all processes, and of what only operators may say. */
-export const FILE_SECTIONS = ['envoy', 'policy', 'envoyConfig', 'flows', 'metrics'] as const;
+export const FILE_SECTIONS = ['envoy', 'policy', 'envoyConfig', 'flows', 'metrics', 'tracing'] as const;
 
 /** The whole of `sluice.yaml`. Every field has a default; an unknown field is an error. {@link brokenRules} tells what no field says alone. */
-export const settingsSchema = z.strictObject({ http, ingress, upstream, envoy, policy, envoyConfig, flows, metrics });
+export const settingsSchema = z.strictObject({ http, ingress, upstream, envoy, policy, envoyConfig, flows, metrics, tracing });
 
 export type Settings = z.output<typeof settingsSchema>;
 

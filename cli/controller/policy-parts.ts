@@ -228,11 +228,12 @@ function isOfIngresses({ typeUrl, name }: ResourceName): boolean {
 }
 
 function slotOptions(settings: Settings): SlotOptions {
-  const { http, envoy } = settings;
+  const { http, envoy, tracing } = settings;
   const { streamIdleTimeout, pathNormalization, headersWithUnderscores } = http;
   return {
     http: { streamIdleTimeoutMs: streamIdleTimeout, pathNormalization, headersWithUnderscores },
     regexMaxProgramSize: envoy.regexMaxProgramSize,
     logsRequests: logsRequests(settings),
+    ...(tracing.enabled && { tracing }),
   };
 }

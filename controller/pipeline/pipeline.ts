@@ -133,7 +133,8 @@ export class Pipeline implements QuarantinedRoutes {
     this.#placementOf = placementOf;
     this.#scope.take(this.#inputs, this.#selector, false);
     const marks = { ...(ingressMarks && { mark: ingressMarks.client }), ...(clientMark !== undefined && { clientMark }) };
-    const reading = { ...settings.envoyConfig, known: new KnownResources(), ...marks, logsRequests };
+    const tracing = settings.tracing.enabled ? settings.tracing : undefined;
+    const reading = { ...settings.envoyConfig, known: new KnownResources(), ...marks, logsRequests, tracing };
     this.#envoyConfigs = new EnvoyConfigsInForce((object) => readEnvoyConfig(object, reading), triesConfigs);
     this.#graph.beginStage('ingest');
     const stages = buildModel(this.#graph, this.#inputs, { placementOf, ports });
@@ -156,7 +157,7 @@ export class Pipeline implements QuarantinedRoutes {
       this.#graph,
       stages,
       { routes: this.#routes, configs: this.#configs },
-      { marks: ingressMarks, logsRequests },
+      { marks: ingressMarks, logsRequests, tracing },
     );
     this.#graph.beginStage('ingest');
     this.model = modelOf(this.#graph, stages, actions);

@@ -1,11 +1,12 @@
 import type { Collection, Graph } from '../../collection/index.ts';
-import type { Listener } from '../../model/index.ts';
+import type { Listener, Tracing } from '../../model/index.ts';
 import type { Resource } from '../../xds-server/serve/resource.ts';
 import { translateCertificate } from '../../xds-server/translate/certificates.ts';
 import { translateCluster } from '../../xds-server/translate/clusters.ts';
 import { translateEndpoints } from '../../xds-server/translate/endpoints.ts';
 import { translateListener } from '../../xds-server/translate/listeners.ts';
 import type { IngressMarks } from '../../xds-server/translate/socket-options.ts';
+import { translateCollector } from '../../xds-server/translate/tracing.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, ROUTES, SCOPED_ROUTES, SECRET } from '../../xds-server/translate/types.ts';
 import type { EnvoyConfigStages } from './envoy-configs.ts';
 import type { ModelStages } from './model.ts';
@@ -19,11 +20,20 @@ export interface ResourceStage {
   readonly ofConfigs?: Collection<unknown>;
 }
 
+/** What holds for all Envoys. */
+export interface EnvoyOptions {
+  readonly marks?: IngressMarks | undefined;
+  /** Whether requests and connections are told of. Default: false. */
+  readonly logsRequests?: boolean | undefined;
+  /** Absent: no spans of requests are told. */
+  readonly tracing?: Tracing | undefined;
+}
+
 export function buildResources(
   graph: Graph,
   model: ModelStages,
   { routes, configs }: { readonly routes: RouteStages; readonly configs: EnvoyConfigStages },
-  { marks, logsRequests = false }: { readonly marks?: IngressMarks | undefined; readonly logsRequests?: boolean | undefined } = {},
+  { marks, logsRequests = false, tracing }: EnvoyOptions = {},
 ): readonly ResourceStage[] {
   const clusters = graph.derive(
     'cluster resources',
@@ -47,12 +57,14 @@ export function buildResources(
       ? translateListener(listener, (table) => read(routes.dividedTables, table) === true, {
           ...(marks && { mark: marks.server }),
           logsRequests,
+          tracing,
         })
       : undefined,
   );
   const shards = graph.derive('route resources', routes.shards, ({ resource }) => resource);
   return [
     { typeUrl: CLUSTER, resources: clusters },
+    ...(tracing ? [{ typeUrl: CLUSTER, resources: collectorOf(graph, tracing) }] : []),
     { typeUrl: ENDPOINTS, resources: endpoints, ofConfigs: ofConfigs.endpoints },
     {
       typeUrl: SECRET,
@@ -81,6 +93,14 @@ function configResources(graph: Graph, { resources }: EnvoyConfigStages, typeUrl
 
 function servesSomething({ plaintextTable, tlsChains }: Listener): boolean {
   return plaintextTable !== undefined || tlsChains.length > 0;
+}
+
+/** Where Envoys tell of requests. */
+function collectorOf(graph: Graph, { collector }: Tracing): Collection<Resource> {
+  const input = graph.input<Resource>('collector resource');
+  const resource = translateCollector(collector);
+  input.set(resource.name, resource);
+  return input;
 }
 
 /** Only the certificates that a listener uses leave the controller. */

@@ -48,9 +48,9 @@ export class SettingsInForce {
   #judge({ metadata: { uid }, spec }: SluiceSettings): Pick<SettingsVerdict, 'findings' | 'needsRestart'> {
     const result = overlaySettings(this.#file, spec);
     if ('findings' in result) return { findings: result.findings, needsRestart: [] };
-    const { envoy, policy, envoyConfig } = this.#file;
+    const { envoy, policy, envoyConfig, flows, tracing } = this.#file;
     // Read where they are used, from the file.
-    const settings = { ...result.settings, envoy, policy, envoyConfig };
+    const settings = { ...result.settings, envoy, policy, envoyConfig, flows, tracing };
     const findings = brokenRules(settings);
     if (findings.length > 0) return { findings, needsRestart: [] };
     this.#lastGood = { uid, settings };

@@ -16,9 +16,11 @@ import { GenericSchema } from '@sluice/envoy-protos/envoy/extensions/http/inject
 import { XffConfigSchema } from '@sluice/envoy-protos/envoy/extensions/http/original_ip_detection/xff/v3/xff_pb.js';
 import { UuidRequestIdConfigSchema } from '@sluice/envoy-protos/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
 import type { Slot } from '../../model/index.ts';
+import { CONTINUE_B3 } from '../../xds-server/translate/continue-b3.ts';
 import { anyOf, typeUrlOf } from '../../xds-server/translate/encode.ts';
 import { durationOf, FROM_ADS, type Init } from '../../xds-server/translate/messages.ts';
 import { translateNormalization } from '../../xds-server/translate/normalization.ts';
+import { translateTracing } from '../../xds-server/translate/tracing.ts';
 import { slotLogs } from './access-log.ts';
 import { SECRETS_HEADER } from './compare-secrets.ts';
 import { discovery } from './discovery.ts';
@@ -41,13 +43,13 @@ const OFF = durationOf(0);
  * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto
  */
 export function slotConnectionManager(slot: Slot, options: SlotOptions): Init<typeof FilterSchema>[] {
-  const { http } = options;
+  const { http, tracing } = options;
   const normalization = translateNormalization(http);
   const value: Any = anyOf(HttpConnectionManagerSchema, {
     statPrefix: `slot.${slot.direction}`,
     codecType: HttpConnectionManager_CodecType.AUTO,
     routeSpecifier: { case: 'routeConfig', value: routes(slot.direction) },
-    earlyHeaderMutationExtensions: [ON_ARRIVAL],
+    earlyHeaderMutationExtensions: [ON_ARRIVAL, ...(tracing ? [CONTINUE_B3] : [])],
     accessLog: slotLogs(slot, options),
     httpFilters: [...askedOfRequests(slot), PASS_ON_ENDINGS, ROUTER],
     httpProtocolOptions: HTTP1_OPTIONS,
@@ -60,6 +62,7 @@ export function slotConnectionManager(slot: Slot, options: SlotOptions): Init<ty
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     localReplyConfig: DENIALS,
     ...TRANSPARENT,
+    ...(tracing && { tracing: translateTracing(tracing) }),
     ...normalization,
     commonHttpProtocolOptions: { ...normalization.commonHttpProtocolOptions, idleTimeout: OFF, maxHeadersCount: MAX_HEADERS },
   });

@@ -1,4 +1,4 @@
-import type { HttpOptions } from '../../model/index.ts';
+import type { HttpOptions, Tracing } from '../../model/index.ts';
 import type { SecretValue } from './secrets.ts';
 
 /** What translation depends on besides the slot. */
@@ -11,4 +11,6 @@ export interface SlotOptions {
   readonly logsRequests?: boolean;
   /** Default: no value is known, so a rule that needs one allows nothing. */
   readonly secretValue?: SecretValue;
+  /** Absent: nothing is told of requests. */
+  readonly tracing?: Tracing | undefined;
 }

@@ -4,6 +4,7 @@ import { TypedExtensionConfigSchema } from '@sluice/envoy-protos/envoy/config/co
 import type { Slot } from '../../model/index.ts';
 import { CLUSTER_TYPE, EXTENSION_CONFIG_TYPE, type Resource, type ResourceName } from '../../xds-server/serve/index.ts';
 import { encodeResource } from '../../xds-server/translate/encode.ts';
+import { COLLECTOR } from '../../xds-server/translate/tracing.ts';
 import { asksOnce, configRules } from './config-rules.ts';
 import { translateHttpFilter } from './http-filter.ts';
 import { ingressRules } from './ingress-rules.ts';
@@ -53,7 +54,8 @@ function translateListener(slot: Slot, options: SlotOptions): Pick<TranslatedSlo
   const rules = { typeUrl: EXTENSION_CONFIG_TYPE, name: slot.name };
   if (slot.ofIngresses) return { listener: ingressRules(slot, options), requires: [rules] };
   const cluster = { typeUrl: CLUSTER_TYPE, name: originalDestinationCluster(slot.direction, slot.rules.kind) };
-  return { listener: slot.rules.kind === 'http' ? httpListener(slot, options) : tlsListener(slot, options), requires: [rules, cluster] };
+  if (slot.rules.kind !== 'http') return { listener: tlsListener(slot, options), requires: [rules, cluster] };
+  return { listener: httpListener(slot, options), requires: [rules, cluster, ...(options.tracing ? [COLLECTOR] : [])] };
 }
 
 export interface TranslatedRules {

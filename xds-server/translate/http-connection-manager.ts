@@ -8,11 +8,13 @@ import {
   HttpConnectionManagerSchema,
   type HttpFilterSchema,
 } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import type { HttpOptions, Listener } from '../../model/index.ts';
+import type { HttpOptions, Listener, Tracing } from '../../model/index.ts';
+import { CONTINUE_B3 } from './continue-b3.ts';
 import { anyOf } from './encode.ts';
 import { durationOf, type Init } from './messages.ts';
 import { translateNormalization } from './normalization.ts';
 import { dividedRoutes, wholeRoutes } from './route-tables.ts';
+import { translateTracing } from './tracing.ts';
 import { unknownHostFilters } from './unknown-host-filters.ts';
 
 /** @see https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#command-operators */
@@ -45,7 +47,12 @@ const ROUTER: Init<typeof HttpFilterSchema> = {
 };
 
 /** The filter that serves HTTP from one route table of a listener. */
-export function translateHttpConnectionManager(listener: Listener, table: string, isDivided: boolean): Init<typeof FilterSchema> {
+export function translateHttpConnectionManager(
+  listener: Listener,
+  table: string,
+  isDivided: boolean,
+  tracing?: Tracing,
+): Init<typeof FilterSchema> {
   const { http } = listener;
   const config: Any = anyOf(HttpConnectionManagerSchema, {
     statPrefix: listener.name,
@@ -58,6 +65,7 @@ export function translateHttpConnectionManager(listener: Listener, table: string
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     accessLog: accessLog(http),
     httpFilters: [...(isDivided ? unknownHostFilters() : []), ROUTER],
+    ...(tracing && { tracing: translateTracing(tracing), earlyHeaderMutationExtensions: [CONTINUE_B3] }),
   });
   return { name: 'envoy.filters.network.http_connection_manager', configType: { case: 'typedConfig', value: config } };
 }

@@ -14,7 +14,7 @@ import { RBACSchema } from '@sluice/envoy-protos/envoy/extensions/filters/networ
 import { TcpProxySchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import { DownstreamTlsContextSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { StringMatcherSchema } from '@sluice/envoy-protos/envoy/type/matcher/v3/string_pb.js';
-import type { Listener, PassthroughChain, TerminateChain, TlsChain } from '../../model/index.ts';
+import type { Listener, PassthroughChain, TerminateChain, TlsChain, Tracing } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../serve/resource.ts';
 import { SCOPE_KEEPER } from '../serve/types.ts';
 import { anyOf, encodeResource } from './encode.ts';
@@ -22,33 +22,43 @@ import { translateHttpConnectionManager, translateScopeKeeper } from './http-con
 import { FROM_ADS, type Init, listenAddress, socketAddress } from './messages.ts';
 import { withRequestLogs } from './request-logs.ts';
 import { markOption } from './socket-options.ts';
+import { COLLECTOR } from './tracing.ts';
 import { CLUSTER, ROUTES, SECRET } from './types.ts';
 
 type FilterChainInit = Init<typeof FilterChainSchema>;
 type Divided = (table: string) => boolean;
+
+interface Serving {
+  readonly listener: Listener;
+  readonly isDivided: Divided;
+  readonly tracing: Tracing | undefined;
+}
 
 export interface ListenerOptions {
   /** What the kernel of a node that enforces policies knows connections of Ingresses by. */
   readonly mark?: number;
   /** Whether requests and connections are told of, see {@link withRequestLogs}. */
   readonly logsRequests?: boolean;
+  /** Absent: no spans of requests are told. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /**
  * @param isDivided whether a route table is served in shards rather than whole
  * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/listener/v3/listener.proto
  */
-export function translateListener(listener: Listener, isDivided: Divided, { mark, logsRequests }: ListenerOptions = {}): Resource {
+export function translateListener(listener: Listener, isDivided: Divided, { mark, logsRequests, tracing }: ListenerOptions = {}): Resource {
+  const serving = { listener, isDivided, tracing };
   const message = create(ListenerSchema, {
     name: listener.name,
     address: listenAddress(listener.address, listener.port),
     listenerFilters: listenerFilters(listener),
-    filterChains: [...plaintextChain(listener, isDivided), ...listener.tlsChains.map((chain) => tlsChain(listener, chain, isDivided))],
+    filterChains: [...plaintextChain(serving), ...listener.tlsChains.map((chain) => tlsChain(serving, chain))],
     statPrefix: listener.name,
     ...(mark !== undefined && { socketOptions: [markOption(mark)] }),
   });
   const told = logsRequests ? withRequestLogs(message) : message;
-  return encodeResource(ListenerSchema, listener.name, told, requirementsOf(listener, isDivided));
+  return encodeResource(ListenerSchema, listener.name, told, [...requirementsOf(listener, isDivided), ...(tracing ? [COLLECTOR] : [])]);
 }
 
 /**
@@ -93,28 +103,33 @@ function listenerFilters(listener: Listener): Init<typeof ListenerFilterSchema>[
   return filters;
 }
 
-function plaintextChain(listener: Listener, isDivided: Divided): FilterChainInit[] {
+function plaintextChain(serving: Serving): FilterChainInit[] {
+  const { listener } = serving;
   if (listener.plaintextTable === undefined) return [];
   return [
     {
       name: 'plaintext',
       filterChainMatch: { transportProtocol: listener.tlsChains.length > 0 ? 'raw_buffer' : '' },
-      filters: [translateHttpConnectionManager(listener, listener.plaintextTable, isDivided(listener.plaintextTable))],
+      filters: [serveHttp(serving, listener.plaintextTable)],
     },
   ];
 }
 
-function tlsChain(listener: Listener, chain: TlsChain, isDivided: Divided): FilterChainInit {
-  return chain.kind === 'terminate' ? terminate(listener, chain, isDivided) : passthrough(chain);
+function serveHttp({ listener, isDivided, tracing }: Serving, table: string): Init<typeof FilterSchema> {
+  return translateHttpConnectionManager(listener, table, isDivided(table), tracing);
 }
 
-function terminate(listener: Listener, chain: TerminateChain, isDivided: Divided): FilterChainInit {
+function tlsChain(serving: Serving, chain: TlsChain): FilterChainInit {
+  return chain.kind === 'terminate' ? terminate(serving, chain) : passthrough(chain);
+}
+
+function terminate(serving: Serving, chain: TerminateChain): FilterChainInit {
   return {
     name: chain.name,
     filterChainMatch: { transportProtocol: 'tls', serverNames: [...chain.serverNames] },
     filters: [
       ...(chain.unnamedOnly ? [onlyServerNames('unnamed', { matchPattern: { case: 'exact', value: '' } })] : []),
-      translateHttpConnectionManager(listener, chain.routeTable, isDivided(chain.routeTable)),
+      serveHttp(serving, chain.routeTable),
     ],
     transportSocket: downstreamTls(chain.certificate),
   };

@@ -30,6 +30,8 @@ export interface ServedSlot {
   readonly options?: SlotOptions;
   /** In place of the filter that it comes to. */
   readonly filter?: Any;
+  /** What its listener needs besides. */
+  readonly others?: readonly Resource[];
   /** Of its listener's socket, by the option's description: other values than it has. */
   readonly socketValues?: Readonly<Record<string, number>>;
 }
@@ -80,7 +82,15 @@ function allResources(slots: readonly ServedSlot[]): readonly Resource[] {
   return [...new Map(resources).values()];
 }
 
-function resourcesOf({ slot, port, backendPort, options = SLOT_OPTIONS, filter, socketValues = {} }: ServedSlot): readonly Resource[] {
+function resourcesOf({
+  slot,
+  port,
+  backendPort,
+  options = SLOT_OPTIONS,
+  filter,
+  others = [],
+  socketValues = {},
+}: ServedSlot): readonly Resource[] {
   const { listener, filters, requires } = translateSlot(slot, options);
   const local = fromBinary(ListenerSchema, listener);
   local.name = slot.name;
@@ -93,6 +103,7 @@ function resourcesOf({ slot, port, backendPort, options = SLOT_OPTIONS, filter, 
   return [
     ...filters.filter(({ name }) => !own.some((each) => each.name === name)),
     ...own,
+    ...others,
     encodeResource(ListenerSchema, slot.name, local, requires),
     cluster(slot, backendPort),
   ];

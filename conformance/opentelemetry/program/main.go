@@ -1,0 +1,88 @@
+// A collector of OpenTelemetry: the receiver of OTLP as it is released, and an exporter that writes each batch to standard output, as a line of
+// OTLP's JSON after "spans " or "logs ".
+package main
+
+import (
+	"context"
+	"log"
+	"os"
+	"sync"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/otelcol"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/otlpreceiver"
+	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
+)
+
+func main() {
+	settings := otelcol.CollectorSettings{
+		BuildInfo: component.BuildInfo{Command: "collector", Version: "test"},
+		Factories: factories,
+		ConfigProviderSettings: otelcol.ConfigProviderSettings{
+			ResolverSettings: confmap.ResolverSettings{
+				ProviderFactories: []confmap.ProviderFactory{fileprovider.NewFactory()},
+				DefaultScheme:     "file",
+			},
+		},
+	}
+	if err := otelcol.NewCommand(settings).Execute(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func factories() (otelcol.Factories, error) {
+	receivers, err := otelcol.MakeFactoryMap[receiver.Factory](otlpreceiver.NewFactory())
+	if err != nil {
+		return otelcol.Factories{}, err
+	}
+	exporters, err := otelcol.MakeFactoryMap[exporter.Factory](lines())
+	return otelcol.Factories{Receivers: receivers, Exporters: exporters, Telemetry: otelconftelemetry.NewFactory()}, err
+}
+
+func lines() exporter.Factory {
+	return exporter.NewFactory(
+		component.MustNewType("lines"),
+		func() component.Config { return &struct{}{} },
+		exporter.WithTraces(func(context.Context, exporter.Settings, component.Config) (exporter.Traces, error) {
+			return &writer{}, nil
+		}, component.StabilityLevelDevelopment),
+		exporter.WithLogs(func(context.Context, exporter.Settings, component.Config) (exporter.Logs, error) {
+			return &writer{}, nil
+		}, component.StabilityLevelDevelopment),
+	)
+}
+
+type writer struct{}
+
+func (*writer) Start(context.Context, component.Host) error { return nil }
+func (*writer) Shutdown(context.Context) error               { return nil }
+func (*writer) Capabilities() consumer.Capabilities          { return consumer.Capabilities{} }
+
+func (*writer) ConsumeTraces(_ context.Context, traces ptrace.Traces) error {
+	text, err := (&ptrace.JSONMarshaler{}).MarshalTraces(traces)
+	return write("spans ", text, err)
+}
+
+func (*writer) ConsumeLogs(_ context.Context, logs plog.Logs) error {
+	text, err := (&plog.JSONMarshaler{}).MarshalLogs(logs)
+	return write("logs ", text, err)
+}
+
+var whole sync.Mutex
+
+func write(kind string, text []byte, err error) error {
+	if err != nil {
+		return err
+	}
+	whole.Lock()
+	defer whole.Unlock()
+	_, err = os.Stdout.Write([]byte(kind + string(text) + "\n"))
+	return err
+}
