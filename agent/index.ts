@@ -11,6 +11,7 @@ export { renderServiceSeries, SERVICE_STATS } from './envoy-stats/service-series
 export { checkEnvoyVersion, envoyVersion } from './envoy-version.ts';
 export { ExternalEnvoy, type ExternalEnvoyEvent, type ExternalEnvoyOptions } from './external-envoy.ts';
 export { FLOW_SOCKET, type FlowAddress, type FlowsState, NodeFlows, type NodeFlowsOptions } from './flows/node-flows.ts';
+export { ExportError } from './flows/otel/export-error.ts';
 export { clockOffset, toldEvent } from './flows/told-event.ts';
 export { IdentityError, type IdentityErrorCode, type IdentityStatus, NodeIdentity, type NodeIdentityOptions } from './identity/index.ts';
 export { listeningPorts } from './listening-sockets.ts';

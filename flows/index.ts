@@ -8,6 +8,9 @@ export { FlowMetrics, type FlowMetricsOptions, METRIC_NAMES, type MetricOptions 
 export { ProxyMetrics } from './metrics/proxy-metrics.ts';
 export { readMetric } from './metrics/read-metric.ts';
 export { OptionProblem } from './option-problem.ts';
+export { type ExportFilters, readExportFilters } from './otel/export-filters.ts';
+export { type ToldFlow, toldFlow } from './otel/told-flow.ts';
 export { REDACTED } from './redaction.ts';
 export { type Socket, socketOf } from './socket.ts';
+export { RelatedTraces } from './tracing/related-traces.ts';
 export { TRACE_HEADERS } from './tracing/trace-context.ts';

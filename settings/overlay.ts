@@ -17,6 +17,8 @@ export function overlaySettings(base: Settings, said: unknown): OverlayResult {
   const http = sectionOf(said, 'http');
   const ingress = sectionOf(said, 'ingress');
   const tracing = sectionOf(said, 'tracing');
+  const flows = sectionOf(said, 'flows');
+  const flowExport = sectionOf(flows, 'export');
   const settings: Settings = {
     http: overlay(base.http, own.http, http),
     ingress: {
@@ -28,7 +30,13 @@ export function overlaySettings(base: Settings, said: unknown): OverlayResult {
     envoy: overlay(base.envoy, own.envoy, sectionOf(said, 'envoy')),
     policy: overlay(base.policy, own.policy, sectionOf(said, 'policy')),
     envoyConfig: overlay(base.envoyConfig, own.envoyConfig, sectionOf(said, 'envoyConfig')),
-    flows: overlay(base.flows, own.flows, sectionOf(said, 'flows')),
+    flows: {
+      ...overlay(base.flows, own.flows, flows),
+      export: {
+        ...overlay(base.flows.export, own.flows.export, flowExport),
+        collector: overlay(base.flows.export.collector, own.flows.export.collector, sectionOf(flowExport, 'collector')),
+      },
+    },
     metrics: overlay(base.metrics, own.metrics, sectionOf(said, 'metrics')),
     tracing: {
       ...overlay(base.tracing, own.tracing, tracing),

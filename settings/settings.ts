@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
+import { flowExport } from './flow-export.ts';
 import { nodeSelector } from './node-selector.ts';
 import { tracing } from './tracing.ts';
 
@@ -261,6 +262,7 @@ const flows = z
       .boolean()
       .default(true)
       .describe('Whether Envoys tell of each request and each connection that they pass on. What rules deny is told of in any case.'),
+    export: flowExport,
   })
   .prefault({});
 

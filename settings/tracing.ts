@@ -11,20 +11,20 @@ export const collector = z
       .regex(COLLECTOR_ENDPOINT, 'must be http:// or https://, a host and a port, as in http://collector.observability.svc:4317')
       .default('http://localhost:4317')
       .describe(
-        'Where the collector listens, with http:// or https:// and a port; with the protocol http, what stands before /v1/traces may follow.',
+        'Where the collector listens, with http:// or https:// and a port; with the protocol http, what stands before /v1 may follow.',
       ),
     protocol: z.enum(['grpc', 'http']).default('grpc').describe("Which form of OpenTelemetry's protocol it is told by."),
     headers: z
       .record(z.string(), z.string())
       .optional()
       .describe(
-        'Headers that all goes out with, such as those by which it knows who may tell. They stand in what Envoy is configured with.',
+        'Headers that all goes out with, such as those by which it knows who may tell. Of tracing, they stand in what Envoy is configured with.',
       ),
     certificateAuthorities: z
       .string()
       .startsWith('/')
       .default('/etc/ssl/certs/ca-certificates.crt')
-      .describe('With https: a file of PEM by which its certificate is checked, where Envoy finds it.'),
+      .describe('With https: a file of PEM by which its certificate is checked, where who tells it finds it: Envoy, or the agent.'),
   })
   .prefault({});
 

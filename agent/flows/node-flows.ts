@@ -10,6 +10,8 @@ import { type EnvoyContext, flowsOfLog } from './from-envoy.ts';
 import { identifyClient } from './identify-client.ts';
 import { NodeDirectory } from './node-directory.ts';
 import { OBSERVER_METHODS, ObserverService } from './observer-service.ts';
+import type { ExportFlowsOptions, RunningExport } from './otel/export-flows.ts';
+import type { ExportState } from './otel/flow-export.ts';
 import { SlotDecisions } from './slot-decisions.ts';
 
 /** Where Hubble's clients ask, in the folder of what this node keeps while it runs. */
@@ -31,7 +33,10 @@ export interface FlowsState {
   readonly remembered: number;
   readonly capacity: number;
   readonly seen: number;
-  readonly lost: Readonly<Record<LossPlace, number>>;
+  /** By where; also `export`, where a collector is told. */
+  readonly lost: Readonly<Record<LossPlace, number> & { readonly export?: number }>;
+  /** Absent where no collector is told. */
+  readonly exported?: Omit<ExportState, 'lost'>;
 }
 
 export interface FlowAddress {
@@ -60,6 +65,7 @@ export class NodeFlows implements AsyncDisposable {
   readonly #observer: Observer;
   #socket: string | undefined;
   readonly #ofEnvoy: EnvoyContext;
+  #export: RunningExport | undefined;
 
   constructor({ node, version, capacity, cache }: NodeFlowsOptions) {
     this.ring = new FlowRing(capacity);
@@ -109,9 +115,26 @@ export class NodeFlows implements AsyncDisposable {
     }
   }
 
+  /**
+   * Tells a collector of OpenTelemetry of all that is to come.
+   * @param onFailure told when it goes wrong, once until it goes right again
+   * @throws ExportError where the options are wrong
+   */
+  async exportTo(options: ExportFlowsOptions, onFailure: (message: string) => void): Promise<void> {
+    // Most nodes tell no collector, and need not load what it takes.
+    const { exportFlows } = await import('./otel/export-flows.ts');
+    this.#export = this.#cleanUp.use(exportFlows(this.ring, options, { node: this.#node, onFailure }));
+  }
+
   state(): FlowsState {
     const { size: remembered, capacity, seen } = this.ring;
-    return { ...(this.#socket !== undefined && { socket: this.#socket }), remembered, capacity, seen, lost: this.losses.counts() };
+    const { lost: unexported, ...exported } = this.#export?.state() ?? {};
+    return {
+      ...(this.#socket !== undefined && { socket: this.#socket }),
+      ...{ remembered, capacity, seen },
+      lost: { ...this.losses.counts(), ...(unexported !== undefined && { export: unexported }) },
+      ...('sent' in exported && { exported }),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

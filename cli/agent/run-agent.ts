@@ -41,6 +41,7 @@ import {
 import { endpointsForNode } from '../../xds-server/translate/endpoints-for-node.ts';
 import { describeFailure } from '../describe-failure.ts';
 import { EnvoyState } from '../envoy-state.ts';
+import { beginFlowExport } from '../flow-export.ts';
 import type { Log, LogEntry } from '../log.ts';
 import { countFlows, countRedirects, includeServices } from '../node-metrics.ts';
 import { RequestFlows } from '../request-flows.ts';
@@ -168,7 +169,13 @@ interface Surroundings {
 
 /** Serves who enforces policy on this node, from a store of its own, and the node's Envoy the listeners of slots. */
 async function relayPolicy(
-  { controllers, nodeName, log, flows: { enabled, capacity, port, clients: flowClients }, metrics: counted }: AgentOptions,
+  {
+    controllers,
+    nodeName,
+    log,
+    flows: { enabled, capacity, port, clients: flowClients, export: toCollector },
+    metrics: counted,
+  }: AgentOptions,
   path: string,
   { state, identity, envoys, clients, logs, view, metrics, cleanUp }: Surroundings,
 ): Promise<Relay> {
@@ -211,6 +218,7 @@ async function relayPolicy(
     logs.add(flows.hearEnvoy);
     view.flows = flows;
     await flows.listen(join(dirname(path), FLOW_SOCKET));
+    await beginFlowExport(flows, toCollector, log);
     if (port !== undefined) cleanUp.use(new FlowsForOthers({ flows, identity, port, clients: flowClients, log }));
   }
   await relay.start({ path, group: true });

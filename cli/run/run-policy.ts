@@ -32,6 +32,7 @@ import { describeFailure } from '../describe-failure.ts';
 import { Enforcement, type EnforcementEvent } from '../enforcer/enforcement.ts';
 import { enforcementEntry } from '../enforcer/enforcement-entry.ts';
 import { FlowTelling } from '../enforcer/flow-telling.ts';
+import { beginFlowExport } from '../flow-export.ts';
 import type { Log } from '../log.ts';
 import { countFlows, countRedirects } from '../node-metrics.ts';
 import { readVersions } from '../version.ts';
@@ -135,6 +136,7 @@ export class RunPolicy implements AsyncDisposable {
     countRedirects(this.#slots, control().metrics);
     if (this.#flows) this.#cleanUp.defer(countFlows(this.#flows.ring, control().metrics, this.#options.settings.metrics));
     await this.#flows?.listen(join(state.path, FLOW_SOCKET));
+    if (this.#flows) await beginFlowExport(this.#flows, this.#options.settings.flows.export, log);
     return enforcement;
   }
 

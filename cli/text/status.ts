@@ -77,8 +77,13 @@ function describeSteering({ items, wrong, restored, failure }: SteeringStatus): 
   return [['steering', [failure, counts, ...changed, ...repairs].filter((part) => part !== undefined).join('; ')]];
 }
 
-function describeFlows({ remembered, capacity, seen, lost }: FlowsStatus): string {
-  return `${remembered} of at most ${capacity} remembered, ${seen} seen, ${describeLosses(lost) ?? 'none lost'}`;
+function describeFlows({ remembered, capacity, seen, lost, exported }: FlowsStatus): string {
+  const told = exported ? `, ${describeExport(exported)}` : '';
+  return `${remembered} of at most ${capacity} remembered, ${seen} seen, ${describeLosses(lost) ?? 'none lost'}${told}`;
+}
+
+function describeExport({ sent, waiting, failure }: NonNullable<FlowsStatus['exported']>): string {
+  return failure === undefined ? `${sent} exported` : `${sent} exported, ${waiting} waiting: ${failure}`;
 }
 
 function describeRelay({ controller, since, error }: RelayStatus, now: number): string {

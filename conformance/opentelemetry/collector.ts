@@ -62,6 +62,8 @@ const STARTS_WITHIN = { withinMs: 60_000 };
 export class Collector implements AsyncDisposable {
   readonly spans: CollectedSpan[] = [];
   readonly logs: CollectedLog[] = [];
+  /** What came in the header `x-token`. */
+  readonly tokens = new Set<string>();
   /** All that it wrote of what it was told. */
   text = '';
   readonly #process: ChildProcess;
@@ -99,6 +101,10 @@ export class Collector implements AsyncDisposable {
     const lines = (this.#unread + text).split('\n');
     this.#unread = lines.pop() ?? '';
     for (const line of lines) {
+      if (line.startsWith('token ')) {
+        this.tokens.add(line.slice('token '.length));
+        continue;
+      }
       const json: unknown = JSON.parse(line.slice(line.indexOf(' ')));
       if (line.startsWith('spans ')) this.spans.push(...spansOf(json));
       else this.logs.push(...logsOf(json));
@@ -135,7 +141,7 @@ function textsOf(attributes: z.infer<typeof attributesView>): Attributes {
 
 function configOf({ address, ports, tls }: CollectorOptions): object {
   const host = address.includes(':') ? `[${address}]` : address;
-  const own = tls ? { tls: { cert_file: tls.cert, key_file: tls.key } } : {};
+  const own = { ...(tls && { tls: { cert_file: tls.cert, key_file: tls.key } }), include_metadata: true };
   const pipeline = { receivers: ['otlp'], exporters: ['lines'] };
   return {
     receivers: {

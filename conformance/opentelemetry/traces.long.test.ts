@@ -41,7 +41,8 @@ describe('a request is one trace', needs('root', 'netns', 'envoy', 'bpf', 'ipv6'
   let lab: SteeredLab;
   let collector: Collector;
   before(async () => {
-    const settings = { tracing: { enabled: true, collector: { endpoint: `http://${NODE}:${PORTS.grpc}` } } };
+    const told = { enabled: true, collector: { endpoint: `http://${NODE}:${PORTS.grpc}` } };
+    const settings = { tracing: told, flows: { export: told } };
     lab = cleanUp.use(await SteeredLab.start({ network: 'routed', pods: PODS, address: '::', settings }));
     const folder = mkdtempSync(join(tmpdir(), 'sluice-collector-'));
     cleanUp.defer(() => rmSync(folder, { recursive: true }));
@@ -86,6 +87,18 @@ describe('a request is one trace', needs('root', 'netns', 'envoy', 'bpf', 'ipv6'
       });
     }
   }
+
+  test('what the kernels of nodes see comes as logs', async () => {
+    await eventually(() => {
+      for (const server of ['near', 'far']) {
+        const { ipv4 } = lab.lab.pod(server).addresses;
+        const node = server === 'near' ? 'node-1' : 'node-2';
+        const isOfIt = ({ attributes, resource }: Collector['logs'][number]) =>
+          attributes['destination.address'] === ipv4 && attributes['destination.port'] === '80' && resource['k8s.node.name'] === node;
+        assert.ok(collector.logs.some(isOfIt), `of ${server}`);
+      }
+    });
+  });
 });
 
 /** From the first of them that was told of, each the parent of the next. */

@@ -163,6 +163,8 @@ const flows = z.object({
   seen: count,
   /** Flows that somebody was not told of, since the start, by where they were lost. */
   lost: z.record(z.string(), count),
+  /** To a collector of OpenTelemetry, since the start; absent where none is told. */
+  exported: z.object({ sent: count, waiting: count, failure: z.string().optional() }).optional(),
 });
 
 /** What `/status` answers: the whole of a running Sluice at a glance. */

@@ -1,5 +1,5 @@
 // A collector of OpenTelemetry: the receiver of OTLP as it is released, and an exporter that writes each batch to standard output, as a line of
-// OTLP's JSON after "spans " or "logs ".
+// OTLP's JSON after "spans " or "logs ", and before it who sent it says he is, by the header x-token, after "token ".
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 
+	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
@@ -62,27 +63,31 @@ func lines() exporter.Factory {
 type writer struct{}
 
 func (*writer) Start(context.Context, component.Host) error { return nil }
-func (*writer) Shutdown(context.Context) error               { return nil }
-func (*writer) Capabilities() consumer.Capabilities          { return consumer.Capabilities{} }
+func (*writer) Shutdown(context.Context) error              { return nil }
+func (*writer) Capabilities() consumer.Capabilities         { return consumer.Capabilities{} }
 
-func (*writer) ConsumeTraces(_ context.Context, traces ptrace.Traces) error {
+func (*writer) ConsumeTraces(ctx context.Context, traces ptrace.Traces) error {
 	text, err := (&ptrace.JSONMarshaler{}).MarshalTraces(traces)
-	return write("spans ", text, err)
+	return write(ctx, "spans ", text, err)
 }
 
-func (*writer) ConsumeLogs(_ context.Context, logs plog.Logs) error {
+func (*writer) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	text, err := (&plog.JSONMarshaler{}).MarshalLogs(logs)
-	return write("logs ", text, err)
+	return write(ctx, "logs ", text, err)
 }
 
 var whole sync.Mutex
 
-func write(kind string, text []byte, err error) error {
+func write(ctx context.Context, kind string, text []byte, err error) error {
 	if err != nil {
 		return err
 	}
 	whole.Lock()
 	defer whole.Unlock()
-	_, err = os.Stdout.Write([]byte(kind + string(text) + "\n"))
+	token := ""
+	for _, value := range client.FromContext(ctx).Metadata.Get("x-token") {
+		token = "token " + value + "\n"
+	}
+	_, err = os.Stdout.Write([]byte(token + kind + string(text) + "\n"))
 	return err
 }

@@ -1,0 +1,47 @@
+import { type FlowRing, RelatedTraces, readExportFilters, type ToldFlow, toldFlow } from '../../../flows/index.ts';
+import type { Collector } from '../../../model/index.ts';
+import { ExportError } from './export-error.ts';
+import { type ExportState, FlowExport } from './flow-export.ts';
+import { logSender, type OtlpSender, spanSender } from './otlp.ts';
+import { type FlowResource, flowResource, logOf, spanOf } from './records.ts';
+
+export interface ExportFlowsOptions {
+  readonly as: 'logs' | 'spans';
+  readonly collector: Collector;
+  /** Filters of Hubble as JSON. */
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+  readonly resourceAttributes?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface RunningExport extends AsyncDisposable {
+  state(): ExportState;
+}
+
+/**
+ * Begins to tell a collector of the flows of a node.
+ * @throws ExportError where it cannot
+ */
+export function exportFlows(
+  ring: FlowRing,
+  { as, collector, allow, deny, resourceAttributes }: ExportFlowsOptions,
+  { node, onFailure }: { readonly node: string; readonly onFailure: (message: string) => void },
+): RunningExport {
+  const filters = readExportFilters({ allow, deny });
+  if ('problem' in filters) throw new ExportError(`flows.export.${filters.field}`, filters.problem);
+  const { matches } = filters;
+  const resource = flowResource({ 'service.name': 'sluice-flows', 'k8s.node.name': node, ...resourceAttributes });
+  const traces = new RelatedTraces();
+  const begin = <T>({ send, close }: OtlpSender<T>, encode: (flow: ToldFlow, resource: FlowResource) => T): RunningExport => {
+    const flows = new FlowExport({ ring, matches, onFailure, send, encode: (flow) => encode(toldFlow(flow, traces), resource) });
+    return {
+      state: () => flows.state(),
+      [Symbol.asyncDispose]: async () => void (await Promise.all([flows[Symbol.asyncDispose](), close()])),
+    };
+  };
+  try {
+    return as === 'spans' ? begin(spanSender(collector), spanOf) : begin(logSender(collector), logOf);
+  } catch (error) {
+    throw new ExportError('flows.export.collector', error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,58 @@
+import { SeverityNumber, SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace';
+import type { ToldFlow } from '../../../flows/index.ts';
+
+const NANOSECONDS = 1_000_000_000n;
+const SCOPE = { name: 'sluice/flows' };
+const NONE = { droppedAttributesCount: 0, droppedEventsCount: 0, droppedLinksCount: 0 } as const;
+const KINDS = { client: SpanKind.CLIENT, server: SpanKind.SERVER, internal: SpanKind.INTERNAL } as const satisfies Record<
+  ToldFlow['kind'],
+  SpanKind
+>;
+
+export type FlowResource = ReturnType<typeof resourceFromAttributes>;
+
+export function flowResource(attributes: Readonly<Record<string, string>>): FlowResource {
+  return resourceFromAttributes({ ...attributes });
+}
+
+export function spanOf({ traceId, spanId, name, kind, begin, end, isRefused, attributes }: ToldFlow, resource: FlowResource): ReadableSpan {
+  return {
+    name,
+    kind: KINDS[kind],
+    spanContext: () => ({ traceId, spanId, traceFlags: TraceFlags.SAMPLED }),
+    startTime: timeOf(begin),
+    endTime: timeOf(end),
+    duration: timeOf(end - begin),
+    status: { code: isRefused ? SpanStatusCode.ERROR : SpanStatusCode.UNSET },
+    attributes,
+    links: [],
+    events: [],
+    ended: true,
+    resource,
+    instrumentationScope: SCOPE,
+    ...NONE,
+  };
+}
+
+export function logOf({ traceId, spanId, end, isRefused, summary, attributes }: ToldFlow, resource: FlowResource): ReadableLogRecord {
+  return {
+    hrTime: timeOf(end),
+    hrTimeObserved: timeOf(end),
+    spanContext: { traceId, spanId, traceFlags: TraceFlags.SAMPLED },
+    severityNumber: isRefused ? SeverityNumber.WARN : SeverityNumber.INFO,
+    severityText: isRefused ? 'WARN' : 'INFO',
+    eventName: 'hubble.flow',
+    body: summary,
+    resource,
+    instrumentationScope: SCOPE,
+    attributes,
+    droppedAttributesCount: 0,
+  };
+}
+
+function timeOf(nanoseconds: bigint): [number, number] {
+  return [Number(nanoseconds / NANOSECONDS), Number(nanoseconds % NANOSECONDS)];
+}

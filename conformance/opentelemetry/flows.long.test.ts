@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { type ExportFlowsOptions, exportFlows } from '../../agent/flows/otel/export-flows.ts';
+import { FlowRing } from '../../flows/index.ts';
+import { exampleFlow, exampleResponse } from '../../flows/testing/example-flow.ts';
+import { eventually } from '../../testkit/eventually.ts';
+import { makeCertificate } from '../../testkit/make-certificate.ts';
+import { freePort } from '../../testkit/ports.ts';
+import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
+import { Collector, type CollectorOptions } from './collector.ts';
+
+const CAPACITY = 1_000;
+const WAYS = (['grpc', 'http'] as const).flatMap((protocol) =>
+  (['logs', 'spans'] as const).flatMap((as) => [true, false].map((isSecure) => ({ protocol, as, isSecure }))),
+);
+
+describe('a collector is told of flows', () => {
+  let folder: TemporaryFolder;
+  let authorities: string;
+  const collectors = new Map<boolean, { readonly options: CollectorOptions; running: Collector }>();
+
+  before(async () => {
+    folder = new TemporaryFolder();
+    const made = makeCertificate({ names: ['localhost'] });
+    const files = { cert: folder.join('collector.crt'), key: folder.join('collector.key') };
+    writeFileSync(files.cert, made.certificate);
+    writeFileSync(files.key, made.privateKey);
+    authorities = files.cert;
+    for (const isSecure of [true, false]) {
+      const options = {
+        folder: folder.path,
+        spawn: ([program = '', ...args]: readonly string[]) => spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }),
+        address: '127.0.0.1',
+        ports: { grpc: await freePort(), http: await freePort() },
+        ...(isSecure && { tls: files }),
+      };
+      collectors.set(isSecure, { options, running: await Collector.start(options) });
+    }
+  });
+  after(async () => {
+    for (const { running } of collectors.values()) await running[Symbol.asyncDispose]();
+    folder[Symbol.dispose]();
+  });
+
+  const collectorOf = (isSecure: boolean) => collectors.get(isSecure) ?? assert.fail('there is none');
+  const optionsOf = ({ protocol, as, isSecure }: (typeof WAYS)[number]): ExportFlowsOptions => {
+    const { ports } = collectorOf(isSecure).options;
+    const endpoint = `${isSecure ? 'https' : 'http'}://localhost:${ports[protocol]}`;
+    const headers = { 'x-token': `${protocol}-${as}` };
+    return { as, allow: [], deny: [], collector: { endpoint, protocol, headers, certificateAuthorities: authorities } };
+  };
+
+  for (const way of WAYS) {
+    const { protocol, as, isSecure } = way;
+    test(`by ${as}, ${protocol}, ${isSecure ? 'with' : 'without'} TLS`, async () => {
+      const ring = new FlowRing(CAPACITY);
+      const node = `${protocol}-${as}`;
+      await using flows = exportFlows(ring, optionsOf(way), { node, onFailure: (message) => assert.fail(message) });
+      ring.add(exampleFlow());
+      ring.add(exampleResponse(200));
+      await eventually(() => assert.deepEqual(flows.state(), { sent: 2, lost: 0, waiting: 0 }));
+      const { running } = collectorOf(isSecure);
+      const received = await eventually(() => {
+        const own = running[as].filter(({ resource }) => resource['k8s.node.name'] === node);
+        assert.equal(own.length, 2);
+        return own;
+      });
+      assert.ok(running.tokens.has(node));
+      assert.equal(new Set(received.map(({ traceId }) => traceId)).size, 1);
+      assert.deepEqual(
+        received.map(({ attributes }) => attributes['http.response.status_code']),
+        [undefined, '200'],
+      );
+    });
+  }
+
+  for (const way of WAYS.filter(({ isSecure }) => !isSecure)) {
+    const { protocol, as, isSecure } = way;
+    test(`that is away, and back: what it did not hear of is counted, by ${as}, ${protocol}`, async () => {
+      const own = collectorOf(isSecure);
+      await own.running[Symbol.asyncDispose]();
+      const ring = new FlowRing(CAPACITY);
+      const failures: string[] = [];
+      await using flows = exportFlows(ring, optionsOf(way), { node: 'away', onFailure: (message) => failures.push(message) });
+      for (let count = 0; count < 3 * CAPACITY; count++) ring.add(exampleFlow());
+      await eventually(() => assert.equal(failures.length, 1));
+      own.running = await Collector.start(own.options);
+      for (let count = 0; count < 10; count++) ring.add(exampleFlow());
+      await eventually(() => assert.equal(flows.state().waiting, 0), { withinMs: 60_000 });
+      const { sent, lost, failure } = flows.state();
+      assert.equal(failure, undefined);
+      assert.equal(sent + lost, ring.seen);
+      assert.ok(lost > 0);
+      await eventually(() => assert.equal(own.running[as].length, sent));
+    });
+  }
+
+  test('whose certificate somebody else signed is told nothing', async () => {
+    const ring = new FlowRing(CAPACITY);
+    const [way] = WAYS.filter(({ isSecure }) => isSecure);
+    const options = optionsOf(way ?? assert.fail('no way'));
+    const other = folder.join('other.crt');
+    writeFileSync(other, makeCertificate({ names: ['localhost'] }).certificate);
+    const failures: string[] = [];
+    const collector = { ...options.collector, certificateAuthorities: other };
+    await using flows = exportFlows(ring, { ...options, collector }, { node: 'stranger', onFailure: (message) => failures.push(message) });
+    ring.add(exampleFlow());
+    await eventually(() => assert.equal(failures.length, 1), { withinMs: 60_000 });
+    assert.equal(flows.state().sent, 0);
+  });
+});
