@@ -79,7 +79,8 @@ export function translateCollector(collector: Collector): Resource {
   const isAddress = isIP(host) !== 0;
   const message = create(ClusterSchema, {
     name,
-    clusterDiscoveryType: { case: 'type', value: isAddress ? Cluster_DiscoveryType.STATIC : Cluster_DiscoveryType.STRICT_DNS },
+    // Of several addresses, of which the first may not answer, Envoy tries the others.
+    clusterDiscoveryType: { case: 'type', value: isAddress ? Cluster_DiscoveryType.STATIC : Cluster_DiscoveryType.LOGICAL_DNS },
     ...(!isAddress && { dnsLookupFamily: Cluster_DnsLookupFamily.ALL, respectDnsTtl: true }),
     // Clusters of others would wait for its name.
     waitForWarmOnInit: false,
