@@ -7,10 +7,10 @@ export interface NumberedFlow {
 }
 
 /** The last flows of a node, up to a limit. Whoever reads more slowly than flows come learns how many there were in between. */
-export class FlowRing {
+export class FlowRing<T = Flow> {
   readonly capacity: number;
-  readonly #flows: Flow[] = [];
-  readonly #watchers = new Set<(flow: Flow) => void>();
+  readonly #flows: T[] = [];
+  readonly #watchers = new Set<(flow: T) => void>();
   #next = 0;
   #waiting: PromiseWithResolvers<void> | undefined;
 
@@ -35,7 +35,7 @@ export class FlowRing {
     return this.#next - this.#flows.length;
   }
 
-  add(flow: Flow): void {
+  add(flow: T): void {
     // Grows as it fills, so that a node where nothing happens needs nothing.
     if (this.#flows.length < this.capacity) this.#flows.push(flow);
     else this.#flows[this.#next % this.capacity] = flow;
@@ -45,13 +45,13 @@ export class FlowRing {
   }
 
   /** Tells of each flow as it is added, of none that there was before. @returns what ends that */
-  watch(watcher: (flow: Flow) => void): () => void {
+  watch(watcher: (flow: T) => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
   }
 
   /** @returns undefined where it is forgotten, or yet to come */
-  at(number: number): Flow | undefined {
+  at(number: number): T | undefined {
     return number >= this.oldest && number < this.#next ? this.#flows[number % this.capacity] : undefined;
   }
 

@@ -98,6 +98,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'tracing.sampling': 1.5,
   'tracing.serviceName': 'edge',
   'tracing.resourceAttributes': { 'deployment.environment.name': 'test' },
+  'tracing.changes': true,
   'tracing.collector.endpoint': 'https://collector.example:4318/otlp',
   'tracing.collector.protocol': 'http',
   'tracing.collector.headers': { authorization: 'Bearer token' },

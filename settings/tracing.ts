@@ -47,6 +47,10 @@ export const tracing = z
       .describe(
         "What else they say of who tells, beside what Envoy's environment says in OTEL_RESOURCE_ATTRIBUTES (pod, node, namespace).",
       ),
+    changes: z
+      .boolean()
+      .default(false)
+      .describe('Whether the control plane tells of each change, from when it is seen to the answer of each node.'),
     collector,
   })
   .prefault({});

@@ -17,6 +17,7 @@ import {
 import type { Log } from '../log.ts';
 import type { Locate } from '../text/place.ts';
 import { readVersions } from '../version.ts';
+import type { ChangeTraces } from './change-traces.ts';
 import { ControlView, type RoleStatus } from './control-view.ts';
 import { FindingsLog } from './findings.ts';
 import { Narrator } from './narrator.ts';
@@ -66,6 +67,8 @@ export class ControlParts {
   readonly server: XdsServer;
   readonly view: ControlView;
   readonly metrics: Metrics;
+  /** Told what becomes of changes; undefined where nobody wants to know. */
+  traces: ChangeTraces | undefined;
   readonly #options: ControlOptions;
   readonly #locate: Locate;
   readonly #narrator: Narrator;
@@ -102,6 +105,7 @@ export class ControlParts {
       onOutcome: (outcome) => this.#onOutcome(outcome),
       onSynced: (nodeId, revision) => {
         this.#narrator.synced(revision);
+        this.traces?.synced(nodeId, revision);
         options.onSynced?.(nodeId, revision);
       },
     });
@@ -161,6 +165,7 @@ export class ControlParts {
     this.metrics.stage('translate', event.timing.translateMs);
     this.metrics.stage('publish', event.timing.publishMs);
     this.#narrator.changed(event);
+    this.traces?.changed(event);
   }
 
   #onOutcome(outcome: Outcome): void {

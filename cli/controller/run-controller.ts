@@ -2,6 +2,7 @@ import { type MetricsAddress, startAdminServer } from '../../controller/admin/se
 import { identifyNode, ServingIdentity } from '../../controller/trust/index.ts';
 import type { ApiClient } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
+import { traceChanges } from '../control/trace-changes.ts';
 import { describeFailure } from '../describe-failure.ts';
 import type { Log } from '../log.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
@@ -33,6 +34,7 @@ export async function runController(options: ControllerRunOptions, stop: StopSig
   const serving = Promise.withResolvers<ServingIdentity>();
   serving.promise.catch(() => {});
   const parts = new ClusterParts(options, async () => (await serving.promise).authority);
+  cleanUp.use(await traceChanges(parts.control, options.settings.tracing, log));
   const admin = await startAdminServer({
     view: parts.control.view,
     metrics: parts.control.metrics,

@@ -6,6 +6,7 @@ import { FolderError } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, XdsError } from '../../xds-server/serve/index.ts';
 import { CliError } from '../cli-error.ts';
+import { traceChanges } from '../control/trace-changes.ts';
 import { describeFailure } from '../describe-failure.ts';
 import type { Log } from '../log.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
@@ -63,6 +64,7 @@ async function serve(options: RunOptions, stop: StopSignals): Promise<void> {
   const state = cleanUp.use(StateFolder.open(options.stateDir));
   await requireFreePorts(options, state);
   const parts = new RunParts(options, state);
+  cleanUp.use(await traceChanges(parts.control, options.settings.tracing, options.log));
   cleanUp.defer(() => parts.control.server.close());
   if (parts.policy) cleanUp.use(parts.policy);
   if (parts.flows) cleanUp.use(parts.flows);

@@ -42,7 +42,7 @@ describe('a request is one trace', needs('root', 'netns', 'envoy', 'bpf', 'ipv6'
   let collector: Collector;
   before(async () => {
     const told = { enabled: true, collector: { endpoint: `http://${NODE}:${PORTS.grpc}` } };
-    const settings = { tracing: told, flows: { export: told } };
+    const settings = { tracing: { ...told, changes: true }, flows: { export: told } };
     lab = cleanUp.use(await SteeredLab.start({ network: 'routed', pods: PODS, address: '::', settings }));
     const folder = mkdtempSync(join(tmpdir(), 'sluice-collector-'));
     cleanUp.defer(() => rmSync(folder, { recursive: true }));
@@ -87,6 +87,15 @@ describe('a request is one trace', needs('root', 'netns', 'envoy', 'bpf', 'ipv6'
       });
     }
   }
+
+  test('a change of configuration is a trace, too, up to the answer of the Envoy', async () => {
+    await eventually(() => {
+      const changes = collector.spans.filter(({ name, resource }) => name === 'change' && resource['service.name'] === 'sluice');
+      const partsOf = (spanId: string) => collector.spans.filter(({ parentSpanId }) => parentSpanId === spanId).map(({ name }) => name);
+      const parts = ['acknowledge', 'ingest', 'publish', 'read', 'translate'];
+      assert.ok(changes.some(({ spanId }) => parts.every((part) => partsOf(spanId).includes(part))));
+    });
+  });
 
   test('what the kernels of nodes see comes as logs', async () => {
     await eventually(() => {

@@ -7,12 +7,12 @@ export type Sent =
   | { readonly result: 'failed'; readonly message: string }
   | { readonly result: 'refused'; readonly message: string };
 
-export interface FlowExportOptions<T> {
-  readonly ring: FlowRing;
+export interface FlowExportOptions<T, F> {
+  readonly ring: FlowRing<F>;
   /** Which flows are told of. */
-  readonly matches: (flow: Flow) => boolean;
+  readonly matches: (flow: F) => boolean;
   /** What the collector is to get of a flow. */
-  readonly encode: (flow: Flow) => T;
+  readonly encode: (flow: F) => T;
   readonly send: (batch: readonly T[]) => Promise<Sent>;
   /** Told when it goes wrong, once until it goes right again. */
   readonly onFailure: (message: string) => void;
@@ -39,8 +39,8 @@ const BATCH = 512;
  * Tells a collector of flows as they come. Those that wait for it are those that the ring remembers, and no others, so a collector that is away
  * takes no memory and holds up nobody.
  */
-export class FlowExport<T> implements AsyncDisposable {
-  readonly #options: FlowExportOptions<T>;
+export class FlowExport<T, F = Flow> implements AsyncDisposable {
+  readonly #options: FlowExportOptions<T, F>;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   #next: number;
@@ -49,7 +49,7 @@ export class FlowExport<T> implements AsyncDisposable {
   #inHand = 0;
   #failure: string | undefined;
 
-  constructor(options: FlowExportOptions<T>) {
+  constructor(options: FlowExportOptions<T, F>) {
     this.#options = options;
     this.#next = options.ring.seen;
     this.#running = this.#run();

@@ -5,7 +5,7 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import type { ToldFlow } from '../../../flows/index.ts';
 
 const NANOSECONDS = 1_000_000_000n;
-const SCOPE = { name: 'sluice/flows' };
+const SCOPE = { name: 'sluice' };
 const NONE = { droppedAttributesCount: 0, droppedEventsCount: 0, droppedLinksCount: 0 } as const;
 const KINDS = { client: SpanKind.CLIENT, server: SpanKind.SERVER, internal: SpanKind.INTERNAL } as const satisfies Record<
   ToldFlow['kind'],
@@ -18,8 +18,15 @@ export function flowResource(attributes: Readonly<Record<string, string>>): Flow
   return resourceFromAttributes({ ...attributes });
 }
 
-export function spanOf({ traceId, spanId, name, kind, begin, end, isRefused, attributes }: ToldFlow, resource: FlowResource): ReadableSpan {
+/** What a span is made of. */
+export interface ToldSpan extends Pick<ToldFlow, 'traceId' | 'spanId' | 'name' | 'kind' | 'begin' | 'end' | 'isRefused' | 'attributes'> {
+  readonly parentSpanId?: string;
+}
+
+export function spanOf(span: ToldSpan, resource: FlowResource): ReadableSpan {
+  const { traceId, spanId, parentSpanId, name, kind, begin, end, isRefused, attributes } = span;
   return {
+    ...(parentSpanId !== undefined && { parentSpanContext: { traceId, spanId: parentSpanId, traceFlags: TraceFlags.SAMPLED } }),
     name,
     kind: KINDS[kind],
     spanContext: () => ({ traceId, spanId, traceFlags: TraceFlags.SAMPLED }),

@@ -1,0 +1,52 @@
+import { FlowRing } from '../../flows/index.ts';
+import type { Settings } from '../../settings/index.ts';
+import { CliError } from '../cli-error.ts';
+import type { Log } from '../log.ts';
+import { type ChangeSpan, ChangeTraces } from './change-traces.ts';
+import type { ControlParts } from './control-parts.ts';
+
+/** What waits for the collector at most. */
+const CAPACITY = 4_096;
+
+/**
+ * Has a collector told what becomes of changes, if settings say so. To be called before there are any.
+ * @throws CliError where it cannot be
+ */
+export async function traceChanges(
+  control: ControlParts,
+  { changes, collector, resourceAttributes }: Settings['tracing'],
+  log: Log,
+): Promise<AsyncDisposable | undefined> {
+  if (!changes) return undefined;
+  const [{ FlowExport }, { spanSender }, { flowResource, spanOf }] = await Promise.all([
+    import('../../agent/flows/otel/flow-export.ts'),
+    import('../../agent/flows/otel/otlp.ts'),
+    import('../../agent/flows/otel/records.ts'),
+  ]);
+  const ring = new FlowRing<ChangeSpan>(CAPACITY);
+  const resource = flowResource({ 'service.name': 'sluice', ...resourceAttributes });
+  const { send, close } = senderOf(() => spanSender(collector));
+  const sending = new FlowExport({
+    ring,
+    matches: () => true,
+    encode: (span) => spanOf({ ...span, kind: 'internal', isRefused: false, attributes: { ...span.attributes } }, resource),
+    send,
+    onFailure: (message) =>
+      log({ level: 'warn', event: 'tracing', text: `the collector at ${collector.endpoint} takes no spans: ${message}` }),
+  });
+  control.traces = new ChangeTraces((span) => ring.add(span));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await sending[Symbol.asyncDispose]();
+      await close();
+    },
+  };
+}
+
+function senderOf<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw new CliError('failed', `tracing.collector: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
