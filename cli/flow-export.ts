@@ -4,7 +4,7 @@ import { CliError } from './cli-error.ts';
 import type { Log } from './log.ts';
 
 /** Has a collector told of a node's flows, if settings say so. @throws CliError where they are wrong */
-export async function beginFlowExport(flows: NodeFlows, settings: Settings['flows']['export'], log: Log): Promise<void> {
+export async function beginFlowExport(flows: Pick<NodeFlows, 'exportTo'>, settings: Settings['flows']['export'], log: Log): Promise<void> {
   if (!settings.enabled) return;
   const onFailure = (message: string) =>
     log({

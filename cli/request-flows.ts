@@ -29,6 +29,9 @@ export class RequestFlows implements AsyncDisposable {
     await this.#flows.listen(this.#socket);
   }
 
+  /** As that of {@link NodeFlows}. */
+  readonly exportTo: NodeFlows['exportTo'] = async (options, onFailure) => await this.#flows.exportTo(options, onFailure);
+
   get ring(): FlowRing {
     return this.#flows.ring;
   }

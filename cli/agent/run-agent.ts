@@ -135,6 +135,7 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
     cleanUp.defer(countFlows(flows.ring, metrics, options.metrics));
     view.flows = flows;
     await flows.listen();
+    await beginFlowExport(flows, options.flows.export, log);
   }
   const { flows: told } = view;
   if (told) cleanUp.use(new EnvoyLosses({ admin: envoy.admin, onLost: (count) => told.losses.add('envoy', count) }));

@@ -8,6 +8,7 @@ import { CLUSTER_TYPE, LISTENER_TYPE, XdsError } from '../../xds-server/serve/in
 import { CliError } from '../cli-error.ts';
 import { traceChanges } from '../control/trace-changes.ts';
 import { describeFailure } from '../describe-failure.ts';
+import { beginFlowExport } from '../flow-export.ts';
 import type { Log } from '../log.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { RunParts } from './parts.ts';
@@ -72,6 +73,7 @@ async function serve(options: RunOptions, stop: StopSignals): Promise<void> {
   // Before anything is served: an Envoy that runs is not to lose its slots.
   await parts.startEnforcing();
   await parts.flows?.listen();
+  if (parts.flows) await beginFlowExport(parts.flows, options.settings.flows.export, options.log);
   const { policy } = parts;
   const losses = policy?.losses ?? parts.flows?.losses;
   if (losses) cleanUp.use(new EnvoyLosses({ admin: parts.envoy.admin, onLost: (count) => losses.add('envoy', count) }));
