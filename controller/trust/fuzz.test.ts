@@ -57,7 +57,8 @@ test('whatever a CertificateSigningRequest says, only an agent on one node is si
       assert.deepEqual(object.spec.extra[NODE_NAME], [judged.nodeName]);
       assert.ok(isNodeName(judged.nodeName));
       assert.equal(object.spec.username, NODE_SIGNER.agentUsername);
-      assert.deepEqual([...object.spec.usages].sort(), ['client auth', 'digital signature']);
+      const usages = ['client auth', 'digital signature', ...(judged.serves ? ['server auth'] : [])];
+      assert.deepEqual([...object.spec.usages].sort(), usages);
     }),
     { numRuns: RUNS },
   );
