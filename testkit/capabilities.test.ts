@@ -10,6 +10,7 @@ function machine(missing: Partial<Record<Capability, string>>) {
     root: () => missing.root,
     ipv6: () => missing.ipv6,
     cluster: () => missing.cluster,
+    collector: () => missing.collector,
     bpf: () => missing.bpf,
     netns: () => missing.netns,
     prometheus: () => missing.prometheus,

@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { whyNoLabBinary } from '../conformance/lab/binary.ts';
+import { whyNoCollectorBinary } from '../conformance/opentelemetry/program.ts';
 import { envoyBinary } from './envoy-binary.ts';
 
 export const PROMETHEUS = fileURLToPath(new URL('../.setup/prometheus', import.meta.url));
@@ -15,6 +16,8 @@ const PROBES = {
   ipv6: () => (hasIpv6Loopback() ? undefined : 'no IPv6 loopback address'),
   /** Kubernetes, see conformance/lab. Tests that need it are `*.cluster.test.ts`. */
   cluster: whyNoLabBinary,
+  /** A real collector of OpenTelemetry, see conformance/opentelemetry. */
+  collector: whyNoCollectorBinary,
   /** eBPF programs: the compiler, and a kernel with their file system. */
   bpf: () => whyNotThere('clang', '/usr/include/bpf/bpf_helpers.h', '/sys/fs/bpf'),
   /** A real Prometheus and its promtool, see setup/steps/prometheus.mjs. */

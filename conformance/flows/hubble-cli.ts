@@ -10,9 +10,6 @@ const HUBBLE: GoProgram = {
   about: 'building hubble; the first time takes minutes',
 };
 
-/** For suites and what they begin with: how long a build may take on a machine with two cores that has never made one. */
-export const WITH_TIME_TO_BUILD = { timeout: 14 * 60_000 };
-
 /**
  * The binary of Hubble's own client, cached as the lab's.
  * @param report is told when a build begins

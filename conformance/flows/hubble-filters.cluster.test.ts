@@ -5,7 +5,8 @@ import { NodeFlows } from '../../agent/index.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { SnapshotCache } from '../../xds-server/serve/index.ts';
-import { HubbleClient, hubbleBinary, WITH_TIME_TO_BUILD } from './hubble-cli.ts';
+import { WITH_TIME_TO_BUILD } from '../lab/go-program.ts';
+import { HubbleClient, hubbleBinary } from './hubble-cli.ts';
 import { ALL_KNOWN, type KnownFlow, knownFlows, TRACE } from './known-flows.ts';
 
 const OF_DB: readonly KnownFlow[] = ['opened', 'closed', 'pinged'];

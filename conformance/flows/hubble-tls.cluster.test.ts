@@ -6,7 +6,8 @@ import { type Authority, issueWithKey, makeAuthority, nodeServerName, observerPr
 import { needs } from '../../testkit/capabilities.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { MutualTlsCredentials, SnapshotCache } from '../../xds-server/serve/index.ts';
-import { HubbleClient, hubbleBinary, WITH_TIME_TO_BUILD } from './hubble-cli.ts';
+import { WITH_TIME_TO_BUILD } from '../lab/go-program.ts';
+import { HubbleClient, hubbleBinary } from './hubble-cli.ts';
 import { ALL_KNOWN, knownFlows } from './known-flows.ts';
 
 describe("Hubble's own client, by mutual TLS", { ...needs('cluster'), ...WITH_TIME_TO_BUILD }, () => {

@@ -6,10 +6,11 @@ import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
+import { WITH_TIME_TO_BUILD } from '../lab/go-program.ts';
 import { wordOf } from '../layer7/http-peer.ts';
 import { app, ciliumPolicy, tcpPort } from '../layer7/policies.ts';
 import { SteeredLab } from '../layer7/steered-lab.ts';
-import { HubbleClient, hubbleBinary, WITH_TIME_TO_BUILD } from './hubble-cli.ts';
+import { HubbleClient, hubbleBinary } from './hubble-cli.ts';
 
 const PODS = ['client', 'other', 'web'].map((name) => ({ name, labels: { app: name } }));
 const WEB = 'default/web:80';

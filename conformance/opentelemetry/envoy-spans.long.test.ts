@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { SLOT_OPTIONS, SlotScene } from '../../l7-filters/envoy/testing/slot-scene.ts';
 import { httpSlot } from '../../l7-filters/envoy/testing/slots.ts';
 import type { Tracing } from '../../model/index.ts';
@@ -13,11 +13,16 @@ import { makeCertificate } from '../../testkit/make-certificate.ts';
 import { freePort } from '../../testkit/ports.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { translateCollector } from '../../xds-server/translate/tracing.ts';
+import { WITH_TIME_TO_BUILD } from '../lab/go-program.ts';
 import { Collector } from './collector.ts';
+import { collectorBinary } from './program.ts';
 
+const PATIENTLY = { withinMs: 60_000 };
 const CASES = (['grpc', 'http'] as const).flatMap((protocol) => [true, false].map((isSecure) => ({ protocol, isSecure })));
 
-describe('Envoy tells a collector of requests', needs('envoy'), () => {
+describe('Envoy tells a collector of requests', { ...needs('envoy', 'collector'), ...WITH_TIME_TO_BUILD }, () => {
+  before(collectorBinary, WITH_TIME_TO_BUILD);
+
   for (const { protocol, isSecure } of CASES) {
     test(`by ${protocol}, ${isSecure ? 'with' : 'without'} TLS, by the name of its host, with headers`, async () => {
       using folder = new TemporaryFolder();
@@ -53,8 +58,8 @@ describe('Envoy tells a collector of requests', needs('envoy'), () => {
       await eventually(async () => {
         assert.deepEqual(scene.refusals, []);
         assert.equal((await requestHttp1({ port, host: 'web.test' })).status, 200);
-      });
-      await eventually(() => assert.ok(collector.spans.some(({ kind }) => kind === 'server')));
+      }, PATIENTLY);
+      await eventually(() => assert.ok(collector.spans.some(({ kind }) => kind === 'server')), PATIENTLY);
       assert.equal(collector.spans[0]?.resource['service.name'], 'edge');
       assert.deepEqual([...collector.tokens], ['from Envoy']);
     });

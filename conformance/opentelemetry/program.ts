@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { type GoProgram, goBinary } from '../lab/go-program.ts';
+import { type GoProgram, goBinary, whyNoGoBinary } from '../lab/go-program.ts';
 
 const COLLECTOR: GoProgram = {
   name: 'opentelemetry-collector',
@@ -16,4 +16,9 @@ const COLLECTOR: GoProgram = {
  */
 export async function collectorBinary(): Promise<string> {
   return await goBinary(COLLECTOR);
+}
+
+/** Why there is no binary and none can be built; undefined where there is one or one can be. */
+export function whyNoCollectorBinary(): string | undefined {
+  return whyNoGoBinary(COLLECTOR);
 }

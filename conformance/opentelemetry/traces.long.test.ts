@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
+import { WITH_TIME_TO_BUILD } from '../lab/go-program.ts';
 import { seenBy } from '../layer7/http-peer.ts';
 import { ciliumPolicy, tcpPort } from '../layer7/policies.ts';
 import { askIngress, HOLDER, served } from '../layer7/served-by-ingress.ts';
@@ -22,6 +23,7 @@ const PODS = [
 const NODE = '192.168.56.10';
 /** Processes of the lab have numbers of their own, by which the collector looks for itself. */
 const WITH_OWN_PROC = ['unshare', '--mount', 'sh', '-ec', 'mount -t proc proc /proc; exec "$0" "$@"'];
+const PATIENTLY = { withinMs: 60_000 };
 const PORTS = { grpc: 4317, http: 4318 };
 const [TRACE, SHORT, SPAN] = ['4bf92f3577b34da6a3ce929d0e0e4736', '64fe8b2a57d3eff7', '00f067aa0ba902b7'];
 
@@ -36,7 +38,7 @@ const CASES = [
   { name: 'nothing', headers: {}, trace: undefined },
 ] as const;
 
-describe('a request is one trace', needs('root', 'netns', 'envoy', 'bpf', 'ipv6'), () => {
+describe('a request is one trace', { ...needs('root', 'netns', 'envoy', 'bpf', 'ipv6', 'collector'), ...WITH_TIME_TO_BUILD }, () => {
   const cleanUp = new AsyncDisposableStack();
   let lab: SteeredLab;
   let collector: Collector;
@@ -65,8 +67,9 @@ describe('a request is one trace', needs('root', 'netns', 'envoy', 'bpf', 'ipv6'
         }),
       ),
     );
-    for (const server of ['near', 'far']) await eventually(async () => seenBy(await askIngress(lab, server, 'ipv4', { path: '/in' })));
-  });
+    for (const server of ['near', 'far'])
+      await eventually(async () => seenBy(await askIngress(lab, server, 'ipv4', { path: '/in' })), PATIENTLY);
+  }, WITH_TIME_TO_BUILD);
   after(() => cleanUp.disposeAsync());
 
   for (const { name, headers, trace } of CASES) {
@@ -83,7 +86,7 @@ describe('a request is one trace', needs('root', 'netns', 'envoy', 'bpf', 'ipv6'
           );
           assert.equal(chain[0]?.parentSpanId, trace === undefined ? '' : SPAN);
           assert.ok(chain.every((span) => span.traceId === traceId));
-        });
+        }, PATIENTLY);
       });
     }
   }
@@ -94,7 +97,7 @@ describe('a request is one trace', needs('root', 'netns', 'envoy', 'bpf', 'ipv6'
       const partsOf = (spanId: string) => collector.spans.filter(({ parentSpanId }) => parentSpanId === spanId).map(({ name }) => name);
       const parts = ['acknowledge', 'ingest', 'publish', 'read', 'translate'];
       assert.ok(changes.some(({ spanId }) => parts.every((part) => partsOf(spanId).includes(part))));
-    });
+    }, PATIENTLY);
   });
 
   test('what the kernels of nodes see comes as logs', async () => {
@@ -106,7 +109,7 @@ describe('a request is one trace', needs('root', 'netns', 'envoy', 'bpf', 'ipv6'
           attributes['destination.address'] === ipv4 && attributes['destination.port'] === '80' && resource['k8s.node.name'] === node;
         assert.ok(collector.logs.some(isOfIt), `of ${server}`);
       }
-    });
+    }, PATIENTLY);
   });
 });
 
