@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { ApiServerClient } from '../../kube/index.ts';
 import { isPair, isSignedByOne, makeAuthority, readCertificate } from '../../pki/index.ts';
@@ -43,8 +43,20 @@ describe('a certificate for who asks for flows', () => {
     assert.equal(statSync(key).mode & 0o777, 0o600);
   });
 
+  test('replaces no authorities that somebody else has put there', () => {
+    using folder = new TemporaryFolder();
+    writeFileSync(folder.join('ca.crt'), 'others');
+    const made = { certificate: 'certificate', privateKey: 'key', authorities: 'ours' };
+    assert.throws(() => writeObserverCertificate(folder.path, 'ann', made), {
+      name: 'CliError',
+      message: /ca\.crt holds other authorities/,
+    });
+    assert.deepEqual(readdirSync(folder.path), ['ca.crt']);
+  });
+
   test('is refused where it cannot be', async () => {
     await assert.rejects(makeObserverCertificate(client, { ...WISH, name: '../controller' }), { name: 'CliError', code: 'usage' });
+    await assert.rejects(makeObserverCertificate(client, { ...WISH, name: 'ca' }), { code: 'usage', message: /^ca\.crt is the file/ });
     secret = undefined;
     await assert.rejects(makeObserverCertificate(client, WISH), { name: 'CliError', message: /^there is no Secret sluice-ca/ });
     secret = { metadata: { resourceVersion: '1' }, type: 'Opaque', data: {} };
