@@ -14,4 +14,4 @@ export { matchesLabels, type NodeSelector } from './node-selector.ts';
 export { type OverlayResult, overlaySettings } from './overlay.ts';
 export { settingsResourceDefinition } from './resource-definition.ts';
 export { brokenRules, SETTINGS_RULES, type SettingsRule } from './rules.ts';
-export { DEFAULT_SETTINGS, FILE_SECTIONS, logsRequests, type Settings, settingsSchema } from './settings.ts';
+export { DEFAULT_SETTINGS, FILE_SECTIONS, fileSections, logsRequests, type Settings, settingsSchema } from './settings.ts';

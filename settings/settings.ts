@@ -304,6 +304,18 @@ export type Settings = z.output<typeof settingsSchema>;
 
 export const DEFAULT_SETTINGS: Settings = settingsSchema.parse({});
 
+/** What of the settings is in {@link FILE_SECTIONS}. */
+export function fileSections({
+  envoy,
+  policy,
+  envoyConfig,
+  flows,
+  metrics,
+  tracing,
+}: Settings): Pick<Settings, (typeof FILE_SECTIONS)[number]> {
+  return { envoy, policy, envoyConfig, flows, metrics, tracing };
+}
+
 /** Whether Envoys are to tell of what they pass on. */
 export function logsRequests({ flows: { enabled, requests } }: Pick<Settings, 'flows'>): boolean {
   return enabled && requests;

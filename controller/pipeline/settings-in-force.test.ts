@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Graph } from '../../collection/index.ts';
 import { clusterPlacement, type Placement } from '../../ingress-controller/index.ts';
 import { type KubeObject, refOf, validateObject } from '../../kube/index.ts';
 import { objectKey } from '../../model/index.ts';
-import { DEFAULT_SETTINGS, type Settings } from '../../settings/index.ts';
+import { DEFAULT_SETTINGS, FILE_SECTIONS, type Settings, settingsSchema } from '../../settings/index.ts';
 import { PORTS } from '../../testkit/ingress-world.ts';
 import { endpointSliceObject, ingressObject, serviceObject } from '../../testkit/kube-objects.ts';
 import { Pipeline } from './pipeline.ts';
+import { SettingsInForce } from './settings-in-force.ts';
 
 const SETTINGS_ACTION = `status:${objectKey({ kind: 'SluiceSettings', namespace: '', name: 'default' })}`;
 
@@ -75,6 +77,29 @@ test("what is asked of nodes' own settings changes nothing, and is told", () => 
     ['spec.envoy.concurrency', 'spec.envoy.logLevel', 'spec.envoy.regexMaxProgramSize'],
   );
   assert.match(JSON.stringify(pipeline.model.actions.get(SETTINGS_ACTION)), /"NeedsRestart"/);
+});
+
+test('none of the sections that are read from the file is in force as an object has it', () => {
+  const spec = {
+    http: { accessLog: 'json' },
+    envoy: { logLevel: 'debug' },
+    policy: { enforcement: 'always' },
+    envoyConfig: { dryRun: false },
+    flows: { capacity: 7 },
+    metrics: { maxSeries: 11 },
+    tracing: { changes: true },
+  };
+  const other = settingsSchema.parse(spec);
+  const inForce = new SettingsInForce(DEFAULT_SETTINGS);
+  const object = settingsObject(spec);
+  assert.ok(object.kind === 'SluiceSettings');
+  const graph = new Graph();
+  inForce.take({ settings: graph.input('settings'), verdicts: graph.input('verdicts') }, object, new Date(0));
+  for (const section of FILE_SECTIONS) {
+    assert.notDeepEqual(other[section], DEFAULT_SETTINGS[section], `${section} is no case`);
+    assert.deepEqual(inForce.current[section], DEFAULT_SETTINGS[section], section);
+  }
+  assert.equal(inForce.current.http.accessLog, 'json');
 });
 
 test('a wrong object leaves what it said before in force, until it goes', () => {

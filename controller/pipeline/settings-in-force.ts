@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Collection, Graph } from '../../collection/index.ts';
 import type { Placement } from '../../ingress-controller/index.ts';
 import type { ObjectBatch, SluiceSettings } from '../../kube/index.ts';
-import { brokenRules, FILE_SECTIONS, overlaySettings, type Settings, type SettingsFinding } from '../../settings/index.ts';
+import { brokenRules, FILE_SECTIONS, fileSections, overlaySettings, type Settings, type SettingsFinding } from '../../settings/index.ts';
 import { type Inputs, NOW } from './inputs.ts';
 
 /** The only name that means anything; the API server refuses others, a folder does not. */
@@ -48,9 +48,7 @@ export class SettingsInForce {
   #judge({ metadata: { uid }, spec }: SluiceSettings): Pick<SettingsVerdict, 'findings' | 'needsRestart'> {
     const result = overlaySettings(this.#file, spec);
     if ('findings' in result) return { findings: result.findings, needsRestart: [] };
-    const { envoy, policy, envoyConfig, flows, tracing } = this.#file;
-    // Read where they are used, from the file.
-    const settings = { ...result.settings, envoy, policy, envoyConfig, flows, tracing };
+    const settings = { ...result.settings, ...fileSections(this.#file) };
     const findings = brokenRules(settings);
     if (findings.length > 0) return { findings, needsRestart: [] };
     this.#lastGood = { uid, settings };
