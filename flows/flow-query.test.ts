@@ -80,4 +80,38 @@ describe('of what is to come', () => {
   });
 });
 
+describe('others have their turn while it is looked', () => {
+  /** As long as it takes to look by what is slow. */
+  const slow: FlowQuery['matches'] = () => {
+    const until = performance.now() + 1;
+    while (performance.now() < until);
+    return false;
+  };
+  for (const [what, query] of [
+    ['for the last', { number: 1 }],
+    ['for the first', { number: 1, first: true }],
+  ] as const) {
+    test(what, async () => {
+      let turns = 0;
+      let waiting = setImmediate(function count() {
+        turns++;
+        waiting = setImmediate(count);
+      });
+      assert.deepEqual(await timesOf(ringOf(60), { ...query, matches: slow }), []);
+      clearImmediate(waiting);
+      assert.ok(turns >= 5, `${turns}`);
+    });
+  }
+
+  test('and what comes meanwhile and is forgotten for it was not asked for', async () => {
+    const ring = ringOf(20, 20);
+    const arriving = setImmediate(() => {
+      for (let time = 20n; time < 30n; time++) ring.add(exampleFlow({ time }));
+    });
+    assert.deepEqual(await timesOf(ring, { number: 1, matches: slow }), []);
+    clearImmediate(arriving);
+    assert.equal(ring.seen, 30);
+  });
+});
+
 test('a ring holds at least one flow', () => assert.throws(() => new FlowRing(0), RangeError));

@@ -1,5 +1,6 @@
 import type { Flow } from './flow.ts';
 import type { FlowRing, NumberedFlow } from './flow-ring.ts';
+import { Turns } from './turns.ts';
 
 /** Which flows of a ring somebody wants. */
 export interface FlowQuery {
@@ -19,18 +20,15 @@ export type Observed =
   /** So many flows, whether they match or not, were forgotten before they could be told. */
   | { readonly kind: 'lost'; readonly count: number };
 
-/** So many are looked at before others have their turn. */
-const AT_ONCE = 512;
-
 /**
  * The flows of a ring that are wanted, oldest first.
  * @param signal ends it, with what is told until then
  */
 export async function* observe(ring: FlowRing, query: FlowQuery, signal: AbortSignal): AsyncGenerator<Observed> {
   const end = ring.seen;
-  let number = firstWanted(ring, query, end);
+  const turns = new Turns();
+  let number = await firstWanted(ring, query, { end, turns, signal });
   let left = query.first ? (query.number ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
-  let untilPause = AT_ONCE;
   for (; !signal.aborted && left > 0; number++) {
     if (number >= end && !query.follow) return;
     if (number >= ring.seen) await ring.untilAdded(number, signal);
@@ -44,22 +42,26 @@ export async function* observe(ring: FlowRing, query: FlowQuery, signal: AbortSi
       left--;
       yield { kind: 'flow', number, flow };
     }
-    if (--untilPause > 0) continue;
-    untilPause = AT_ONCE;
-    await new Promise(setImmediate);
+    if (turns.isOver) await turns.end();
   }
 }
 
-/** Nothing before it is wanted. */
-function firstWanted(ring: FlowRing, query: FlowQuery, end: number): number {
+/** Nothing before it is wanted, or remembered. */
+async function firstWanted(
+  ring: FlowRing,
+  query: FlowQuery,
+  { end, turns, signal }: { readonly end: number; readonly turns: Turns; readonly signal: AbortSignal },
+): Promise<number> {
   if (query.number === undefined || query.first) return ring.oldest;
-  let [number, found] = [end, 0];
-  while (number > ring.oldest && found < query.number) {
+  let [number, left] = [end, query.number];
+  while (number > ring.oldest && left > 0 && !signal.aborted) {
     const flow = ring.at(number - 1);
-    if (flow && isWanted(flow, query)) found++;
+    if (flow && isWanted(flow, query)) left--;
     number--;
+    if (turns.isOver) await turns.end();
   }
-  return number;
+  // What was looked at and forgotten since is nothing that is missed.
+  return left > 0 ? Math.max(number, ring.oldest) : number;
 }
 
 function isWanted(flow: Flow, { since, until, matches }: FlowQuery): boolean {

@@ -253,10 +253,10 @@ const flows = z
           .string()
           .regex(
             /^spiffe:\/\/sluice\.io\/[a-z0-9.-]+(\/[a-z0-9.-]+)*(\/\*)?$/,
-            'must be an id such as spiffe://sluice.io/node/a, or end with /*',
+            'must be an id such as spiffe://sluice.io/observer/ann, or end with /*',
           ),
       )
-      .default(['spiffe://sluice.io/node/*', 'spiffe://sluice.io/observer/*'])
+      .default(['spiffe://sluice.io/observer/*'])
       .describe('Who may ask there: ids of certificates that the authority of this cluster signed; /* at the end is for any name.'),
     requests: z
       .boolean()

@@ -14,9 +14,11 @@ import {
   nodeProfile,
   nodeServerName,
   observerProfile,
+  type Profile,
   readSigningRequest,
   servingNodeProfile,
 } from '../../pki/index.ts';
+import { DEFAULT_SETTINGS } from '../../settings/index.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { SnapshotCache } from '../../xds-server/serve/index.ts';
 import { NodeIdentity } from '../identity/index.ts';
@@ -31,6 +33,7 @@ describe('flows of a node, asked for by others', () => {
   const cleanUp = new AsyncDisposableStack();
   let authority: Authority;
   let port = 0;
+  let portByDefault = 0;
   before(async () => {
     authority = await makeAuthority();
     const folder = cleanUp.use(new TemporaryFolder());
@@ -49,16 +52,18 @@ describe('flows of a node, asked for by others', () => {
       }),
     );
     const flows = cleanUp.use(new NodeFlows({ node: 'n1', version: '1', capacity: 16, cache: new SnapshotCache() }));
-    port = await flows.listenForOthers({ host: '127.0.0.1', port: 0, credentials: await identity.serving(), clients: CLIENTS });
+    const address = { host: '127.0.0.1', port: 0, credentials: await identity.serving() };
+    port = await flows.listenForOthers({ ...address, clients: CLIENTS });
+    portByDefault = await flows.listenForOthers({ ...address, clients: DEFAULT_SETTINGS.flows.clients });
   });
   after(() => cleanUp.disposeAsync());
 
-  function clientOf(own: KeyedCertificate | undefined, trusted = authority): Client {
+  function clientOf(own: KeyedCertificate | undefined, at = port): Client {
     const [key, certificate] = own ? [Buffer.from(own.privateKey), Buffer.from(own.certificate)] : [null, null];
-    const channel = credentials.createSsl(Buffer.from(trusted.certificate), key, certificate);
+    const channel = credentials.createSsl(Buffer.from(authority.certificate), key, certificate);
     // As clients find it that know nothing of SPIFFE.
     const name = { 'grpc.ssl_target_name_override': nodeServerName('n1'), 'grpc.use_local_subchannel_pool': 1 } as const;
-    return new Client(`127.0.0.1:${port}`, channel, name);
+    return new Client(`127.0.0.1:${at}`, channel, name);
   }
 
   /** How many flows it may remember, or the code of what is said instead. */
@@ -99,6 +104,34 @@ describe('flows of a node, asked for by others', () => {
       asking.close();
     });
   }
+
+  test('by default by observers, and by no node', async () => {
+    const told = async (profile: Profile) => {
+      const client = clientOf(await issueWithKey(authority, profile), portByDefault);
+      const answer = await ask(client);
+      client.close();
+      return answer;
+    };
+    assert.deepEqual([await told(observerProfile('bob')), await told(nodeProfile('n2'))], [16n, status.PERMISSION_DENIED]);
+  });
+
+  test('but with no request that is large', async () => {
+    const client = clientOf(await issueWithKey(authority, observerProfile('ann')));
+    const request = { whitelist: [{ sourcePod: ['x'.repeat(70_000)] }] };
+    const stream = client.makeServerStreamRequest(
+      '/observer.Observer/GetFlows',
+      (bytes: Uint8Array) => Buffer.from(bytes),
+      (bytes: Buffer) => bytes,
+      toBinary(GetFlowsRequestSchema, create(GetFlowsRequestSchema, request)),
+    );
+    const { code } = await new Promise<{ code?: status }>((resolve) => {
+      stream.on('error', resolve);
+      stream.on('end', () => resolve({}));
+      stream.resume();
+    });
+    assert.equal(code, status.RESOURCE_EXHAUSTED);
+    client.close();
+  });
 
   test('again and again, also where nobody waits for the end of an answer', async () => {
     const client = clientOf(await issueWithKey(authority, nodeProfile('n3')));

@@ -17,6 +17,9 @@ import { SlotDecisions } from './slot-decisions.ts';
 /** Where Hubble's clients ask, in the folder of what this node keeps while it runs. */
 export const FLOW_SOCKET = 'flows.sock';
 
+/** Of what is asked: filters of a person or a program are small. */
+const MAX_REQUEST_BYTES = 64 * 1024;
+
 export interface NodeFlowsOptions {
   readonly node: string;
   readonly version: string;
@@ -103,7 +106,7 @@ export class NodeFlows implements AsyncDisposable {
 
   /** By a server for each address: one that could not listen remembers that, and cannot once it could. */
   async #serve(address: ListenAddress): Promise<number | undefined> {
-    const rpc = new RpcServer();
+    const rpc = new RpcServer({ maxRequestBytes: MAX_REQUEST_BYTES });
     rpc.add(OBSERVER_METHODS, new ObserverService(this.#observer, (identity) => rpc.release(identity)));
     try {
       const port = await rpc.listen(address);

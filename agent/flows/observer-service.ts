@@ -20,7 +20,7 @@ import {
 import { type Observer, OptionProblem } from '../../flows/index.ts';
 import { type Call, endCall, type RpcMethod, type StreamHandler } from '../../xds-server/serve/index.ts';
 
-type Answers = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+type Answers = AsyncIterable<Uint8Array>;
 
 export interface ObserverMethod extends RpcMethod {
   /** @returns what is wrong with the request, where something is */
@@ -30,15 +30,19 @@ export interface ObserverMethod extends RpcMethod {
 function method<Q extends DescMessage, A extends DescMessage>(
   path: string,
   [requests, answers]: readonly [Q, A],
-  answer: (observer: Observer, request: MessageShape<Q>) => MessageShape<A>,
+  answer: (observer: Observer, request: MessageShape<Q>) => MessageShape<A> | Promise<MessageShape<A>>,
 ): ObserverMethod {
   return {
     path,
     answer: (observer, bytes) => {
       const request = decoded(requests, bytes);
-      return request instanceof OptionProblem ? request : [toBinary(answers, answer(observer, request))];
+      return request instanceof OptionProblem ? request : single(answers, answer(observer, request));
     },
   };
+}
+
+async function* single<A extends DescMessage>(answers: A, answer: MessageShape<A> | Promise<MessageShape<A>>): AsyncGenerator<Uint8Array> {
+  yield toBinary(answers, await answer);
 }
 
 function decoded<Q extends DescMessage>(requests: Q, bytes: Uint8Array): MessageShape<Q> | OptionProblem {

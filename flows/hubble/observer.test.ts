@@ -62,8 +62,8 @@ describe('what is asked of a node', () => {
     test(what, async () => assert.deepEqual(await scene.times(request), expected));
   }
 
-  test('its state', () => {
-    const { numFlows, maxFlows, seenFlows, uptimeNs, version, flowsRate } = scene.observer.status();
+  test('its state', async () => {
+    const { numFlows, maxFlows, seenFlows, uptimeNs, version, flowsRate } = await scene.observer.status();
     assert.deepEqual([numFlows, maxFlows, seenFlows, uptimeNs, version], [4n, 4n, 4n, 0n, '1.2.3']);
     assert.equal(flowsRate, 4 / 60);
     assert.deepEqual(
@@ -72,11 +72,11 @@ describe('what is asked of a node', () => {
     );
   });
 
-  test('namespaces of the last hour', () => {
-    const named = () => scene.observer.namespaces().namespaces.map(({ namespace }) => namespace);
-    assert.deepEqual(named(), ['back', 'shop']);
+  test('namespaces of the last hour', async () => {
+    const named = async () => (await scene.observer.namespaces()).namespaces.map(({ namespace }) => namespace);
+    assert.deepEqual(await named(), ['back', 'shop']);
     scene.now = 4_000n * SECOND;
-    assert.deepEqual(named(), []);
+    assert.deepEqual(await named(), []);
   });
 
   test('what cannot be', () => {
@@ -84,6 +84,9 @@ describe('what is asked of a node', () => {
       [{ first: true, follow: true }, /^the first flows cannot be followed$/],
       [{ whitelist: [{ sourceIp: ['x'] }] }, /^"x" is neither an address nor a prefix of addresses$/],
       [{ blacklist: [{ protocol: ['x'] }] }, /is none of icmp/],
+      [{ whitelist: Array(60).fill({}), blacklist: Array(5).fill({}) }, /^65 filters are more than the 64 that one may ask by$/],
+      [{ whitelist: [{ sourceIp: Array(200).fill('::1'), httpUrl: Array(57).fill('x') }] }, /^257 values are more than the 256 /],
+      [{ whitelist: [{ httpUrl: ['(.{30}){40}'] }] }, /^"\(\.\{30\}\)\{40\}" compiles to \d+ instructions, more than the 1000 allowed$/],
     ];
     for (const [request, problem] of cases) {
       const found = scene.observer.flows(create(GetFlowsRequestSchema, request), NEVER);

@@ -17,6 +17,7 @@ import { type Observed, observe } from '../flow-query.ts';
 import type { FlowRing } from '../flow-ring.ts';
 import { OptionProblem } from '../option-problem.ts';
 import { timestamp } from '../time.ts';
+import { Turns } from '../turns.ts';
 import { maskFlow, readMask } from './field-mask.ts';
 import { flowMessage } from './flow-message.ts';
 import { CLUSTER_NAME, LOSS_SOURCES, nodeNameOf } from './names.ts';
@@ -92,7 +93,7 @@ export class Observer {
     });
   }
 
-  status(): ServerStatusResponse {
+  async status(): Promise<ServerStatusResponse> {
     const { ring, version } = this.#options;
     return create(ServerStatusResponseSchema, {
       numFlows: BigInt(ring.size),
@@ -100,7 +101,7 @@ export class Observer {
       seenFlows: BigInt(ring.seen),
       uptimeNs: this.#now() - this.#startedAt,
       version,
-      flowsRate: this.#rate(),
+      flowsRate: await this.#rate(),
     });
   }
 
@@ -119,11 +120,13 @@ export class Observer {
   }
 
   /** Those that flows of the last hour name, of such as are remembered. */
-  namespaces(): GetNamespacesResponse {
+  async namespaces(): Promise<GetNamespacesResponse> {
     const { ring } = this.#options;
     const since = this.#now() - HOUR;
     const found = new Set<string>();
+    const turns = new Turns();
     for (let number = ring.oldest; number < ring.seen; number++) {
+      if (turns.isOver) await turns.end();
       const flow = ring.at(number);
       if (!flow || flow.time < since) continue;
       for (const { namespace } of [flow.source, flow.destination]) if (namespace !== undefined) found.add(namespace);
@@ -133,11 +136,13 @@ export class Observer {
   }
 
   /** Flows a second, over the last minute, or for as long as flows are remembered. */
-  #rate(): number {
+  async #rate(): Promise<number> {
     const { ring } = this.#options;
     const now = this.#now();
+    const turns = new Turns();
     let [count, since] = [0, now - MINUTE];
     for (let number = ring.seen - 1; number >= ring.oldest; number--) {
+      if (turns.isOver) await turns.end();
       const flow = ring.at(number);
       if (!flow || flow.time < since) break;
       count++;

@@ -56,7 +56,7 @@ export class PeerIdentities {
     const identity = this.#identities.get(metadata);
     if (typeof identity !== 'string') return identity;
     const open = this.#open.get(identity) ?? 0;
-    if (open >= MAX_STREAMS) return { refused: 'resource-exhausted', message: `a node may have ${MAX_STREAMS} streams` };
+    if (open >= MAX_STREAMS) return { refused: 'resource-exhausted', message: `one client may have ${MAX_STREAMS} streams at a time` };
     this.#open.set(identity, open + 1);
     return identity;
   }
