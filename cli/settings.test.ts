@@ -40,6 +40,16 @@ test('a metric of flows that there is none of is told with its place', async () 
   );
 });
 
+test('a filter of flows that is none is told with its place, whether they are exported or not', async () => {
+  const filters = { allow: ['{"verdict":["DROPPED"]}'], deny: ['{}', '{"verdict":["LATE"]}'] };
+  await assert.rejects(
+    settingsIn({ flows: { export: filters } }),
+    (error) => error instanceof CliError && /sluice\.yaml flows\.export\.deny\[1\]: is no filter of Hubble: /.test(error.message),
+  );
+  const settings = await settingsIn({ flows: { export: { allow: filters.allow } } });
+  assert.deepEqual(settings.flows.export.allow, filters.allow);
+});
+
 test('the metrics of flows that there are by default can be kept', async () => {
   const { metrics } = await settingsIn({});
   assert.equal(metrics.flows.length, 8);

@@ -10,7 +10,10 @@ export async function requireSettings(file: string | undefined): Promise<Setting
   const result = await loadSettings(file);
   if ('settings' in result) {
     await requirePrivileges(result.settings.envoyConfig.allow, file ?? '');
-    if (file !== undefined) await requireMetrics(result.settings.metrics, file);
+    if (file !== undefined) {
+      await requireMetrics(result.settings.metrics, file);
+      await requireFilters(result.settings.flows.export, file);
+    }
     return result.settings;
   }
   throw invalid(result.problems.map(formatSettingsProblem));
@@ -38,6 +41,13 @@ async function requireMetrics({ flows }: Settings['metrics'], file: string): Pro
   const { problemsOfMetrics } = await import('../flows/metrics/read-metric.ts');
   const problems = problemsOfMetrics(flows).map(({ index, problem }) => `${file} metrics.flows[${index}]: ${problem.message}`);
   if (problems.length > 0) throw invalid(problems);
+}
+
+async function requireFilters({ allow, deny }: Settings['flows']['export'], file: string): Promise<void> {
+  if (allow.length + deny.length === 0) return;
+  const { readExportFilters } = await import('../flows/otel/export-filters.ts');
+  const read = readExportFilters({ allow, deny });
+  if ('problem' in read) throw invalid([`${file} flows.export.${read.field}: ${read.problem}`]);
 }
 
 function invalid(problems: readonly string[]): CliError {

@@ -7,12 +7,14 @@ import type { Relay, RelayState } from '../../xds-server/relay/index.ts';
 import type { Outcome } from '../../xds-server/serve/index.ts';
 import { describeClient } from '../control/control-view.ts';
 import type { EnvoyState } from '../envoy-state.ts';
+import type { SideTasks } from '../side-tasks.ts';
 import { readVersions } from '../version.ts';
 
 export interface AgentViewOptions {
   readonly relay: Relay;
   readonly identity: NodeIdentity;
   readonly envoy: EnvoyState;
+  readonly tasks: Pick<SideTasks, 'failing'>;
 }
 
 /** The agent of a node, as its admin endpoint shows it. */
@@ -36,7 +38,8 @@ export class AgentView implements AdminView {
   }
 
   status(): Status {
-    const { relay, envoy } = this.#options;
+    const { relay, envoy, tasks } = this.#options;
+    const failing = tasks.failing();
     const state = relay.state();
     const notReady = this.#obstacle(state);
     const clients = relay.server.clients();
@@ -51,6 +54,7 @@ export class AgentView implements AdminView {
       relay: this.#describeRelay(state),
       ...(this.slots && { slots: describeSlots(this.slots.state()) }),
       ...(this.flows && { flows: this.flows.state() }),
+      ...(failing.length > 0 && { failing }),
       objects: {},
       resources: Object.fromEntries([...state.cached].map(([typeUrl, count]) => [resourceTypeOf(typeUrl), count])),
       clients: clients.map(describeClient),

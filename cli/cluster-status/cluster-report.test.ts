@@ -116,6 +116,13 @@ describe('a report of a cluster', () => {
     assert.match(text, /^node {8}n-2, [^\n]*, flows lost: kernel 3, reader 2$/m);
   });
 
+  test('tells what could not begin, which stands in the way of nothing', () => {
+    const failing = [{ what: 'export of flows', reason: 'no file' }];
+    const report = reportCluster({ ...WELL, agents: [agent({ failing })] });
+    assert.deepEqual([report.ready, report.failing.length], [true, 1]);
+    assert.match(formatClusterReport(report), /^failing {5}export of flows of \S+: no file$/m);
+  });
+
   test('tells who enforces policies, and what is none of theirs', () => {
     const report = reportCluster(ENFORCED);
     assert.equal(report.ready, true);

@@ -56,6 +56,8 @@ export interface ClusterReport {
   readonly problems: readonly string[];
   /** What Envoys refused and what cannot be written. */
   readonly notProgrammed: readonly { readonly what: string; readonly why: string }[];
+  /** What parts do beside what they are there for and could not begin, such as telling of flows: it stands in the way of nothing. */
+  readonly failing: readonly { readonly pod: string; readonly what: string; readonly why: string }[];
   /** What is wrong with objects. */
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -82,8 +84,15 @@ export function reportCluster(asked: AskedCluster): ClusterReport {
     configs: findConfigs(asked),
     problems,
     notProgrammed,
+    failing: findFailing(asked),
     diagnostics: asked.diagnostics,
   };
+}
+
+function findFailing({ controllers, agents, enforcers }: AskedCluster): ClusterReport['failing'] {
+  return [...controllers, ...agents, ...enforcers].flatMap(({ pod, status }) =>
+    (status?.failing ?? []).map(({ what, reason: why }) => ({ pod, what, why })),
+  );
 }
 
 /** A node that serves no Ingress has nothing to serve, but for its pods' policies. */

@@ -15,6 +15,7 @@ import {
   XdsServer,
 } from '../../xds-server/serve/index.ts';
 import type { Log } from '../log.ts';
+import { SideTasks } from '../side-tasks.ts';
 import type { Locate } from '../text/place.ts';
 import { readVersions } from '../version.ts';
 import type { ChangeTraces } from './change-traces.ts';
@@ -67,6 +68,8 @@ export class ControlParts {
   readonly server: XdsServer;
   readonly view: ControlView;
   readonly metrics: Metrics;
+  /** What it does beside what it is there for. */
+  readonly tasks: SideTasks;
   /** Told what becomes of changes; undefined where nobody wants to know. */
   traces: ChangeTraces | undefined;
   readonly #options: ControlOptions;
@@ -79,6 +82,7 @@ export class ControlParts {
   constructor(options: ControlOptions) {
     this.#options = options;
     const { source, log, describeRole, configsOnNodes, trying } = options;
+    this.tasks = new SideTasks({ log });
     this.#locate = (object, path) => source.locate(object, path);
     this.pipeline = new Pipeline({
       ...options.pipeline,
@@ -121,6 +125,7 @@ export class ControlParts {
       ...(configsOnNodes && { configsOnNodes }),
       pipeline: this.pipeline,
       diagnostics: () => this.diagnostics(),
+      tasks: this.tasks,
       countTrials: () => this.controller.trials,
       cache: this.cache,
       server: this.server,

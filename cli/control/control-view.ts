@@ -5,6 +5,7 @@ import type { Pipeline } from '../../controller/pipeline/pipeline.ts';
 import { resourceTypeOf } from '../../controller/render.ts';
 import type { Diagnostic } from '../../model/index.ts';
 import type { ClientStatus, SnapshotCache, XdsServer } from '../../xds-server/serve/index.ts';
+import type { SideTasks } from '../side-tasks.ts';
 import { countSeverities } from '../text/diagnostics.ts';
 import { formatSource, type Locate } from '../text/place.ts';
 
@@ -21,6 +22,8 @@ export interface ControlViewOptions {
   readonly configsOnNodes?: () => ConfigsOnNodes | undefined;
   readonly pipeline: Pipeline;
   readonly diagnostics: () => readonly Diagnostic[];
+  /** What of this process could not begin. */
+  readonly tasks: Pick<SideTasks, 'failing'>;
   /** How many configs are being tried. */
   readonly countTrials: () => number;
   readonly cache: SnapshotCache;
@@ -38,7 +41,8 @@ export class ControlView implements AdminView {
   }
 
   status(): Status {
-    const { about, describeRole, server, diagnostics, countTrials, countObjects } = this.#options;
+    const { about, describeRole, server, diagnostics, countTrials, countObjects, tasks } = this.#options;
+    const failing = tasks.failing();
     const trying = countTrials();
     const clients = server.clients();
     const role = describeRole(clients);
@@ -46,6 +50,7 @@ export class ControlView implements AdminView {
       ...about,
       ready: role.notReady === undefined,
       ...role,
+      ...(failing.length > 0 && { failing }),
       ...(trying > 0 && { trying }),
       objects: countObjects(),
       resources: this.#countResources(),

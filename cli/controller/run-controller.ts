@@ -2,9 +2,10 @@ import { type MetricsAddress, startAdminServer } from '../../controller/admin/se
 import { identifyNode, ServingIdentity } from '../../controller/trust/index.ts';
 import type { ApiClient } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
-import { traceChanges } from '../control/trace-changes.ts';
+import { beginTraces } from '../control/begin-traces.ts';
 import { describeFailure } from '../describe-failure.ts';
 import type { Log } from '../log.ts';
+import { openMetrics } from '../open-metrics.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { ClusterParts } from './cluster-parts.ts';
 
@@ -34,14 +35,11 @@ export async function runController(options: ControllerRunOptions, stop: StopSig
   const serving = Promise.withResolvers<ServingIdentity>();
   serving.promise.catch(() => {});
   const parts = new ClusterParts(options, async () => (await serving.promise).authority);
-  cleanUp.use(await traceChanges(parts.control, options.settings.tracing, log));
-  const admin = await startAdminServer({
-    view: parts.control.view,
-    metrics: parts.control.metrics,
-    port,
-    ...(metricsAddress && { metricsAddress }),
-  });
+  await cleanUp.use(beginTraces(parts.control, options.settings.tracing, log))?.tried;
+  const { view, metrics, tasks } = parts.control;
+  const admin = await startAdminServer({ view, metrics, port });
   cleanUp.defer(() => admin.close());
+  cleanUp.use(openMetrics(metrics, metricsAddress, tasks));
   const following = parts.control.controller.run(ended.signal);
   cleanUp.defer(async () => {
     ended.abort();

@@ -6,6 +6,8 @@ import { type MetricsAddress, startAdminServer } from '../../controller/admin/se
 import { CliError } from '../cli-error.ts';
 import { describeFailure } from '../describe-failure.ts';
 import type { Log } from '../log.ts';
+import { openMetrics } from '../open-metrics.ts';
+import { SideTasks } from '../side-tasks.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { Enforcement, type EnforcementOptions } from './enforcement.ts';
 import { enforcementEntry } from './enforcement-entry.ts';
@@ -49,9 +51,12 @@ export async function runEnforcer(options: EnforcerOptions, stop: StopSignals): 
     }),
   );
   cleanUp.use(new FlowTelling(enforcement.datapath, upstream));
-  const view = new EnforcerView(enforcement);
-  const admin = await startAdminServer({ view, metrics: new Metrics(view), port, ...(metricsAddress && { metricsAddress }) });
+  const tasks = new SideTasks({ log });
+  const view = new EnforcerView(enforcement, tasks);
+  const metrics = new Metrics(view);
+  const admin = await startAdminServer({ view, metrics, port });
   cleanUp.defer(() => admin.close());
+  cleanUp.use(openMetrics(metrics, metricsAddress, tasks));
   log({
     level: 'info',
     event: 'started',

@@ -1,18 +1,11 @@
 import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
-import {
-  ACCESS_LOG_METHODS,
-  AccessLogIntake,
-  type EnvoyEvent,
-  type EnvoyProcess,
-  FLOW_SOCKET,
-  type StateFolder,
-} from '../../agent/index.ts';
+import { resolve } from 'node:path';
+import { ACCESS_LOG_METHODS, AccessLogIntake, type EnvoyEvent, type EnvoyProcess, NodeFlows, type StateFolder } from '../../agent/index.ts';
 import { INGRESS_MARKS, OPENED_FOR_PODS } from '../../agent/network/index.ts';
 import type { NodeHolding } from '../../controller/config-statuses/progress.ts';
 import { FolderSource } from '../../kube/index.ts';
 import { logsRequests } from '../../settings/index.ts';
-import { type ClientStatus, type ResourceName, RpcServer, SLOT_TYPE } from '../../xds-server/serve/index.ts';
+import { type ClientStatus, type ResourceName, RpcServer, SLOT_TYPE, SnapshotCache } from '../../xds-server/serve/index.ts';
 import { describeSlots } from '../agent/agent-view.ts';
 import { createChildEnvoy } from '../child-envoy.ts';
 import { configTrying } from '../config-trying.ts';
@@ -23,8 +16,7 @@ import { describeEnforcement } from '../enforcer/enforcer-view.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 import { envoyEntry } from '../envoy-events.ts';
 import { EnvoyState } from '../envoy-state.ts';
-import { countFlows, includeServices } from '../node-metrics.ts';
-import { RequestFlows } from '../request-flows.ts';
+import { includeServices } from '../node-metrics.ts';
 import { readVersions } from '../version.ts';
 import type { RunOptions } from './run.ts';
 import { RunPolicy } from './run-policy.ts';
@@ -35,8 +27,8 @@ export class RunParts {
   readonly control: ControlParts;
   /** Undefined where policies are not enforced. */
   readonly policy: RunPolicy | undefined;
-  /** Where they are not; undefined also where the settings say that no flows are remembered. */
-  readonly flows: RequestFlows | undefined;
+  /** Of requests alone where policies are not enforced; undefined where the settings say that none are remembered. */
+  readonly flows: NodeFlows | undefined;
   readonly envoy: EnvoyProcess;
   readonly envoyState: EnvoyState;
   readonly #options: RunOptions;
@@ -51,10 +43,7 @@ export class RunParts {
     const logs = new AccessLogIntake();
     rpc.add(ACCESS_LOG_METHODS, logs);
     this.policy = enforce && new RunPolicy({ ...enforce, settings, state, rpc, logs, log, control: () => this.control });
-    this.flows =
-      this.policy || !settings.flows.enabled
-        ? undefined
-        : new RequestFlows({ node: this.nodeId, capacity: settings.flows.capacity, socket: join(state.path, FLOW_SOCKET), logs });
+    this.flows = this.policy ? this.policy.flows : this.#requestFlows(logs);
     const trying = configTrying(settings, envoyBinary());
     this.control = new ControlParts({
       source: this.policy?.split(source) ?? source,
@@ -86,7 +75,15 @@ export class RunParts {
       onEvent: (event) => this.#onEnvoyEvent(event),
     });
     includeServices(this.control.metrics, this.envoy.admin, settings.metrics);
-    if (this.flows) countFlows(this.flows.ring, this.control.metrics, settings.metrics);
+  }
+
+  /** Nobody knows more of an address than what it is. */
+  #requestFlows(logs: AccessLogIntake): NodeFlows | undefined {
+    const { enabled, capacity } = this.#options.settings.flows;
+    if (!enabled) return undefined;
+    const flows = new NodeFlows({ node: this.nodeId, version: readVersions().sluice, capacity, cache: new SnapshotCache() });
+    logs.add(flows.hearEnvoy);
+    return flows;
   }
 
   /**
@@ -128,7 +125,7 @@ export class RunParts {
       entry: { address, httpPort, httpsPort },
       envoy: this.envoyState.describe(),
       ...(this.#enforcement && { enforcement: describeEnforcement(this.#enforcement) }),
-      ...(this.policy && { slots: describeSlots(this.policy.slots()), ...this.policy.flowsStatus() }),
+      ...(this.policy && { slots: describeSlots(this.policy.slots()) }),
       ...(this.flows && { flows: this.flows.state() }),
       ...(notReady !== undefined && { notReady }),
     };

@@ -1,11 +1,9 @@
-import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import {
   type AccessLogIntake,
   type DenialExplanation,
   DenialLog,
   explainDenialOf,
-  FLOW_SOCKET,
   listeningPorts,
   NodeFlows,
   NodeSlots,
@@ -13,8 +11,6 @@ import {
   type SlotState,
   type StateFolder,
 } from '../../agent/index.ts';
-import type { Status } from '../../controller/admin/status.ts';
-import type { FlowLosses } from '../../flows/index.ts';
 import type { Action, ObjectSource } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import {
@@ -32,9 +28,8 @@ import { describeFailure } from '../describe-failure.ts';
 import { Enforcement, type EnforcementEvent } from '../enforcer/enforcement.ts';
 import { enforcementEntry } from '../enforcer/enforcement-entry.ts';
 import { FlowTelling } from '../enforcer/flow-telling.ts';
-import { beginFlowExport } from '../flow-export.ts';
 import type { Log } from '../log.ts';
-import { countFlows, countRedirects } from '../node-metrics.ts';
+import { countRedirects } from '../node-metrics.ts';
 import { readVersions } from '../version.ts';
 import { IdentityNumbers } from './identity-numbers.ts';
 import { LocalPods } from './local-pods.ts';
@@ -60,10 +55,10 @@ const UPSTREAM_BACK_OFF = { firstMs: 20, maxMs: 200 };
 /** Policies of a folder, enforced for its pods by the kernel of this machine: controller, agent and enforcer in one. */
 export class RunPolicy implements AsyncDisposable {
   readonly parts: PolicyParts;
+  /** Undefined where the settings say that none are remembered. */
+  readonly flows: NodeFlows | undefined;
   readonly #options: RunPolicyOptions;
   readonly #denials = new DenialLog();
-  /** Undefined where the settings say that none are remembered. */
-  readonly #flows: NodeFlows | undefined;
   readonly #numbers: IdentityNumbers;
   readonly #cleanUp = new AsyncDisposableStack();
   #slots: NodeSlots | undefined;
@@ -87,11 +82,10 @@ export class RunPolicy implements AsyncDisposable {
     });
     const { enabled, capacity } = settings.flows;
     const { cache } = this.parts.side;
-    if (enabled)
-      this.#flows = this.#cleanUp.use(new NodeFlows({ node: options.nodeName, version: readVersions().sluice, capacity, cache }));
-    this.#flows?.hear(rpc);
+    if (enabled) this.flows = this.#cleanUp.use(new NodeFlows({ node: options.nodeName, version: readVersions().sluice, capacity, cache }));
+    this.flows?.hear(rpc);
     logs.add(this.#denials.hear);
-    if (this.#flows) logs.add(this.#flows.hearEnvoy);
+    if (this.flows) logs.add(this.flows.hearEnvoy);
     cache.watch((change) => this.#noteChange(change));
     this.#cleanUp.defer(() => this.parts.close());
     this.parts.restoreNumbers(this.#numbers.objects());
@@ -132,27 +126,14 @@ export class RunPolicy implements AsyncDisposable {
     };
     const all = { upstream, nodeName, pinFolder, stateFolder, ...(cgroup && { cgroup }), onEvent };
     const enforcement = this.#cleanUp.use(await Enforcement.start(all));
-    if (this.#flows) this.#cleanUp.use(new FlowTelling(enforcement.datapath, upstream));
+    if (this.flows) this.#cleanUp.use(new FlowTelling(enforcement.datapath, upstream));
     countRedirects(this.#slots, control().metrics);
-    if (this.#flows) this.#cleanUp.defer(countFlows(this.#flows.ring, control().metrics, this.#options.settings.metrics));
-    await this.#flows?.listen(join(state.path, FLOW_SOCKET));
-    if (this.#flows) await beginFlowExport(this.#flows, this.#options.settings.flows.export, log);
     return enforcement;
   }
 
   /** Of the rules that this machine's policies have; none before it enforces. */
   slots(): readonly SlotState[] {
     return this.#slots?.state() ?? [];
-  }
-
-  /** Where losses of flows are counted; undefined where none are remembered. */
-  get losses(): FlowLosses | undefined {
-    return this.#flows?.losses;
-  }
-
-  /** Of the flows that are remembered; nothing where none are. */
-  flowsStatus(): Pick<Status, 'flows'> {
-    return this.#flows ? { flows: this.#flows.state() } : {};
   }
 
   /** What Envoy has of listeners that Services are led to; undefined before this machine enforces. */

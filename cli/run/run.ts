@@ -1,4 +1,5 @@
-import { checkPortsFree, EnvoyError, EnvoyLosses, StateFolder, StateFolderError } from '../../agent/index.ts';
+import { join } from 'node:path';
+import { checkPortsFree, EnvoyError, FLOW_SOCKET, StateFolder, StateFolderError } from '../../agent/index.ts';
 import { NetlinkError } from '../../agent/netlink/index.ts';
 import { DatapathError } from '../../bpf/datapath/index.ts';
 import { type MetricsAddress, startAdminServer } from '../../controller/admin/server.ts';
@@ -6,10 +7,11 @@ import { FolderError } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, XdsError } from '../../xds-server/serve/index.ts';
 import { CliError } from '../cli-error.ts';
-import { traceChanges } from '../control/trace-changes.ts';
+import { beginTraces } from '../control/begin-traces.ts';
 import { describeFailure } from '../describe-failure.ts';
-import { beginFlowExport } from '../flow-export.ts';
+import { serveFlows } from '../flows/serve-flows.ts';
 import type { Log } from '../log.ts';
+import { openMetrics } from '../open-metrics.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { RunParts } from './parts.ts';
 
@@ -65,27 +67,8 @@ async function serve(options: RunOptions, stop: StopSignals): Promise<void> {
   const state = cleanUp.use(StateFolder.open(options.stateDir));
   await requireFreePorts(options, state);
   const parts = new RunParts(options, state);
-  cleanUp.use(await traceChanges(parts.control, options.settings.tracing, options.log));
-  cleanUp.defer(() => parts.control.server.close());
-  if (parts.policy) cleanUp.use(parts.policy);
-  if (parts.flows) cleanUp.use(parts.flows);
-  await parts.control.server.listen({ path: state.xdsSocket });
-  // Before anything is served: an Envoy that runs is not to lose its slots.
-  await parts.startEnforcing();
-  await parts.flows?.listen();
-  if (parts.flows) await beginFlowExport(parts.flows, options.settings.flows.export, options.log);
-  const { policy } = parts;
-  const losses = policy?.losses ?? parts.flows?.losses;
-  if (losses) cleanUp.use(new EnvoyLosses({ admin: parts.envoy.admin, onLost: (count) => losses.add('envoy', count) }));
-  const explaining = policy && { explainDenial: (id: string) => policy.explainDenial(id) };
-  const admin = await startAdminServer({
-    view: parts.control.view,
-    metrics: parts.control.metrics,
-    port: options.adminPort,
-    ...(options.metricsAddress && { metricsAddress: options.metricsAddress }),
-    ...explaining,
-  });
-  cleanUp.defer(() => admin.close());
+  await begin(parts, options, { state, cleanUp });
+  const adminPort = await startAdmin(parts, options, cleanUp);
   const ended = new AbortController();
   const following = parts.control.controller.run(ended.signal);
   cleanUp.defer(async () => {
@@ -96,7 +79,7 @@ async function serve(options: RunOptions, stop: StopSignals): Promise<void> {
   const stopRequested = whenAborted(stop.graceful);
   try {
     await Promise.race([startEnvoy(parts, ended.signal), following, stopRequested]);
-    if (!stop.graceful.aborted) tellReady(options, admin.port, startedAt);
+    if (!stop.graceful.aborted) tellReady(options, adminPort, startedAt);
     await Promise.race([following, stopRequested]);
   } catch (error) {
     if (parts.envoyState.servesFirstSnapshot) parts.envoy.detach();
@@ -104,6 +87,35 @@ async function serve(options: RunOptions, stop: StopSignals): Promise<void> {
     throw error;
   }
   await stopEnvoy(parts, options, stop);
+}
+
+/** All that is there before anything is served, so that an Envoy that runs does not lose its slots. */
+async function begin(
+  parts: RunParts,
+  { settings, log }: RunOptions,
+  { state, cleanUp }: { readonly state: StateFolder; readonly cleanUp: AsyncDisposableStack },
+): Promise<void> {
+  const { control, policy, flows, envoy } = parts;
+  await cleanUp.use(beginTraces(control, settings.tracing, log))?.tried;
+  cleanUp.defer(() => control.server.close());
+  cleanUp.use(policy ?? flows);
+  await control.server.listen({ path: state.xdsSocket });
+  const { metrics, tasks } = control;
+  const served = flows && serveFlows({ flows, socket: join(state.path, FLOW_SOCKET), settings, metrics, envoy: envoy.admin, tasks, log });
+  cleanUp.use(served);
+  await parts.startEnforcing();
+  await served?.tried;
+}
+
+/** @returns its port */
+async function startAdmin(parts: RunParts, { adminPort, metricsAddress }: RunOptions, cleanUp: AsyncDisposableStack): Promise<number> {
+  const { policy, control } = parts;
+  const { view, metrics, tasks } = control;
+  const explaining = policy && { explainDenial: (id: string) => policy.explainDenial(id) };
+  const admin = await startAdminServer({ view, metrics, port: adminPort, ...explaining });
+  cleanUp.defer(() => admin.close());
+  cleanUp.use(openMetrics(metrics, metricsAddress, tasks));
+  return admin.port;
 }
 
 async function startEnvoy(parts: RunParts, ended: AbortSignal): Promise<void> {
@@ -138,15 +150,11 @@ async function stopEnvoy(parts: RunParts, { log, settings }: RunOptions, stop: S
 }
 
 /** @throws CliError that names whoever holds a port */
-async function requireFreePorts(
-  { address, httpPort, httpsPort, adminPort, metricsAddress }: RunOptions,
-  state: StateFolder,
-): Promise<void> {
+async function requireFreePorts({ address, httpPort, httpsPort, adminPort }: RunOptions, state: StateFolder): Promise<void> {
   const wanted = [
     { address, port: httpPort },
     { address, port: httpsPort },
     { address: LOOPBACK, port: adminPort },
-    ...(metricsAddress ? [{ address: metricsAddress.host, port: metricsAddress.port }] : []),
   ];
   const ours = state.findEnvoy()?.pid;
   const problems = await checkPortsFree(wanted, ours === undefined ? [] : [ours]);

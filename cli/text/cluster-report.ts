@@ -6,7 +6,7 @@ import { describeLosses } from './flow-losses.ts';
 
 /** One line a part, and one for each thing that is not as it should be. */
 export function formatClusterReport(report: ClusterReport): string {
-  const { ready, controllers, nodes, enforcers = [], configs, problems, notProgrammed, diagnostics } = report;
+  const { ready, controllers, nodes, enforcers = [], configs, problems, notProgrammed, failing, diagnostics } = report;
   const isTold = controllers.some(({ version }) => version !== undefined);
   const lines = [
     `sluice      ${ready ? 'ready: everything is in force' : 'not ready'}`,
@@ -16,6 +16,7 @@ export function formatClusterReport(report: ClusterReport): string {
     ...enforcers.flatMap(describeEnforcer),
     ...configs.map((config) => `config      ${describeConfig(config)}`),
     ...notProgrammed.map(({ what, why }) => `missing     ${what}: ${why}`),
+    ...failing.map(({ pod, what, why }) => `failing     ${what} of ${pod}: ${why}`),
     `findings    ${isTold ? formatCounts(countSeverities(diagnostics)) : 'not known: no controller tells'}`,
     ...diagnostics
       .filter(({ severity }) => severity === 'error')

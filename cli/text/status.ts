@@ -30,6 +30,7 @@ export function formatStatus(status: Status, now: number): string {
   if (status.slots) lines.push(...describeSlots(status.slots));
   for (const config of status.configs ?? []) lines.push(['config', describeConfig(config)]);
   if (status.flows) lines.push(['flows', describeFlows(status.flows)]);
+  for (const { what, reason } of status.failing ?? []) lines.push(['failing', `${what}: ${reason}`]);
   if (status.enforcement?.steering) lines.push(...describeSteering(status.enforcement.steering));
   lines.push(
     ['objects', formatSizes(status.objects)],

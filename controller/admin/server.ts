@@ -13,8 +13,6 @@ export interface AdminOptions {
   readonly metrics: Metrics;
   /** 0 for any free port. */
   readonly port: number;
-  /** Where others may read the metrics, and nothing else. Default: nowhere. */
-  readonly metricsAddress?: MetricsAddress;
 }
 
 export interface MetricsAddress {
@@ -25,8 +23,6 @@ export interface MetricsAddress {
 
 export interface AdminServer {
   readonly port: number;
-  /** Where others may read the metrics. */
-  readonly metricsPort?: number;
   close(): Promise<void>;
 }
 
@@ -40,7 +36,7 @@ const RESOURCES_A_TURN = 20;
  * `/snapshot` (`?type=cluster` for one type); where requests are denied, `/denials/ID`. Private keys are in none of them.
  * @throws Error with code `EADDRINUSE` where a port is taken
  */
-export async function startAdminServer({ view, metrics, port, explainDenial, metricsAddress }: AdminOptions): Promise<AdminServer> {
+export async function startAdminServer({ view, metrics, port, explainDenial }: AdminOptions): Promise<AdminServer> {
   const app = fastify({ logger: false, forceCloseConnections: true });
   guard(app);
   addProbes(app, view);
@@ -48,19 +44,23 @@ export async function startAdminServer({ view, metrics, port, explainDenial, met
   if (explainDenial) addDenials(app, explainDenial);
   addMetrics(app, metrics);
   await app.listen({ host: LOOPBACK, port });
-  if (!metricsAddress) return { port: portOf(app), close: () => app.close() };
-  const open = fastify({ logger: false, forceCloseConnections: true });
-  addMetrics(open, metrics);
+  return { port: portOf(app), close: () => app.close() };
+}
+
+/**
+ * Lets others read the metrics, and nothing else.
+ * @throws Error with code `EADDRINUSE` where the port is taken, or others where there is no such address
+ */
+export async function startMetricsServer(metrics: Metrics, address: MetricsAddress): Promise<AdminServer> {
+  const app = fastify({ logger: false, forceCloseConnections: true });
+  addMetrics(app, metrics);
   try {
-    await open.listen(metricsAddress);
+    await app.listen(address);
   } catch (error) {
     await app.close();
     throw error;
   }
-  const close = async () => {
-    await Promise.all([app.close(), open.close()]);
-  };
-  return { port: portOf(app), metricsPort: portOf(open), close };
+  return { port: portOf(app), close: () => app.close() };
 }
 
 function portOf(app: FastifyInstance): number {

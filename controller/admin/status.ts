@@ -193,6 +193,8 @@ export const statusSchema = z.object({
   slots: z.array(slot).optional(),
   /** Of `agent`, and of `run`, where flows are remembered. */
   flows: flows.optional(),
+  /** What it does beside what it is there for and could not begin yet, and why; absent where there is nothing of the kind. */
+  failing: z.array(z.object({ what: z.string(), reason: z.string() })).optional(),
   /** How many CiliumEnvoyConfigs an Envoy is trying, which are not served before; absent where none are. */
   trying: count.optional(),
   /** Sorted; of `controller` and `run`, where there are any. */

@@ -21,13 +21,14 @@ const NAME_DIGITS = 32;
 
 /**
  * Asks the API server for a certificate and waits until the signer has answered, however long that takes.
- * The object is named after the request, so asking again for the same goes on with what is there.
+ * The object is named after what is asked for, so asking again for the same goes on with what is there.
  * @returns PEM
  * @throws CertificateError, ApiError, or the signal's reason
  */
 export async function requestCertificate(client: ApiClient, wish: CertificateWish): Promise<string> {
   const { signal } = wish;
-  const name = `sluice-${createHash('sha256').update(wish.request).digest('hex').slice(0, NAME_DIGITS)}`;
+  const wished = JSON.stringify([wish.request, wish.usages]);
+  const name = `sluice-${createHash('sha256').update(wished).digest('hex').slice(0, NAME_DIGITS)}`;
   await create(client, name, wish);
   for (let delay = FIRST_LOOK_MS; ; delay = Math.min(delay * 2, LONGEST_MS)) {
     const found = await look(client, name, signal);

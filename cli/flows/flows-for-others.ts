@@ -1,0 +1,29 @@
+import type { FlowAddress, NodeFlows, NodeIdentity } from '../../agent/index.ts';
+import { XdsError } from '../../xds-server/serve/index.ts';
+import type { Log } from '../log.ts';
+import { whenAborted } from '../stop-signals.ts';
+
+export interface ForOthers extends Pick<FlowAddress, 'port' | 'clients'> {
+  readonly flows: Pick<NodeFlows, 'listenForOthers'>;
+  readonly identity: Pick<NodeIdentity, 'serving'>;
+  readonly log: Log;
+}
+
+/** Of both families, or of the one that a node without IPv6 has. */
+const ALL_ADDRESSES = ['::', '0.0.0.0'];
+
+/**
+ * Tells others of a node's flows, once the node has a certificate for that.
+ * @throws XdsError where it cannot listen, or IdentityError `closed`
+ */
+export async function tellOthers({ flows, identity, port, clients, log }: ForOthers, signal: AbortSignal): Promise<undefined> {
+  const credentials = await Promise.race([identity.serving(), whenAborted(signal)]);
+  if (!credentials) return;
+  const [both = '', one = ''] = ALL_ADDRESSES;
+  const listen = (host: string) => flows.listenForOthers({ host, port, credentials, clients });
+  const bound = await listen(both).catch((error: unknown) => {
+    if (error instanceof XdsError && error.code === 'listen-failed') return listen(one);
+    throw error;
+  });
+  log({ level: 'info', event: 'flows', text: `tells of flows on port ${bound}, by mutual TLS` });
+}
