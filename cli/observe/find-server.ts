@@ -21,12 +21,12 @@ export async function findServer(adminPort: number | undefined): Promise<string>
   if (isAny) {
     throw new CliError(
       'failed',
-      `what answers on ${where} remembers no flows: \`sluice run\` does with --enforce, an agent where policies are enforced, unless the setting flows.enabled says otherwise`,
+      `what answers on ${where} remembers no flows: \`sluice run\` and agents do, unless the setting flows.enabled says otherwise`,
     );
   }
   throw new CliError(
     'failed',
-    `no Sluice answers on ${where}; does \`sluice run --enforce\` or \`sluice agent\` run here? With --admin-port or --server others are asked`,
+    `no Sluice answers on ${where}; does \`sluice run\` or \`sluice agent\` run here? With --admin-port or --server others are asked`,
   );
 }
 

@@ -53,8 +53,7 @@ const FIELDS: Readonly<Record<PeerField, (side: 'source' | 'destination', values
 };
 
 /** By what Cilium's monitor calls them. */
-export const FLOW_TYPES: Readonly<Record<string, number>> = { drop: 1, trace: 4, 'policy-verdict': 5, l7: 129 };
-export const VERDICT_WORDS: readonly string[] = ['forwarded', 'dropped', 'redirected', 'audit', 'error'];
+const FLOW_TYPES: Readonly<Record<string, number>> = { drop: 1, trace: 4, 'policy-verdict': 5, l7: 129 };
 
 /**
  * What is asked of a node.

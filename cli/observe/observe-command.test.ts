@@ -114,11 +114,11 @@ describe('sluice observe', () => {
 
   test('tells where nothing runs, or nothing that remembers flows', async () => {
     const nobody = await runSluiceCommand(['observe', '--admin-port', '1']);
-    assert.match(nobody.stderr, /^sluice: no Sluice answers on 127\.0\.0\.1:1; does `sluice run --enforce`/);
+    assert.match(nobody.stderr, /^sluice: no Sluice answers on 127\.0\.0\.1:1; does `sluice run` or/);
     told = {};
     const without = await observe();
     told = { flows: flows.state() };
-    assert.match(without.stderr, /^sluice: what answers on 127\.0\.0\.1:\d+ remembers no flows: /);
+    assert.match(without.stderr, /^sluice: what answers on 127\.0\.0\.1:\d+ remembers no flows: `sluice run` and agents do, /);
     assert.deepEqual([nobody.code, without.code], [1, 1]);
   });
 

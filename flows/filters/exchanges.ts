@@ -1,12 +1,9 @@
 import { RE2JS, RE2JSException } from 're2js';
-import { estimateProgramSize } from '../../regex/index.ts';
 import type { Flow } from '../flow.ts';
 import { OptionProblem } from '../option-problem.ts';
 
 type MatchesFlow = (flow: Flow) => boolean;
 
-/** Of a regular expression, as that of policies' is by default. What it takes to look at a text grows with it. */
-const MAX_PROGRAM_SIZE = 1_000;
 const WHOLE_CODE = /^[1-5][0-9]{2}$/;
 const CODE_PREFIX = /^[1-5][0-9]?\+$/;
 
@@ -33,10 +30,6 @@ export function queries(pattern: string): MatchesFlow | OptionProblem {
 
 /** A regular expression, as RE2 has them, that is found somewhere in a text. */
 function expression(pattern: string, textOf: (flow: Flow) => string | undefined): MatchesFlow | OptionProblem {
-  const size = estimateProgramSize(pattern);
-  if (size > MAX_PROGRAM_SIZE) {
-    return new OptionProblem(`${JSON.stringify(pattern)} compiles to ${size} instructions, more than the ${MAX_PROGRAM_SIZE} allowed`);
-  }
   try {
     const compiled = RE2JS.compile(pattern);
     return (flow) => {

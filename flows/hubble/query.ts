@@ -1,13 +1,18 @@
 import type { FlowFilter } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import type { GetFlowsRequest } from '@sluice/envoy-protos/hubble/observer_pb.js';
+import { estimateProgramSize } from '../../regex/index.ts';
 import { flowFilter, type MatchesFlow } from '../filters/flow-filter.ts';
 import type { FlowQuery } from '../flow-query.ts';
 import { allOrProblem, OptionProblem } from '../option-problem.ts';
 import { nanosecondsOf } from '../time.ts';
 
-/** What one request may ask for, so that looking at a flow takes no long time. */
-const MAX_FILTERS = 64;
-const MAX_VALUES = 256;
+/** What one request may ask by, so that looking at a flow takes no long time. `sluice observe` doubles its filters for what may be of either side. */
+const MOST = {
+  filters: 128,
+  values: 2_048,
+  /** Of all regular expressions together, as they are compiled. */
+  instructions: 10_000,
+};
 
 /** What a client of Hubble asks for. */
 export function readQuery({ number, first, follow, since, until, whitelist, blacklist }: GetFlowsRequest): FlowQuery | OptionProblem {
@@ -28,13 +33,21 @@ export function readQuery({ number, first, follow, since, until, whitelist, blac
 }
 
 function excessOf(filters: readonly FlowFilter[]): OptionProblem | undefined {
-  if (filters.length > MAX_FILTERS)
-    return new OptionProblem(`${filters.length} filters are more than the ${MAX_FILTERS} that one may ask by`);
-  const values = filters
-    .flatMap((filter) => Object.values(filter))
-    .reduce((sum, value) => sum + (Array.isArray(value) ? value.length : 0), 0);
-  return values > MAX_VALUES ? new OptionProblem(`${values} values are more than the ${MAX_VALUES} that one may ask by`) : undefined;
+  const lists = filters.flatMap((filter) => Object.values(filter)).filter((value) => Array.isArray(value));
+  const expressions = filters.flatMap(({ httpPath, httpUrl, dnsQuery }) => [...httpPath, ...httpUrl, ...dnsQuery]);
+  const asked = {
+    filters: filters.length,
+    values: lists.reduce((sum, list) => sum + list.length, 0),
+    instructions: expressions.reduce((sum, expression) => sum + estimateProgramSize(expression), 0),
+  };
+  for (const what of ['filters', 'values', 'instructions'] as const) {
+    if (asked[what] > MOST[what])
+      return new OptionProblem(`${asked[what]} ${WORDS[what]} are more than the ${MOST[what]} that one may ask by`);
+  }
+  return undefined;
 }
+
+const WORDS = { filters: 'filters', values: 'values in filters', instructions: 'instructions of regular expressions' };
 
 interface Asked {
   readonly number: number;
