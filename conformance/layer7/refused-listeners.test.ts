@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
 import { needs } from '../../testkit/capabilities.ts';
@@ -18,8 +20,8 @@ describe('a listener that a Service is led to, and that Envoy refuses', needs('r
   const cleanUp = new AsyncDisposableStack();
   let lab: SteeredLab;
   before(async () => {
-    // As where no Envoy is at hand to try it before.
-    const settings = { envoyConfig: { dryRun: false } };
+    // As where no Envoy is at hand to try it before; nothing here needs flows, which shows that nothing does.
+    const settings = { envoyConfig: { dryRun: false }, flows: { enabled: false } };
     lab = cleanUp.use(await SteeredLab.start({ network: 'routed', nodes: 1, pods: PODS, settings }));
     for (const name of ['one', 'two']) await lab.peer(name).serve();
     lab.write('services', shopServices(lab));
@@ -74,5 +76,11 @@ describe('a listener that a Service is led to, and that Envoy refuses', needs('r
     await isLed('mended');
     await isTold();
     assert.equal(seenBy(await ask('/one/a')).headers['x-stamp'], 'mended');
+  });
+
+  test('is told of where no flows are remembered, which is told, too', async () => {
+    await assert.rejects(lab.sluice('node-1', ['observe']), /remembers no flows: .*the setting flows\.enabled says otherwise/);
+    assert.equal(existsSync(join(lab.folderOf('node-1'), 'state', 'flows.sock')), false);
+    assert.equal(JSON.parse(await lab.sluice('node-1', ['status', '-o', 'json'])).flows, undefined);
   });
 });
