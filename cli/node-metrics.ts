@@ -4,7 +4,11 @@ import type { Metrics } from '../controller/admin/metrics.ts';
 import { FlowMetrics, type FlowRing, OptionProblem, ProxyMetrics, readMetric } from '../flows/index.ts';
 import type { Settings } from '../settings/index.ts';
 
-/** Counts the flows that come from now on. What the settings ask for, `requireSettings` has looked at. @returns what ends that */
+/**
+ * Counts the flows that come from now on. What the settings ask for, `requireSettings` has looked at.
+ * @returns what ends that
+ * @throws TypeError where there are no such metrics all the same, or they are kept already
+ */
 export function countFlows(ring: FlowRing, { registry }: Metrics, { flows, maxSeries }: Settings['metrics']): () => void {
   const metrics = flows.map(readMetric).flatMap((metric) => (metric instanceof OptionProblem ? [] : [metric]));
   const ofFlows = FlowMetrics.of({ registry, metrics, maxSeries });

@@ -1,13 +1,12 @@
 /**
- * Where flows are lost: the kernel had no room for them, the enforcer had none while the agent was slow or away, Envoy
- * had none for what it logs, or whoever reads them was slower than
- * they came, so that they were forgotten before they were told.
+ * Where flows are lost: the kernel had no room for them, the enforcer had none while the agent was slow or away, Envoy had none for what it logs,
+ * whoever reads them was slower than they came, so that they were forgotten before they were told, or so was a collector, or it refused them.
  */
-export const LOSS_PLACES = ['kernel', 'enforcer', 'envoy', 'reader'] as const;
+export const LOSS_PLACES = ['kernel', 'enforcer', 'envoy', 'reader', 'export'] as const;
 
 export type LossPlace = (typeof LOSS_PLACES)[number];
 
-/** Counts the flows of a node that somebody was not told of, since the agent started. */
+/** Counts the flows of a node that somebody was not told of, since the agent started. Those of an export it counts by itself. */
 export class FlowLosses {
   readonly #counts = new Map<LossPlace, bigint>(LOSS_PLACES.map((place) => [place, 0n]));
 
@@ -22,6 +21,12 @@ export class FlowLosses {
   /** In the order of {@link LOSS_PLACES}. */
   counts(): Record<LossPlace, number> {
     const countOf = (place: LossPlace) => Number(this.of(place));
-    return { kernel: countOf('kernel'), enforcer: countOf('enforcer'), envoy: countOf('envoy'), reader: countOf('reader') };
+    return {
+      kernel: countOf('kernel'),
+      enforcer: countOf('enforcer'),
+      envoy: countOf('envoy'),
+      reader: countOf('reader'),
+      export: countOf('export'),
+    };
   }
 }

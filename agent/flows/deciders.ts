@@ -24,7 +24,7 @@ const DECISIONS: ReadonlyMap<string, Verdict['decision']['kind']> = new Map([
 ]);
 
 const NOBODY: readonly ObjectRef[] = [];
-/** For each policy; then all is forgotten. */
+/** What is remembered of each policy; where there is more, all of that policy is forgotten. */
 const MOST = 4_096;
 
 interface Decided {

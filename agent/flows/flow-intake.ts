@@ -14,7 +14,7 @@ export const FLOW_INTAKE_METHODS: readonly RpcMethod[] = [{ path: FLOWS_PATH }];
 
 export interface FlowIntakeOptions {
   readonly onEvents: (events: FlowBatch['events']) => void;
-  /** Told of each batch how many were lost before it. */
+  /** Told how many were lost before a batch, where some were. */
   readonly onLost: (where: 'kernel' | 'enforcer', count: bigint) => void;
 }
 

@@ -36,8 +36,8 @@ export interface FlowsState {
   readonly remembered: number;
   readonly capacity: number;
   readonly seen: number;
-  /** By where; also `export`, where a collector is told. */
-  readonly lost: Readonly<Record<LossPlace, number> & { readonly export?: number }>;
+  /** By where. */
+  readonly lost: Readonly<Record<LossPlace, number>>;
   /** Absent where no collector is told. */
   readonly exported?: Omit<ExportState, 'lost'>;
 }
@@ -131,11 +131,11 @@ export class NodeFlows implements AsyncDisposable {
 
   state(): FlowsState {
     const { size: remembered, capacity, seen } = this.ring;
-    const { lost: unexported, ...exported } = this.#export?.state() ?? {};
+    const { lost: unexported = 0, ...exported } = this.#export?.state() ?? {};
     return {
       ...(this.#socket !== undefined && { socket: this.#socket }),
       ...{ remembered, capacity, seen },
-      lost: { ...this.losses.counts(), ...(unexported !== undefined && { export: unexported }) },
+      lost: { ...this.losses.counts(), export: unexported },
       ...('sent' in exported && { exported }),
     };
   }

@@ -72,4 +72,5 @@ export const LOSS_SOURCES: Readonly<Record<LossPlace, LostEventSource>> = {
   enforcer: LostEventSource.OBSERVER_EVENTS_QUEUE,
   envoy: LostEventSource.OBSERVER_EVENTS_QUEUE,
   reader: LostEventSource.HUBBLE_RING_BUFFER,
+  export: LostEventSource.HUBBLE_RING_BUFFER,
 };

@@ -14,6 +14,7 @@ const KINDS = { client: SpanKind.CLIENT, server: SpanKind.SERVER, internal: Span
 
 export type FlowResource = ReturnType<typeof resourceFromAttributes>;
 
+/** Who tells, for all records that it tells of. */
 export function flowResource(attributes: Readonly<Record<string, string>>): FlowResource {
   return resourceFromAttributes({ ...attributes });
 }
@@ -23,6 +24,7 @@ export interface ToldSpan extends Pick<ToldFlow, 'traceId' | 'spanId' | 'name' |
   readonly parentSpanId?: string;
 }
 
+/** A span that is over and sampled. */
 export function spanOf(span: ToldSpan, resource: FlowResource): ReadableSpan {
   const { traceId, spanId, parentSpanId, name, kind, begin, end, isRefused, attributes } = span;
   return {
@@ -44,6 +46,7 @@ export function spanOf(span: ToldSpan, resource: FlowResource): ReadableSpan {
   };
 }
 
+/** A log of when the flow was over, in its trace; what was refused is a warning. */
 export function logOf({ traceId, spanId, end, isRefused, summary, attributes }: ToldFlow, resource: FlowResource): ReadableLogRecord {
   return {
     hrTime: timeOf(end),
