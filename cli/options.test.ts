@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CliError } from './cli-error.ts';
-import { metricsAddressOption } from './options.ts';
+import { flowsAddressOption, metricsAddressOption } from './options.ts';
 
 const { coerce } = metricsAddressOption;
 
@@ -18,3 +18,8 @@ for (const [value, expected] of [
 for (const value of ['15020', 'localhost:15020', '1.2.3.4', '1.2.3.4:0', '1.2.3.4:65536', ':15020', '1.2.3.4:15020:1']) {
   test(`${value} is no address for metrics`, () => assert.throws(() => coerce(value), CliError));
 }
+
+test('flows are told at all addresses, or at one', () => {
+  assert.deepEqual(['', '10.0.0.1', 'fd00::7'].map(flowsAddressOption.coerce), [undefined, '10.0.0.1', 'fd00::7']);
+  for (const value of ['localhost', '10.0.0.1:4244', '[::]']) assert.throws(() => flowsAddressOption.coerce(value), CliError);
+});

@@ -23,6 +23,18 @@ export const metricsAddressOption = {
   coerce: (value: string) => (value === '' ? undefined : readHostPort('metrics-address', value)),
 } as const;
 
+export const flowsAddressOption = {
+  type: 'string',
+  requiresArg: true,
+  default: process.env['SLUICE_FLOWS_ADDRESS'] ?? '',
+  defaultDescription: '$SLUICE_FLOWS_ADDRESS, else all',
+  describe: 'IP address at which others may ask for flows, where the setting flows.port is set',
+  coerce: (value: string) => {
+    if (value !== '' && isIP(value) === 0) throw new CliError('usage', '--flows-address must be an IP address');
+    return value === '' ? undefined : value;
+  },
+} as const;
+
 export const httpPortOption = {
   type: 'number',
   default: DEFAULT_PORTS.http,

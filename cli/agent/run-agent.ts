@@ -31,6 +31,8 @@ export interface AgentOptions {
   readonly adminPort: number;
   /** Where others may read the metrics. Default: nowhere. */
   readonly metricsAddress?: MetricsAddress;
+  /** Where others may ask for flows, at the port that settings have for that. Default: all addresses of the node. */
+  readonly flowsAddress?: string;
   readonly settings: Pick<Settings, 'envoy' | 'flows' | 'metrics'>;
   /** The socket that {@link runEnforcer} asks at; undefined where policies are not enforced. */
   readonly enforcerSocket: string | undefined;
@@ -82,7 +84,7 @@ interface Hearing {
 
 /** Has flows remembered and told: of requests, and where policies are enforced of all else, with names. */
 async function rememberFlows(
-  { nodeName, enforcerSocket, settings, log }: AgentOptions,
+  { nodeName, enforcerSocket, flowsAddress, settings, log }: AgentOptions,
   { side: { logs, view, metrics, envoy, identity, state, tasks }, policy, cleanUp }: Hearing,
 ): Promise<void> {
   const { capacity } = settings.flows;
@@ -92,7 +94,8 @@ async function rememberFlows(
   logs.add(flows.hearEnvoy);
   view.flows = flows;
   const folder = enforcerSocket === undefined ? state.path : dirname(enforcerSocket);
-  const served = serveFlows({ flows, socket: join(folder, FLOW_SOCKET), settings, metrics, envoy: envoy.admin, identity, tasks, log });
-  cleanUp.use(served);
+  const forOthers = { identity, ...(flowsAddress !== undefined && { host: flowsAddress }) };
+  const socket = join(folder, FLOW_SOCKET);
+  const served = cleanUp.use(serveFlows({ flows, socket, settings, metrics, envoy: envoy.admin, forOthers, tasks, log }));
   await served.tried;
 }

@@ -5,6 +5,7 @@ import {
   configOption,
   DEFAULT_PORTS,
   ENFORCER_SOCKET,
+  flowsAddressOption,
   kubeconfigOption,
   logFormatOption,
   metricsAddressOption,
@@ -62,6 +63,7 @@ export function addAgent(yargs: Argv): Argv {
         .option('kubeconfig', { ...kubeconfigOption, ...OWN })
         .option('admin-port', { ...adminPortOption, ...OWN })
         .option('metrics-address', { ...metricsAddressOption, ...OWN })
+        .option('flows-address', { ...flowsAddressOption, ...OWN })
         .option('config', { ...configOption, ...OWN })
         .option('log-format', { ...logFormatOption, ...OWN })
         .example('sluice agent --run-dir /run/sluice', 'in a pod, next to a container with Envoy')
@@ -87,6 +89,7 @@ export function addAgent(yargs: Argv): Argv {
           envoy: argv.runDir === undefined ? { kind: 'child' } : { kind: 'elsewhere', folder: argv.runDir },
           adminPort: argv.adminPort,
           ...(argv.metricsAddress && { metricsAddress: argv.metricsAddress }),
+          ...(argv.flowsAddress !== undefined && { flowsAddress: argv.flowsAddress }),
           settings,
           enforcerSocket: settings.policy.enabled ? join(argv.runDir ?? argv.stateDir, ENFORCER_SOCKET) : undefined,
           log: createLog(argv.logFormat),

@@ -35,7 +35,15 @@ test('a port that is taken is told of once, and waited for', needs('ipv6'), asyn
   );
 });
 
-test('on a node without IPv6, flows are told at its other addresses', async () => {
+for (const [what, host, expected] of [
+  ['on a node without IPv6, flows are told at its other addresses', {}, ['::', '0.0.0.0']],
+  ['where somebody says at which address, they are told at no other', { host: '10.0.0.1' }, ['10.0.0.1']],
+] as const) {
+  test(what, async () => assert.deepEqual(await hostsOf(host), expected));
+}
+
+/** Where it was tried to listen; nobody can at `::`. */
+async function hostsOf(own: { readonly host?: string }): Promise<readonly string[]> {
   const hosts: string[] = [];
   const listenForOthers = async ({ host, port }: FlowAddress) => {
     hosts.push(host);
@@ -45,10 +53,11 @@ test('on a node without IPv6, flows are told at its other addresses', async () =
   const serving = async () => new MutualTlsCredentials(await anyIdentity());
   const said: string[] = [];
   const log = ({ text }: { readonly text: string }) => void said.push(text);
-  const others = { flows: { listenForOthers }, identity: { serving }, port: 4244, clients: [], log };
+  const others = { ...own, flows: { listenForOthers }, identity: { serving }, port: 4244, clients: [], log };
   await tellOthers(others, new AbortController().signal);
-  assert.deepEqual([hosts, said], [['::', '0.0.0.0'], ['tells of flows on port 4244, by mutual TLS']]);
-});
+  assert.deepEqual(said, ['tells of flows on port 4244, by mutual TLS']);
+  return hosts;
+}
 
 test('who stops before there is a certificate waits for none', async () => {
   const tasks = new SideTasks({ log: () => {} });

@@ -1,4 +1,4 @@
-import { type AdminClient, EnvoyLosses, type NodeFlows, type NodeIdentity } from '../../agent/index.ts';
+import { type AdminClient, EnvoyLosses, type NodeFlows } from '../../agent/index.ts';
 import type { Metrics } from '../../controller/admin/metrics.ts';
 import type { Settings } from '../../settings/index.ts';
 import type { Log } from '../log.ts';
@@ -14,8 +14,8 @@ export interface ServeFlowsOptions {
   readonly metrics: Metrics;
   /** Of the Envoy that tells of requests. */
   readonly envoy: Pick<AdminClient, 'stats'>;
-  /** By which other machines may ask, where settings have a port for them. Default: none may. */
-  readonly identity?: Pick<NodeIdentity, 'serving'>;
+  /** By what other machines may ask, and at which address, where settings have a port for them. Default: none may. */
+  readonly forOthers?: Pick<ForOthers, 'identity' | 'host'>;
   readonly tasks: SideTasks;
   readonly log: Log;
 }
@@ -27,7 +27,7 @@ export interface ServedFlows extends AsyncDisposable {
 
 /** Has the flows of a node counted and told to all who are to hear of them, as settings say. What of that cannot be is tried again. */
 export function serveFlows(options: ServeFlowsOptions): ServedFlows {
-  const { flows, socket, settings, metrics, envoy, identity, tasks, log } = options;
+  const { flows, socket, settings, metrics, envoy, forOthers, tasks, log } = options;
   const cleanUp = new AsyncDisposableStack();
   cleanUp.defer(countFlows(flows.ring, metrics, settings.metrics));
   cleanUp.use(new EnvoyLosses({ admin: envoy, onLost: (count) => flows.losses.add('envoy', count) }));
@@ -40,7 +40,7 @@ export function serveFlows(options: ServeFlowsOptions): ServedFlows {
   const { enabled } = settings.flows.export;
   const exporting = enabled ? cleanUp.use(exportFlows(options)) : undefined;
   const { port, clients } = settings.flows;
-  const others: ForOthers | undefined = identity && port !== undefined ? { flows, identity, port, clients, log } : undefined;
+  const others = forOthers && port !== undefined ? { ...forOthers, flows, port, clients, log } : undefined;
   if (others) cleanUp.use(tasks.begin('flows for others', (signal) => tellOthers(others, signal)));
   const tried = Promise.all([listening.tried, exporting?.tried]).then(() => {});
   return { tried, [Symbol.asyncDispose]: () => cleanUp.disposeAsync() };
