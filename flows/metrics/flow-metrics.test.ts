@@ -131,17 +131,31 @@ test('a metric has as many series as it may, and what is beyond counts as of oth
   ]);
 });
 
-test('words of clients make no more series either', async () => {
+test('what clients choose makes no more series either', async () => {
+  const flows = Array.from({ length: 500 }, (_, index) => exampleFlow({ destinationPort: 1 + index }));
+  const series = await seriesOf([{ name: 'port-distribution' }], flows, { maxSeries: 10 });
+  const ports = series.filter((line) => line.startsWith('hubble_port_distribution_total'));
+  assert.equal(ports.length, 10 + 100 + 1);
+  assert.ok(ports.includes('hubble_port_distribution_total{protocol="other",port="other"} 390'));
+});
+
+test('methods that nobody knows are one, so that they take no series from others', async () => {
   const of = (method: string) => {
     const { l7, ...rest } = exampleResponse(200);
     assert.ok(l7?.kind === 'http');
     return { ...rest, l7: { ...l7, method } };
   };
-  const flows = Array.from({ length: 500 }, (_, index) => of(`M${index}`));
-  const series = await seriesOf([{ name: 'httpV2' }], flows, { maxSeries: 10 });
-  const requests = series.filter((line) => line.startsWith('hubble_http_requests_total'));
-  assert.equal(requests.length, 10 + 100 + 1);
-  assert.ok(requests.includes('hubble_http_requests_total{method="other",protocol="other",status="other",reporter="other"} 390'));
+  const words = Array.from({ length: 500 }, (_, index) => of(`M${index}`));
+  const series = await seriesOf([{ name: 'httpV2' }], [...words, of('PATCH')], { maxSeries: 10 });
+  assert.deepEqual(
+    series.filter((line) => !line.includes('_sum')),
+    [
+      'hubble_http_request_duration_seconds_count{method="PATCH",reporter="server"} 1',
+      'hubble_http_request_duration_seconds_count{method="_OTHER",reporter="server"} 500',
+      'hubble_http_requests_total{method="PATCH",protocol="HTTP/1.1",status="200",reporter="server"} 1',
+      'hubble_http_requests_total{method="_OTHER",protocol="HTTP/1.1",status="200",reporter="server"} 500',
+    ],
+  );
 });
 
 test('what proxies decide, and how long answers take by them', async () => {

@@ -2,6 +2,7 @@ import { DropReason, IPVersion, Verdict } from '@sluice/envoy-protos/hubble/flow
 import { Counter, Histogram, type Registry } from 'prom-client';
 import { IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../model/index.ts';
 import type { Flow, FlowKind } from '../flow.ts';
+import { knownMethod } from '../http-methods.ts';
 import { dropReasonOf, ipVersionOf, VERDICTS } from '../hubble/names.ts';
 import { OptionProblem } from '../option-problem.ts';
 import { type Context, type ContextOptions, readContext } from './context.ts';
@@ -21,7 +22,7 @@ export interface FlowMetricsOptions {
 
 /** In place of who a flow is of, where there are too many to tell apart. */
 export const OTHERS = 'other';
-/** Series of a metric with {@link OTHERS}. What they are of may be any word of a client, such as a method of HTTP; beyond these that is {@link OTHERS}, too. */
+/** Series of a metric with {@link OTHERS}. Beyond these, what they are of is {@link OTHERS}, too. */
 const MAX_OTHERS = 100;
 
 type Observe = (flow: Flow) => void;
@@ -113,7 +114,8 @@ function http(context: Context, make: Maker): Observe {
   const durations = make.histogram('hubble_http_request_duration_seconds', 'How long requests took', ['method', 'reporter']);
   return (flow) => {
     if (flow.l7?.kind !== 'http' || flow.l7.type !== 'response') return;
-    const { method, protocol, code = 0, latency = 0n } = flow.l7;
+    const { protocol, code = 0, latency = 0n } = flow.l7;
+    const method = knownMethod(flow.l7.method);
     const reporter = flow.direction === undefined ? 'unknown' : { egress: 'client', ingress: 'server' }[flow.direction];
     const values = context.valuesOf(flow, true);
     requests([method, protocol, String(code), reporter], values);

@@ -1,6 +1,7 @@
 import { DropReason } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { IP_PROTOCOLS } from '../../model/index.ts';
 import type { Flow, FlowLayer7, FlowPeer } from '../flow.ts';
+import { knownMethod } from '../http-methods.ts';
 import { dropReasonOf } from '../hubble/names.ts';
 
 export type AttributeValue = string | number | boolean | string[];
@@ -58,9 +59,11 @@ function peer(side: 'source' | 'destination', { identity, labels, namespace, pod
 function exchange(l7: FlowLayer7): Fields {
   const common = { 'hubble.l7.type': l7.type, 'hubble.l7.latency_ns': l7.latency === undefined ? undefined : Number(l7.latency) };
   if (l7.kind === 'http') {
+    const method = knownMethod(l7.method);
     return {
       ...common,
-      'http.request.method': l7.method,
+      'http.request.method': method,
+      'http.request.method_original': method === l7.method || l7.method === '' ? undefined : l7.method,
       'url.full': l7.url,
       'network.protocol.name': 'http',
       'network.protocol.version': l7.protocol.split('/')[1],

@@ -63,6 +63,21 @@ describe('a flow that a collector is told of', () => {
   });
 });
 
+for (const [method, name, original] of [
+  ['PATCH', 'PATCH', undefined],
+  ['BREW', '_OTHER', 'BREW'],
+  ['get', '_OTHER', 'get'],
+  ['', '_OTHER', undefined],
+] as const) {
+  test(`of the method ${JSON.stringify(method)}, that is one of few names`, () => {
+    const told = toldFlow(exampleFlow({ kind: 'exchange', l7: { ...REQUEST, method } }), new RelatedTraces());
+    assert.deepEqual(
+      [told.name, told.attributes['http.request.method'], told.attributes['http.request.method_original']],
+      [name, name, original],
+    );
+  });
+}
+
 const DROPPED = exampleFlow({ verdict: 'dropped', reason: 'dropped-not-allowed' });
 const FILTERS = [
   { allow: [], deny: [], told: [true, true] },

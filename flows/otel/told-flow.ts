@@ -1,4 +1,5 @@
 import type { Flow } from '../flow.ts';
+import { knownMethod } from '../http-methods.ts';
 import { summaryOf } from '../hubble/summary.ts';
 import type { RelatedTraces } from '../tracing/related-traces.ts';
 import { attributesOf, type FlowAttributes } from './attributes.ts';
@@ -41,7 +42,7 @@ export function toldFlow(flow: Flow, traces: RelatedTraces): ToldFlow {
 }
 
 function nameOf({ l7, kind }: Flow): string {
-  if (l7?.kind === 'http') return l7.method;
+  if (l7?.kind === 'http') return knownMethod(l7.method);
   return l7 ? 'dns' : kind;
 }
 
