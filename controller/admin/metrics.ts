@@ -171,12 +171,14 @@ function registerFlows(registry: Registry): (status: Status) => void {
     registers,
   });
   const exported = new Counter({ name: 'sluice_flows_exported_total', help: 'Flows that a collector has taken', registers });
+  const failing = new Gauge({ name: 'sluice_flow_export_failing', help: '1 while a collector does not take what it is told', registers });
   const remembered = new Gauge({ name: 'sluice_flows_remembered', help: 'Flows that can be asked for', registers });
   return ({ flows }) => {
     for (const metric of [seen, lost, exported]) metric.reset();
     if (!flows) return;
     seen.inc(flows.seen);
     remembered.set(flows.remembered);
+    failing.set(Number(flows.exported?.failure !== undefined));
     if (flows.exported) exported.inc(flows.exported.sent);
     for (const [where, count] of Object.entries(flows.lost)) lost.inc({ where }, count);
   };

@@ -114,12 +114,19 @@ test('flows that are lost are counted where there are any', async () => {
   assert.doesNotMatch((await get('/metrics')).text, /sluice_flows_lost_total\{/);
   status = {
     ...status,
-    flows: { remembered: 16, capacity: 16, seen: 90, lost: { kernel: 0, enforcer: 3, export: 2 }, exported: { sent: 80, waiting: 8 } },
+    flows: {
+      remembered: 16,
+      capacity: 16,
+      seen: 90,
+      lost: { kernel: 0, enforcer: 3, export: 2 },
+      exported: { sent: 80, waiting: 8, failure: 'away' },
+    },
   };
   const { text } = await get('/metrics');
   assert.match(text, /^sluice_flows_total 90$/m);
   assert.match(text, /^sluice_flows_lost_total\{where="kernel"\} 0$/m);
   assert.match(text, /^sluice_flows_lost_total\{where="enforcer"\} 3$/m);
+  assert.match(text, /^sluice_flow_export_failing 1$/m);
   assert.match(text, /^sluice_flows_lost_total\{where="export"\} 2$/m);
   assert.match(text, /^sluice_flows_exported_total 80$/m);
   assert.match(text, /^sluice_flows_remembered 16$/m);
