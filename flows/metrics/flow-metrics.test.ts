@@ -131,6 +131,26 @@ test('a metric has as many series as it may, and what is beyond counts as of oth
   ]);
 });
 
+test('a pod of which nothing was heard for long gives its place to another, and no other does', async () => {
+  const registry = new Registry();
+  let now = 1_000;
+  const metrics = [{ name: 'port-distribution', sourceContext: ['pod-name'] }];
+  const made = FlowMetrics.of({ registry, metrics, maxSeries: 2, idleMs: 60_000, now: () => now });
+  assert.ok(!(made instanceof OptionProblem));
+  const told = async (...pods: readonly string[]) => {
+    for (const pod of pods) made.observe(exampleFlow({ source: { ...WEB, pod } }));
+    const lines = (await registry.metrics()).split('\n').filter((line) => line.startsWith('hubble_port_distribution_total{'));
+    return lines.map((line) => line.replace(/.*source="(.*)"\}/, '$1')).sort();
+  };
+  assert.deepEqual(await told('gone', 'stays', 'early'), ['gone 1', 'other 1', 'stays 1']);
+  now += 59_000;
+  assert.deepEqual(await told('stays', 'early'), ['gone 1', 'other 2', 'stays 2']);
+  now += 1_000;
+  assert.deepEqual(await told('next', 'early', 'stays'), ['next 1', 'other 3', 'stays 3']);
+  now += 60_000;
+  assert.deepEqual(await told('gone', 'stays', 'next'), ['gone 1', 'other 4', 'stays 4']);
+});
+
 test('what clients choose makes no more series either', async () => {
   const flows = Array.from({ length: 500 }, (_, index) => exampleFlow({ destinationPort: 1 + index }));
   const series = await seriesOf([{ name: 'port-distribution' }], flows, { maxSeries: 10 });

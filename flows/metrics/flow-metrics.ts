@@ -1,10 +1,11 @@
 import { DropReason, IPVersion, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, type Registry } from 'prom-client';
 import { IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../model/index.ts';
 import type { Flow, FlowKind } from '../flow.ts';
 import { knownMethod } from '../http-methods.ts';
 import { dropReasonOf, ipVersionOf, VERDICTS } from '../hubble/names.ts';
 import { OptionProblem } from '../option-problem.ts';
+import { BoundedMetrics } from './bounded-metrics.ts';
 import { type Context, type ContextOptions, readContext } from './context.ts';
 
 /** Which of Hubble's metrics are kept, and by whom their series are told apart. */
@@ -16,27 +17,19 @@ export interface MetricOptions extends ContextOptions {
 export interface FlowMetricsOptions {
   readonly registry: Registry;
   readonly metrics: readonly MetricOptions[];
-  /** Series of one metric. Beyond these, who a flow is of counts as {@link OTHERS}. Default 10 000. */
+  /** Series of one metric. Beyond these, who a flow is of counts as `other`, until one of them is of no use any more. Default 10 000. */
   readonly maxSeries?: number;
+  /** How long a series has to be of no use before another may have its place, in milliseconds. Default one hour. */
+  readonly idleMs?: number;
+  /** Milliseconds of any clock that nobody sets. */
+  readonly now?: () => number;
 }
 
-/** In place of who a flow is of, where there are too many to tell apart. */
-export const OTHERS = 'other';
-/** Series of a metric with {@link OTHERS}. Beyond these, what they are of is {@link OTHERS}, too. */
-const MAX_OTHERS = 100;
+/** A series that nothing was counted of for an hour is that of somebody who is gone. */
+const IDLE_MS = 3_600_000;
 
 type Observe = (flow: Flow) => void;
-type Make = (context: Context, make: Maker) => Observe;
-
-/** Makes metrics whose series are bounded. */
-interface Maker {
-  counter(name: string, help: string, labels: readonly string[]): (own: readonly string[], context: readonly string[]) => void;
-  histogram(
-    name: string,
-    help: string,
-    labels: readonly string[],
-  ): (own: readonly string[], context: readonly string[], value: number) => void;
-}
+type Make = (context: Context, make: BoundedMetrics) => Observe;
 
 const EVENTS: Readonly<Record<FlowKind, readonly [type: string, subtype: string]>> = {
   exchange: ['L7', ''],
@@ -70,7 +63,7 @@ function familyOf({ source }: Flow): string {
 
 const isFirst = ({ kind, verdict }: Flow) => kind === 'connection-begun' && (verdict === 'forwarded' || verdict === 'redirected');
 
-function flowsProcessed(context: Context, make: Maker): Observe {
+function flowsProcessed(context: Context, make: BoundedMetrics): Observe {
   const count = make.counter('hubble_flows_processed_total', 'Flows that were seen', ['protocol', 'type', 'subtype', 'verdict']);
   return (flow) => {
     const [type, subtype] = EVENTS[flow.kind];
@@ -78,7 +71,7 @@ function flowsProcessed(context: Context, make: Maker): Observe {
   };
 }
 
-function drops(context: Context, make: Maker): Observe {
+function drops(context: Context, make: BoundedMetrics): Observe {
   const count = make.counter('hubble_drop_total', 'What was dropped', ['reason', 'protocol']);
   return (flow) => {
     if (flow.verdict !== 'dropped') return;
@@ -95,7 +88,7 @@ const RCODES: ReadonlyMap<number, string> = new Map([
   [5, 'Query Refused'],
 ]);
 
-function dns(context: Context, make: Maker): Observe {
+function dns(context: Context, make: BoundedMetrics): Observe {
   const labels = ['rcode', 'qtypes', 'ips_returned'];
   const queries = make.counter('hubble_dns_queries_total', 'Questions for names', labels);
   const responses = make.counter('hubble_dns_responses_total', 'Answers to questions for names', labels);
@@ -109,7 +102,7 @@ function dns(context: Context, make: Maker): Observe {
   };
 }
 
-function http(context: Context, make: Maker): Observe {
+function http(context: Context, make: BoundedMetrics): Observe {
   const requests = make.counter('hubble_http_requests_total', 'Requests that were answered', ['method', 'protocol', 'status', 'reporter']);
   const durations = make.histogram('hubble_http_request_duration_seconds', 'How long requests took', ['method', 'reporter']);
   return (flow) => {
@@ -123,7 +116,7 @@ function http(context: Context, make: Maker): Observe {
   };
 }
 
-function policyVerdicts(context: Context, make: Maker): Observe {
+function policyVerdicts(context: Context, make: BoundedMetrics): Observe {
   const count = make.counter('hubble_policy_verdicts_total', 'What policies decided', ['direction', 'match', 'action']);
   return (flow) => {
     if (flow.kind === 'connection-ended' || flow.source.identity === RESERVED_IDENTITIES.host) return;
@@ -132,21 +125,21 @@ function policyVerdicts(context: Context, make: Maker): Observe {
   };
 }
 
-function tcpFlags(context: Context, make: Maker): Observe {
+function tcpFlags(context: Context, make: BoundedMetrics): Observe {
   const count = make.counter('hubble_tcp_flags_total', 'Flags of TCP that connections began with', ['flag', 'family']);
   return (flow) => {
     if (flow.protocol === TCP && isFirst(flow)) count(['SYN', familyOf(flow)], context.valuesOf(flow));
   };
 }
 
-function portDistribution(context: Context, make: Maker): Observe {
+function portDistribution(context: Context, make: BoundedMetrics): Observe {
   const count = make.counter('hubble_port_distribution_total', 'Connections by the port that was asked for', ['protocol', 'port']);
   return (flow) => {
     if (isFirst(flow) && flow.destinationPort !== 0) count([protocolOf(flow), String(flow.destinationPort)], context.valuesOf(flow));
   };
 }
 
-function icmp(context: Context, make: Maker): Observe {
+function icmp(context: Context, make: BoundedMetrics): Observe {
   const count = make.counter('hubble_icmp_total', 'Messages of ICMP', ['family', 'type']);
   return (flow) => {
     if (flow.icmpType === undefined || flow.kind === 'connection-ended') return;
@@ -176,12 +169,18 @@ export class FlowMetrics {
   }
 
   /** @returns what is wrong with the options, where something is */
-  static of({ registry, metrics, maxSeries = 10_000 }: FlowMetricsOptions): FlowMetrics | OptionProblem {
+  static of({
+    registry,
+    metrics,
+    maxSeries = 10_000,
+    idleMs = IDLE_MS,
+    now = () => performance.now(),
+  }: FlowMetricsOptions): FlowMetrics | OptionProblem {
     const all: Observe[] = [];
     const overflow = new Counter({
       name: 'sluice_flow_metrics_overflow_total',
       help: 'Flows that were counted as of others, since a metric has as many series as it may',
-      labelNames: ['metric'],
+      labelNames: ['metric'] as const,
       registers: [registry],
     });
     for (const { name, ...options } of metrics) {
@@ -189,7 +188,7 @@ export class FlowMetrics {
       if (!make) return new OptionProblem(`${JSON.stringify(name)} is none of the metrics ${METRIC_NAMES.join(', ')}`);
       const context = readContext(options);
       if (context instanceof OptionProblem) return context;
-      all.push(make(context, boundedMaker({ registry, context, maxSeries, overflow })));
+      all.push(make(context, new BoundedMetrics({ registry, context, maxSeries, overflow, idleMs, now })));
     }
     return new FlowMetrics(all);
   }
@@ -197,49 +196,4 @@ export class FlowMetrics {
   observe(flow: Flow): void {
     for (const observe of this.#all) observe(flow);
   }
-}
-
-interface Bounds {
-  readonly registry: Registry;
-  readonly context: Context;
-  readonly maxSeries: number;
-  readonly overflow: Counter;
-}
-
-/** @returns whether values are among those that came first, so many of them */
-function boundedSet(size: number): (values: readonly string[]) => boolean {
-  const known = new Set<string>();
-  return (values) => {
-    const key = values.join('\0');
-    if (known.size < size) known.add(key);
-    return known.has(key);
-  };
-}
-
-function boundedMaker({ registry, context, maxSeries, overflow }: Bounds): Maker {
-  const others = context.names.map(() => OTHERS);
-  /** @returns values of all labels, of a series that there may be */
-  const bounded = (metric: string) => {
-    overflow.inc({ metric }, 0);
-    const [known, ofOthers] = [boundedSet(maxSeries), boundedSet(MAX_OTHERS)];
-    return (own: readonly string[], of: readonly string[]): string[] => {
-      const values = [...own, ...of];
-      if (known(values)) return values;
-      overflow.inc({ metric });
-      const rest = [...own, ...others];
-      return ofOthers(rest) ? rest : rest.map(() => OTHERS);
-    };
-  };
-  return {
-    counter(name, help, labels) {
-      const counter = new Counter({ name, help, labelNames: [...labels, ...context.names], registers: [registry] });
-      const valuesOf = bounded(name);
-      return (own, of) => counter.labels(...valuesOf(own, of)).inc();
-    },
-    histogram(name, help, labels) {
-      const histogram = new Histogram({ name, help, labelNames: [...labels, ...context.names], registers: [registry] });
-      const valuesOf = bounded(name);
-      return (own, of, value) => histogram.labels(...valuesOf(own, of)).observe(value);
-    },
-  };
 }
