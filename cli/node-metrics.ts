@@ -27,7 +27,7 @@ export function includeServices(metrics: Metrics, envoy: Pick<AdminClient, 'prom
     help: 'How often Envoy did not tell of Services when it was asked',
     registers: [metrics.registry],
   });
-  metrics.include(async () => {
+  metrics.include('services', async () => {
     try {
       return renderServiceSeries(await envoy.prometheusStats(SERVICE_STATS), maxSeries);
     } catch (error) {

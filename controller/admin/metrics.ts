@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Resource } from '../../xds-server/serve/resource.ts';
 import { resourceTypeOf } from '../render.ts';
+import { MetricsText } from './metrics-text.ts';
 import type { SlotStatus, Status } from './status.ts';
 import type { AdminView } from './view.ts';
 
@@ -17,16 +18,13 @@ const PROPAGATION_BUCKETS = [0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0
 export class Metrics {
   /** Where others put what they measure. */
   readonly registry = new Registry();
-  readonly #view: Pick<AdminView, 'status' | 'resources'>;
-  readonly #included: (() => Promise<string>)[] = [];
-  readonly #setSizes: (status: Status, resources: Iterable<Resource>) => void;
+  readonly #text = new MetricsText(this.registry);
   readonly #stages: Histogram<'stage'>;
   readonly #propagation: Histogram;
   readonly #acks: Counter<'type'>;
   readonly #nacks: Counter<'type'>;
 
   constructor(view: Pick<AdminView, 'status' | 'resources'>) {
-    this.#view = view;
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
     this.#stages = new Histogram({
@@ -44,7 +42,12 @@ export class Metrics {
     });
     this.#acks = new Counter({ name: 'sluice_xds_acks_total', help: 'Responses that clients accepted', labelNames: ['type'], registers });
     this.#nacks = new Counter({ name: 'sluice_xds_nacks_total', help: 'Responses that clients rejected', labelNames: ['type'], registers });
-    this.#setSizes = registerSizes(this.registry);
+    const setSizes = registerSizes(this.registry);
+    const read = () => {
+      setSizes(view.status(), view.resources());
+      return '';
+    };
+    this.#text.add({ name: 'status', read });
   }
 
   get contentType(): string {
@@ -70,15 +73,17 @@ export class Metrics {
     this.#nacks.inc({ type });
   }
 
-  /** Adds what another program measures, in the text format, whose names nobody else has. It is read whenever someone asks. */
-  include(read: () => Promise<string>): void {
-    this.#included.push(read);
+  /**
+   * Adds what another program measures, in the text format, whose names nobody else has. It is read whenever someone asks.
+   * @param name by which it is counted that it failed; the rest is then told without
+   */
+  include(name: string, read: () => Promise<string>): void {
+    this.#text.add({ name, read });
   }
 
-  async render(): Promise<string> {
-    this.#setSizes(this.#view.status(), this.#view.resources());
-    const texts = await Promise.all([this.registry.metrics(), ...this.#included.map((read) => read())]);
-    return texts.join('');
+  /** @param maxAgeMs how old it may be, in milliseconds. Default: what is asked for now */
+  async render(maxAgeMs?: number): Promise<string> {
+    return await this.#text.read(maxAgeMs);
   }
 }
 

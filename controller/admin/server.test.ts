@@ -222,7 +222,7 @@ test('what is not there is told apart, with what is', async () => {
 
 test('others may read the metrics where they are let, and nothing else', async () => {
   const own = new Metrics(view);
-  own.include(async () => 'from_elsewhere 1\n');
+  own.include('elsewhere', async () => 'from_elsewhere 1\n');
   const open = await startMetricsServer(own, { host: '127.0.0.1', port: 0 });
   after(() => open.close());
   const response = await fetch(`http://127.0.0.1:${open.port}/metrics`);

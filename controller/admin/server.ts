@@ -29,6 +29,8 @@ export interface AdminServer {
 const LOOPBACK = '127.0.0.1';
 /** A page of another site can make a browser send requests here, but not under one of these names. */
 const LOCAL_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i;
+/** However often others ask, they take no more of this process than that. */
+const OTHERS_MAX_AGE_MS = 1_000;
 const RESOURCES_A_TURN = 20;
 
 /**
@@ -53,7 +55,8 @@ export async function startAdminServer({ view, metrics, port, explainDenial }: A
  */
 export async function startMetricsServer(metrics: Metrics, address: MetricsAddress): Promise<AdminServer> {
   const app = fastify({ logger: false, forceCloseConnections: true });
-  addMetrics(app, metrics);
+  addMetrics(app, metrics, OTHERS_MAX_AGE_MS);
+  app.setErrorHandler((_, __, reply) => reply.code(500).send({ error: 'internal error' }));
   try {
     await app.listen(address);
   } catch (error) {
@@ -69,8 +72,8 @@ function portOf(app: FastifyInstance): number {
   throw new TypeError('a server that listens has a port');
 }
 
-function addMetrics(app: FastifyInstance, metrics: Metrics): void {
-  app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.render()));
+function addMetrics(app: FastifyInstance, metrics: Metrics, maxAgeMs?: number): void {
+  app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.render(maxAgeMs)));
 }
 
 function guard(app: FastifyInstance): void {
