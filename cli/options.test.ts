@@ -7,15 +7,15 @@ const { coerce } = metricsAddressOption;
 
 for (const [value, expected] of [
   ['', undefined],
-  ['0.0.0.0:15020', { host: '0.0.0.0', port: 15_020 }],
-  ['[::]:15020', { host: '::', port: 15_020 }],
+  ['0.0.0.0:18020', { host: '0.0.0.0', port: 18_020 }],
+  ['[::]:18020', { host: '::', port: 18_020 }],
   // As manifests put it together.
-  ['fd00::7:15020', { host: 'fd00::7', port: 15_020 }],
+  ['fd00::7:18020', { host: 'fd00::7', port: 18_020 }],
 ] as const) {
   test(`metrics are told at ${JSON.stringify(value)}`, () => assert.deepEqual(coerce(value), expected));
 }
 
-for (const value of ['15020', 'localhost:15020', '1.2.3.4', '1.2.3.4:0', '1.2.3.4:65536', ':15020', '1.2.3.4:15020:1']) {
+for (const value of ['18020', 'localhost:18020', '1.2.3.4', '1.2.3.4:0', '1.2.3.4:65536', ':18020', '1.2.3.4:18020:1']) {
   test(`${value} is no address for metrics`, () => assert.throws(() => coerce(value), CliError));
 }
 

@@ -19,7 +19,7 @@ export const metricsAddressOption = {
   requiresArg: true,
   default: process.env['SLUICE_METRICS_ADDRESS'] ?? '',
   defaultDescription: '$SLUICE_METRICS_ADDRESS, else nowhere',
-  describe: 'HOST:PORT at which others may read the metrics, and nothing else',
+  describe: 'HOST:PORT at which others may ask for metrics, by mutual TLS, and for nothing else',
   coerce: (value: string) => (value === '' ? undefined : readHostPort('metrics-address', value)),
 } as const;
 
@@ -92,7 +92,7 @@ function checkPort(name: string, value: number): number {
 /** @param name of the option, for the message where it is wrong */
 function readHostPort(name: string, value: string): { readonly host: string; readonly port: number } {
   const [, host = '', port = ''] = /^\[?([^[\]]+)\]?:(\d+)$/.exec(value) ?? [];
-  if (isIP(host) === 0) throw new CliError('usage', `--${name} must be an IP address and a port, such as 0.0.0.0:15020 or [::]:15020`);
+  if (isIP(host) === 0) throw new CliError('usage', `--${name} must be an IP address and a port, such as 0.0.0.0:18020 or [::]:18020`);
   return { host, port: checkPort(name, Number(port)) };
 }
 

@@ -1,4 +1,4 @@
-import { CONTROLLER_ID, nodeId, nodeServerName, observerId } from './spiffe.ts';
+import { CONTROLLER_ID, NODES_SERVER_NAME, nodeId, nodeServerName, observerId } from './spiffe.ts';
 
 const MINUTE_MS = 60_000;
 export const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -24,12 +24,12 @@ export function nodeProfile(name: string, lifetimeMs = DEFAULT_LIFETIME_MS): Pro
   return { commonName: '', dnsNames: [], uris: [nodeId(name)], usage: 'client', lifetimeMs };
 }
 
-/** The same, and as a server of whoever asks for its flows. */
+/** The same, and as a server of whoever asks for its flows or its metrics. */
 export function servingNodeProfile(name: string, lifetimeMs = DEFAULT_LIFETIME_MS): Profile {
-  return { ...nodeProfile(name, lifetimeMs), dnsNames: [nodeServerName(name)], usage: 'both' };
+  return { ...nodeProfile(name, lifetimeMs), dnsNames: [nodeServerName(name), NODES_SERVER_NAME], usage: 'both' };
 }
 
-/** Somebody who may ask nodes for their flows. */
+/** Somebody who may ask for flows and metrics. */
 export function observerProfile(name: string, lifetimeMs = DEFAULT_LIFETIME_MS): Profile {
   return { commonName: '', dnsNames: [], uris: [observerId(name)], usage: 'client', lifetimeMs };
 }

@@ -19,9 +19,12 @@ export function nodeId(name: string): string {
   return `${PREFIX}node/${name}`;
 }
 
+/** By which every node is known as a server to who asks all of them in one manner, such as Prometheus. */
+export const NODES_SERVER_NAME = 'nodes.sluice.io';
+
 /** By which a node is known as a server to whoever knows nothing of SPIFFE. */
 export function nodeServerName(name: string): string {
-  return `${name}.nodes.sluice.io`;
+  return `${name}.${NODES_SERVER_NAME}`;
 }
 
 /** The SPIFFE id of somebody who asks nodes for their flows. @param name as of a node */

@@ -85,6 +85,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'flows.requests': false,
   'metrics.flows': ['drop'],
   'metrics.maxSeries': 100,
+  'metrics.clients': ['spiffe://sluice.io/observer/prometheus'],
   'flows.export.enabled': true,
   'flows.export.as': 'spans',
   'flows.export.allow': ['{"verdict":["DROPPED"]}'],

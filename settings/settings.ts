@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { clientId } from './client-id.ts';
 import { duration } from './duration.ts';
 import { flowExport } from './flow-export.ts';
 import { nodeSelector } from './node-selector.ts';
@@ -248,14 +249,7 @@ const flows = z
       'In a cluster: the port of each node at which others may ask, over mutual TLS (Hubble has 4244); absent: flows are told on the node alone.',
     ),
     clients: z
-      .array(
-        z
-          .string()
-          .regex(
-            /^spiffe:\/\/sluice\.io\/[a-z0-9.-]+(\/[a-z0-9.-]+)*(\/\*)?$/,
-            'must be an id such as spiffe://sluice.io/observer/ann, or end with /*',
-          ),
-      )
+      .array(clientId)
       .default(['spiffe://sluice.io/observer/*'])
       .describe('Who may ask there: ids of certificates that the authority of this cluster signed; /* at the end is for any name.'),
     requests: z
@@ -290,6 +284,12 @@ const metrics = z
       .default(10_000)
       .describe(
         'The most series of one metric of flows, and the most Services that a node tells of; flows beyond are counted as of others.',
+      ),
+    clients: z
+      .array(clientId)
+      .default(['spiffe://sluice.io/observer/*'])
+      .describe(
+        'Who may ask controllers and nodes for metrics, where --metrics-address opens a port: ids of certificates that the authority of this cluster signed; /* at the end is for all below.',
       ),
   })
   .prefault({});

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
 import type { ServerCredentials } from '@grpc/grpc-js';
 import { FlowLosses, FlowRing, type LossPlace, Observer } from '../../flows/index.ts';
+import { identifyClient } from '../../pki/index.ts';
 import { type ListenAddress, RpcServer, type SnapshotCache } from '../../xds-server/serve/index.ts';
 import type { LogEntries } from '../access-logs/access-log-intake.ts';
 import { Deciders } from './deciders.ts';
 import { FLOW_INTAKE_METHODS, FlowIntake } from './flow-intake.ts';
 import { flowOfEvent } from './from-datapath.ts';
 import { type EnvoyContext, flowsOfLog } from './from-envoy.ts';
-import { identifyClient } from './identify-client.ts';
 import { NodeDirectory } from './node-directory.ts';
 import { OBSERVER_METHODS, ObserverService } from './observer-service.ts';
 import type { ExportFlowsOptions, RunningExport } from './otel/export-flows.ts';
@@ -101,7 +101,8 @@ export class NodeFlows implements AsyncDisposable {
    * @throws XdsError `address-in-use` or `listen-failed`
    */
   async listenForOthers({ host, port, credentials, clients }: FlowAddress): Promise<number> {
-    return (await this.#serve({ host, port, credentials, identify: identifyClient(clients) })) ?? port;
+    const identify = identifyClient({ clients, may: 'ask for flows', setting: 'flows.clients' });
+    return (await this.#serve({ host, port, credentials, identify })) ?? port;
   }
 
   /** By a server for each address: one that could not listen remembers that, and cannot once it could. */

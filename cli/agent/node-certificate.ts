@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 
 const SIGNER = 'sluice.io/node';
 const USAGES = ['digital signature', 'client auth'];
-/** Where it tells other machines of flows. */
+/** Where it tells other machines of flows or metrics. */
 const SERVING_USAGES = [...USAGES, 'server auth'];
 
 /**
@@ -27,7 +27,7 @@ export async function requestNodeCertificate(
     log({
       level: 'warn',
       event: 'identity',
-      text: `nobody else can ask for flows yet: ${describeFailure(error)}; trying again, with a certificate for a client until then`,
+      text: `nobody else can ask for flows or metrics yet: ${describeFailure(error)}; trying again, with a certificate for a client until then`,
     });
     return await ask(USAGES);
   }

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { createServer } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { statusSchema } from '../../controller/admin/status.ts';
 import {
   type Authority,
   issueCertificate,
   issueWithKey,
+  type KeyedCertificate,
   makeAuthority,
+  NODES_SERVER_NAME,
   observerProfile,
   readSigningRequest,
   servingNodeProfile,
@@ -71,6 +76,7 @@ describe('an agent without policies, whose socket and port of metrics are taken'
         envoy: { kind: 'elsewhere', folder: folder.join('r') },
         adminPort,
         metricsAddress: { host: '127.0.0.1', port: metricsPort },
+        enforcerAdminPort: 1,
         settings: settingsSchema.parse({ flows: { port } }),
         enforcerSocket: undefined,
         log: (entry) => void said.push(entry),
@@ -85,13 +91,21 @@ describe('an agent without policies, whose socket and port of metrics are taken'
   });
   after(() => cleanUp.disposeAsync());
 
+  async function textOf(path: string, { certificate: cert, privateKey: key }: KeyedCertificate): Promise<string> {
+    const tls = { ca: authority.certificate, cert, key, servername: NODES_SERVER_NAME, agent: false } as const;
+    const sent = request({ host: '127.0.0.1', port: metricsPort, path, ...tls }).end();
+    const [response] = await once(sent, 'response');
+    return await text(response);
+  }
+
   async function failing(): Promise<readonly string[]> {
     const response = await fetch(`http://127.0.0.1:${adminPort}/status`);
     return (statusSchema.parse(await response.json()).failing ?? []).map(({ what }) => what);
   }
 
   test('serves all the same, and says what is wrong', async () => {
-    assert.deepEqual([...(await failing())].sort(), [`flows at ${folder.join('s')}/flows.sock`, 'metrics for others']);
+    const expected = [`flows at ${folder.join('s')}/flows.sock`, 'metrics for others'];
+    await eventually(async () => assert.deepEqual([...(await failing())].sort(), expected), WITHIN);
   });
 
   test('tells others of flows, as the setting says', async () => {
@@ -108,7 +122,10 @@ describe('an agent without policies, whose socket and port of metrics are taken'
     rmSync(folder.join('s/flows.sock'));
     taken.close();
     await eventually(async () => assert.deepEqual(await failing(), []), WITHIN);
-    assert.equal((await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).status, 200);
+    const own = await issueWithKey(authority, observerProfile('prometheus'));
+    assert.match(await textOf('/metrics', own), /^sluice_flow_metrics_overflow_total/m);
+    // There is no enforcer where no policies are enforced.
+    assert.match(await textOf('/metrics/enforcer', own), /no such page/);
     const { code } = await runSluiceCommand(['observe', '--admin-port', `${adminPort}`]);
     assert.equal(code, 0);
   });

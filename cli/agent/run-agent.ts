@@ -1,13 +1,14 @@
 import { dirname, join } from 'node:path';
 import { DenialLog, explainDenialOf, FLOW_SOCKET, NodeFlows, NodeIdentity, StateFolder } from '../../agent/index.ts';
-import { type MetricsAddress, startAdminServer } from '../../controller/admin/server.ts';
+import type { MetricsAddress } from '../../controller/admin/metrics-listener.ts';
+import { startAdminServer } from '../../controller/admin/server.ts';
 import type { ApiClient } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { SnapshotCache } from '../../xds-server/serve/index.ts';
 import { describeFailure } from '../describe-failure.ts';
 import { serveFlows } from '../flows/serve-flows.ts';
 import type { Log } from '../log.ts';
-import { openMetrics } from '../open-metrics.ts';
+import { enforcerPages, type MetricsForOthers, openMetrics } from '../open-metrics.ts';
 import { SideTasks } from '../side-tasks.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { readVersions } from '../version.ts';
@@ -29,10 +30,12 @@ export interface AgentOptions {
   readonly stateDir: string;
   readonly envoy: EnvoyPlace;
   readonly adminPort: number;
-  /** Where others may read the metrics. Default: nowhere. */
+  /** Where others may ask for metrics, by mutual TLS. Default: nowhere. */
   readonly metricsAddress?: MetricsAddress;
   /** Where others may ask for flows, at the port that settings have for that. Default: all addresses of the node. */
   readonly flowsAddress?: string;
+  /** On loopback, where the enforcer of this node tells its metrics. */
+  readonly enforcerAdminPort: number;
   readonly settings: Pick<Settings, 'envoy' | 'flows' | 'metrics'>;
   /** The socket that {@link runEnforcer} asks at; undefined where policies are not enforced. */
   readonly enforcerSocket: string | undefined;
@@ -52,11 +55,11 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
   const policy = enforcerSocket === undefined ? undefined : relayPolicy(options, side, cleanUp);
   if (options.settings.flows.enabled) await rememberFlows(options, { side, policy, cleanUp });
   if (enforcerSocket !== undefined) await policy?.relay.start({ path: enforcerSocket, group: true });
-  const { view, metrics, tasks } = side;
+  const { view, metrics } = side;
   const explaining = policy && { explainDenial: (id: string) => explainDenialOf(denials, policy.relay.cache, id) };
   const admin = await startAdminServer({ view, metrics, port: options.adminPort, ...explaining });
   cleanUp.defer(() => admin.close());
-  cleanUp.use(openMetrics(metrics, options.metricsAddress, tasks));
+  cleanUp.use(openMetrics(metricsForOthers(options, side)));
   log({ level: 'info', event: 'started', text: `node ${nodeName}, controllers at ${options.controllers}, admin on port ${admin.port}` });
   const stopRequested = whenAborted(stop.graceful);
   await Promise.race([side.envoy.start(), stopRequested]);
@@ -65,8 +68,10 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
   await side.envoy.leave();
 }
 
-function openIdentity({ client, authorities, settings: { flows }, log }: AgentOptions, state: StateFolder): NodeIdentity {
-  const serves = flows.enabled && flows.port !== undefined;
+function openIdentity(options: AgentOptions, state: StateFolder): NodeIdentity {
+  const { client, authorities, metricsAddress, log } = options;
+  const { flows } = options.settings;
+  const serves = (flows.enabled && flows.port !== undefined) || metricsAddress !== undefined;
   return NodeIdentity.open({
     folder: join(state.path, 'identity'),
     bundlePath: authorities,
@@ -74,6 +79,15 @@ function openIdentity({ client, authorities, settings: { flows }, log }: AgentOp
     requestCertificate: (request, signal) => requestNodeCertificate(client, request, { serves, signal, log }),
     onError: (error) => log({ level: 'warn', event: 'identity', text: `no certificate yet: ${describeFailure(error)}; trying again` }),
   });
+}
+
+/** Of this agent, and of the enforcer of its node, where there is one. */
+function metricsForOthers(
+  { metricsAddress: address, enforcerSocket, enforcerAdminPort, settings, log }: AgentOptions,
+  { identity, metrics, tasks }: EnvoySide,
+): MetricsForOthers {
+  const pages = { '/metrics': () => metrics.render(), ...(enforcerSocket !== undefined && enforcerPages(enforcerAdminPort)) };
+  return { address, credentials: () => identity.serving(), clients: settings.metrics.clients, pages, tasks, log };
 }
 
 interface Hearing {

@@ -9,6 +9,7 @@ import {
   kubeconfigOption,
   logFormatOption,
   metricsAddressOption,
+  portOption,
 } from '../options.ts';
 import { requireSettings } from '../settings.ts';
 import { addCleanup } from './cleanup.ts';
@@ -64,6 +65,14 @@ export function addAgent(yargs: Argv): Argv {
         .option('admin-port', { ...adminPortOption, ...OWN })
         .option('metrics-address', { ...metricsAddressOption, ...OWN })
         .option('flows-address', { ...flowsAddressOption, ...OWN })
+        .option('enforcer-admin-port', {
+          ...portOption(
+            'enforcer-admin-port',
+            DEFAULT_PORTS.enforcerAdmin,
+            "Port of the enforcer's admin endpoint, whose metrics it tells others",
+          ),
+          ...OWN,
+        })
         .option('config', { ...configOption, ...OWN })
         .option('log-format', { ...logFormatOption, ...OWN })
         .example('sluice agent --run-dir /run/sluice', 'in a pod, next to a container with Envoy')
@@ -90,6 +99,7 @@ export function addAgent(yargs: Argv): Argv {
           adminPort: argv.adminPort,
           ...(argv.metricsAddress && { metricsAddress: argv.metricsAddress }),
           ...(argv.flowsAddress !== undefined && { flowsAddress: argv.flowsAddress }),
+          enforcerAdminPort: argv.enforcerAdminPort,
           settings,
           enforcerSocket: settings.policy.enabled ? join(argv.runDir ?? argv.stateDir, ENFORCER_SOCKET) : undefined,
           log: createLog(argv.logFormat),

@@ -8,7 +8,7 @@ const MAX_DAYS = 90;
 export function addCertificate(yargs: Argv): Argv {
   return yargs.command(
     'certificate <name>',
-    'Make a certificate with which somebody may ask the nodes of a cluster for flows',
+    'Make a certificate with which somebody may ask the nodes of a cluster for flows, and Prometheus for metrics',
     (command) =>
       command
         .positional('name', { type: 'string', demandOption: true, describe: 'Who: nodes know them as spiffe://sluice.io/observer/NAME' })
@@ -23,7 +23,9 @@ export function addCertificate(yargs: Argv): Argv {
         .option('kubeconfig', kubeconfigOption)
         .option('namespace', namespaceOption)
         .example('sluice certificate ann --out ~/.sluice', 'then: sluice observe --server NODE:4244 --ca … --cert … --key …')
-        .epilogue('Needs the right to read the Secret sluice-ca. It cannot be taken back before it ends: see the setting flows.clients.'),
+        .epilogue(
+          'Needs the right to read the Secret sluice-ca. It cannot be taken back before it ends: see the settings flows.clients and metrics.clients.',
+        ),
     async ({ name, days, out, kubeconfig, namespace }) => {
       const [{ makeObserverCertificate, writeObserverCertificate }, { withApiServer }] = await Promise.all([
         import('../certificate/observer-certificate.ts'),

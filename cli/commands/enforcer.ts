@@ -1,12 +1,5 @@
 import type { Argv } from 'yargs';
-import {
-  adminPortOption,
-  ENFORCER_SOCKET,
-  logFormatOption,
-  metricsAddressOption,
-  networkStateOption,
-  pinFolderOption,
-} from '../options.ts';
+import { adminPortOption, ENFORCER_SOCKET, logFormatOption, networkStateOption, pinFolderOption } from '../options.ts';
 import { addCleanup } from './cleanup.ts';
 
 /** Options of this command alone, not of those below it. */
@@ -45,7 +38,6 @@ export function addEnforcer(yargs: Argv): Argv {
           describe: 'Name of this node',
         })
         .option('admin-port', { ...adminPortOption, ...OWN })
-        .option('metrics-address', { ...metricsAddressOption, ...OWN })
         .option('log-format', { ...logFormatOption, ...OWN })
         .example('sluice enforcer', 'in a pod with the network of its node, next to the agent')
         .epilogue('Needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, best CAP_NET_BROADCAST, and the BPF file system.'),
@@ -56,11 +48,10 @@ export function addEnforcer(yargs: Argv): Argv {
         import('../stop-signals.ts'),
         import('node:os'),
       ]);
-      const { socket, pinFolder, networkState, cgroup, adminPort, metricsAddress } = argv;
+      const { socket, pinFolder, networkState, cgroup, adminPort } = argv;
       const nodeName = argv.nodeName || hostname();
       const log = createLog(argv.logFormat);
-      const open = metricsAddress && { metricsAddress };
-      await runEnforcer({ socket, pinFolder, networkState, ...(cgroup && { cgroup }), adminPort, ...open, nodeName, log }, listenForStop());
+      await runEnforcer({ socket, pinFolder, networkState, ...(cgroup && { cgroup }), adminPort, nodeName, log }, listenForStop());
     },
   );
 }

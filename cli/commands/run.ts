@@ -9,7 +9,6 @@ import {
   httpsPortOption,
   logFormatOption,
   manifestsOption,
-  metricsAddressOption,
   networkStateOption,
   pinFolderOption,
 } from '../options.ts';
@@ -53,14 +52,13 @@ export function addRun(yargs: Argv): Argv {
           defaultDescription: 'the root of the tree',
           describe: 'With --enforce: control group of the processes for which Services are translated',
         })
-        .option('metrics-address', metricsAddressOption)
         .option('config', configOption)
         .option('log-format', logFormatOption)
         .example('sluice run --manifests manifests/', 'on this machine only, ports 8080 and 8443')
         .example('sluice run --manifests manifests/ --address 0.0.0.0 --http-port 80 --https-port 443', 'for everyone')
         .example('sluice run --manifests manifests/ --enforce', 'with policies for the Pods in the folder'),
     async (argv) => {
-      const { manifests, address, httpPort, httpsPort, adminPort, metricsAddress } = argv;
+      const { manifests, address, httpPort, httpsPort, adminPort } = argv;
       requireDistinct([httpPort, httpsPort, adminPort]);
       const settings = await requireSettings(argv.config);
       const [{ runSluice }, { createLog }, { defaultStateDir }, { listenForStop }] = await Promise.all([
@@ -80,7 +78,6 @@ export function addRun(yargs: Argv): Argv {
           httpPort,
           httpsPort,
           adminPort,
-          ...(metricsAddress && { metricsAddress }),
           settings,
           ...enforcing,
           log: createLog(argv.logFormat),

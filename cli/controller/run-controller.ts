@@ -1,4 +1,5 @@
-import { type MetricsAddress, startAdminServer } from '../../controller/admin/server.ts';
+import type { MetricsAddress } from '../../controller/admin/metrics-listener.ts';
+import { startAdminServer } from '../../controller/admin/server.ts';
 import { identifyNode, ServingIdentity } from '../../controller/trust/index.ts';
 import type { ApiClient } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
@@ -18,7 +19,7 @@ export interface ControllerRunOptions {
   /** Where nodes connect to, by mutual TLS. */
   readonly xds: { readonly host: string; readonly port: number };
   readonly adminPort: number;
-  /** Where others may read the metrics. Default: nowhere. */
+  /** Where others may ask for metrics, by mutual TLS. Default: nowhere. */
   readonly metricsAddress?: MetricsAddress;
   readonly settings: Settings;
   readonly log: Log;
@@ -29,17 +30,19 @@ export interface ControllerRunOptions {
  * read; whichever replica holds the Lease writes for all.
  */
 export async function runController(options: ControllerRunOptions, stop: StopSignals): Promise<void> {
-  const { client, namespace, xds, adminPort: port, metricsAddress, log } = options;
+  const { client, namespace, xds, adminPort: port, metricsAddress: address, settings, log } = options;
   const ended = new AbortController();
   await using cleanUp = new AsyncDisposableStack();
   const serving = Promise.withResolvers<ServingIdentity>();
   serving.promise.catch(() => {});
   const parts = new ClusterParts(options, async () => (await serving.promise).authority);
-  await cleanUp.use(beginTraces(parts.control, options.settings.tracing, log))?.tried;
+  await cleanUp.use(beginTraces(parts.control, settings.tracing, log))?.tried;
   const { view, metrics, tasks } = parts.control;
   const admin = await startAdminServer({ view, metrics, port });
   cleanUp.defer(() => admin.close());
-  cleanUp.use(openMetrics(metrics, metricsAddress, tasks));
+  const credentials = async () => (await serving.promise).credentials;
+  const pages = { '/metrics': () => metrics.render() };
+  cleanUp.use(openMetrics({ address, credentials, clients: settings.metrics.clients, pages, tasks, log }));
   const following = parts.control.controller.run(ended.signal);
   cleanUp.defer(async () => {
     ended.abort();

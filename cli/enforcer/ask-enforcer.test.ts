@@ -14,7 +14,6 @@ import { runSluiceCommand } from '../../testkit/sluice-command.ts';
 import { translateAddress, translateIdentity, translateNodeEndpoints } from '../../xds-server/translate/node/identities.ts';
 import { translateSubjectPolicy } from '../../xds-server/translate/node/policy.ts';
 import { CliError } from '../cli-error.ts';
-import { SideTasks } from '../side-tasks.ts';
 import { askAllEndpoints, askClusterIdentities } from './ask-enforcer.ts';
 import { Enforcement } from './enforcement.ts';
 import { EnforcerView } from './enforcer-view.ts';
@@ -56,7 +55,7 @@ describe('an enforcer on this node', needs('root', 'bpf'), () => {
       removals: [],
     });
     assert.deepEqual(refused, new Map());
-    const view = new EnforcerView(enforcement, new SideTasks({ log: () => {} }));
+    const view = new EnforcerView(enforcement);
     const admin = await startAdminServer({ view, metrics: new Metrics(view), port: 0 });
     cleanUp.defer(() => admin.close());
     port = String(admin.port);

@@ -5,7 +5,6 @@ import { isAsWanted } from '../../agent/network/index.ts';
 import type { EnforcementStatus, RelayStatus, Status } from '../../controller/admin/status.ts';
 import type { AdminView } from '../../controller/admin/view.ts';
 import { objectKey } from '../../model/index.ts';
-import type { SideTasks } from '../side-tasks.ts';
 import { countSeverities } from '../text/diagnostics.ts';
 import { readVersions } from '../version.ts';
 import type { Enforcement } from './enforcement.ts';
@@ -14,16 +13,13 @@ import { identitiesOf } from './node-identities.ts';
 /** Who enforces policy on a node, as its admin endpoint shows it. */
 export class EnforcerView implements AdminView {
   readonly #enforcement: Enforcement;
-  readonly #tasks: Pick<SideTasks, 'failing'>;
   readonly #since = new Date().toISOString();
 
-  constructor(enforcement: Enforcement, tasks: Pick<SideTasks, 'failing'>) {
+  constructor(enforcement: Enforcement) {
     this.#enforcement = enforcement;
-    this.#tasks = tasks;
   }
 
   status(): Status {
-    const failing = this.#tasks.failing();
     const { isSynced } = this.#enforcement.subscriber.state();
     return {
       role: 'enforcer',
@@ -34,7 +30,6 @@ export class EnforcerView implements AdminView {
       ...(!isSynced && { notReady: 'the agent has not said everything yet' }),
       relay: this.#describeRelay(),
       enforcement: describeEnforcement(this.#enforcement),
-      ...(failing.length > 0 && { failing }),
       objects: {},
       resources: {},
       clients: [],

@@ -2,12 +2,10 @@ import { credentials } from '@grpc/grpc-js';
 import { NetlinkError } from '../../agent/netlink/index.ts';
 import { DatapathError } from '../../bpf/datapath/index.ts';
 import { Metrics } from '../../controller/admin/metrics.ts';
-import { type MetricsAddress, startAdminServer } from '../../controller/admin/server.ts';
+import { startAdminServer } from '../../controller/admin/server.ts';
 import { CliError } from '../cli-error.ts';
 import { describeFailure } from '../describe-failure.ts';
 import type { Log } from '../log.ts';
-import { openMetrics } from '../open-metrics.ts';
-import { SideTasks } from '../side-tasks.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { Enforcement, type EnforcementOptions } from './enforcement.ts';
 import { enforcementEntry } from './enforcement-entry.ts';
@@ -24,8 +22,6 @@ export interface EnforcerOptions {
   readonly cgroup?: string;
   readonly nodeName: string;
   readonly adminPort: number;
-  /** Where others may read the metrics. Default: nowhere. */
-  readonly metricsAddress?: MetricsAddress;
   readonly log: Log;
 }
 
@@ -37,7 +33,7 @@ const BACK_OFF = { firstMs: 100, maxMs: 1_000 };
  * @throws CliError where this machine cannot enforce anything
  */
 export async function runEnforcer(options: EnforcerOptions, stop: StopSignals): Promise<void> {
-  const { socket, pinFolder, networkState: stateFolder, cgroup, nodeName, adminPort: port, metricsAddress, log } = options;
+  const { socket, pinFolder, networkState: stateFolder, cgroup, nodeName, adminPort: port, log } = options;
   await using cleanUp = new AsyncDisposableStack();
   const upstream = { target: `unix:${socket}`, credentials: credentials.createInsecure(), backOff: BACK_OFF };
   const enforcement = cleanUp.use(
@@ -51,12 +47,9 @@ export async function runEnforcer(options: EnforcerOptions, stop: StopSignals): 
     }),
   );
   cleanUp.use(new FlowTelling(enforcement.datapath, upstream));
-  const tasks = new SideTasks({ log });
-  const view = new EnforcerView(enforcement, tasks);
-  const metrics = new Metrics(view);
-  const admin = await startAdminServer({ view, metrics, port });
+  const view = new EnforcerView(enforcement);
+  const admin = await startAdminServer({ view, metrics: new Metrics(view), port });
   cleanUp.defer(() => admin.close());
-  cleanUp.use(openMetrics(metrics, metricsAddress, tasks));
   log({
     level: 'info',
     event: 'started',

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { checkPortsFree, EnvoyError, FLOW_SOCKET, StateFolder, StateFolderError } from '../../agent/index.ts';
 import { NetlinkError } from '../../agent/netlink/index.ts';
 import { DatapathError } from '../../bpf/datapath/index.ts';
-import { type MetricsAddress, startAdminServer } from '../../controller/admin/server.ts';
+import { startAdminServer } from '../../controller/admin/server.ts';
 import { FolderError } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, XdsError } from '../../xds-server/serve/index.ts';
@@ -11,7 +11,6 @@ import { beginTraces } from '../control/begin-traces.ts';
 import { describeFailure } from '../describe-failure.ts';
 import { serveFlows } from '../flows/serve-flows.ts';
 import type { Log } from '../log.ts';
-import { openMetrics } from '../open-metrics.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { RunParts } from './parts.ts';
 
@@ -24,8 +23,6 @@ export interface RunOptions {
   readonly httpPort: number;
   readonly httpsPort: number;
   readonly adminPort: number;
-  /** Where others may read the metrics. Default: nowhere. */
-  readonly metricsAddress?: MetricsAddress;
   readonly settings: Settings;
   /** Has policies enforced for the folder's Pods that run on this machine. Default: none are. */
   readonly enforce?: EnforceOptions;
@@ -108,13 +105,12 @@ async function begin(
 }
 
 /** @returns its port */
-async function startAdmin(parts: RunParts, { adminPort, metricsAddress }: RunOptions, cleanUp: AsyncDisposableStack): Promise<number> {
+async function startAdmin(parts: RunParts, { adminPort }: RunOptions, cleanUp: AsyncDisposableStack): Promise<number> {
   const { policy, control } = parts;
-  const { view, metrics, tasks } = control;
+  const { view, metrics } = control;
   const explaining = policy && { explainDenial: (id: string) => policy.explainDenial(id) };
   const admin = await startAdminServer({ view, metrics, port: adminPort, ...explaining });
   cleanUp.defer(() => admin.close());
-  cleanUp.use(openMetrics(metrics, metricsAddress, tasks));
   return admin.port;
 }
 

@@ -36,27 +36,3 @@ test('what fails is left out and counted, and the rest told without', async () =
     'sluice_metrics_failures_total{source="broken"} 2',
   ]);
 });
-
-test('all who ask at the same time share one text, and who may have an old one asks nobody', async () => {
-  const text = new MetricsText(new Registry());
-  let asked = 0;
-  const answers: PromiseWithResolvers<string>[] = [];
-  text.add({
-    name: 'slow',
-    read: () => {
-      asked += 1;
-      const answer = Promise.withResolvers<string>();
-      answers.push(answer);
-      return answer.promise;
-    },
-  });
-  const first = [text.read(), text.read(), text.read(60_000)];
-  answers[0]?.resolve('slow 1\n');
-  for (const each of await Promise.all(first)) assert.deepEqual(linesOf(each)[0], 'slow 1');
-  assert.equal(asked, 1);
-  assert.deepEqual(linesOf(await text.read(60_000))[0], 'slow 1');
-  assert.equal(asked, 1);
-  const next = text.read();
-  answers[1]?.resolve('slow 2\n');
-  assert.deepEqual(linesOf(await next)[0], 'slow 2');
-});

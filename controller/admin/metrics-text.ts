@@ -37,9 +37,8 @@ export class MetricsText {
     this.#sources.push(source);
   }
 
-  /** @param maxAgeMs how old it may be, in milliseconds. Default: what is asked for now */
-  async read(maxAgeMs?: number): Promise<string> {
-    return await this.#text.get(maxAgeMs);
+  async read(): Promise<string> {
+    return await this.#text.get();
   }
 
   async #readAll(): Promise<string> {

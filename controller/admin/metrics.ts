@@ -81,9 +81,8 @@ export class Metrics {
     this.#text.add({ name, read });
   }
 
-  /** @param maxAgeMs how old it may be, in milliseconds. Default: what is asked for now */
-  async render(maxAgeMs?: number): Promise<string> {
-    return await this.#text.read(maxAgeMs);
+  async render(): Promise<string> {
+    return await this.#text.read();
   }
 }
 

@@ -8,7 +8,7 @@ import { type Certificate, type Diagnostic, Redacted } from '../../model/index.t
 import type { Resource } from '../../xds-server/serve/resource.ts';
 import { translateCertificate } from '../../xds-server/translate/certificates.ts';
 import { Metrics } from './metrics.ts';
-import { startAdminServer, startMetricsServer } from './server.ts';
+import { startAdminServer } from './server.ts';
 import { type ConfigStatus, type Status, statusSchema } from './status.ts';
 import type { AdminView } from './view.ts';
 
@@ -218,18 +218,4 @@ test('what is not there is told apart, with what is', async () => {
   const { status: code, text } = await get('/no');
   assert.equal(code, 404);
   assert.match(text, /"\/snapshot"/);
-});
-
-test('others may read the metrics where they are let, and nothing else', async () => {
-  const own = new Metrics(view);
-  own.include('elsewhere', async () => 'from_elsewhere 1\n');
-  const open = await startMetricsServer(own, { host: '127.0.0.1', port: 0 });
-  after(() => open.close());
-  const response = await fetch(`http://127.0.0.1:${open.port}/metrics`);
-  const text = await response.text();
-  assert.match(text, /^sluice_ready 0$/m);
-  assert.match(text, /^from_elsewhere 1$/m);
-  for (const page of ['/', '/status', '/snapshot']) {
-    assert.equal((await fetch(`http://127.0.0.1:${open.port}${page}`)).status, 404, page);
-  }
 });

@@ -15,12 +15,6 @@ export interface AdminOptions {
   readonly port: number;
 }
 
-export interface MetricsAddress {
-  readonly host: string;
-  /** 0 for any free port. */
-  readonly port: number;
-}
-
 export interface AdminServer {
   readonly port: number;
   close(): Promise<void>;
@@ -29,8 +23,6 @@ export interface AdminServer {
 const LOOPBACK = '127.0.0.1';
 /** A page of another site can make a browser send requests here, but not under one of these names. */
 const LOCAL_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i;
-/** However often others ask, they take no more of this process than that. */
-const OTHERS_MAX_AGE_MS = 1_000;
 const RESOURCES_A_TURN = 20;
 
 /**
@@ -49,31 +41,14 @@ export async function startAdminServer({ view, metrics, port, explainDenial }: A
   return { port: portOf(app), close: () => app.close() };
 }
 
-/**
- * Lets others read the metrics, and nothing else.
- * @throws Error with code `EADDRINUSE` where the port is taken, or others where there is no such address
- */
-export async function startMetricsServer(metrics: Metrics, address: MetricsAddress): Promise<AdminServer> {
-  const app = fastify({ logger: false, forceCloseConnections: true });
-  addMetrics(app, metrics, OTHERS_MAX_AGE_MS);
-  app.setErrorHandler((_, __, reply) => reply.code(500).send({ error: 'internal error' }));
-  try {
-    await app.listen(address);
-  } catch (error) {
-    await app.close();
-    throw error;
-  }
-  return { port: portOf(app), close: () => app.close() };
-}
-
 function portOf(app: FastifyInstance): number {
   const address = app.server.address();
   if (typeof address === 'object' && address) return address.port;
   throw new TypeError('a server that listens has a port');
 }
 
-function addMetrics(app: FastifyInstance, metrics: Metrics, maxAgeMs?: number): void {
-  app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.render(maxAgeMs)));
+function addMetrics(app: FastifyInstance, metrics: Metrics): void {
+  app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.render()));
 }
 
 function guard(app: FastifyInstance): void {

@@ -6,7 +6,6 @@ import { loadAll } from 'js-yaml';
 import { z } from 'zod';
 import { needs, PROMTOOL } from '../../testkit/capabilities.ts';
 import { DASHBOARDS, MONITORING, readAlerts, readDashboard } from '../../testkit/dashboards.ts';
-import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 
 const read = (name: string) => readFileSync(`${MONITORING}${name}`, 'utf8');
 
@@ -19,17 +18,6 @@ describe('promtool', needs('prometheus'), () => {
   test('takes the rules', () => promtool('check', 'rules', 'alerts.yaml'));
 
   test('sees each alert fire where it is to, and not where not', () => promtool('test', 'rules', 'alerts.test.yaml'));
-
-  test('takes the scrape jobs', () => {
-    using folder = new TemporaryFolder();
-    // Debian's Prometheus is built without Kubernetes; what finds pods is left out, and what is made of them stays.
-    const config = read('scrape.yaml')
-      .replace(/kubernetes_sd_configs:\n(?: {6}.*\n)+/, 'static_configs: [{ targets: ["127.0.0.1:1"] }]\n')
-      .replace('[alerts.yaml]', `[${MONITORING}alerts.yaml]`);
-    assert.doesNotMatch(config, /kubernetes_sd/);
-    writeFileSync(folder.join('scrape.yaml'), config);
-    promtool('check', 'config', folder.join('scrape.yaml'));
-  });
 });
 
 const caseView = z.object({
@@ -52,7 +40,7 @@ test("the rules for Prometheus' operator are the same", () => {
   if (process.env['UPDATE_GOLDEN'] !== undefined && !process.env['CI']) writeFileSync(`${MONITORING}operator.yaml`, expected);
   assert.equal(read('operator.yaml'), expected);
   const kinds = loadAll(expected).map((object) => z.object({ kind: z.string() }).parse(object).kind);
-  assert.deepEqual(kinds, ['PodMonitor', 'PrometheusRule']);
+  assert.deepEqual(kinds, ['PodMonitor', 'PodMonitor', 'PodMonitor', 'PrometheusRule']);
 });
 
 const containerView = z.object({
@@ -63,13 +51,12 @@ const containerView = z.object({
 const templateView = z.object({ spec: z.object({ template: z.object({ spec: z.object({ containers: z.array(containerView) }) }) }) });
 const workloadView = z.object({ kind: z.string(), metadata: z.object({ name: z.string() }), ...templateView.shape });
 
-for (const [name, file, port] of [
-  ['controller', '../install.yaml', 15_020],
-  ['agent', '../install.yaml', 15_020],
-  ['enforcer', '../policy.yaml', 15_021],
-] as const) {
+/** Of every program, on the host's network or not: nobody else's that is known of. */
+const PORT = 18_020;
+
+for (const name of ['controller', 'agent'] as const) {
   test(`the patch of sluice-${name} opens its metrics, and takes nothing away`, () => {
-    const objects = loadAll(read(file)).flatMap((object) => workloadView.safeParse(object).data ?? []);
+    const objects = loadAll(read('../install.yaml')).flatMap((object) => workloadView.safeParse(object).data ?? []);
     const containersOf = ({ spec }: z.output<typeof templateView>) => spec.template.spec.containers;
     const patched = objects.find(({ metadata }) => metadata.name === `sluice-${name}`);
     const container = patched && containersOf(patched).find((each) => each.name === name);
@@ -80,15 +67,29 @@ for (const [name, file, port] of [
       patch.env.map((each) => [each.name, each.value]),
       [
         ['POD_IP', undefined],
-        ['SLUICE_METRICS_ADDRESS', `$(POD_IP):${port}`],
+        ['SLUICE_METRICS_ADDRESS', `$(POD_IP):${PORT}`],
       ],
     );
-    assert.deepEqual(patch.ports, [{ name: 'metrics', containerPort: port }]);
+    assert.deepEqual(patch.ports, [{ name: 'metrics', containerPort: PORT }]);
     // Lists are joined by these, and what has the same would be another's.
     assert.ok(container.env.every((each) => !patch.env.some((own) => own.name === each.name)));
-    assert.ok(container.ports.every(({ containerPort }) => containerPort !== port));
+    assert.ok(container.ports.every(({ containerPort }) => containerPort !== PORT));
   });
 }
+
+const policyView = z.object({
+  kind: z.literal('NetworkPolicy'),
+  spec: z.object({ ingress: z.array(z.object({ from: z.array(z.unknown()).optional(), ports: z.array(z.object({ port: z.int() })) })) }),
+});
+
+test('the example of a NetworkPolicy opens metrics to somebody, and the control plane to all', () => {
+  const { spec } = policyView.parse(loadAll(read('network-policy.yaml'))[0]);
+  const opened = spec.ingress.map(({ from, ports }) => [from === undefined, ports.map(({ port }) => port)]);
+  assert.deepEqual(opened, [
+    [true, [18_000]],
+    [false, [PORT]],
+  ]);
+});
 
 for (const name of DASHBOARDS) {
   test(`the dashboard ${name} is whole`, () => {

@@ -1,5 +1,5 @@
 import { constants } from 'node:crypto';
-import type { SecureContextOptions } from 'node:tls';
+import type { SecureContextOptions, Server, TlsOptions } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
 
 /** All in PEM. */
@@ -18,13 +18,35 @@ const HANDSHAKE_WITHIN_MS = 10_000;
  * connections made from then on see the new ones, and those that are open stay as they are.
  */
 export class MutualTlsCredentials extends ServerCredentials {
+  readonly #options: TlsOptions;
+  readonly #servers = new Set<Server>();
+  #context: SecureContextOptions;
+
   /** @param handshakeWithinMs how long a client may take to show its certificate, in milliseconds. Default 10 s */
   constructor(identity: ServerIdentity, handshakeWithinMs = HANDSHAKE_WITHIN_MS) {
-    super({ requestCert: true, rejectUnauthorized: true, handshakeTimeout: handshakeWithinMs }, contextOf(identity));
+    const options = { requestCert: true, rejectUnauthorized: true, handshakeTimeout: handshakeWithinMs };
+    const context = contextOf(identity);
+    super(options, context);
+    this.#options = options;
+    this.#context = context;
   }
 
   replace(identity: ServerIdentity): void {
-    this.updateSecureContextOptions(contextOf(identity));
+    this.#context = contextOf(identity);
+    this.updateSecureContextOptions(this.#context);
+    for (const server of this.#servers) server.setSecureContext(this.#context);
+  }
+
+  /** With what a server begins that speaks no gRPC. */
+  options(): TlsOptions {
+    return { ...this.#options, ...this.#context };
+  }
+
+  /** Has a server that speaks no gRPC follow what is replaced. @returns what ends that */
+  follow(server: Server): () => void {
+    this.#servers.add(server);
+    server.setSecureContext(this.#context);
+    return () => this.#servers.delete(server);
   }
 
   override _equals(other: ServerCredentials): boolean {
