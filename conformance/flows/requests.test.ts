@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Flow, type HTTP, L7FlowType, TrafficDirection, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
+import { DEFAULT_PORTS } from '../../cli/options.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { extension, httpConfigManifest, PORTS_ALLOWED } from '../../testkit/envoy-config-manifests.ts';
 import { eventually } from '../../testkit/eventually.ts';
@@ -63,6 +64,12 @@ describe('flows of requests', needs('root', 'netns', 'envoy', 'bpf'), () => {
     const outcome = await lab.peer('client').ask({ to: web, ...ask });
     assert.ok('status' in outcome, JSON.stringify(outcome));
     return outcome;
+  }
+
+  async function adminPage(path: string): Promise<string> {
+    const outcome = await lab.peer('node-1').ask({ to: '127.0.0.1', port: DEFAULT_PORTS.admin, path, timeoutMs: 30_000 });
+    assert.ok('status' in outcome && outcome.status === 200, JSON.stringify(outcome));
+    return outcome.body;
   }
 
   /** Those of requests with a path, once there are so many. */
@@ -199,8 +206,11 @@ describe('flows of requests', needs('root', 'netns', 'envoy', 'bpf'), () => {
       lab.sluice('node-1', ['why-denied', id, '-o', 'json']),
     ]);
     for (const each of told.slice(0, 4)) assert.match(each, /\/private\/secrets/);
+    const [metrics, snapshot] = await Promise.all(['/metrics', '/snapshot'].map(adminPage));
+    assert.match(metrics ?? '', /^hubble_http_requests_total\{.*destination_namespace="default"/m);
+    assert.match(snapshot ?? '', /shop-ipv4\.test/);
     await eventually(() => assert.ok(said.some((line) => line.includes('/private/secrets'))));
-    for (const each of [...told, ...said]) assert.ok(!each.includes(secret), each);
+    for (const each of [...told, metrics, snapshot, ...said]) assert.ok(each && !each.includes(secret), each);
   });
 
   test('a flow is told soon after its request has ended', async (t) => {
