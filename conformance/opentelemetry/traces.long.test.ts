@@ -91,6 +91,20 @@ describe('a request is one trace', { ...needs('root', 'netns', 'envoy', 'bpf', '
     }
   }
 
+  test('secrets are nowhere in what is told', async () => {
+    const secret = 'hush-hush';
+    const headers = { authorization: `Bearer ${secret}`, cookie: `session=${secret}`, 'x-api-key': secret };
+    for (const host of ['near-ipv4.test', `ann:${secret}@near-ipv4.test`])
+      await askIngress(lab, 'near', 'ipv4', { path: `/secrets?token=${secret}`, headers: { ...headers, host } });
+    const isOfIt = (name: string) => (told: CollectedSpan | Collector['logs'][number]) =>
+      String(told.attributes[name]).endsWith('/secrets');
+    await eventually(() => {
+      assert.ok(collector.spans.filter(isOfIt('http.url')).length > 1);
+      assert.ok(collector.logs.some(isOfIt('url.full')));
+    }, PATIENTLY);
+    assert.ok(!collector.text.includes(secret));
+  });
+
   test('a change of configuration is a trace, too, up to the answer of the Envoy', async () => {
     await eventually(() => {
       const changes = collector.spans.filter(({ name, resource }) => name === 'change' && resource['service.name'] === 'sluice');

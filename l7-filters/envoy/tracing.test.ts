@@ -14,6 +14,9 @@ import { httpSlot } from './testing/slots.ts';
 const [LONG, SHORT, SPAN, OTHER] = ['4bf92f3577b34da6a3ce929d0e0e4736', '64fe8b2a57d3eff7', '00f067aa0ba902b7', 'e457b5a2e4d86bd1'];
 /** The trace of a request that no rule allows. */
 const DENIED = `${OTHER}${OTHER}`;
+/** Whose requests hold what is secret. */
+const SECRETIVE = `${SHORT}${OTHER}`;
+const SECRET = 'hush-hush';
 const PADDED = `0000000000000000${SHORT}`;
 
 type Headers = readonly (readonly [name: string, value: string])[];
@@ -83,7 +86,7 @@ describe('requests that are told of', needs('envoy'), () => {
     };
     scene = await SlotScene.start([
       {
-        slot: httpSlot('traced', [{ path: '/allowed' }]),
+        slot: httpSlot('traced', [{ path: '/allowed(\\?.*)?' }]),
         port,
         backendPort: backend.port,
         options: { ...SLOT_OPTIONS, tracing },
@@ -96,6 +99,12 @@ describe('requests that are told of', needs('envoy'), () => {
     });
     // All at first: Envoy tells every five seconds.
     assert.equal((await ask([['traceparent', `00-${DENIED}-${SPAN}-01`]], '/other')).status, 403);
+    for (const headers of [{}, { 'content-type': 'application/grpc' }]) {
+      const host = `ann:${SECRET}@web.test`;
+      const traceparent = `00-${SECRETIVE}-${SPAN}-01`;
+      await requestHttp1({ port, host, path: `/allowed?token=${SECRET}`, headers: { ...headers, traceparent } });
+      await requestHttp1({ port, host: 'web.test', path: `/allowed?token=${SECRET}`, headers: { ...headers, traceparent } });
+    }
     for (const { name, headers } of CASES) answers.set(name, await ask(headers));
   });
   after(async () => {
@@ -141,6 +150,20 @@ describe('requests that are told of', needs('envoy'), () => {
         [['server', '403']],
       ),
     );
+  });
+
+  test('neither queries nor who logs in are told', async () => {
+    const spans = await eventually(() => {
+      const found = receiver.spans.filter(({ traceId }) => traceId === SECRETIVE);
+      assert.equal(found.filter(({ kind }) => kind === 'server').length, 4);
+      assert.equal(found.length, 8);
+      return found;
+    });
+    for (const each of receiver.spans) assert.ok(!JSON.stringify(each).includes(SECRET), JSON.stringify(each));
+    const shown = (name: string) => new Set(spans.flatMap(({ attributes: { [name]: value } }) => (value === undefined ? [] : [value])));
+    assert.deepEqual(shown('http.url'), new Set(['http://***/allowed', 'http://web.test/allowed']));
+    assert.deepEqual(shown('grpc.path'), new Set(['/allowed']));
+    assert.deepEqual(shown('grpc.authority'), new Set(['***', 'web.test']));
   });
 
   test('a collector that is away delays no request, and hears of later ones', async () => {

@@ -13,6 +13,7 @@ import type { Collector, Tracing } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../serve/resource.ts';
 import { anyOf, encodeResource } from './encode.ts';
 import { durationOf, type Init, socketAddress } from './messages.ts';
+import { SHOWN_IN_SPANS } from './shown-in-spans.ts';
 import { CLUSTER } from './types.ts';
 
 /** No cluster of an Ingress or a config has this name. */
@@ -33,6 +34,7 @@ export function translateTracing(tracing: Tracing): Init<typeof HttpConnectionMa
     randomSampling: { value: tracing.sampling },
     overallSampling: { value: ALL },
     spawnUpstreamSpan: true,
+    customTags: [...SHOWN_IN_SPANS],
     provider: {
       name: 'envoy.tracers.opentelemetry',
       configType: { case: 'typedConfig', value: anyOf(OpenTelemetryConfigSchema, tracer(tracing)) },
