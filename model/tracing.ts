@@ -9,6 +9,15 @@ export interface Tracing {
   readonly resourceAttributes?: Readonly<Record<string, string>> | undefined;
 }
 
+const ENDPOINT = /^(?<scheme>https?):\/\/(?:\[(?<ipv6>[^\]]*)\]|(?<name>[^:/]*))(?::(?<port>\d+))?/;
+
+/** Where a collector listens, an address of IPv6 without its brackets; at the port of the scheme where none is named. */
+export function collectorAddress({ endpoint }: Collector): { readonly host: string; readonly port: number; readonly isSecure: boolean } {
+  const { scheme, ipv6, name, port } = ENDPOINT.exec(endpoint)?.groups ?? {};
+  const isSecure = scheme === 'https';
+  return { host: ipv6 ?? name ?? '', port: Number(port ?? (isSecure ? '443' : '80')), isSecure };
+}
+
 /** Who is told by OpenTelemetry's protocol. */
 export interface Collector {
   /** `http://host:port` or `https://host:port`, for `http` with the path before `/v1/traces` where there is one. */

@@ -38,7 +38,7 @@ export async function traceChanges(
   return {
     [Symbol.asyncDispose]: async () => {
       await sending[Symbol.asyncDispose]();
-      await close();
+      close();
     },
   };
 }

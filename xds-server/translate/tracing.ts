@@ -9,7 +9,7 @@ import { StaticConfigResourceDetectorConfigSchema } from '@sluice/envoy-protos/e
 import { SubjectAltNameMatcher_SanType } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { UpstreamTlsContextSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { HttpProtocolOptionsSchema } from '@sluice/envoy-protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
-import type { Collector, Tracing } from '../../model/index.ts';
+import { type Collector, collectorAddress, type Tracing } from '../../model/index.ts';
 import type { Resource, ResourceName } from '../serve/resource.ts';
 import { anyOf, encodeResource } from './encode.ts';
 import { durationOf, type Init, socketAddress } from './messages.ts';
@@ -75,9 +75,8 @@ function exporter({ protocol, endpoint, headers = {} }: Collector): Init<typeof 
 /** Where spans go. Nothing waits for it: while it is away, or its name cannot be found, Envoy lets go of spans and counts them. */
 export function translateCollector(collector: Collector): Resource {
   const { name } = COLLECTOR;
-  const { protocol, hostname, port } = new URL(collector.endpoint);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const address = socketAddress(host, Number(port || (protocol === 'https:' ? '443' : '80')));
+  const { host, port, isSecure } = collectorAddress(collector);
+  const address = socketAddress(host, port);
   const isAddress = isIP(host) !== 0;
   const message = create(ClusterSchema, {
     name,
@@ -99,7 +98,7 @@ export function translateCollector(collector: Collector): Resource {
         },
       }),
     },
-    ...(protocol === 'https:' && { transportSocket: checkedTls(host, collector.certificateAuthorities) }),
+    ...(isSecure && { transportSocket: checkedTls(host, collector.certificateAuthorities) }),
   });
   return encodeResource(ClusterSchema, name, message);
 }

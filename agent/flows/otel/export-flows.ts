@@ -36,7 +36,10 @@ export function exportFlows(
     const flows = new FlowExport({ ring, matches, onFailure, send, encode: (flow) => encode(toldFlow(flow, traces), resource) });
     return {
       state: () => flows.state(),
-      [Symbol.asyncDispose]: async () => void (await Promise.all([flows[Symbol.asyncDispose](), close()])),
+      [Symbol.asyncDispose]: async () => {
+        await flows[Symbol.asyncDispose]();
+        close();
+      },
     };
   };
   try {

@@ -9,17 +9,32 @@ const TAKEN: Sent = { result: 'taken', refused: 0 };
 const FAILED: Sent = { result: 'failed', message: 'away' };
 
 /** A ring of a capacity, and an export to a collector that answers as it is told to. */
-function scene(capacity: number, { wanted = () => true }: { readonly wanted?: (number: number) => boolean } = {}) {
+function scene(
+  capacity: number,
+  {
+    wanted = () => true,
+    encode = (number) => number,
+    most = capacity,
+  }: { readonly wanted?: (number: number) => boolean; readonly encode?: (number: number) => number; readonly most?: number } = {},
+) {
   const ring = new FlowRing(capacity);
   const [received, failures]: [number[], string[]] = [[], []];
-  const collector = { answer: TAKEN };
+  const collector: { answer: Sent | 'none' | 'throws' } = { answer: TAKEN };
   const flows = new FlowExport({
     ring,
     matches: ({ sourcePort }) => wanted(sourcePort),
-    encode: ({ sourcePort }) => sourcePort,
+    encode: ({ sourcePort }) => encode(sourcePort),
     send: (batch) => {
-      if (collector.answer.result === 'taken') received.push(...batch);
-      return Promise.resolve(collector.answer);
+      const { answer } = collector;
+      if (answer === 'throws') throw new Error('a mistake');
+      if (answer === 'none') {
+        received.push(...batch);
+        return new Promise(() => {});
+      }
+      if (answer.result !== 'taken') return Promise.resolve(answer);
+      if (batch.length > most) return Promise.resolve({ result: 'too-large', message: 'too large' });
+      received.push(...batch);
+      return Promise.resolve(answer);
     },
     onFailure: (message) => failures.push(message),
     gatherMs: 1,
@@ -69,6 +84,47 @@ describe('flows that a collector is told of', () => {
     await eventually(() => assert.deepEqual(flows.state(), { sent: 3, lost: 9, waiting: 0 }));
   });
 
+  test('come in smaller batches where the collector finds one too large', async () => {
+    const { flows, received, failures, add } = scene(100, { most: 10 });
+    await using _flows = flows;
+    add(100);
+    await eventually(() => assert.deepEqual(flows.state(), { sent: 100, lost: 0, waiting: 0 }));
+    assert.deepEqual(
+      received,
+      Array.from({ length: 100 }, (_, index) => index),
+    );
+    assert.deepEqual(failures, []);
+  });
+
+  test('are lost where one is too large by itself, and those after it come', async () => {
+    const { flows, add } = scene(100, { most: 0 });
+    await using _flows = flows;
+    add(3);
+    await eventually(() => assert.deepEqual(flows.state(), { sent: 0, lost: 3, waiting: 0, failure: 'too large' }));
+  });
+
+  test('that cannot be told of, or not be sent, are counted, and others come', async () => {
+    const odd = (number: number) => {
+      if (number % 2 === 1) throw new Error('a mistake');
+      return number;
+    };
+    for (const part of [{ encode: odd }, { wanted: (number: number) => odd(number) >= 0 }]) {
+      const { flows, received, failures, add } = scene(100, part);
+      await using _flows = flows;
+      add(4);
+      await eventually(() => assert.deepEqual(flows.state(), { sent: 2, lost: 2, waiting: 0 }));
+      assert.deepEqual([received, failures], [[0, 2], ['there is what cannot be told of: a mistake']]);
+    }
+    const { flows, collector, add } = scene(100);
+    await using _flows = flows;
+    collector.answer = 'throws';
+    add(3);
+    await eventually(() => assert.deepEqual(flows.state(), { sent: 0, lost: 3, waiting: 0, failure: 'a mistake' }));
+    collector.answer = TAKEN;
+    add(2);
+    await eventually(() => assert.deepEqual(flows.state(), { sent: 2, lost: 3, waiting: 0 }));
+  });
+
   test('are those that are wanted', async () => {
     const { flows, received, add } = scene(100, { wanted: (number) => number % 10 === 0 });
     await using _flows = flows;
@@ -83,5 +139,14 @@ describe('flows that a collector is told of', () => {
     add(3);
     await eventually(() => assert.deepEqual(failures, ['away']));
     await flows[Symbol.asyncDispose]();
+  });
+
+  test('hold up nobody who stops while a batch is under way', async () => {
+    const { flows, received, failures, collector, add } = scene(100);
+    collector.answer = 'none';
+    add(3);
+    await eventually(() => assert.equal(received.length, 3));
+    await flows[Symbol.asyncDispose]();
+    assert.deepEqual(failures, []);
   });
 });

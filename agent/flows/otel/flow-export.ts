@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Flow, FlowRing } from '../../../flows/index.ts';
 
-/** What became of a batch: the collector has it, but for those that it refused; nobody knows; or it is not to be had by it. */
+/** What became of a batch: the collector has it, but for those that it refused; nobody knows; or it is not to be had by it, be it only at once. */
 export type Sent =
   | { readonly result: 'taken'; readonly refused: number }
-  | { readonly result: 'failed'; readonly message: string }
-  | { readonly result: 'refused'; readonly message: string };
+  | { readonly result: 'failed' | 'refused' | 'too-large'; readonly message: string };
 
 export interface FlowExportOptions<T, F> {
   readonly ring: FlowRing<F>;
@@ -14,7 +13,7 @@ export interface FlowExportOptions<T, F> {
   /** What the collector is to get of a flow. */
   readonly encode: (flow: F) => T;
   readonly send: (batch: readonly T[]) => Promise<Sent>;
-  /** Told when it goes wrong, once until it goes right again. */
+  /** Told when it goes wrong, once until it goes right again, and of the first flow that cannot be told of. */
   readonly onFailure: (message: string) => void;
   /** How long flows wait for others, in milliseconds. Default 200. */
   readonly gatherMs?: number;
@@ -25,7 +24,7 @@ export interface FlowExportOptions<T, F> {
 /** Counts since the start: of flows that are to be told, `seen` is `sent`, `lost` and `waiting` together. */
 export interface ExportState {
   readonly sent: number;
-  /** Forgotten before they could be sent, or refused. Those of the first were not looked at, so some might not have been wanted. */
+  /** Forgotten before they could be sent, refused, or such as cannot be told of. Those of the first were not looked at, so some might not have been wanted. */
   readonly lost: number;
   /** Remembered and yet to be sent, with such as may not be wanted. */
   readonly waiting: number;
@@ -48,6 +47,7 @@ export class FlowExport<T, F = Flow> implements AsyncDisposable {
   #lost = 0;
   #inHand = 0;
   #failure: string | undefined;
+  #hasLostAny = false;
 
   constructor(options: FlowExportOptions<T, F>) {
     this.#options = options;
@@ -66,7 +66,7 @@ export class FlowExport<T, F = Flow> implements AsyncDisposable {
     };
   }
 
-  /** What is not sent by then is left. */
+  /** What is not sent by then is left, and whether a batch that is under way arrives is not waited for. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#running;
@@ -92,23 +92,29 @@ export class FlowExport<T, F = Flow> implements AsyncDisposable {
     }
     for (let flow = ring.at(this.#next); flow && batch.length < BATCH; flow = ring.at(this.#next)) {
       this.#next++;
-      if (matches(flow)) batch.push(encode(flow));
+      try {
+        if (matches(flow)) batch.push(encode(flow));
+      } catch (error) {
+        this.#loseOne(error);
+      }
     }
     this.#inHand = batch.length;
     return batch;
   }
 
   async #deliver(batch: readonly T[]): Promise<void> {
-    const { send, backOff: { firstMs, maxMs } = { firstMs: 500, maxMs: 10_000 } } = this.#options;
+    const { backOff: { firstMs, maxMs } = { firstMs: 500, maxMs: 10_000 } } = this.#options;
     const { signal } = this.#stop;
     for (let delay = firstMs; !signal.aborted; delay = Math.min(delay * 2, maxMs)) {
-      const sent = await send(batch);
+      const sent = await unlessStopped(this.#send(batch), signal);
+      if (!sent) return;
+      if (sent.result === 'too-large' && batch.length > 1) {
+        const half = Math.ceil(batch.length / 2);
+        for (const part of [batch.slice(0, half), batch.slice(half)]) await this.#deliver(part);
+        return;
+      }
       if (sent.result !== 'failed') {
-        const refused = sent.result === 'refused' ? batch.length : sent.refused;
-        this.#sent += batch.length - refused;
-        this.#lost += refused;
-        this.#inHand = 0;
-        this.#note(sent.result === 'refused' ? sent.message : undefined);
+        this.#settle(batch.length, sent);
         return;
       }
       this.#note(sent.message);
@@ -116,9 +122,47 @@ export class FlowExport<T, F = Flow> implements AsyncDisposable {
     }
   }
 
+  /** What throws will do so again. */
+  async #send(batch: readonly T[]): Promise<Sent> {
+    try {
+      return await this.#options.send(batch);
+    } catch (error) {
+      return { result: 'refused', message: messageOf(error) };
+    }
+  }
+
+  #settle(count: number, sent: Sent): void {
+    const refused = sent.result === 'taken' ? sent.refused : count;
+    this.#sent += count - refused;
+    this.#lost += refused;
+    this.#inHand -= count;
+    this.#note(sent.result === 'taken' ? undefined : sent.message);
+  }
+
+  #loseOne(error: unknown): void {
+    this.#lost++;
+    if (!this.#hasLostAny) this.#options.onFailure(`there is what cannot be told of: ${messageOf(error)}`);
+    this.#hasLostAny = true;
+  }
+
   #note(failure: string | undefined): void {
     if (failure !== undefined && this.#failure === undefined) this.#options.onFailure(failure);
     this.#failure = failure;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function unlessStopped<T>(result: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  const { promise: stopped, resolve } = Promise.withResolvers<undefined>();
+  const stop = () => resolve(undefined);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([result, stopped]);
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }
 

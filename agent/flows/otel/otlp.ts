@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { credentials, Metadata } from '@grpc/grpc-js';
+import { credentials, Metadata, status } from '@grpc/grpc-js';
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import { type IOtlpExportDelegate, OTLPExporterError } from '@opentelemetry/otlp-exporter-base';
 import { createOtlpHttpExportDelegate, httpAgentFactoryFromOptions } from '@opentelemetry/otlp-exporter-base/node-http';
 import { createOtlpGrpcExportDelegate } from '@opentelemetry/otlp-grpc-exporter-base';
 import {
+  type IExporterMetricsHelper,
+  type IExportLogsServiceResponse,
+  type IExportTraceServiceResponse,
   type ISerializer,
   LogsExporterMetricsHelper,
   ProtobufLogsSerializer,
@@ -13,7 +16,7 @@ import {
 } from '@opentelemetry/otlp-transformer';
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
-import type { Collector } from '../../../model/index.ts';
+import { type Collector, collectorAddress } from '../../../model/index.ts';
 import type { Sent } from './flow-export.ts';
 
 const LIMITS = { timeoutMillis: 10_000, concurrencyLimit: 1, compression: 'gzip' } as const;
@@ -21,58 +24,88 @@ const LIMITS = { timeoutMillis: 10_000, concurrencyLimit: 1, compression: 'gzip'
 /** Sends batches to a collector, one at a time. */
 export interface OtlpSender<T> {
   send(batch: readonly T[]): Promise<Sent>;
-  close(): Promise<void>;
+  /** What is under way is not waited for, nor ended: nothing is to be sent afterwards. */
+  close(): void;
 }
+
+/** What differs by what is told. */
+interface Signal<T, Response> {
+  readonly serializer: ISerializer<T[], Response>;
+  /** How many of a batch the collector says that it does not take. */
+  readonly refused: (response: Response) => number | undefined;
+  readonly metrics: IExporterMetricsHelper<T[]>;
+  readonly service: 'Trace' | 'Logs';
+  readonly path: string;
+  readonly name: 'span' | 'log';
+}
+
+const SPANS: Signal<ReadableSpan, IExportTraceServiceResponse> = {
+  serializer: ProtobufTraceSerializer,
+  refused: ({ partialSuccess }) => partialSuccess?.rejectedSpans,
+  metrics: TraceExporterMetricsHelper,
+  service: 'Trace',
+  path: 'v1/traces',
+  name: 'span',
+};
+
+const LOGS: Signal<ReadableLogRecord, IExportLogsServiceResponse> = {
+  serializer: ProtobufLogsSerializer,
+  refused: ({ partialSuccess }) => partialSuccess?.rejectedLogRecords,
+  metrics: LogsExporterMetricsHelper,
+  service: 'Logs',
+  path: 'v1/logs',
+  name: 'log',
+};
 
 /** @throws Error where the file of authorities cannot be read */
 export function spanSender(collector: Collector): OtlpSender<ReadableSpan> {
-  const refusals = new Refusals();
-  const serializer = counting(ProtobufTraceSerializer, refusals, ({ partialSuccess }) => partialSuccess?.rejectedSpans);
-  const [helper, path] = [TraceExporterMetricsHelper, '/opentelemetry.proto.collector.trace.v1.TraceService/Export'];
-  const delegate = isGrpc(collector)
-    ? createOtlpGrpcExportDelegate(
-        grpcOptions(collector),
-        serializer,
-        'otlp_grpc_span_exporter',
-        helper,
-        undefined,
-        'TraceExportService',
-        path,
-      )
-    : createOtlpHttpExportDelegate(httpOptions(collector, 'v1/traces'), serializer, 'otlp_http_span_exporter', helper, undefined);
-  return sender(delegate, refusals);
+  return sender(collector, SPANS);
 }
 
 /** @throws Error where the file of authorities cannot be read */
 export function logSender(collector: Collector): OtlpSender<ReadableLogRecord> {
+  return sender(collector, LOGS);
+}
+
+function sender<T, Response>(collector: Collector, signal: Signal<T, Response>): OtlpSender<T> {
   const refusals = new Refusals();
-  const serializer = counting(ProtobufLogsSerializer, refusals, ({ partialSuccess }) => partialSuccess?.rejectedLogRecords);
-  const [helper, path] = [LogsExporterMetricsHelper, '/opentelemetry.proto.collector.logs.v1.LogsService/Export'];
-  const delegate = isGrpc(collector)
-    ? createOtlpGrpcExportDelegate(
-        grpcOptions(collector),
-        serializer,
-        'otlp_grpc_log_exporter',
-        helper,
-        undefined,
-        'LogsExportService',
-        path,
-      )
-    : createOtlpHttpExportDelegate(httpOptions(collector, 'v1/logs'), serializer, 'otlp_http_log_exporter', helper, undefined);
-  return sender(delegate, refusals);
+  const delegate = delegateOf(collector, signal, counting(signal.serializer, refusals, signal.refused));
+  return {
+    send: async (batch) => {
+      const result = await new Promise<ExportResult>((resolve) => delegate.export([...batch], resolve));
+      return judge(result, refusals.count);
+    },
+    close: () => void delegate.shutdown(),
+  };
 }
 
-function isGrpc({ protocol }: Collector): boolean {
-  return protocol === 'grpc';
+function delegateOf<T, Response>(
+  collector: Collector,
+  { metrics, service, path, name }: Signal<T, Response>,
+  serializer: ISerializer<T[], Response>,
+): IOtlpExportDelegate<T[]> {
+  if (collector.protocol === 'http')
+    return createOtlpHttpExportDelegate(httpOptions(collector, path), serializer, `otlp_http_${name}_exporter`, metrics, undefined);
+  const method = `/opentelemetry.proto.collector.${service.toLowerCase()}.v1.${service}Service/Export`;
+  const options = grpcOptions(collector);
+  return createOtlpGrpcExportDelegate(
+    options,
+    serializer,
+    `otlp_grpc_${name}_exporter`,
+    metrics,
+    undefined,
+    `${service}ExportService`,
+    method,
+  );
 }
 
-function grpcOptions({ endpoint, headers = {}, certificateAuthorities }: Collector) {
-  const url = new URL(endpoint);
-  const isSecure = url.protocol === 'https:';
+function grpcOptions(collector: Collector) {
+  const { headers = {}, certificateAuthorities } = collector;
+  const { host, port, isSecure } = collectorAddress(collector);
   const authorities = isSecure ? readFileSync(certificateAuthorities) : undefined;
   return {
     ...LIMITS,
-    url: url.host,
+    url: `${host.includes(':') ? `[${host}]` : host}:${port}`,
     metadata: () => {
       const metadata = new Metadata();
       for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
@@ -115,28 +148,28 @@ function counting<Request, Response>(
   };
 }
 
-function sender<T>(delegate: IOtlpExportDelegate<T[]>, refusals: Refusals): OtlpSender<T> {
-  return {
-    send: async (batch) => {
-      const result = await new Promise<ExportResult>((resolve) => delegate.export([...batch], resolve));
-      return judge(result, refusals.count);
-    },
-    close: () => delegate.shutdown(),
-  };
-}
-
 function judge({ code, error }: ExportResult, refused: number): Sent {
   if (code === ExportResultCode.SUCCESS) return { result: 'taken', refused };
-  const message = error?.message || 'the collector does not answer';
-  return { result: isWorthAnother(error) ? 'failed' : 'refused', message };
+  return { result: resultOf(error), message: error?.message || 'the collector does not answer' };
 }
 
 /** @see https://opentelemetry.io/docs/specs/otlp/#failures */
 const HTTP_RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+const HTTP_TOO_LARGE = 413;
 const GRPC_REFUSALS: ReadonlySet<number> = new Set([2, 3, 5, 6, 7, 9, 12, 13, 16]);
 
-function isWorthAnother(error: Error | undefined): boolean {
+function resultOf(error: Error | undefined): 'failed' | 'refused' | 'too-large' {
   const code: unknown = error && Reflect.get(error, 'code');
-  if (typeof code !== 'number') return true;
-  return error instanceof OTLPExporterError ? HTTP_RETRYABLE.has(code) : !GRPC_REFUSALS.has(code);
+  if (typeof code !== 'number') return 'failed';
+  if (error instanceof OTLPExporterError) return code === HTTP_TOO_LARGE ? 'too-large' : HTTP_RETRYABLE.has(code) ? 'failed' : 'refused';
+  // Who has no room for a while says how long; who says nothing of that takes no message of this size.
+  if (code === Number(status.RESOURCE_EXHAUSTED)) return error && hasRetryInfo(error) ? 'failed' : 'too-large';
+  return GRPC_REFUSALS.has(code) ? 'refused' : 'failed';
+}
+
+function hasRetryInfo(error: Error): boolean {
+  const metadata: unknown = Reflect.get(error, 'metadata');
+  return (
+    metadata instanceof Metadata && metadata.get('grpc-status-details-bin').some((details) => details.includes('google.rpc.RetryInfo'))
+  );
 }
