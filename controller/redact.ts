@@ -6,9 +6,17 @@ import { isReflected } from '../envoy-config/messages/walk-message.ts';
 
 export const REDACTED = '[redacted]';
 
+/** What Envoy sends to servers of its own, by which they know who may ask. Envoy marks them as nothing; of these the values are secret, not the names. */
+const HEADERS_OF_ENVOY: ReadonlySet<string> = new Set([
+  'envoy.config.core.v3.GrpcService.initial_metadata',
+  'envoy.config.core.v3.HttpService.request_headers_to_add',
+]);
+const HEADER_NAME = 'envoy.config.core.v3.HeaderValue.key';
+
 /**
  * Replaces, in place, whatever Envoy's own descriptors mark as sensitive (private keys, passwords, tokens), at any depth and
- * inside of every `google.protobuf.Any`. So a message that is new to Sluice is covered on the day that Envoy has it.
+ * inside of every `google.protobuf.Any`, and the headers that Envoy sends to servers of its own. So a message that is new to Sluice is covered on the day
+ * that Envoy has it.
  * @see https://github.com/cncf/udpa/blob/main/udpa/annotations/sensitive.proto
  */
 export function redactSensitive(message: ReflectMessage, registry: FileRegistry): void {
@@ -21,12 +29,16 @@ function redact(message: ReflectMessage, registry: FileRegistry, all: boolean): 
     return;
   }
   for (const field of message.fields) {
-    if (message.isSet(field)) redactField(message, field, registry, all || isSensitive(field));
+    if (message.isSet(field) && nameOf(field) !== HEADER_NAME) redactField(message, field, registry, all || isSensitive(field));
   }
 }
 
 function isSensitive(field: DescField): boolean {
-  return field.proto.options !== undefined && getOption(field, sensitive);
+  return HEADERS_OF_ENVOY.has(nameOf(field)) || (field.proto.options !== undefined && getOption(field, sensitive));
+}
+
+function nameOf({ parent, name }: DescField): string {
+  return `${parent.typeName}.${name}`;
 }
 
 function redactField(message: ReflectMessage, field: DescField, registry: FileRegistry, all: boolean): void {

@@ -4,9 +4,13 @@ import { create, type DescMessage, type MessageInitShape, toBinary } from '@bufb
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { ClusterSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/cluster_pb.js';
 import { ListenerSchema } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
+import { HttpConnectionManagerSchema } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { SecretSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { DownstreamTlsContextSchema } from '@sluice/envoy-protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { DEFAULT_SETTINGS } from '../settings/index.ts';
 import type { Resource } from '../xds-server/serve/resource.ts';
+import { anyOf } from '../xds-server/translate/encode.ts';
+import { translateTracing } from '../xds-server/translate/tracing.ts';
 import { renderResources, resourceTypeOf } from './render.ts';
 
 const KEY = 'KEYMATERIAL';
@@ -67,6 +71,19 @@ const HIDING_PLACES: readonly (readonly [where: string, resource: Resource])[] =
     }),
   ],
 ];
+for (const protocol of ['grpc', 'http'] as const) {
+  test(`finds what a collector knows an Envoy by, told by ${protocol}`, () => {
+    const { tracing } = DEFAULT_SETTINGS;
+    const collector = { ...tracing.collector, protocol, headers: { 'x-token': KEY } };
+    const { provider } = translateTracing({ ...tracing, collector });
+    const value = anyOf(HttpConnectionManagerSchema, { tracing: { ...(provider && { provider }) } });
+    const filters = [{ name: 'http', configType: { case: 'typedConfig' as const, value } }];
+    const text = JSON.stringify(renderResources([resource(ListenerSchema, 'l', { filterChains: [{ filters }] })]));
+    assert.doesNotMatch(text, new RegExp(KEY));
+    assert.match(text, /\{"key":"x-token","value":"\[redacted\]"\}/);
+  });
+}
+
 for (const [where, hidden] of HIDING_PLACES) {
   test(`finds what is sensitive ${where}`, () => {
     const text = JSON.stringify(renderResources([hidden]));

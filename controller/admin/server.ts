@@ -27,7 +27,8 @@ const RESOURCES_A_TURN = 20;
 
 /**
  * Answers on loopback, and only reads: `/healthz`, `/readyz`, `/metrics`, `/status`, `/model`, `/diagnostics` and
- * `/snapshot` (`?type=cluster` for one type); where requests are denied, `/denials/ID`. Private keys are in none of them.
+ * `/snapshot` (`?type=cluster` for one type); where requests are denied, `/denials/ID`. Neither private keys nor what Envoy shows to collectors are in
+ * any of them.
  * @throws Error with code `EADDRINUSE` where a port is taken
  */
 export async function startAdminServer({ view, metrics, port, explainDenial }: AdminOptions): Promise<AdminServer> {
