@@ -52,6 +52,39 @@ const CASES: readonly (readonly [what: string, text: string, expected: readonly 
     'http:\n  xffTrustedHops: -1\nenvoy:\n  logLevel: loud\n',
     [/^s\.yaml:2:3/, /^s\.yaml:4:3/],
   ],
+  ...['http://c:99999', 'http://[::::]:1', 'http://1.2.3.256:80', 'http://c:0', 'http://c', 'tcp://c:1', 'http://ann:x@c:1'].map(
+    (endpoint) =>
+      [
+        `${endpoint} for a collector`,
+        `tracing:\n  collector:\n    endpoint: ${JSON.stringify(endpoint)}\n`,
+        [/^s\.yaml:3:5 tracing\.collector\.endpoint: must be http:\/\/ or https:\/\//],
+      ] as const,
+  ),
+  [
+    'a header for Envoy to send by gRPC that it takes for a format',
+    'tracing:\n  collector:\n    headers:\n      x-token: Basic%20abc\nflows:\n  export:\n    collector:\n      headers:\n        x-token: Basic%20abc\n',
+    [/^s\.yaml:4:7 tracing\.collector\.headers\.x-token: with grpc, Envoy can send no "%"$/],
+  ],
+  ...(
+    [
+      ['x-token', 'abc\n', /must be printable/],
+      ['x-token', 'abc\u0000', /must be printable/],
+      ['x-token', 'ä', /must be printable/],
+      ['', 'abc', /no name of a header/],
+      [':path', 'abc', /no name of a header/],
+      ['x y', 'abc', /no name of a header/],
+      ['Content-Type', 'abc', /nobody else may set/],
+      ['grpc-timeout', '1S', /nobody else may set/],
+      ['x-token-bin', 'abc', /nobody else may set/],
+    ] as const
+  ).map(
+    ([name, value, expected]) =>
+      [
+        `the header ${JSON.stringify({ [name]: value })} for a collector`,
+        `flows:\n  export:\n    collector:\n      headers: ${JSON.stringify({ [name]: value })}\n`,
+        [expected],
+      ] as const,
+  ),
   ['text that is not YAML', 'http: [1\n', [/^s\.yaml:\d+:\d+: not YAML: /]],
   ['two documents', 'http: {}\n---\nhttp: {}\n', [/more than one YAML document$/]],
   ['a duplicate key', 'http: {}\nhttp: {}\n', [/^s\.yaml:2:1: not YAML: duplicated mapping key/]],

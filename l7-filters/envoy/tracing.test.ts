@@ -77,7 +77,7 @@ describe('requests that are told of', needs('envoy'), () => {
       collector: {
         endpoint: `http://127.0.0.1:${receiver.port}/otlp`,
         protocol: 'http',
-        headers: { 'X-Token': 'abc' },
+        headers: { 'X-Token': 'Basic%20abc %REQ(:PATH)%' },
         certificateAuthorities: '/etc/ssl/certs/ca-certificates.crt',
       },
       sampling: 100,
@@ -140,7 +140,7 @@ describe('requests that are told of', needs('envoy'), () => {
     assert.equal(resource['service.name'], 'edge');
     assert.equal(resource['deployment.environment.name'], 'test');
     assert.deepEqual([resource['k8s.pod.name'], resource['k8s.node.name']], ['sluice-envoy-1', 'node-1']);
-    assert.deepEqual([receiver.headers[0]?.[':path'], receiver.headers[0]?.['x-token']], ['/otlp/v1/traces', 'abc']);
+    assert.deepEqual([receiver.headers[0]?.[':path'], receiver.headers[0]?.['x-token']], ['/otlp/v1/traces', 'Basic%20abc %REQ(:PATH)%']);
   });
 
   test('a request that is denied is told of, too', async () => {

@@ -67,7 +67,8 @@ function exporter({ protocol, endpoint, headers = {} }: Collector): Init<typeof 
   return {
     httpService: {
       httpUri: { uri, httpUpstreamType: { case: 'cluster', value: COLLECTOR.name }, timeout },
-      requestHeadersToAdd: pairs.map((header) => ({ header })),
+      // Values are formats there.
+      requestHeadersToAdd: pairs.map(({ key, value }) => ({ header: { key, value: value.replaceAll('%', '%%') } })),
     },
   };
 }
