@@ -17,13 +17,18 @@ function changed(revision: number, { isEmpty = false } = {}): ChangedEvent {
   };
 }
 
-function scene() {
+function scene(...nodes: readonly string[]) {
   const spans: ChangeSpan[] = [];
-  return { spans, traces: new ChangeTraces((span) => spans.push(span)) };
+  const connected = new Set(nodes);
+  const traces = new ChangeTraces(
+    (span) => spans.push(span),
+    () => connected,
+  );
+  return { spans, connected, traces, answered: () => spans.filter(({ name }) => name === 'acknowledge').length };
 }
 
 test('a change is a trace: what it went through, and when each node had answered', () => {
-  const { spans, traces } = scene();
+  const { spans, traces } = scene('node-1', 'node-2');
   traces.changed(changed(7));
   traces.synced('node-1', 7);
   traces.synced('node-2', 6);
@@ -53,9 +58,8 @@ test('a change is a trace: what it went through, and when each node had answered
 });
 
 test('a node answers each change once, and several at a time', () => {
-  const { spans, traces } = scene();
+  const { traces, answered } = scene('node-1');
   for (const revision of [1, 2, 3]) traces.changed(changed(revision));
-  const answered = () => spans.filter(({ name }) => name === 'acknowledge').length;
   traces.synced('node-1', 2);
   assert.equal(answered(), 2);
   traces.synced('node-1', 2);
@@ -65,11 +69,36 @@ test('a node answers each change once, and several at a time', () => {
 });
 
 test('what came to nothing is not told of, and what nobody answers is forgotten', () => {
-  const { spans, traces } = scene();
+  const { spans, traces } = scene('node-1');
   traces.changed(changed(1, { isEmpty: true }));
   assert.deepEqual(spans, []);
   for (let revision = 2; revision < 1_002; revision++) traces.changed(changed(revision));
   spans.length = 0;
   traces.synced('node-1', 2_000);
   assert.equal(spans.length, 256);
+});
+
+test('a node that comes later, or was away, tells of what was published since', () => {
+  const { traces, connected, answered } = scene('node-1');
+  for (const revision of [1, 2]) traces.changed(changed(revision));
+  connected.add('node-2');
+  traces.synced('node-2', 2);
+  assert.equal(answered(), 0);
+  connected.delete('node-1');
+  traces.changed(changed(3));
+  connected.add('node-1');
+  traces.synced('node-1', 3);
+  assert.equal(answered(), 0);
+  traces.changed(changed(4));
+  for (const node of connected) traces.synced(node, 4);
+  assert.equal(answered(), 3);
+});
+
+test('times are those of the clock as it is, not as it was when the process began', (t) => {
+  const { spans, traces } = scene('node-1');
+  const now = Date.now() + 3_600_000;
+  t.mock.method(Date, 'now', () => now);
+  traces.changed(changed(1));
+  traces.synced('node-1', 1);
+  for (const { end } of spans) assert.ok(Math.abs(Number(end / 1_000_000n) - now) < 60_000);
 });

@@ -22,6 +22,8 @@ interface Published {
   readonly revision: number;
   /** As of `performance.now()`. */
   readonly at: number;
+  /** Who was connected then, has been since, and has yet to answer. */
+  readonly waitedFor: Set<string>;
 }
 
 /** More objects of one change are told of by their number. */
@@ -30,16 +32,17 @@ const MOST_NAMED = 5;
 const MOST_PUBLISHED = 256;
 const NANOSECONDS = 1_000_000;
 
-/** One trace for each change that came to something: how long each part took, and when each node had answered. */
+/** One trace for each change that came to something: how long each part took, and when each node had answered that was there to hear of it. */
 export class ChangeTraces {
   readonly #onSpan: (span: ChangeSpan) => void;
-  /** Oldest first. */
+  readonly #connected: () => Iterable<string>;
+  /** Oldest first; none that everybody has answered. */
   #published: Published[] = [];
-  /** What each node has answered, as a revision. */
-  readonly #answered = new Map<string, number>();
 
-  constructor(onSpan: (span: ChangeSpan) => void) {
+  /** @param connected the nodes that are */
+  constructor(onSpan: (span: ChangeSpan) => void, connected: () => Iterable<string>) {
     this.#onSpan = onSpan;
+    this.#connected = connected;
   }
 
   /** To be told right after a change was published. */
@@ -47,39 +50,43 @@ export class ChangeTraces {
     const resources = change.upserts.length + change.removals.length;
     if (resources === 0) return;
     const [at, traceId, spanId] = [performance.now(), randomBytes(16).toString('hex'), newSpanId()];
+    const clock = wallClock();
     const { seenAt } = batch.timing;
     const objects = [...batch.upserts.map(refOf), ...batch.removals].map(formatObject);
     const named = objects.length <= MOST_NAMED ? { 'sluice.object_names': objects } : {};
     const attributes = { 'sluice.objects': objects.length, ...named, 'sluice.resources': resources, 'sluice.revision': revision };
-    this.#onSpan({ traceId, spanId, name: 'change', begin: wallClock(seenAt), end: wallClock(at), attributes });
+    this.#onSpan({ traceId, spanId, name: 'change', begin: clock(seenAt), end: clock(at), attributes });
     const part = (name: ChangeSpan['name'], begin: number, milliseconds: number) => {
-      this.#tell({ traceId, spanId }, name, begin, begin + milliseconds);
+      this.#tell({ traceId, spanId }, name, clock(begin), clock(begin + milliseconds));
       return begin + milliseconds;
     };
     const read = part('read', seenAt, timing.readMs);
     part('translate', part('ingest', read, timing.ingestMs), timing.translateMs);
     part('publish', at - timing.publishMs, timing.publishMs);
-    this.#published = [...this.#published.slice(1 - MOST_PUBLISHED), { traceId, spanId, revision, at }];
+    const connected = new Set(this.#connected());
+    for (const { waitedFor } of this.#published) for (const nodeId of waitedFor) if (!connected.has(nodeId)) waitedFor.delete(nodeId);
+    this.#published = [...this.#published, { traceId, spanId, revision, at, waitedFor: connected }]
+      .filter(({ waitedFor }) => waitedFor.size > 0)
+      .slice(-MOST_PUBLISHED);
   }
 
   /** A node has answered everything up to a revision. */
   synced(nodeId: string, revision: number): void {
-    const before = this.#answered.get(nodeId) ?? -1;
-    this.#answered.set(nodeId, Math.max(before, revision));
+    const [now, clock] = [performance.now(), wallClock()];
     for (const published of this.#published) {
-      if (published.revision <= before || published.revision > revision) continue;
-      this.#tell(published, 'acknowledge', published.at, performance.now(), { 'sluice.node': nodeId });
+      if (published.revision > revision || !published.waitedFor.delete(nodeId)) continue;
+      this.#tell(published, 'acknowledge', clock(published.at), clock(now), { 'sluice.node': nodeId });
     }
   }
 
   #tell(
     { traceId, spanId }: Pick<Published, 'traceId' | 'spanId'>,
     name: ChangeSpan['name'],
-    begin: number,
-    end: number,
+    begin: bigint,
+    end: bigint,
     attributes: ChangeSpan['attributes'] = {},
   ): void {
-    this.#onSpan({ traceId, spanId: newSpanId(), parentSpanId: spanId, name, begin: wallClock(begin), end: wallClock(end), attributes });
+    this.#onSpan({ traceId, spanId: newSpanId(), parentSpanId: spanId, name, begin, end, attributes });
   }
 }
 
@@ -87,6 +94,8 @@ function newSpanId(): string {
   return randomBytes(8).toString('hex');
 }
 
-function wallClock(milliseconds: number): bigint {
-  return BigInt(Math.round((performance.timeOrigin + milliseconds) * NANOSECONDS));
+/** For times of `performance.now()`, by the clock as it is now: it is set right while a process runs, and stands still with no machine that sleeps. */
+function wallClock(): (milliseconds: number) => bigint {
+  const origin = Date.now() - performance.now();
+  return (milliseconds) => BigInt(Math.round((origin + milliseconds) * NANOSECONDS));
 }

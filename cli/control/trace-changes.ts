@@ -34,7 +34,10 @@ export async function traceChanges(
     onFailure: (message) =>
       log({ level: 'warn', event: 'tracing', text: `the collector at ${collector.endpoint} takes no spans: ${message}` }),
   });
-  control.traces = new ChangeTraces((span) => ring.add(span));
+  control.traces = new ChangeTraces(
+    (span) => ring.add(span),
+    () => control.server.clients().flatMap(({ nodeId, role }) => (role === 'standby' ? [] : [nodeId])),
+  );
   return {
     [Symbol.asyncDispose]: async () => {
       await sending[Symbol.asyncDispose]();
