@@ -16,7 +16,7 @@ export interface Bounds {
 }
 
 /** In place of who a flow is of, where there are too many to tell apart. */
-export const OTHERS = 'other';
+const OTHERS = 'other';
 /** Series of a metric with {@link OTHERS}. Beyond these, what they are of is {@link OTHERS}, too. */
 const MAX_OTHERS = 100;
 
