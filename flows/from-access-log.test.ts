@@ -62,6 +62,7 @@ describe('a request and its response', () => {
       direction: 'ingress',
       decidedBy: CONTEXT.decidedBy,
       traceId: TRACE,
+      parentSpanId: 'b7ad6b7169203331',
       requestId: 'a-b',
     };
     const exchange = { kind: 'http', method: 'GET', url: 'http://api.shop/v1/users', protocol: 'HTTP/1.1' };

@@ -82,6 +82,7 @@ function requestFlow(entry: HTTPAccessLogEntry, context: AccessLogContext): Comm
     ...commonFlow(entry.commonProperties, context),
     kind: 'exchange',
     ...(trace && { traceId: trace.traceId }),
+    ...(trace?.spanId !== undefined && { parentSpanId: trace.spanId }),
     ...(requestId !== '' && { requestId }),
   };
 }

@@ -17,6 +17,8 @@ import { Collector, type CollectorOptions } from './collector.ts';
 const CAPACITY = 1_000;
 /** What is not answered in time comes twice; by HTTP, the library tries for ten seconds before it says that nobody is there. */
 const PATIENTLY = { withinMs: 60_000 };
+/** Where an application says that it has asked. */
+const FROM = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', parentSpanId: '00f067aa0ba902b7' };
 const WAYS = (['grpc', 'http'] as const).flatMap((protocol) =>
   (['logs', 'spans'] as const).flatMap((as) => [true, false].map((isSecure) => ({ protocol, as, isSecure }))),
 );
@@ -63,7 +65,7 @@ describe('a collector is told of flows', { ...needs('collector'), ...WITH_TIME_T
       const ring = new FlowRing(CAPACITY);
       const node = `${protocol}-${as}`;
       await using flows = exportFlows(ring, optionsOf(way), { node, onFailure: (message) => t.diagnostic(message) });
-      ring.add(withOwnId(exampleFlow()));
+      ring.add({ ...withOwnId(exampleFlow()), ...FROM });
       ring.add(withOwnId(exampleResponse(200)));
       await eventually(() => assert.deepEqual(flows.state(), { sent: 2, lost: 0, waiting: 0 }), PATIENTLY);
       const { running } = collectorOf(isSecure);
@@ -75,6 +77,10 @@ describe('a collector is told of flows', { ...needs('collector'), ...WITH_TIME_T
       }, PATIENTLY);
       assert.ok(running.tokens.has(node));
       assert.equal(new Set(received.map(({ traceId }) => traceId)).size, 1);
+      assert.deepEqual(
+        received.map((record) => ('parentSpanId' in record ? record.parentSpanId : undefined)),
+        as === 'spans' ? [FROM.parentSpanId, ''] : [undefined, undefined],
+      );
       assert.deepEqual(
         received.map(({ attributes }) => attributes['http.response.status_code']),
         [undefined, '200'],

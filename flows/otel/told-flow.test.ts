@@ -28,7 +28,10 @@ describe('a flow that a collector is told of', () => {
 
   test("has the application's trace where it has one", () => {
     const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
-    assert.equal(toldFlow(exampleFlow({ traceId }), new RelatedTraces()).traceId, traceId);
+    const parentSpanId = '00f067aa0ba902b7';
+    const told = toldFlow(exampleFlow({ traceId, parentSpanId }), new RelatedTraces());
+    assert.deepEqual([told.traceId, told.parentSpanId], [traceId, parentSpanId]);
+    assert.equal(toldFlow(exampleFlow({ traceId }), new RelatedTraces()).parentSpanId, undefined);
   });
 
   test('says who, what and why', () => {

@@ -10,6 +10,8 @@ export interface ToldFlow {
   readonly traceId: string;
   /** 16 hexadecimal digits. */
   readonly spanId: string;
+  /** Of the same trace, where the application says by which span of its it has asked. */
+  readonly parentSpanId?: string;
   /** In words, of few kinds. */
   readonly name: string;
   /** A request is its sender's, a response the server's, as in hubble-otel. */
@@ -31,6 +33,7 @@ export function toldFlow(flow: Flow, traces: RelatedTraces): ToldFlow {
     traceId: traces.traceOf(flow),
     // As any is: nobody else has this one.
     spanId: flow.uuid.replaceAll('-', '').slice(-16),
+    ...(flow.parentSpanId !== undefined && { parentSpanId: flow.parentSpanId }),
     name: nameOf(flow),
     kind: flow.l7 === undefined ? 'internal' : flow.l7.type === 'request' ? 'client' : 'server',
     begin: flow.time - latency,

@@ -20,9 +20,7 @@ export function flowResource(attributes: Readonly<Record<string, string>>): Flow
 }
 
 /** What a span is made of. */
-export interface ToldSpan extends Pick<ToldFlow, 'traceId' | 'spanId' | 'name' | 'kind' | 'begin' | 'end' | 'isRefused' | 'attributes'> {
-  readonly parentSpanId?: string;
-}
+export type ToldSpan = Omit<ToldFlow, 'summary'>;
 
 /** A span that is over and sampled. */
 export function spanOf(span: ToldSpan, resource: FlowResource): ReadableSpan {
