@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
-import { anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
+import { anyPack } from '@bufbuild/protobuf/wkt';
 import { TypedExtensionConfigSchema } from '@sluice/envoy-protos/envoy/config/core/v3/extension_pb.js';
-import type { Filter, FilterChain } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
+import type { Filter } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import {
   type HttpConnectionManager,
@@ -11,7 +11,9 @@ import {
 import type { Tracing } from '../model/index.ts';
 import type { ResourceName } from '../xds-server/serve/resource.ts';
 import { CONTINUE_B3 } from '../xds-server/translate/continue-b3.ts';
+import { mapFilters } from '../xds-server/translate/map-filters.ts';
 import { COLLECTOR, translateTracing } from '../xds-server/translate/tracing.ts';
+import { chainsOf, managerOf } from './filter-chains.ts';
 
 export interface Traced {
   readonly listener: Listener;
@@ -23,19 +25,9 @@ export interface Traced {
  * @param tracing undefined: nothing is told
  */
 export function traced(listener: Listener, requires: readonly ResourceName[], tracing: Tracing | undefined): Traced {
-  const { filterChains, defaultFilterChain } = listener;
-  const chains = [...filterChains, ...(defaultFilterChain ? [defaultFilterChain] : [])];
-  if (!tracing || !chains.some((chain) => chain.filters.some(untracedManager))) return { listener, requires };
-  const ofChain = (chain: FilterChain): FilterChain => ({
-    ...chain,
-    filters: chain.filters.map((filter) => tracedFilter(filter, tracing)),
-  });
-  const all = {
-    ...listener,
-    filterChains: filterChains.map(ofChain),
-    ...(defaultFilterChain && { defaultFilterChain: ofChain(defaultFilterChain) }),
-  };
-  return { listener: all, requires: [...requires, COLLECTOR] };
+  const filters = [...chainsOf(listener)].flatMap(([chain]) => chain.filters);
+  if (!tracing || !filters.some(untracedManager)) return { listener, requires };
+  return { listener: mapFilters(listener, (filter) => tracedFilter(filter, tracing)), requires: [...requires, COLLECTOR] };
 }
 
 function tracedFilter(filter: Filter, tracing: Tracing): Filter {
@@ -49,7 +41,7 @@ function tracedFilter(filter: Filter, tracing: Tracing): Filter {
   return { ...filter, configType: { case: 'typedConfig', value } };
 }
 
-function untracedManager({ configType }: Filter): HttpConnectionManager | undefined {
-  const manager = configType.case === 'typedConfig' ? anyUnpack(configType.value, HttpConnectionManagerSchema) : undefined;
+function untracedManager(filter: Filter): HttpConnectionManager | undefined {
+  const manager = managerOf(filter);
   return manager?.tracing ? undefined : manager;
 }

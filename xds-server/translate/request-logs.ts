@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { type Any, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { type AccessLogFilterSchema, AccessLogSchema } from '@sluice/envoy-protos/envoy/config/accesslog/v3/accesslog_pb.js';
 import { ApiVersion } from '@sluice/envoy-protos/envoy/config/core/v3/config_source_pb.js';
-import type { Filter, FilterChain } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
+import type { Filter } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
 import {
   type CommonGrpcAccessLogConfigSchema,
@@ -14,6 +14,7 @@ import { TcpProxySchema } from '@sluice/envoy-protos/envoy/extensions/filters/ne
 import { TRACE_HEADERS } from '../../flows/index.ts';
 import { REQUEST_LOG, XDS_CLUSTER } from '../serve/types.ts';
 import { anyOf } from './encode.ts';
+import { mapFilters } from './map-filters.ts';
 import { durationOf, type Init } from './messages.ts';
 
 /** All that Envoy sends of headers, beside those that it has fields for. The method it knows by a number, if it is one of a few. */
@@ -53,16 +54,7 @@ export function connectionLog(states: readonly string[] = []): Init<typeof Acces
 
 /** A listener that tells of its requests and connections, beside all that it logs by itself. */
 export function withRequestLogs(listener: Listener): Listener {
-  const { filterChains, defaultFilterChain } = listener;
-  return {
-    ...listener,
-    filterChains: filterChains.map(loggedChain),
-    ...(defaultFilterChain && { defaultFilterChain: loggedChain(defaultFilterChain) }),
-  };
-}
-
-function loggedChain(chain: FilterChain): FilterChain {
-  return { ...chain, filters: chain.filters.map((filter) => ({ ...filter, configType: logged(filter.configType) })) };
+  return mapFilters(listener, (filter) => ({ ...filter, configType: logged(filter.configType) }));
 }
 
 function logged(config: Filter['configType']): Filter['configType'] {
