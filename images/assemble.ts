@@ -18,6 +18,7 @@ const SOURCES = [
     'kube',
     'l7-filters',
     'model',
+    'otlp',
     'pki',
     'policy',
     'regex',

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { ServerCredentials } from '@grpc/grpc-js';
 import { FlowLosses, FlowRing, type LossPlace, Observer } from '../../flows/index.ts';
+import type { ExportState } from '../../otlp/index.ts';
 import { identifyClient } from '../../pki/index.ts';
 import { type ListenAddress, RpcServer, type SnapshotCache } from '../../xds-server/serve/index.ts';
 import type { LogEntries } from '../access-logs/access-log-intake.ts';
@@ -11,7 +12,6 @@ import { type EnvoyContext, flowsOfLog } from './from-envoy.ts';
 import { NodeDirectory } from './node-directory.ts';
 import { OBSERVER_METHODS, ObserverService } from './observer-service.ts';
 import type { ExportFlowsOptions, RunningExport } from './otel/export-flows.ts';
-import type { ExportState } from './otel/flow-export.ts';
 import { SlotDecisions } from './slot-decisions.ts';
 
 /** Where Hubble's clients ask, in the folder of what this node keeps while it runs. */

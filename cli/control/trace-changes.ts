@@ -18,15 +18,11 @@ export async function traceChanges(
   log: Log,
 ): Promise<AsyncDisposable | undefined> {
   if (!changes) return undefined;
-  const [{ FlowExport }, { spanSender }, { flowResource, spanOf }] = await Promise.all([
-    import('../../agent/flows/otel/flow-export.ts'),
-    import('../../agent/flows/otel/otlp.ts'),
-    import('../../agent/flows/otel/records.ts'),
-  ]);
+  const { RingExport, resourceOf, spanOf, spanSender } = await import('../../otlp/index.ts');
   const ring = new FlowRing<ChangeSpan>(CAPACITY);
-  const resource = flowResource({ 'service.name': 'sluice', ...resourceAttributes });
+  const resource = resourceOf({ 'service.name': 'sluice', ...resourceAttributes });
   const { send, close } = senderOf(() => spanSender(collector));
-  const sending = new FlowExport({
+  const sending = new RingExport({
     ring,
     matches: () => true,
     encode: (span) => spanOf({ ...span, kind: 'internal', isRefused: false, attributes: { ...span.attributes } }, resource),

@@ -1,9 +1,17 @@
 import { type FlowRing, RelatedTraces, readExportFilters, type ToldFlow, toldFlow } from '../../../flows/index.ts';
 import type { Collector } from '../../../model/index.ts';
+import {
+  type ExportState,
+  logOf,
+  logSender,
+  type OtlpResource,
+  type OtlpSender,
+  RingExport,
+  resourceOf,
+  spanOf,
+  spanSender,
+} from '../../../otlp/index.ts';
 import { ExportError } from './export-error.ts';
-import { type ExportState, FlowExport } from './flow-export.ts';
-import { logSender, type OtlpSender, spanSender } from './otlp.ts';
-import { type FlowResource, flowResource, logOf, spanOf } from './records.ts';
 
 export interface ExportFlowsOptions {
   readonly as: 'logs' | 'spans';
@@ -30,10 +38,10 @@ export function exportFlows(
   const filters = readExportFilters({ allow, deny });
   if ('problem' in filters) throw new ExportError(`flows.export.${filters.field}`, filters.problem);
   const { matches } = filters;
-  const resource = flowResource({ 'service.name': 'sluice-flows', 'k8s.node.name': node, ...resourceAttributes });
+  const resource = resourceOf({ 'service.name': 'sluice-flows', 'k8s.node.name': node, ...resourceAttributes });
   const traces = new RelatedTraces();
-  const begin = <T>({ send, close }: OtlpSender<T>, encode: (flow: ToldFlow, resource: FlowResource) => T): RunningExport => {
-    const flows = new FlowExport({ ring, matches, onFailure, send, encode: (flow) => encode(toldFlow(flow, traces), resource) });
+  const begin = <T>({ send, close }: OtlpSender<T>, encode: (flow: ToldFlow, resource: OtlpResource) => T): RunningExport => {
+    const flows = new RingExport({ ring, matches, onFailure, send, encode: (flow) => encode(toldFlow(flow, traces), resource) });
     return {
       state: () => flows.state(),
       [Symbol.asyncDispose]: async () => {

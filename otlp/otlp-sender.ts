@@ -16,8 +16,8 @@ import {
 } from '@opentelemetry/otlp-transformer';
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
-import { type Collector, collectorAddress } from '../../../model/index.ts';
-import type { Sent } from './flow-export.ts';
+import { type Collector, collectorAddress } from '../model/index.ts';
+import type { Sent } from './ring-export.ts';
 
 const LIMITS = { timeoutMillis: 10_000, concurrencyLimit: 1, compression: 'gzip' } as const;
 

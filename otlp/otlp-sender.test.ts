@@ -3,16 +3,16 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { Metadata, Server, ServerCredentials, type ServerUnaryCall, type ServiceError, status } from '@grpc/grpc-js';
-import { RelatedTraces, toldFlow } from '../../../flows/index.ts';
-import { exampleFlow } from '../../../flows/testing/example-flow.ts';
-import type { Collector } from '../../../model/index.ts';
-import type { Sent } from './flow-export.ts';
-import { logSender } from './otlp.ts';
-import { flowResource, logOf } from './records.ts';
+import { RelatedTraces, toldFlow } from '../flows/index.ts';
+import { exampleFlow } from '../flows/testing/example-flow.ts';
+import type { Collector } from '../model/index.ts';
+import { logSender } from './otlp-sender.ts';
+import { logOf, resourceOf } from './records.ts';
+import type { Sent } from './ring-export.ts';
 
 const PATH = '/opentelemetry.proto.collector.logs.v1.LogsService/Export';
 const MOST_BYTES = 2_000;
-const RECORD = logOf(toldFlow(exampleFlow(), new RelatedTraces()), flowResource({}));
+const RECORD = logOf(toldFlow(exampleFlow(), new RelatedTraces()), resourceOf({}));
 
 type Answer = Pick<ServiceError, 'code' | 'details' | 'metadata'> | undefined;
 

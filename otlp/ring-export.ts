@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Flow, FlowRing } from '../../../flows/index.ts';
+import type { Flow, FlowRing } from '../flows/index.ts';
 
 /** What became of a batch: the collector has it, but for those that it refused; nobody knows; or it is not to be had by it, be it only at once. */
 export type Sent =
   | { readonly result: 'taken'; readonly refused: number }
   | { readonly result: 'failed' | 'refused' | 'too-large'; readonly message: string };
 
-export interface FlowExportOptions<T, F> {
+export interface RingExportOptions<T, F> {
   readonly ring: FlowRing<F>;
   /** Which flows are told of. */
   readonly matches: (flow: F) => boolean;
@@ -38,8 +38,8 @@ const BATCH = 512;
  * Tells a collector of flows as they come. Those that wait for it are those that the ring remembers, and no others, so a collector that is away
  * takes no memory and holds up nobody.
  */
-export class FlowExport<T, F = Flow> implements AsyncDisposable {
-  readonly #options: FlowExportOptions<T, F>;
+export class RingExport<T, F = Flow> implements AsyncDisposable {
+  readonly #options: RingExportOptions<T, F>;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   #next: number;
@@ -49,7 +49,7 @@ export class FlowExport<T, F = Flow> implements AsyncDisposable {
   #failure: string | undefined;
   #hasLostAny = false;
 
-  constructor(options: FlowExportOptions<T, F>) {
+  constructor(options: RingExportOptions<T, F>) {
     this.#options = options;
     this.#next = options.ring.seen;
     this.#running = this.#run();

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FlowRing } from '../../../flows/index.ts';
-import { exampleFlow } from '../../../flows/testing/example-flow.ts';
-import { eventually } from '../../../testkit/eventually.ts';
-import { FlowExport, type Sent } from './flow-export.ts';
+import { FlowRing } from '../flows/index.ts';
+import { exampleFlow } from '../flows/testing/example-flow.ts';
+import { eventually } from '../testkit/eventually.ts';
+import { RingExport, type Sent } from './ring-export.ts';
 
 const TAKEN: Sent = { result: 'taken', refused: 0 };
 const FAILED: Sent = { result: 'failed', message: 'away' };
@@ -20,7 +20,7 @@ function scene(
   const ring = new FlowRing(capacity);
   const [received, failures]: [number[], string[]] = [[], []];
   const collector: { answer: Sent | 'none' | 'throws' } = { answer: TAKEN };
-  const flows = new FlowExport({
+  const flows = new RingExport({
     ring,
     matches: ({ sourcePort }) => wanted(sourcePort),
     encode: ({ sourcePort }) => encode(sourcePort),

@@ -2,7 +2,7 @@ import { SeverityNumber, SpanKind, SpanStatusCode, TraceFlags } from '@opentelem
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
-import type { ToldFlow } from '../../../flows/index.ts';
+import type { ToldFlow } from '../flows/index.ts';
 
 const NANOSECONDS = 1_000_000_000n;
 const SCOPE = { name: 'sluice' };
@@ -12,18 +12,18 @@ const KINDS = { client: SpanKind.CLIENT, server: SpanKind.SERVER, internal: Span
   SpanKind
 >;
 
-export type FlowResource = ReturnType<typeof resourceFromAttributes>;
+export type OtlpResource = ReturnType<typeof resourceFromAttributes>;
 
-/** Who tells, for all records that it tells of. */
-export function flowResource(attributes: Readonly<Record<string, string>>): FlowResource {
+/** Who tells. */
+export function resourceOf(attributes: Readonly<Record<string, string>>): OtlpResource {
   return resourceFromAttributes({ ...attributes });
 }
 
 /** What a span is made of. */
 export type ToldSpan = Omit<ToldFlow, 'summary'>;
 
-/** A span that is over and sampled. */
-export function spanOf(span: ToldSpan, resource: FlowResource): ReadableSpan {
+/** As OpenTelemetry's own senders take it; one that ended, and is kept. */
+export function spanOf(span: ToldSpan, resource: OtlpResource): ReadableSpan {
   const { traceId, spanId, parentSpanId, name, kind, begin, end, isRefused, attributes } = span;
   return {
     ...(parentSpanId !== undefined && { parentSpanContext: { traceId, spanId: parentSpanId, traceFlags: TraceFlags.SAMPLED } }),
@@ -44,8 +44,8 @@ export function spanOf(span: ToldSpan, resource: FlowResource): ReadableSpan {
   };
 }
 
-/** A log of when the flow was over, in its trace; what was refused is a warning. */
-export function logOf({ traceId, spanId, end, isRefused, summary, attributes }: ToldFlow, resource: FlowResource): ReadableLogRecord {
+/** The same, with a severity by whether somebody was kept from something. */
+export function logOf({ traceId, spanId, end, isRefused, summary, attributes }: ToldFlow, resource: OtlpResource): ReadableLogRecord {
   return {
     hrTime: timeOf(end),
     hrTimeObserved: timeOf(end),
