@@ -1,9 +1,11 @@
 // A collector of OpenTelemetry: the receiver of OTLP as it is released, and an exporter that writes each batch to standard output, as a line of
-// OTLP's JSON after "spans " or "logs ", and before it who sent it says he is, by the header x-token, after "token ".
+// OTLP's JSON after "spans " or "logs ", and before it who sent it says he is, by the header x-token, after "token ". Where it is to count only, it
+// writes how many there are, after "counted ".
 package main
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"os"
 	"sync"
@@ -23,7 +25,7 @@ import (
 )
 
 func main() {
-	settings := otelcol.CollectorSettings{
+	collector := otelcol.CollectorSettings{
 		BuildInfo: component.BuildInfo{Command: "collector", Version: "test"},
 		Factories: factories,
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{
@@ -33,7 +35,7 @@ func main() {
 			},
 		},
 	}
-	if err := otelcol.NewCommand(settings).Execute(); err != nil {
+	if err := otelcol.NewCommand(collector).Execute(); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -47,36 +49,55 @@ func factories() (otelcol.Factories, error) {
 	return otelcol.Factories{Receivers: receivers, Exporters: exporters, Telemetry: otelconftelemetry.NewFactory()}, err
 }
 
+type settings struct {
+	CountOnly bool `mapstructure:"count_only"`
+}
+
 func lines() exporter.Factory {
 	return exporter.NewFactory(
 		component.MustNewType("lines"),
-		func() component.Config { return &struct{}{} },
-		exporter.WithTraces(func(context.Context, exporter.Settings, component.Config) (exporter.Traces, error) {
-			return &writer{}, nil
+		func() component.Config { return &settings{} },
+		exporter.WithTraces(func(_ context.Context, _ exporter.Settings, config component.Config) (exporter.Traces, error) {
+			return writerOf(config), nil
 		}, component.StabilityLevelDevelopment),
-		exporter.WithLogs(func(context.Context, exporter.Settings, component.Config) (exporter.Logs, error) {
-			return &writer{}, nil
+		exporter.WithLogs(func(_ context.Context, _ exporter.Settings, config component.Config) (exporter.Logs, error) {
+			return writerOf(config), nil
 		}, component.StabilityLevelDevelopment),
 	)
 }
 
-type writer struct{}
+type writer struct{ countOnly bool }
+
+func writerOf(config component.Config) *writer { return &writer{config.(*settings).CountOnly} }
 
 func (*writer) Start(context.Context, component.Host) error { return nil }
 func (*writer) Shutdown(context.Context) error              { return nil }
 func (*writer) Capabilities() consumer.Capabilities         { return consumer.Capabilities{} }
 
-func (*writer) ConsumeTraces(ctx context.Context, traces ptrace.Traces) error {
+func (w *writer) ConsumeTraces(ctx context.Context, traces ptrace.Traces) error {
+	if w.countOnly {
+		return count(traces.SpanCount())
+	}
 	text, err := (&ptrace.JSONMarshaler{}).MarshalTraces(traces)
 	return write(ctx, "spans ", text, err)
 }
 
-func (*writer) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+func (w *writer) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+	if w.countOnly {
+		return count(logs.LogRecordCount())
+	}
 	text, err := (&plog.JSONMarshaler{}).MarshalLogs(logs)
 	return write(ctx, "logs ", text, err)
 }
 
 var whole sync.Mutex
+
+func count(number int) error {
+	whole.Lock()
+	defer whole.Unlock()
+	_, err := fmt.Println("counted", number)
+	return err
+}
 
 func write(ctx context.Context, kind string, text []byte, err error) error {
 	if err != nil {
