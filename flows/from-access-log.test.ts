@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { RequestMethod } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
 import { HTTPAccessLogEntry_HTTPVersion, HTTPAccessLogEntrySchema } from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
 import { flowsOfRequest } from './from-access-log.ts';
+
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const CONTEXT = {
@@ -96,6 +101,39 @@ describe('a request and its response', () => {
   test('tell nobody what may be secret', () => {
     const told = JSON.stringify(flowsOf(), (_, value) => (typeof value === 'bigint' ? `${value}` : value));
     assert.doesNotMatch(told, /secret/);
+  });
+
+  test('have no more of what is long than its beginning', () => {
+    const long = 'a'.repeat(200_000);
+    const [request, response] = flowsOf({
+      ...ENTRY,
+      request: { path: `/${long}`, authority: 'api', requestId: long, requestHeaders: { ':method': long, 'x-tenant': long } },
+      response: { responseCode: 200, responseHeaders: { 'x-served-by': long } },
+    });
+    for (const l7 of [request?.l7, response?.l7]) {
+      assert.ok(l7?.kind === 'http');
+      assert.match(l7.url, /^http:\/\/api\/a+…$/);
+      assert.deepEqual([l7.url.length, l7.method.length], [2_048, 32]);
+      for (const [, value] of l7.headers) assert.ok(value.length <= 256);
+    }
+    assert.equal(request?.requestId?.length, 128);
+  });
+
+  test('hold nothing of what they do not have', () => {
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    const flows = Array.from({ length: 200 }, (_, index) => {
+      const request = {
+        path: `/users/of/number/${index}?${'q'.repeat(100_000)}`,
+        authority: `${'a'.repeat(100_000)}@api.of.number.${index}`,
+        requestHeaders: { 'x-amzn-trace-id': `Root=1-5759e988-${String(index).padStart(24, '1')};${'a'.repeat(100_000)}` },
+      };
+      return flowsOf({ ...ENTRY, request });
+    });
+    collect();
+    const grown = process.memoryUsage().heapUsed - before;
+    assert.ok(grown < 10_000_000, `${grown} bytes`);
+    assert.equal(flows.length, 200);
   });
 
   test('are one where rules deny it', () => {

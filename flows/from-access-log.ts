@@ -10,6 +10,7 @@ import {
 import { type Direction, IP_PROTOCOLS, type ObjectRef } from '../model/index.ts';
 import type { Directory } from './directory.ts';
 import type { Flow, FlowVerdict, HttpExchange } from './flow.ts';
+import { keptText, MOST_KEPT } from './kept-text.ts';
 import { shownHeaders, shownUrl } from './redaction.ts';
 import { type Socket, socketOf } from './socket.ts';
 import { nanosecondsOf } from './time.ts';
@@ -33,20 +34,21 @@ export interface AccessLogContext {
 
 /**
  * A request that ended and its response, as flows: the one goes to the server, the other back. A request that rules deny has none: Envoy has answered
- * it. Nor has one whose client did not wait.
+ * it. Nor has one whose client did not wait. Of what the client said, what is long is cut.
  * @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/data/accesslog/v3/accesslog.proto
  */
 export function flowsOfRequest(entry: HTTPAccessLogEntry, context: AccessLogContext): readonly Flow[] {
   const verdict = verdictOf(entry);
   const startedAt = timeOf(entry.commonProperties);
   const headers = shownHeaders(entry.request?.requestHeaders ?? {}, context.shownHeaders);
-  const asked = { ...exchangeOf(entry), type: 'request', headers: withRequestId(headers, requestIdOf(entry, context)) } as const;
+  const exchange = exchangeOf(entry);
+  const asked = { ...exchange, type: 'request', headers: withRequestId(headers, requestIdOf(entry, context)) } as const;
   const reason = verdict === 'dropped' ? { reason: reasonOf(entry) } : {};
   const request = { ...requestFlow(entry, context), time: startedAt, verdict, ...reason, isReply: false, l7: asked };
   if (verdict === 'dropped' || entry.response?.responseCode === undefined) return [request];
   const latency = lengthOf(entry.commonProperties?.timeToLastDownstreamTxByte ?? entry.commonProperties?.duration);
   const answered = {
-    ...exchangeOf(entry),
+    ...exchange,
     type: 'response',
     latency,
     code: entry.response.responseCode,
@@ -81,8 +83,8 @@ function requestFlow(entry: HTTPAccessLogEntry, context: AccessLogContext): Comm
   return {
     ...commonFlow(entry.commonProperties, context),
     kind: 'exchange',
-    ...(trace && { traceId: trace.traceId }),
-    ...(trace?.spanId !== undefined && { parentSpanId: trace.spanId }),
+    ...(trace && { traceId: keptText(trace.traceId, trace.traceId.length) }),
+    ...(trace?.spanId !== undefined && { parentSpanId: keptText(trace.spanId, trace.spanId.length) }),
     ...(requestId !== '' && { requestId }),
   };
 }
@@ -116,7 +118,7 @@ function reversed({ source, destination, sourcePort, destinationPort }: Flow) {
 }
 
 function requestIdOf({ request }: HTTPAccessLogEntry, { requestId }: AccessLogContext): string {
-  return request?.requestId || (requestId ?? '');
+  return keptText(request?.requestId || (requestId ?? ''), MOST_KEPT.requestId);
 }
 
 /** By which it is asked why something was denied, and which flows are related. */
@@ -137,10 +139,11 @@ function exchangeOf({ request, protocolVersion }: HTTPAccessLogEntry): Pick<Http
   const { requestMethod = RequestMethod.METHOD_UNSPECIFIED, requestHeaders, scheme = '', authority = '' } = request ?? {};
   // As it was asked for, whatever routes make of it.
   const path = request?.originalPath || (request?.path ?? '');
+  // Methods that Envoy has no name for stand in the header alone.
+  const method = requestHeaders?.[':method'] ?? (requestMethod === RequestMethod.METHOD_UNSPECIFIED ? '' : RequestMethod[requestMethod]);
   return {
     kind: 'http',
-    // Methods that Envoy has no name for stand in the header alone.
-    method: requestHeaders?.[':method'] ?? (requestMethod === RequestMethod.METHOD_UNSPECIFIED ? '' : RequestMethod[requestMethod]),
+    method: keptText(method, MOST_KEPT.method),
     url: shownUrl({ scheme, authority, path }),
     protocol: PROTOCOLS[protocolVersion] ?? '',
   };

@@ -2,7 +2,7 @@ import { timestampDate } from '@bufbuild/protobuf/wkt';
 import type { Address } from '@sluice/envoy-protos/envoy/config/core/v3/address_pb.js';
 import { RequestMethod } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
 import type { AccessLogCommon, HTTPAccessLogEntry, TCPAccessLogEntry } from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
-import { socketOf } from '../../flows/index.ts';
+import { keptText, MOST_KEPT, socketOf } from '../../flows/index.ts';
 import { REQUEST_ID_STATE } from '../../l7-filters/http/index.ts';
 import { SERVER_NAME_STATE } from '../../l7-filters/tls/index.ts';
 import { REQUEST_LOG } from '../../xds-server/serve/index.ts';
@@ -29,6 +29,8 @@ export interface RequestDenial extends Denied {
   readonly method: string;
   readonly path: string;
   readonly host: string;
+  /** Of a method, path or host that is too long only the beginning is kept, by which rules cannot judge. */
+  readonly isCut?: true;
   /** Where it was refused whatever rules say, in the name of `RequestRefusal`, or one that this version does not know. */
   readonly refusal?: string;
 }
@@ -45,7 +47,7 @@ export type Denial = RequestDenial | ServerNameDenial;
 /** So many of the last are remembered: whoever asks has just been told the number. */
 const MOST = 10_000;
 
-/** What the node's Envoy denied last. */
+/** What the node's Envoy denied last. It takes no more memory than {@link MOST} of what is at most kept of one. */
 export class DenialLog {
   /** In the order in which they came. */
   readonly #denials = new Map<string, Denial>();
@@ -59,7 +61,7 @@ export class DenialLog {
 
   /** The one of this id; undefined where there was none lately. */
   find(id: string): Denial | undefined {
-    return this.#denials.get(id);
+    return this.#denials.get(keptText(id, MOST_KEPT.requestId));
   }
 
   #note(denial: Denial): void {
@@ -79,20 +81,30 @@ const REFUSED = /^rbac_access_denied_matched_policy\[(?!none\])(?<refusal>.+)\]$
 
 function requestDenial(slot: string, { commonProperties, request, response }: HTTPAccessLogEntry): RequestDenial {
   const refusal = REFUSED.exec(response?.responseCodeDetails ?? '')?.groups?.['refusal'];
-  return {
-    kind: 'request',
-    id: request?.requestId || stateOf(commonProperties, REQUEST_ID_STATE),
-    ...deniedOf(slot, commonProperties, RBAC),
+  const said = {
     method: request?.requestHeaders[':method'] ?? RequestMethod[request?.requestMethod ?? RequestMethod.METHOD_UNSPECIFIED],
     path: request?.path ?? '',
     host: request?.authority ?? '',
+  };
+  const kept = {
+    method: keptText(said.method, MOST_KEPT.method),
+    path: keptText(said.path, MOST_KEPT.url),
+    host: keptText(said.host, MOST_KEPT.host),
+  };
+  const isCut = kept.method !== said.method || kept.path !== said.path || kept.host !== said.host;
+  return {
+    kind: 'request',
+    id: keptText(request?.requestId || stateOf(commonProperties, REQUEST_ID_STATE), MOST_KEPT.requestId),
+    ...deniedOf(slot, commonProperties, RBAC),
+    ...kept,
+    ...(isCut && { isCut }),
     ...(refusal !== undefined && { refusal }),
   };
 }
 
 function serverNameDenial(slot: string, { commonProperties }: TCPAccessLogEntry): ServerNameDenial {
   const id = commonProperties?.streamId ?? '';
-  const serverName = stateOf(commonProperties, SERVER_NAME_STATE);
+  const serverName = keptText(stateOf(commonProperties, SERVER_NAME_STATE), MOST_KEPT.host);
   return { kind: 'server-name', id, ...deniedOf(slot, commonProperties, NETWORK_RBAC), serverName };
 }
 

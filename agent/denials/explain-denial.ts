@@ -1,11 +1,11 @@
-import { REDACTED } from '../../flows/index.ts';
+import { shownHost, shownPath } from '../../flows/index.ts';
 import { describeMisses, describeRefusal, type HttpRequest, judgeRequest, type Miss, type RuleMatch } from '../../l7-filters/http/index.ts';
 import { findServerName } from '../../l7-filters/tls/index.ts';
 import { formatField } from '../../model/index.ts';
 import { SLOT_TYPE, type SnapshotCache } from '../../xds-server/serve/index.ts';
 import { rulesOf } from '../slots/decode-slot.ts';
 import { parseRules } from '../slots/slot-rules.ts';
-import type { Denial, DenialLog, ServerNameDenial } from './denial-log.ts';
+import type { Denial, DenialLog, RequestDenial, ServerNameDenial } from './denial-log.ts';
 
 /** Envoy has made of the request what it is, and says itself what it refuses. */
 const AS_SERVED = { pathNormalization: 'none', headersWithUnderscores: 'allow' } as const;
@@ -14,7 +14,7 @@ const AS_SERVED = { pathNormalization: 'none', headersWithUnderscores: 'allow' }
 export type DenialExplanation = Denial & {
   /**
    * `refused`: whatever rules say. `nothing`: no rule is there that could have allowed it. `nearest`: one missed it least. `allowed`: the rules have changed since, and would
-   * allow it now. `unknown`: the slot is gone.
+   * allow it now. `unknown`: the slot is gone, or too little of the request is kept.
    */
   readonly verdict: 'refused' | 'nothing' | 'nearest' | 'allowed' | 'unknown';
   /** Policy, rule and field, as people read them. */
@@ -29,17 +29,7 @@ export function explainDenialOf(denials: DenialLog, cache: SnapshotCache, id: st
   const denial = denials.find(id);
   if (!denial) return undefined;
   const resource = cache.get({ typeUrl: SLOT_TYPE, name: denial.slot });
-  return withoutQuery(explainDenial(denial, resource && rulesOf(resource)));
-}
-
-/** Rules are asked about a path with its query, which may have secrets: of that it is only shown that there is one. */
-function withoutQuery(explanation: DenialExplanation): DenialExplanation {
-  if (explanation.kind !== 'request') return explanation;
-  const { path, text } = explanation;
-  const [shown = '', query] = path.split('?', 2);
-  if (query === undefined) return explanation;
-  const shownPath = `${shown}?${REDACTED}`;
-  return { ...explanation, path: shownPath, text: text.replaceAll(path, shownPath) };
+  return explainDenial(denial, resource && rulesOf(resource));
 }
 
 /**
@@ -48,24 +38,38 @@ function withoutQuery(explanation: DenialExplanation): DenialExplanation {
  */
 export function explainDenial(denial: Denial, rules: string | undefined): DenialExplanation {
   if (denial.kind === 'server-name') return explainServerName(denial, rules);
-  const { refusal } = denial;
-  if (refusal !== undefined) return { ...denial, verdict: 'refused', text: describeRefusal(refusal) };
-  const parsed = rules === undefined ? undefined : parseRules(rules);
-  if (parsed?.kind !== 'http') return { ...denial, verdict: 'unknown', text: NOT_IN_FORCE };
-  const request: HttpRequest = { method: denial.method, path: denial.path, host: denial.host, headers: [] };
-  const judgement = judgeRequest(parsed.rules, request, AS_SERVED);
-  if (judgement.decision === 'refuse') return { ...denial, verdict: 'refused', text: describeRefusal(judgement.refusal) };
-  if (judgement.decision === 'allow')
-    return { ...denial, verdict: 'allowed', text: `it would be allowed now, by ${formatField(judgement.by.rule.source)}` };
-  const { nearest } = judgement;
-  if (!nearest) return { ...denial, verdict: 'nothing', text: 'there are rules, but none that could allow anything' };
-  return {
-    ...denial,
-    verdict: 'nearest',
-    text: `${formatField(nearest.rule.source)} came nearest: ${nearest.misses.map((miss) => describe(nearest, miss)).join(', ')}`,
-  };
+  return { ...shown(denial), ...explainRequest(denial, rules) };
 }
 
+type Explained = Pick<DenialExplanation, 'verdict' | 'text'>;
+
+function explainRequest(denial: RequestDenial, rules: string | undefined): Explained {
+  const { refusal } = denial;
+  if (refusal !== undefined) return { verdict: 'refused', text: describeRefusal(refusal) };
+  const parsed = rules === undefined ? undefined : parseRules(rules);
+  if (parsed?.kind !== 'http') return { verdict: 'unknown', text: NOT_IN_FORCE };
+  if (denial.isCut) return { verdict: 'unknown', text: CUT };
+  const request: HttpRequest = { method: denial.method, path: denial.path, host: denial.host, headers: [] };
+  const judgement = judgeRequest(parsed.rules, request, AS_SERVED);
+  if (judgement.decision === 'refuse') return { verdict: 'refused', text: describeRefusal(judgement.refusal) };
+  if (judgement.decision === 'allow')
+    return { verdict: 'allowed', text: `it would be allowed now, by ${formatField(judgement.by.rule.source)}` };
+  const { nearest } = judgement;
+  if (!nearest) return { verdict: 'nothing', text: 'there are rules, but none that could allow anything' };
+  const misses = nearest.misses.map((miss) => describe(nearest, shownMiss(miss, denial)));
+  return { verdict: 'nearest', text: `${formatField(nearest.rule.source)} came nearest: ${misses.join(', ')}` };
+}
+
+/** Rules judge what was asked for as it is; queries, and who logs in by a host, may be secret. */
+function shown(denial: RequestDenial): RequestDenial {
+  return { ...denial, path: shownPath(denial.path), host: shownHost(denial.host) };
+}
+
+function shownMiss(miss: Miss, denial: RequestDenial): Miss {
+  return miss.kind === 'path' || miss.kind === 'host' ? { ...miss, actual: shown(denial)[miss.kind] } : miss;
+}
+
+const CUT = 'it is too long to be kept as a whole, so rules cannot be asked again';
 const NOT_IN_FORCE = 'the rules that denied it are not in force any more';
 const SHOWN_NAMES = 5;
 
