@@ -1,8 +1,9 @@
 /**
- * Where flows are lost: the kernel had no room for them, the enforcer had none while the agent was slow or away, Envoy had none for what it logs,
- * whoever reads them was slower than they came, so that they were forgotten before they were told, or so was a collector, or it refused them.
+ * Where flows are lost: the kernel had no room for them, the enforcer had none while the agent was slow or away, Envoy had none for what it logs, the agent
+ * could not read what it was told (of Envoy, a message counts as one) or failed over it, whoever reads them was slower than they came, so that they were
+ * forgotten before they were told, or so was a collector, or it refused them.
  */
-export const LOSS_PLACES = ['kernel', 'enforcer', 'envoy', 'reader', 'export'] as const;
+export const LOSS_PLACES = ['kernel', 'enforcer', 'envoy', 'agent', 'reader', 'export'] as const;
 
 export type LossPlace = (typeof LOSS_PLACES)[number];
 
@@ -25,6 +26,7 @@ export class FlowLosses {
       kernel: countOf('kernel'),
       enforcer: countOf('enforcer'),
       envoy: countOf('envoy'),
+      agent: countOf('agent'),
       reader: countOf('reader'),
       export: countOf('export'),
     };

@@ -12,12 +12,17 @@ export class FlowRing<T = Flow> {
   readonly #flows: T[] = [];
   readonly #watchers = new Set<(flow: T) => void>();
   #next = 0;
+  readonly #onFailure: (error: unknown) => void;
   #waiting: PromiseWithResolvers<void> | undefined;
 
-  /** @param capacity at least 1 */
-  constructor(capacity: number) {
+  /**
+   * @param capacity at least 1
+   * @param onFailure told what a watcher throws; the others are told of the flow all the same, as are those who wait
+   */
+  constructor(capacity: number, onFailure: (error: unknown) => void = () => {}) {
     if (!Number.isSafeInteger(capacity) || capacity < 1) throw new RangeError(`a ring holds at least one flow, not ${capacity}`);
     this.capacity = capacity;
+    this.#onFailure = onFailure;
   }
 
   /** How many there have been, with those that are forgotten. */
@@ -40,8 +45,8 @@ export class FlowRing<T = Flow> {
     if (this.#flows.length < this.capacity) this.#flows.push(flow);
     else this.#flows[this.#next % this.capacity] = flow;
     this.#next++;
-    for (const watcher of this.#watchers) watcher(flow);
     this.#wake();
+    for (const watcher of this.#watchers) this.#tell(watcher, flow);
   }
 
   /** Tells of each flow as it is added, of none that there was before. @returns what ends that */
@@ -64,6 +69,14 @@ export class FlowRing<T = Flow> {
       await this.#waiting.promise;
     }
     signal.removeEventListener('abort', wake);
+  }
+
+  #tell(watcher: (flow: T) => void, flow: T): void {
+    try {
+      watcher(flow);
+    } catch (error) {
+      this.#onFailure(error);
+    }
   }
 
   #wake(): void {

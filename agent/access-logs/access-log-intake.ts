@@ -2,6 +2,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import type { StreamAccessLogsMessage } from '@sluice/envoy-protos/envoy/service/accesslog/v3/als_pb.js';
 import { StreamAccessLogsMessageSchema } from '@sluice/envoy-protos/envoy/service/accesslog/v3/als_pb.js';
 import type { Call, RpcMethod, StreamHandler } from '../../xds-server/serve/index.ts';
+import { FailureSeldom } from '../failure-seldom.ts';
 
 /** @see https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/accesslog/v3/als.proto */
 export const ACCESS_LOG_METHODS: readonly RpcMethod[] = [{ path: '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs' }];
@@ -9,13 +10,23 @@ export const ACCESS_LOG_METHODS: readonly RpcMethod[] = [{ path: '/envoy.service
 /** What an Envoy has logged, in the order in which it has. */
 export type LogEntries = StreamAccessLogsMessage['logEntries'];
 
-/** @param log its name: that of a slot, of what the slot denies, or `REQUEST_LOG`, of all else */
-export type AccessLogHearer = (log: string, entries: LogEntries) => void;
+export interface AccessLogHearer {
+  /** @param log its name: that of a slot, of what the slot denies, or `REQUEST_LOG`, of all else */
+  hear(log: string, entries: LogEntries): void;
+  /** There was a message that could not be read, or that it failed over; how much it would have told of is not known. */
+  miss?(): void;
+}
 
-/** Hears of requests and connections from the node's Envoy. */
+/** Hears of requests and connections from the node's Envoy. What one hearer fails over, the others hear all the same. */
 export class AccessLogIntake implements StreamHandler<RpcMethod> {
   readonly #hearers: AccessLogHearer[] = [];
   readonly #calls = new Set<Call>();
+  readonly #failures: FailureSeldom;
+
+  /** @param onFailure told of what could not be read, or what a hearer threw; of one in a minute */
+  constructor(onFailure: (error: Error) => void) {
+    this.#failures = new FailureSeldom(onFailure);
+  }
 
   /** Who hears from now on. */
   add(hearer: AccessLogHearer): void {
@@ -39,18 +50,30 @@ export class AccessLogIntake implements StreamHandler<RpcMethod> {
 
   #take(bytes: Buffer, before: string): string {
     const message = decoded(bytes);
-    if (!message) return before;
+    if (message instanceof Error) {
+      for (const hearer of this.#hearers) hearer.miss?.();
+      this.#failures.note(message);
+      return before;
+    }
     const log = message.identifier?.logName ?? before;
-    for (const hear of this.#hearers) hear(log, message.logEntries);
+    for (const hearer of this.#hearers) this.#tell(hearer, log, message.logEntries);
     return log;
+  }
+
+  #tell(hearer: AccessLogHearer, log: string, entries: LogEntries): void {
+    try {
+      hearer.hear(log, entries);
+    } catch (error) {
+      this.#failures.note(error);
+      hearer.miss?.();
+    }
   }
 }
 
-/** What cannot be read is lost to people who ask, and to nobody else. */
-function decoded(bytes: Buffer): StreamAccessLogsMessage | undefined {
+function decoded(bytes: Buffer): StreamAccessLogsMessage | Error {
   try {
     return fromBinary(StreamAccessLogsMessageSchema, bytes);
-  } catch {
-    return undefined;
+  } catch (cause) {
+    return new Error('what Envoy tells of its requests cannot be read', { cause });
   }
 }

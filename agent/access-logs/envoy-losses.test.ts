@@ -19,7 +19,7 @@ async function lostOf(answers: readonly (number | undefined)[]): Promise<bigint>
   const onLost = (count: bigint) => {
     lost += count;
   };
-  using _losses = new EnvoyLosses({ admin: { stats }, onLost, everyMs: 1 });
+  using _losses = new EnvoyLosses({ admin: { stats }, onLost, onFailure: assert.ifError, everyMs: 1 });
   await eventually(() => assert.ok(asked > answers.length));
   return lost;
 }
@@ -32,3 +32,19 @@ for (const [what, answers, lost] of [
 ] as const) {
   test(`of an Envoy ${what}`, async () => assert.equal(await lostOf(answers), lost));
 }
+
+test('what goes wrong with asking ends nobody, and is told of', async () => {
+  let asked = 0;
+  let lost = 0n;
+  const failures: string[] = [];
+  const stats = async () => {
+    if (++asked === 1) throw new TypeError('what it says is nothing');
+    return new Map([[DROPPED, asked]]);
+  };
+  const onLost = (count: bigint) => {
+    lost += count;
+  };
+  using _losses = new EnvoyLosses({ admin: { stats }, onLost, onFailure: ({ message }) => failures.push(message), everyMs: 1 });
+  await eventually(() => assert.ok(lost > 1n));
+  assert.deepEqual(failures, ['what it says is nothing']);
+});

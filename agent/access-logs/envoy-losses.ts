@@ -1,5 +1,6 @@
 import type { AdminClient } from '../admin-client.ts';
 import { EnvoyError } from '../envoy-error.ts';
+import { FailureSeldom } from '../failure-seldom.ts';
 
 /** Of all logs by gRPC: what Envoy had no room for, since it started. @see https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/stats */
 const DROPPED = 'access_logs.grpc_access_log.logs_dropped';
@@ -10,6 +11,8 @@ export interface EnvoyLossesOptions {
   readonly admin: Pick<AdminClient, 'stats'>;
   /** Told how many requests and connections Envoy has had no room to tell of. */
   readonly onLost: (count: bigint) => void;
+  /** Told of what keeps it from asking, beside an Envoy that does not answer; of one failure in a minute. */
+  readonly onFailure: (error: Error) => void;
   /** Default: five seconds. */
   readonly everyMs?: number;
 }
@@ -17,12 +20,14 @@ export interface EnvoyLossesOptions {
 /** Asks Envoy what it has lost of its logs, from when it is made until it is closed. What one that runs had lost before is nobody's. */
 export class EnvoyLosses implements Disposable {
   readonly #options: EnvoyLossesOptions;
+  readonly #failures: FailureSeldom;
   readonly #over = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #before: number | undefined;
 
   constructor(options: EnvoyLossesOptions) {
     this.#options = options;
+    this.#failures = new FailureSeldom(options.onFailure);
     void this.#review();
   }
 
@@ -53,8 +58,8 @@ export class EnvoyLosses implements Disposable {
       const stats = await this.#options.admin.stats({ filter: `^${DROPPED.replaceAll('.', '\\.')}$`, type: 'Counters' });
       return stats.get(DROPPED) ?? 0;
     } catch (error) {
-      if (error instanceof EnvoyError) return undefined;
-      throw error;
+      if (!(error instanceof EnvoyError)) this.#failures.note(error);
+      return undefined;
     }
   }
 }

@@ -21,15 +21,18 @@ export interface EnvoyContext {
 
 const NOTHING: readonly Flow[] = [];
 
-/** Flows, of what Envoy has logged by that name. Each request and each connection that has ended stands in one log of ours. */
-export function flowsOfLog(log: string, entries: LogEntries, context: EnvoyContext): readonly Flow[] {
+/** What makes flows of one thing that Envoy has logged. */
+type FlowsOf = () => readonly Flow[];
+
+/** Of what Envoy has logged by that name. Each request and each connection that has ended stands in one log of ours. */
+export function flowsOfLog(log: string, entries: LogEntries, context: EnvoyContext): readonly FlowsOf[] {
   switch (entries.case) {
     case 'httpLogs':
-      return entries.value.logEntry.flatMap((entry) => (hasEnded(entry) ? ofRequest(log, entry, context) : NOTHING));
+      return entries.value.logEntry.filter(hasEnded).map((entry) => () => ofRequest(log, entry, context));
     case 'tcpLogs':
-      return entries.value.logEntry.flatMap((entry) => (hasEnded(entry) ? ofConnection(log, entry, context) : NOTHING));
+      return entries.value.logEntry.filter(hasEnded).map((entry) => () => ofConnection(log, entry, context));
     default:
-      return NOTHING;
+      return [];
   }
 }
 

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 import type { ServerCredentials } from '@grpc/grpc-js';
-import { FlowLosses, FlowRing, type LossPlace, Observer } from '../../flows/index.ts';
+import { type Flow, FlowLosses, FlowRing, type LossPlace, Observer } from '../../flows/index.ts';
 import type { ExportState } from '../../otlp/index.ts';
 import { identifyClient } from '../../pki/index.ts';
 import { type ListenAddress, RpcServer, type SnapshotCache } from '../../xds-server/serve/index.ts';
-import type { LogEntries } from '../access-logs/access-log-intake.ts';
+import type { AccessLogHearer } from '../access-logs/access-log-intake.ts';
+import { FailureSeldom } from '../failure-seldom.ts';
 import { Deciders } from './deciders.ts';
 import { FLOW_INTAKE_METHODS, FlowIntake } from './flow-intake.ts';
 import { flowOfEvent } from './from-datapath.ts';
@@ -27,6 +28,8 @@ export interface NodeFlowsOptions {
   readonly capacity: number;
   /** What the enforcer of this node is told. */
   readonly cache: Pick<SnapshotCache, 'get' | 'ofType' | 'watch'>;
+  /** Told of what went wrong with a flow, of one in a minute. Each counts as lost in `agent`. */
+  readonly onFailure?: (error: Error) => void;
 }
 
 /** Counts are since the start. */
@@ -55,39 +58,44 @@ export interface FlowAddress {
 export class NodeFlows implements AsyncDisposable {
   readonly ring: FlowRing;
   readonly losses = new FlowLosses();
+  /** Hears of what the node's Envoy has logged. */
+  readonly ofEnvoy: AccessLogHearer;
   readonly #cleanUp = new AsyncDisposableStack();
   readonly #directory: NodeDirectory;
   readonly #deciders: Deciders;
   readonly #node: string;
   readonly #intake = new FlowIntake({
     onEvents: (events) => {
-      for (const event of events) this.#add(event);
+      for (const event of events) this.#guard(() => this.#add(event));
     },
     onLost: (where, count) => this.losses.add(where, count),
   });
   readonly #observer: Observer;
+  readonly #failures: FailureSeldom;
   #socket: string | undefined;
   readonly #ofEnvoy: EnvoyContext;
   #export: RunningExport | undefined;
 
-  constructor({ node, version, capacity, cache }: NodeFlowsOptions) {
-    this.ring = new FlowRing(capacity);
+  constructor({ node, version, capacity, cache, onFailure = () => {} }: NodeFlowsOptions) {
+    this.#failures = new FailureSeldom(onFailure);
+    this.ring = new FlowRing(capacity, (error) => this.#lose(error));
     this.#node = node;
     this.#directory = this.#cleanUp.use(new NodeDirectory(cache));
     this.#deciders = new Deciders(cache);
     this.#observer = new Observer({ ring: this.ring, losses: this.losses, node, version });
     this.#ofEnvoy = { node, directory: this.#directory, decisions: new SlotDecisions(cache), shownHeaders: new Set() };
+    this.ofEnvoy = {
+      hear: (log, entries) => {
+        for (const flowsOf of flowsOfLog(log, entries, this.#ofEnvoy)) this.#guard(() => this.#addAll(flowsOf()));
+      },
+      miss: () => this.losses.add('agent', 1n),
+    };
   }
 
   /** Hears of flows from the enforcer, by a server. To be called before it listens. */
   hear(rpc: RpcServer): void {
     rpc.add(FLOW_INTAKE_METHODS, this.#intake);
   }
-
-  /** Hears of what the node's Envoy has logged. */
-  readonly hearEnvoy = (log: string, entries: LogEntries): void => {
-    for (const flow of flowsOfLog(log, entries, this.#ofEnvoy)) this.ring.add(flow);
-  };
 
   /** Answers Hubble's clients at a Unix socket, of this user and its group. @throws XdsError `address-in-use` or `listen-failed` */
   async listen(path: string): Promise<void> {
@@ -147,6 +155,26 @@ export class NodeFlows implements AsyncDisposable {
 
   #add(event: Parameters<typeof flowOfEvent>[0]): void {
     const flow = flowOfEvent(event, { node: this.#node, directory: this.#directory, deciders: this.#deciders });
-    if (flow) this.ring.add(flow);
+    // Of an enforcer of another version.
+    if (!flow) throw new Error('what the enforcer tells of a flow cannot be read');
+    this.ring.add(flow);
+  }
+
+  #addAll(flows: readonly Flow[]): void {
+    for (const flow of flows) this.ring.add(flow);
+  }
+
+  /** What goes wrong with one flow takes no other with it, and nobody who serves this node. */
+  #guard(take: () => void): void {
+    try {
+      take();
+    } catch (error) {
+      this.#lose(error);
+    }
+  }
+
+  #lose(error: unknown): void {
+    this.losses.add('agent', 1n);
+    this.#failures.note(error);
   }
 }

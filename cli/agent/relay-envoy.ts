@@ -6,6 +6,7 @@ import { Relay, RelayStore } from '../../xds-server/relay/index.ts';
 import { RpcServer } from '../../xds-server/serve/index.ts';
 import { endpointsForNode } from '../../xds-server/translate/endpoints-for-node.ts';
 import { EnvoyState } from '../envoy-state.ts';
+import { flowFailure } from '../flow-failure.ts';
 import { includeServices } from '../node-metrics.ts';
 import type { SideTasks } from '../side-tasks.ts';
 import { readVersions } from '../version.ts';
@@ -41,7 +42,7 @@ export function relayEnvoy(options: AgentOptions, base: AgentBase, cleanUp: Asyn
   cleanUp.defer(() => store.close());
   const rpc = new RpcServer();
   const clients = new OwnClients(nodeName);
-  const logs = new AccessLogIntake();
+  const logs = new AccessLogIntake(flowFailure(log));
   rpc.add(ACCESS_LOG_METHODS, logs);
   const relay = new Relay({
     upstream: { target: options.controllers, credentials: identity.credentials },

@@ -6,6 +6,7 @@ import type { ApiClient } from '../../kube/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import { SnapshotCache } from '../../xds-server/serve/index.ts';
 import { describeFailure } from '../describe-failure.ts';
+import { flowFailure } from '../flow-failure.ts';
 import { serveFlows } from '../flows/serve-flows.ts';
 import type { Log } from '../log.ts';
 import { enforcerPages, type MetricsForOthers, openMetrics } from '../open-metrics.ts';
@@ -50,7 +51,7 @@ export async function runAgent(options: AgentOptions, stop: StopSignals): Promis
   const identity = cleanUp.use(openIdentity(options, state));
   const side = relayEnvoy(options, { state, identity, tasks: new SideTasks({ log }) }, cleanUp);
   const denials = new DenialLog();
-  side.logs.add(denials.hear);
+  side.logs.add(denials);
   await side.relay.start(side.envoy.xdsAddress);
   const policy = enforcerSocket === undefined ? undefined : relayPolicy(options, side, cleanUp);
   if (options.settings.flows.enabled) await rememberFlows(options, { side, policy, cleanUp });
@@ -103,9 +104,10 @@ async function rememberFlows(
 ): Promise<void> {
   const { capacity } = settings.flows;
   const cache = policy?.relay.cache ?? new SnapshotCache();
-  const flows = cleanUp.use(new NodeFlows({ node: nodeName, version: readVersions().sluice, capacity, cache }));
+  const about = { node: nodeName, version: readVersions().sluice, onFailure: flowFailure(log) };
+  const flows = cleanUp.use(new NodeFlows({ ...about, capacity, cache }));
   if (policy) flows.hear(policy.rpc);
-  logs.add(flows.hearEnvoy);
+  logs.add(flows.ofEnvoy);
   view.flows = flows;
   const folder = enforcerSocket === undefined ? state.path : dirname(enforcerSocket);
   const forOthers = { identity, ...(flowsAddress !== undefined && { host: flowsAddress }) };

@@ -1,6 +1,7 @@
 import { type AdminClient, EnvoyLosses, type NodeFlows } from '../../agent/index.ts';
 import type { Metrics } from '../../controller/admin/metrics.ts';
 import type { Settings } from '../../settings/index.ts';
+import { flowFailure } from '../flow-failure.ts';
 import type { Log } from '../log.ts';
 import { countFlows } from '../node-metrics.ts';
 import type { SideTasks } from '../side-tasks.ts';
@@ -30,7 +31,7 @@ export function serveFlows(options: ServeFlowsOptions): ServedFlows {
   const { flows, socket, settings, metrics, envoy, forOthers, tasks, log } = options;
   const cleanUp = new AsyncDisposableStack();
   cleanUp.defer(countFlows(flows.ring, metrics, settings.metrics));
-  cleanUp.use(new EnvoyLosses({ admin: envoy, onLost: (count) => flows.losses.add('envoy', count) }));
+  cleanUp.use(new EnvoyLosses({ admin: envoy, onLost: (count) => flows.losses.add('envoy', count), onFailure: flowFailure(log) }));
   const listening = cleanUp.use(
     tasks.begin(`flows at ${socket}`, async () => {
       await flows.listen(socket);

@@ -16,6 +16,7 @@ import { describeEnforcement } from '../enforcer/enforcer-view.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 import { envoyEntry } from '../envoy-events.ts';
 import { EnvoyState } from '../envoy-state.ts';
+import { flowFailure } from '../flow-failure.ts';
 import { includeServices } from '../node-metrics.ts';
 import { readVersions } from '../version.ts';
 import type { RunOptions } from './run.ts';
@@ -40,7 +41,7 @@ export class RunParts {
     this.nodeId = enforce?.nodeName ?? hostname();
     const rpc = new RpcServer();
     const source = new FolderSource(manifests);
-    const logs = new AccessLogIntake();
+    const logs = new AccessLogIntake(flowFailure(log));
     rpc.add(ACCESS_LOG_METHODS, logs);
     this.policy = enforce && new RunPolicy({ ...enforce, settings, state, rpc, logs, log, control: () => this.control });
     this.flows = this.policy ? this.policy.flows : this.#requestFlows(logs);
@@ -79,10 +80,12 @@ export class RunParts {
 
   /** Nobody knows more of an address than what it is. */
   #requestFlows(logs: AccessLogIntake): NodeFlows | undefined {
-    const { enabled, capacity } = this.#options.settings.flows;
+    const { settings, log } = this.#options;
+    const { enabled, capacity } = settings.flows;
     if (!enabled) return undefined;
-    const flows = new NodeFlows({ node: this.nodeId, version: readVersions().sluice, capacity, cache: new SnapshotCache() });
-    logs.add(flows.hearEnvoy);
+    const about = { node: this.nodeId, version: readVersions().sluice, onFailure: flowFailure(log) };
+    const flows = new NodeFlows({ ...about, capacity, cache: new SnapshotCache() });
+    logs.add(flows.ofEnvoy);
     return flows;
   }
 

@@ -28,6 +28,7 @@ import { describeFailure } from '../describe-failure.ts';
 import { Enforcement, type EnforcementEvent } from '../enforcer/enforcement.ts';
 import { enforcementEntry } from '../enforcer/enforcement-entry.ts';
 import { FlowTelling } from '../enforcer/flow-telling.ts';
+import { flowFailure } from '../flow-failure.ts';
 import type { Log } from '../log.ts';
 import { countRedirects } from '../node-metrics.ts';
 import { readVersions } from '../version.ts';
@@ -69,7 +70,7 @@ export class RunPolicy implements AsyncDisposable {
   constructor(options: RunPolicyOptions) {
     this.#options = options;
     this.#numbers = IdentityNumbers.open(options.state.path);
-    const { settings, rpc, logs } = options;
+    const { settings, rpc, logs, log } = options;
     this.parts = new PolicyParts({
       settings,
       rpc,
@@ -82,10 +83,11 @@ export class RunPolicy implements AsyncDisposable {
     });
     const { enabled, capacity } = settings.flows;
     const { cache } = this.parts.side;
-    if (enabled) this.flows = this.#cleanUp.use(new NodeFlows({ node: options.nodeName, version: readVersions().sluice, capacity, cache }));
+    const about = { node: options.nodeName, version: readVersions().sluice, onFailure: flowFailure(log) };
+    if (enabled) this.flows = this.#cleanUp.use(new NodeFlows({ ...about, capacity, cache }));
     this.flows?.hear(rpc);
-    logs.add(this.#denials.hear);
-    if (this.flows) logs.add(this.flows.hearEnvoy);
+    logs.add(this.#denials);
+    if (this.flows) logs.add(this.flows.ofEnvoy);
     cache.watch((change) => this.#noteChange(change));
     this.#cleanUp.defer(() => this.parts.close());
     this.parts.restoreNumbers(this.#numbers.objects());

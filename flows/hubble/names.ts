@@ -71,6 +71,7 @@ export const LOSS_SOURCES: Readonly<Record<LossPlace, LostEventSource>> = {
   kernel: LostEventSource.PERF_EVENT_RING_BUFFER,
   enforcer: LostEventSource.OBSERVER_EVENTS_QUEUE,
   envoy: LostEventSource.OBSERVER_EVENTS_QUEUE,
+  agent: LostEventSource.OBSERVER_EVENTS_QUEUE,
   reader: LostEventSource.HUBBLE_RING_BUFFER,
   export: LostEventSource.HUBBLE_RING_BUFFER,
 };

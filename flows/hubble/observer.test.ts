@@ -138,7 +138,7 @@ test('what was lost is told, by where, with the next flow, and counted', async (
   assert.deepEqual(await next(), ['HUBBLE_RING_BUFFER', 2n]);
   assert.equal(await next(), 4);
   over.abort();
-  assert.deepEqual(scene.losses.counts(), { kernel: 5, enforcer: 1, envoy: 4, reader: 2, export: 0 });
+  assert.deepEqual(scene.losses.counts(), { kernel: 5, enforcer: 1, envoy: 4, agent: 0, reader: 2, export: 0 });
 });
 
 test('a response as clients know it', () => {

@@ -26,7 +26,7 @@ import { readQuery } from './query.ts';
 const MINUTE = 60_000_000_000n;
 const HOUR = 60n * MINUTE;
 /** Of these, whoever asks is told with the next flow. */
-const TOLD_LOSSES: readonly LossPlace[] = ['kernel', 'enforcer', 'envoy'];
+const TOLD_LOSSES: readonly LossPlace[] = ['kernel', 'enforcer', 'envoy', 'agent'];
 
 export interface ObserverOptions {
   readonly ring: FlowRing;
