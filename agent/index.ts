@@ -10,6 +10,7 @@ export { EnvoyProcess, type EnvoyProcessOptions } from './envoy-process.ts';
 export { renderServiceSeries, SERVICE_STATS } from './envoy-stats/service-series.ts';
 export { checkEnvoyVersion, envoyVersion } from './envoy-version.ts';
 export { ExternalEnvoy, type ExternalEnvoyEvent, type ExternalEnvoyOptions } from './external-envoy.ts';
+export { FailureSeldom } from './failure-seldom.ts';
 export { FLOW_SOCKET, type FlowAddress, type FlowsState, NodeFlows, type NodeFlowsOptions } from './flows/node-flows.ts';
 export { ExportError } from './flows/otel/export-error.ts';
 export { clockOffset, toldEvent } from './flows/told-event.ts';

@@ -5,7 +5,7 @@ import { Client, credentials, status } from '@grpc/grpc-js';
 import { eventually } from '../../testkit/eventually.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { FlowReporter } from '../../xds-server/relay/index.ts';
-import { FLOWS_PATH, RpcServer } from '../../xds-server/serve/index.ts';
+import { endCall, FLOWS_PATH, RpcServer } from '../../xds-server/serve/index.ts';
 import { FLOW_INTAKE_METHODS, FlowIntake } from './flow-intake.ts';
 
 /** An enforcer, and an agent that comes and goes. */
@@ -46,6 +46,23 @@ class Scene implements AsyncDisposable {
   async startDeafAgent(): Promise<void> {
     this.#rpc = new RpcServer();
     await this.#rpc.listen({ path: this.path });
+  }
+
+  /** One that cannot read what it is told. @returns how often it was told something */
+  async startStrangeAgent(): Promise<() => number> {
+    let refused = 0;
+    this.#rpc = new RpcServer();
+    this.#rpc.add(FLOW_INTAKE_METHODS, {
+      serve: (call) => {
+        call.on('data', () => {
+          refused += 1;
+          endCall(call, status.INVALID_ARGUMENT, 'what is this');
+        });
+      },
+      endStreams: () => {},
+    });
+    await this.#rpc.listen({ path: this.path });
+    return () => refused;
   }
 
   async stopAgent(): Promise<void> {
@@ -122,6 +139,19 @@ describe('what an enforcer tells its agent of flows', () => {
     scene.tell(20, 30);
     await eventually(() => assert.deepEqual(scene.heard, upTo(30, 20)));
     assert.deepEqual(scene.lost, NONE);
+  });
+
+  test('is lost where it cannot be read, and what comes then is told', async () => {
+    await using scene = new Scene();
+    const refused = await scene.startStrangeAgent();
+    scene.tell(0, 10);
+    await eventually(() => assert.ok(refused() >= 1));
+    await scene.stopAgent();
+    await scene.startAgent();
+    scene.tell(10, 20);
+    await eventually(() => assert.equal(scene.heard.at(-1), 19));
+    await eventually(() => assert.equal(scene.heard.length + Number(scene.lost.enforcer), 20));
+    assert.ok(scene.lost.enforcer >= 10n);
   });
 
   test('by another process is told anew', async () => {

@@ -1,38 +1,86 @@
-import { clockOffset, toldEvent } from '../../agent/index.ts';
-import type { Datapath, FlowEvents } from '../../bpf/datapath/index.ts';
+import { setImmediate } from 'node:timers/promises';
+import { clockOffset, FailureSeldom, toldEvent } from '../../agent/index.ts';
+import type { Datapath, FlowEvent } from '../../bpf/datapath/index.ts';
 import { FlowReporter, type UpstreamAddress } from '../../xds-server/relay/index.ts';
 
 /** How often it is asked what was lost, and what time it is. */
 const REVIEW_MS = 1_000;
 /** Drops that are told of in each second, on each processor. */
 const DROPS_PER_SECOND = 1_000;
+/** For how long the agent has to take what is there when this ends. */
+const LAST_WORDS_MS = 1_000;
 
-/** Tells the agent of this node what the kernel tells of flows, from when it is made until it is closed. */
-export class FlowTelling implements Disposable {
-  readonly #events: FlowEvents;
+/** What the kernel tells, and has no room for. */
+export interface FlowSource extends Pick<Datapath, 'setMonitor'> {
+  flows(): AsyncIterator<FlowEvent> & Disposable & { readonly lost: bigint };
+}
+
+export interface FlowTellingOptions {
+  readonly source: FlowSource;
+  /** The agent of this node. */
+  readonly upstream: UpstreamAddress;
+  /** Told of what went wrong with an event, of one in a minute. Each is told to the agent as lost. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** Tells the agent of this node what the kernel tells of flows, from when it is made until it is closed; then the kernel tells of none. */
+export class FlowTelling implements AsyncDisposable {
+  readonly #source: FlowSource;
+  readonly #events: ReturnType<FlowSource['flows']>;
   readonly #reporter: FlowReporter;
+  readonly #failures: FailureSeldom;
   readonly #timer: NodeJS.Timeout;
+  readonly #reading: Promise<void>;
   #clockOffset = clockOffset();
   #lost = 0n;
 
-  constructor(datapath: Pick<Datapath, 'flows' | 'setMonitor'>, upstream: UpstreamAddress) {
-    this.#events = datapath.flows();
-    const monitor = (isWanted: boolean) => datapath.setMonitor(isWanted ? 'connections' : 'nothing', DROPS_PER_SECOND);
-    this.#reporter = new FlowReporter({ upstream, onWanted: monitor });
+  constructor({ source, upstream, onFailure }: FlowTellingOptions) {
+    this.#source = source;
+    this.#failures = new FailureSeldom(onFailure);
+    this.#events = source.flows();
+    this.#reporter = new FlowReporter({ upstream, onWanted: (isWanted) => this.#guard(() => this.#monitor(isWanted)) });
     this.#reporter.start();
-    this.#timer = setInterval(() => this.#review(), REVIEW_MS).unref();
-    monitor(true);
-    void this.#read();
+    this.#timer = setInterval(() => this.#guard(() => this.#review()), REVIEW_MS).unref();
+    this.#monitor(true);
+    this.#reading = this.#read();
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
+    // Until there is a next, nobody reads what it would tell.
+    this.#guard(() => this.#monitor(false));
+    this.#guard(() => this.#review());
     this.#events[Symbol.dispose]();
+    await this.#reading;
+    await this.#reporter.flush(LAST_WORDS_MS);
     this.#reporter[Symbol.dispose]();
   }
 
+  #monitor(isWanted: boolean): void {
+    this.#source.setMonitor(isWanted ? 'connections' : 'nothing', DROPS_PER_SECOND);
+  }
+
   async #read(): Promise<void> {
-    for await (const event of this.#events) this.#reporter.add(toldEvent(event, this.#clockOffset));
+    for (;;) {
+      try {
+        const { done, value } = await this.#events.next();
+        if (done) return;
+        this.#reporter.add(toldEvent(value, this.#clockOffset));
+      } catch (error) {
+        this.#failures.note(error);
+        this.#reporter.lose(1n);
+        // Whatever it was, others have their turn before the next.
+        await setImmediate();
+      }
+    }
+  }
+
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#failures.note(error);
+    }
   }
 
   #review(): void {

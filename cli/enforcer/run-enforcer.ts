@@ -5,6 +5,7 @@ import { Metrics } from '../../controller/admin/metrics.ts';
 import { startAdminServer } from '../../controller/admin/server.ts';
 import { CliError } from '../cli-error.ts';
 import { describeFailure } from '../describe-failure.ts';
+import { flowFailure } from '../flow-failure.ts';
 import type { Log } from '../log.ts';
 import { type StopSignals, whenAborted } from '../stop-signals.ts';
 import { Enforcement, type EnforcementOptions } from './enforcement.ts';
@@ -46,7 +47,7 @@ export async function runEnforcer(options: EnforcerOptions, stop: StopSignals): 
       onEvent: (event) => log(enforcementEntry(event)),
     }),
   );
-  cleanUp.use(new FlowTelling(enforcement.datapath, upstream));
+  cleanUp.use(new FlowTelling({ source: enforcement.datapath, upstream, onFailure: flowFailure(log) }));
   const view = new EnforcerView(enforcement);
   const admin = await startAdminServer({ view, metrics: new Metrics(view), port });
   cleanUp.defer(() => admin.close());

@@ -128,7 +128,7 @@ export class RunPolicy implements AsyncDisposable {
     };
     const all = { upstream, nodeName, pinFolder, stateFolder, ...(cgroup && { cgroup }), onEvent };
     const enforcement = this.#cleanUp.use(await Enforcement.start(all));
-    if (this.flows) this.#cleanUp.use(new FlowTelling(enforcement.datapath, upstream));
+    if (this.flows) this.#cleanUp.use(new FlowTelling({ source: enforcement.datapath, upstream, onFailure: flowFailure(log) }));
     countRedirects(this.#slots, control().metrics);
     return enforcement;
   }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { decodeTaken, encodeFlowBatch, FLOWS_PATH, type ToldFlowEvent } from '../serve/index.ts';
 import { Upstream, type UpstreamAddress } from './upstream.ts';
@@ -17,10 +18,13 @@ export interface FlowReporterOptions {
 interface Batch {
   readonly number: bigint;
   readonly bytes: Uint8Array;
+  /** How many events it is about, with those that it says are lost. */
+  readonly size: bigint;
 }
 
 /** In one batch, at most. */
 const AT_ONCE = 1024;
+const LOOK_AGAIN_MS = 5;
 
 /**
  * Tells the agent of this node of flows, one batch after another, so that an agent which is slow or away costs no more than what waits. What is lost is
@@ -69,6 +73,19 @@ export class FlowReporter implements Disposable {
     this.#plan();
   }
 
+  /** Events that cannot be told. */
+  lose(count: bigint): void {
+    if (count === 0n || !this.#isWanted) return;
+    this.#lost += count;
+    this.#plan();
+  }
+
+  /** Waits until all has been told that is to be, or for so long: what waits after that is lost, and nobody knows. */
+  async flush(timeoutMs: number): Promise<void> {
+    const until = performance.now() + timeoutMs;
+    while (this.#isWanted && this.#hasToTell && performance.now() < until) await sleep(LOOK_AGAIN_MS);
+  }
+
   /** Events that the kernel had no room for. */
   loseInKernel(count: bigint): void {
     if (count === 0n || !this.#isWanted) return;
@@ -100,8 +117,9 @@ export class FlowReporter implements Disposable {
       lost: this.#lost,
       lostInKernel: this.#lostInKernel,
     });
+    const size = BigInt(events.length) + this.#lost + this.#lostInKernel;
     [this.#lost, this.#lostInKernel] = [0n, 0n];
-    this.#unanswered = { number: this.#numbers, bytes };
+    this.#unanswered = { number: this.#numbers, bytes, size };
     this.#upstream.send(bytes);
   }
 
@@ -119,6 +137,11 @@ export class FlowReporter implements Disposable {
   }
 
   #closed(code: status): void {
+    if (code === status.INVALID_ARGUMENT && this.#unanswered) {
+      // An agent that cannot read it will not be able to the next time.
+      this.#lost += this.#unanswered.size;
+      this.#unanswered = undefined;
+    }
     if (code !== status.UNIMPLEMENTED || !this.#isWanted) return;
     this.#isWanted = false;
     this.#leave(this.#waiting.length - this.#first);
@@ -133,7 +156,11 @@ export class FlowReporter implements Disposable {
       this.#isWanted = true;
       this.#onWanted(true);
     }
-    if (this.#waiting.length > this.#first || this.#hasLost) this.#send();
+    if (this.#hasToTell) this.#send();
+  }
+
+  get #hasToTell(): boolean {
+    return this.#unanswered !== undefined || this.#waiting.length > this.#first || this.#hasLost;
   }
 
   get #hasLost(): boolean {
