@@ -75,6 +75,22 @@ describe('who decided', () => {
     });
   }
 
+  test('is nobody where it would take too much of a second, but for what is known', () => {
+    const cache = new SnapshotCache();
+    cache.apply({ upserts: [resourceOf(POLICY)], removals: [] });
+    let now = 0;
+    // Each look takes 10 ms.
+    const slow = new Deciders(cache, () => (now += 10));
+    const at = (port: number) => slow.of(judged({ port })).length;
+    const ports = Array.from({ length: 20 }, (_, index) => 1_000 + index);
+    const named = ports.filter((port) => at(port) > 0);
+    assert.deepEqual(named, ports.slice(0, named.length), 'the first');
+    assert.ok(named.length >= 1 && named.length < 10, `${named.length} of 20`);
+    assert.equal(at(1_000), 2, 'is known');
+    now += 1_000;
+    assert.equal(at(2_000), 2, 'in the next second');
+  });
+
   test('is another once there are other rules, and nobody once they cannot be read', () => {
     const only = (name: string, direction: Direction): SubjectPolicy => ({
       subject: WEB,
