@@ -7,6 +7,7 @@ import {
   HTTPAccessLogEntry_HTTPVersion,
   type TCPAccessLogEntry,
 } from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
+import { isDenied, knownRefusalOf, NETWORK_RBAC, RBAC, wouldBeDenied } from '../l7-filters/http/index.ts';
 import { type Direction, IP_PROTOCOLS, type ObjectRef } from '../model/index.ts';
 import type { Directory } from './directory.ts';
 import type { Flow, FlowVerdict, HttpExchange } from './flow.ts';
@@ -64,14 +65,14 @@ export function flowsOfRequest(entry: HTTPAccessLogEntry, context: AccessLogCont
 export function flowOfConnection({ commonProperties, connectionProperties }: TCPAccessLogEntry, context: AccessLogContext): Flow {
   const common = commonFlow(commonProperties, context);
   const time = timeOf(commonProperties);
-  if (commonProperties?.connectionTerminationDetails.startsWith(DENIED))
+  if (isDenied(commonProperties?.connectionTerminationDetails))
     return { ...common, time, kind: 'exchange', verdict: 'dropped', reason: 'dropped-server-name', isReply: false };
   const { receivedBytes = 0n, sentBytes = 0n } = connectionProperties ?? {};
   return {
     ...common,
     time: time + lengthOf(commonProperties?.duration),
     kind: 'connection-ended',
-    verdict: isAudited(commonProperties, NETWORK_RBAC) ? 'audit' : 'forwarded',
+    verdict: wouldBeDenied(commonProperties?.metadata?.filterMetadata, NETWORK_RBAC) ? 'audit' : 'forwarded',
     isReply: false,
     traffic: { packets: 0n, bytes: receivedBytes + sentBytes },
   };
@@ -149,25 +150,13 @@ function exchangeOf({ request, protocolVersion }: HTTPAccessLogEntry): Pick<Http
   };
 }
 
-/** By which filters say what they have done, or would have. */
-const RBAC = 'envoy.filters.http.rbac';
-const NETWORK_RBAC = 'envoy.filters.network.rbac';
-const DENIED = 'rbac_access_denied';
-
 function verdictOf({ commonProperties, response }: HTTPAccessLogEntry): FlowVerdict {
-  if (response?.responseCodeDetails.startsWith(DENIED)) return 'dropped';
-  return isAudited(commonProperties, RBAC) ? 'audit' : 'forwarded';
+  if (isDenied(response?.responseCodeDetails)) return 'dropped';
+  return wouldBeDenied(commonProperties?.metadata?.filterMetadata, RBAC) ? 'audit' : 'forwarded';
 }
-
-function isAudited(common: AccessLogCommon | undefined, filter: string): boolean {
-  return common?.metadata?.filterMetadata[filter]?.['shadow_engine_result'] === 'denied';
-}
-
-const REFUSED = /\[(?<refusal>several-hosts|dots-with-parameters)\]$/;
 
 function reasonOf({ response }: HTTPAccessLogEntry): string {
-  const { refusal = 'request' } = REFUSED.exec(response?.responseCodeDetails ?? '')?.groups ?? {};
-  return `dropped-${refusal}`;
+  return `dropped-${knownRefusalOf(response?.responseCodeDetails) ?? 'request'}`;
 }
 
 function timeOf(common: AccessLogCommon | undefined): bigint {

@@ -3,7 +3,7 @@ import type { Address } from '@sluice/envoy-protos/envoy/config/core/v3/address_
 import { RequestMethod } from '@sluice/envoy-protos/envoy/config/core/v3/base_pb.js';
 import type { AccessLogCommon, HTTPAccessLogEntry, TCPAccessLogEntry } from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
 import { keptText, MOST_KEPT, socketOf } from '../../flows/index.ts';
-import { REQUEST_ID_STATE } from '../../l7-filters/http/index.ts';
+import { NETWORK_RBAC, RBAC, REQUEST_ID_STATE, refusalOf, wouldBeDenied } from '../../l7-filters/http/index.ts';
 import { SERVER_NAME_STATE } from '../../l7-filters/tls/index.ts';
 import { REQUEST_LOG } from '../../xds-server/serve/index.ts';
 import type { LogEntries } from '../access-logs/access-log-intake.ts';
@@ -72,15 +72,8 @@ export class DenialLog {
   }
 }
 
-/** By which its filter tells others of a request. */
-const RBAC = 'envoy.filters.http.rbac';
-/** The same of a connection. */
-const NETWORK_RBAC = 'envoy.filters.network.rbac';
-/** What RBAC says where what denied has a name, as only refusals do. */
-const REFUSED = /^rbac_access_denied_matched_policy\[(?!none\])(?<refusal>.+)\]$/;
-
 function requestDenial(slot: string, { commonProperties, request, response }: HTTPAccessLogEntry): RequestDenial {
-  const refusal = REFUSED.exec(response?.responseCodeDetails ?? '')?.groups?.['refusal'];
+  const refusal = refusalOf(response?.responseCodeDetails);
   const said = {
     method: request?.requestHeaders[':method'] ?? RequestMethod[request?.requestMethod ?? RequestMethod.METHOD_UNSPECIFIED],
     path: request?.path ?? '',
@@ -112,7 +105,7 @@ function serverNameDenial(slot: string, { commonProperties }: TCPAccessLogEntry)
 function deniedOf(slot: string, common: AccessLogCommon | undefined, filter: string): Omit<Denied, 'id'> {
   const { startTime, downstreamDirectRemoteAddress, downstreamLocalAddress, metadata } = common ?? {};
   return {
-    audited: metadata?.filterMetadata[filter]?.['shadow_engine_result'] === 'denied',
+    audited: wouldBeDenied(metadata?.filterMetadata, filter),
     slot,
     time: (startTime ? timestampDate(startTime) : new Date()).toISOString(),
     client: addressOf(downstreamDirectRemoteAddress),

@@ -4,7 +4,7 @@ import {
   type TCPAccessLogEntry,
 } from '@sluice/envoy-protos/envoy/data/accesslog/v3/accesslog_pb.js';
 import { type Directory, type Flow, flowOfConnection, flowsOfRequest } from '../../flows/index.ts';
-import { parseDecision, REQUEST_ID_STATE } from '../../l7-filters/http/index.ts';
+import { isDenied, NETWORK_RBAC, parseDecision, passedBy, REQUEST_ID_STATE, wouldBeDenied } from '../../l7-filters/http/index.ts';
 import { SERVER_NAME_STATE, SLOT_STATE } from '../../l7-filters/tls/index.ts';
 import { REQUEST_LOG } from '../../xds-server/serve/index.ts';
 import type { LogEntries } from '../access-logs/access-log-intake.ts';
@@ -61,24 +61,19 @@ function ofConnection(log: string, entry: TCPAccessLogEntry, { decisions, ...com
   if (log !== REQUEST_LOG) return [flowOfConnection(entry, { ...common, ...withDecision(decisions.denied(log)) })];
   const slot = stateOf(entry.commonProperties, SLOT_STATE);
   // The slot itself has told of that.
-  if (slot !== '' && isDenied(entry)) return NOTHING;
+  if (slot !== '' && isToldBySlot(entry)) return NOTHING;
   const serverName = stateOf(entry.commonProperties, SERVER_NAME_STATE);
   return [flowOfConnection(entry, { ...common, ...withDecision(decisions.allowed(slot, serverName)) })];
 }
 
-function isDenied({ commonProperties }: TCPAccessLogEntry): boolean {
-  const { metadata, connectionTerminationDetails = '' } = commonProperties ?? {};
-  const audited = metadata?.filterMetadata['envoy.filters.network.rbac']?.['shadow_engine_result'];
-  return audited === 'denied' || connectionTerminationDetails.startsWith('rbac_access_denied');
+function isToldBySlot({ commonProperties }: TCPAccessLogEntry): boolean {
+  const { metadata, connectionTerminationDetails } = commonProperties ?? {};
+  return wouldBeDenied(metadata?.filterMetadata, NETWORK_RBAC) || isDenied(connectionTerminationDetails);
 }
 
-/** By which the filter of rules says whose they are that let a request pass. */
-const RBAC = 'envoy.filters.http.rbac';
-
 function allowedBy({ commonProperties }: HTTPAccessLogEntry): SlotDecision {
-  const said = commonProperties?.metadata?.filterMetadata[RBAC];
-  const name = said?.['enforced_effective_policy_id'] ?? said?.['shadow_effective_policy_id'];
-  return (typeof name === 'string' ? parseDecision(name) : undefined) ?? { by: [] };
+  const name = passedBy(commonProperties?.metadata?.filterMetadata);
+  return (name === undefined ? undefined : parseDecision(name)) ?? { by: [] };
 }
 
 function withDecision({ direction, by }: SlotDecision) {

@@ -1,5 +1,5 @@
 import { DropReason, IPVersion, LostEventSource, TrafficDirection, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
-import type { Direction } from '../../model/index.ts';
+import { type Direction, IP_PROTOCOLS } from '../../model/index.ts';
 import type { Flow, FlowVerdict } from '../flow.ts';
 import type { LossPlace } from '../flow-losses.ts';
 
@@ -46,6 +46,24 @@ const REASONS: Readonly<Record<string, DropReason>> = {
 export function dropReasonOf({ verdict, reason }: Pick<Flow, 'verdict' | 'reason'>): DropReason {
   if (verdict !== 'dropped' || reason === undefined) return DropReason.DROP_REASON_UNKNOWN;
   return REASONS[reason] ?? DropReason.POLICY_DENIED;
+}
+
+/** As they are called in `IP_PROTOCOLS`. */
+export const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(IP_PROTOCOLS).map(([name, protocol]) => [protocol, name]),
+);
+
+/** As Hubble calls a protocol; undefined for one that it has no name for. */
+export function protocolName(protocol: number): string | undefined {
+  return protocol === IP_PROTOCOLS.ICMP ? 'ICMPv4' : PROTOCOL_NAMES.get(protocol);
+}
+
+/** What an answer of DNS says, by its code. @see https://www.iana.org/assignments/dns-parameters/dns-parameters.xhtml#dns-parameters-6 */
+const RESPONSE_CODES = ['No Error', 'Format Error', 'Server Failure', 'Non-Existent Domain', 'Not Implemented', 'Query Refused'];
+
+/** The code itself where it has no name. */
+export function responseCodeName(code: number): string {
+  return RESPONSE_CODES[code] ?? String(code);
 }
 
 /** How clients know this cluster, as long as there is one. */

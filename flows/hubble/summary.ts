@@ -1,10 +1,8 @@
 import { IP_PROTOCOLS } from '../../model/index.ts';
 import type { DnsExchange, Flow, HttpExchange } from '../flow.ts';
+import { protocolName, responseCodeName } from './names.ts';
 
 const MILLISECOND = 1_000_000n;
-
-const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(IP_PROTOCOLS).map(([name, protocol]) => [protocol, name]));
-const RESPONSE_CODES = ['No Error', 'Format Error', 'Server Failure', 'Non-Existent Domain', 'Not Implemented', 'Query Refused'];
 
 /** A flow in a few words, which Hubble's clients show as they are: like Cilium's where that has some. */
 export function summaryOf(flow: Flow): string {
@@ -25,15 +23,15 @@ function ofDns({ type, query, queryTypes, addresses, canonicalNames, ttl, code }
     ...(addresses.length > 0 ? [`"${addresses.join(',')}"`] : []),
     ...(canonicalNames.length > 0 ? [`CNAMEs: "${canonicalNames.join(',')}"`] : []),
   ];
-  const answer = code === 0 ? parts.join(' ') : `RCode: ${RESPONSE_CODES[code] ?? code}`;
+  const answer = code === 0 ? parts.join(' ') : `RCode: ${responseCodeName(code)}`;
   return `DNS Answer ${answer} TTL: ${ttl} (Proxy ${question})`;
 }
 
 function ofPackets({ kind, protocol, icmpType }: Flow): string {
-  const name = NAMES.get(protocol) ?? `IP protocol ${protocol}`;
+  const name = protocolName(protocol) ?? `IP protocol ${protocol}`;
   const { TCP, ICMP, ICMPv6 } = IP_PROTOCOLS;
   if (protocol === TCP && kind === 'connection-begun') return 'TCP Flags: SYN';
-  if (protocol === ICMP || protocol === ICMPv6) return `${protocol === ICMP ? 'ICMPv4' : name} type ${icmpType ?? 0}`;
+  if (protocol === ICMP || protocol === ICMPv6) return `${name} type ${icmpType ?? 0}`;
   return name;
 }
 

@@ -3,7 +3,7 @@ import { Counter, type Registry } from 'prom-client';
 import { IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../model/index.ts';
 import type { Flow, FlowKind } from '../flow.ts';
 import { knownMethod } from '../http-methods.ts';
-import { dropReasonOf, ipVersionOf, VERDICTS } from '../hubble/names.ts';
+import { dropReasonOf, ipVersionOf, protocolName, responseCodeName, VERDICTS } from '../hubble/names.ts';
 import { OptionProblem } from '../option-problem.ts';
 import { BoundedMetrics } from './bounded-metrics.ts';
 import { type Context, type ContextOptions, readContext } from './context.ts';
@@ -39,18 +39,9 @@ const EVENTS: Readonly<Record<FlowKind, readonly [type: string, subtype: string]
   'connection-ended': ['Trace', 'to-endpoint'],
 };
 
-const { TCP, UDP, SCTP, ICMP, ICMPv6 } = IP_PROTOCOLS;
-const TRANSPORTS: ReadonlyMap<number, string> = new Map([
-  [TCP, 'TCP'],
-  [UDP, 'UDP'],
-  [SCTP, 'SCTP'],
-  [ICMP, 'ICMPv4'],
-  [ICMPv6, 'ICMPv6'],
-]);
-
 function protocolOf({ l7, protocol }: Flow): string {
   if (l7) return l7.kind === 'http' ? 'HTTP' : 'DNS';
-  return TRANSPORTS.get(protocol) ?? 'Unknown protocol';
+  return protocolName(protocol) ?? 'Unknown protocol';
 }
 
 function verdictOf({ verdict }: Flow): string {
@@ -79,15 +70,6 @@ function drops(context: Context, make: BoundedMetrics): Observe {
   };
 }
 
-const RCODES: ReadonlyMap<number, string> = new Map([
-  [0, 'No Error'],
-  [1, 'Format Error'],
-  [2, 'Server Failure'],
-  [3, 'Non-Existent Domain'],
-  [4, 'Not Implemented'],
-  [5, 'Query Refused'],
-]);
-
 function dns(context: Context, make: BoundedMetrics): Observe {
   const labels = ['rcode', 'qtypes', 'ips_returned'];
   const queries = make.counter('hubble_dns_queries_total', 'Questions for names', labels);
@@ -97,7 +79,7 @@ function dns(context: Context, make: BoundedMetrics): Observe {
     const { queryTypes, addresses, code } = flow.l7;
     const rest = [queryTypes.join(','), String(addresses.length)];
     if (flow.verdict === 'dropped') queries(['Policy denied', ...rest], context.valuesOf(flow));
-    else if (flow.isReply) responses([RCODES.get(code) ?? String(code), ...rest], context.valuesOf(flow));
+    else if (flow.isReply) responses([responseCodeName(code), ...rest], context.valuesOf(flow));
     else queries(['', ...rest], context.valuesOf(flow));
   };
 }
@@ -128,7 +110,7 @@ function policyVerdicts(context: Context, make: BoundedMetrics): Observe {
 function tcpFlags(context: Context, make: BoundedMetrics): Observe {
   const count = make.counter('hubble_tcp_flags_total', 'Flags of TCP that connections began with', ['flag', 'family']);
   return (flow) => {
-    if (flow.protocol === TCP && isFirst(flow)) count(['SYN', familyOf(flow)], context.valuesOf(flow));
+    if (flow.protocol === IP_PROTOCOLS.TCP && isFirst(flow)) count(['SYN', familyOf(flow)], context.valuesOf(flow));
   };
 }
 

@@ -1,15 +1,10 @@
 import { DropReason } from '@sluice/envoy-protos/hubble/flow_pb.js';
-import { IP_PROTOCOLS } from '../../model/index.ts';
 import type { Flow, FlowLayer7, FlowPeer } from '../flow.ts';
 import { knownMethod } from '../http-methods.ts';
-import { dropReasonOf } from '../hubble/names.ts';
+import { dropReasonOf, PROTOCOL_NAMES } from '../hubble/names.ts';
 
 export type AttributeValue = string | number | boolean | string[];
 export type FlowAttributes = Record<string, AttributeValue>;
-
-const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(IP_PROTOCOLS).map(([name, number]) => [number, name.toLowerCase()]),
-);
 
 /**
  * What a flow says, by OpenTelemetry's names where it has one, else by those of Hubble after `hubble.`.
@@ -27,7 +22,7 @@ export function attributesOf(flow: Flow): FlowAttributes {
     'hubble.decided_by': listed(flow.decidedBy.map(({ kind, namespace, name }) => [kind, namespace, name].filter(Boolean).join('/'))),
     'hubble.request_id': flow.requestId,
     'k8s.node.name': flow.node,
-    'network.transport': PROTOCOL_NAMES.get(flow.protocol) ?? String(flow.protocol),
+    'network.transport': PROTOCOL_NAMES.get(flow.protocol)?.toLowerCase() ?? String(flow.protocol),
     'network.type': source.address.includes(':') ? 'ipv6' : 'ipv4',
     'source.address': source.address,
     'source.port': portOf(sourcePort),

@@ -14,7 +14,7 @@ import { XDS_CLUSTER } from '../../xds-server/serve/index.ts';
 import { anyOf } from '../../xds-server/translate/encode.ts';
 import type { Init } from '../../xds-server/translate/messages.ts';
 import { LOGGED_HEADERS, requestLog } from '../../xds-server/translate/request-logs.ts';
-import { REQUEST_ID_STATE } from '../http/index.ts';
+import { AUDITED, ENFORCED, NETWORK_RBAC, RBAC, RBAC_DENIED, REQUEST_ID_STATE } from '../http/index.ts';
 import { SERVER_NAME_STATE } from '../tls/index.ts';
 import { SLOT_METADATA } from './compare-secrets.ts';
 import { LOGGED } from './header-actions.ts';
@@ -23,11 +23,6 @@ import type { SlotOptions } from './options.ts';
 
 /** Tells these lines from others on Envoy's standard output. */
 export const LOG_KIND = 'sluice.slot';
-const RBAC_METADATA = 'envoy.filters.http.rbac';
-/** Of the filter that judges server names. */
-const NETWORK_RBAC_METADATA = 'envoy.filters.network.rbac';
-const ENFORCED = 'enforced_engine_result';
-const AUDITED = 'shadow_engine_result';
 
 /** No header but these is ever written: any other may be one that is compared with a Secret. */
 const FIELDS = {
@@ -66,7 +61,7 @@ export function slotDenials(slot: Slot): Init<typeof AccessLogSchema>[] {
 
 /** Connections that rules deny by the server that they name, or would without audit mode. These are told of when they end. */
 export function serverNameDenials(slot: Slot): Init<typeof AccessLogSchema>[] {
-  const filter = slot.audits ? hasResult(NETWORK_RBAC_METADATA, AUDITED, 'denied') : CLOSED;
+  const filter = slot.audits ? hasResult(NETWORK_RBAC, AUDITED, 'denied') : CLOSED;
   return [
     lineLog(slot, CONNECTION_FIELDS, filter),
     messageLog(TcpGrpcAccessLogConfigSchema, 'tcp_grpc', filter, {
@@ -78,7 +73,7 @@ export function serverNameDenials(slot: Slot): Init<typeof AccessLogSchema>[] {
 /** A line of JSON for each. */
 function lines(slot: Slot): Init<typeof AccessLogSchema> {
   const requestId = slot.audits ? `%FILTER_STATE(${REQUEST_ID_STATE}:PLAIN)%` : `%REQ(${REQUEST_ID})%`;
-  const fields = { ...FIELDS, requestId, result: `%DYNAMIC_METADATA(${RBAC_METADATA}:${resultOf(slot)})%` };
+  const fields = { ...FIELDS, requestId, result: `%DYNAMIC_METADATA(${RBAC}:${resultOf(slot)})%` };
   const filters = [isDenied(slot), hasMetadata(SLOT_METADATA, LOGGED, { matchPattern: { case: 'boolMatch', value: true } })];
   return lineLog(slot, fields, { filterSpecifier: { case: 'orFilter', value: { filters } } });
 }
@@ -123,10 +118,10 @@ function common({ name }: Slot) {
 }
 
 /** By what RBAC says of a connection that it closes. */
-const CLOSED = where("connection.termination_details.startsWith('rbac_access_denied')");
+const CLOSED = where(`connection.termination_details.startsWith('${RBAC_DENIED}')`);
 
 /** By what it says of a request, where that is answered and nothing of its result is known yet. */
-export const ANSWERED_BY_RBAC = where("response.code_details.startsWith('rbac_access_denied')");
+export const ANSWERED_BY_RBAC = where(`response.code_details.startsWith('${RBAC_DENIED}')`);
 
 function where(expression: string): Init<typeof AccessLogFilterSchema> {
   const value = anyOf(ExpressionFilterSchema, { expression });
@@ -139,12 +134,12 @@ function where(expression: string): Init<typeof AccessLogFilterSchema> {
 }
 
 function isDenied(slot: Slot): Init<typeof AccessLogFilterSchema> {
-  return hasResult(RBAC_METADATA, resultOf(slot), 'denied');
+  return hasResult(RBAC, resultOf(slot), 'denied');
 }
 
 /** All others, also those that did not come so far as to be asked. */
 export function isNotDenied(slot: Slot): Init<typeof AccessLogFilterSchema> {
-  return hasResult(RBAC_METADATA, resultOf(slot), 'allowed', { orNothing: true });
+  return hasResult(RBAC, resultOf(slot), 'allowed', { orNothing: true });
 }
 
 function hasResult(filter: string, key: string, exact: 'denied' | 'allowed', where?: Presence): Init<typeof AccessLogFilterSchema> {

@@ -15,6 +15,18 @@ export {
 } from './match.ts';
 export { type NormalizedRequest, normalizeRequest } from './normalize.ts';
 export { passOn } from './pass-on.ts';
+export {
+  AUDITED,
+  ENFORCED,
+  isDenied,
+  knownRefusalOf,
+  NETWORK_RBAC,
+  passedBy,
+  RBAC,
+  RBAC_DENIED,
+  refusalOf,
+  wouldBeDenied,
+} from './rbac.ts';
 export { describeRefusal } from './refuse.ts';
 export { type HttpRequest, headerValue } from './request.ts';
 export { REQUEST_ID_STATE } from './request-id-state.ts';

@@ -19,6 +19,11 @@ const DESCRIPTIONS: ReadonlyMap<string, string> = new Map(
   } satisfies Record<RequestRefusal, string>),
 );
 
+/** Whether this version knows what it is refused for. */
+export function isRefusal(name: string): name is RequestRefusal {
+  return DESCRIPTIONS.has(name);
+}
+
 /** Says it to people. @param refusal as Envoy names it: one that this version does not know is named */
 export function describeRefusal(refusal: string): string {
   const description = DESCRIPTIONS.get(refusal);
