@@ -184,7 +184,8 @@ test('what proxies decide, and how long answers take by them', async () => {
   const { l7, ...rest } = exampleResponse(200);
   assert.ok(l7?.kind === 'http');
   const request = { ...rest, l7: { ...l7, type: 'request' } } as const;
-  for (const flow of [exampleFlow(), request, { ...request, verdict: 'dropped' } as const, exampleResponse(200), ASKED])
+  const { direction: _, ...judgedByNobody } = request;
+  for (const flow of [exampleFlow(), request, judgedByNobody, { ...request, verdict: 'dropped' } as const, exampleResponse(200), ASKED])
     metrics.observe(flow);
   const lines = (await registry.metrics()).split('\n').filter((line) => line !== '' && !/^#|_bucket/.test(line));
   assert.deepEqual(lines.sort(), [

@@ -2,7 +2,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Flow } from '../flow.ts';
 
 /**
- * What Cilium's agents count of requests that Envoy judges, by Cilium's names.
+ * What Cilium's agents count of requests that Envoy judges, by Cilium's names: each as often as it is judged, for its client and for its server.
  * @see https://docs.cilium.io/en/stable/observability/metrics/#policy-l7-http-kafka-fqdn
  */
 export class ProxyMetrics {
@@ -26,10 +26,12 @@ export class ProxyMetrics {
     });
   }
 
-  observe({ l7, verdict }: Flow): void {
+  observe({ l7, verdict, direction }: Flow): void {
     if (!l7) return;
     const proxy_type = l7.kind === 'dns' ? 'fqdn' : 'envoy';
     if (l7.type === 'request') {
+      // Nobody judged what goes for no pod of this node, such as what clients ask of an Ingress that no policy is for.
+      if (direction === undefined) return;
       this.#decided.inc({ rule: 'received', proxy_type });
       this.#decided.inc({ rule: verdict === 'dropped' ? 'denied' : 'forwarded', proxy_type });
     } else {

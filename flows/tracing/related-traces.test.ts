@@ -41,6 +41,14 @@ describe('flows of one trace', () => {
     assert.equal(traces.traceOf(exampleFlow(BACK)), SAID);
   });
 
+  test('what an application says of a request is not of its connection, which has others', () => {
+    const traces = new RelatedTraces();
+    const connection = traces.traceOf(exampleFlow());
+    assert.equal(traces.traceOf(exampleFlow({ requestId: 'a', traceId: SAID })), SAID);
+    assert.equal(traces.traceOf(exampleFlow({ ...BACK, requestId: 'a' })), SAID);
+    assert.equal(traces.traceOf(exampleFlow({ kind: 'connection-ended' })), connection);
+  });
+
   test('for twenty minutes after the last', () => {
     const traces = new RelatedTraces();
     const at = (minutes: bigint) => traces.traceOf(exampleFlow({ time: minutes * MINUTE }));

@@ -11,8 +11,8 @@ interface Known {
 }
 
 /**
- * One trace for flows that belong together: both ways of a connection, and its requests by their ids. What an application says counts, and from then on
- * it is that of its connection, too.
+ * One trace for flows that belong together, as in hubble-otel: a request with an id and its response, of one connection; of what has no such id, all of a
+ * connection. What an application says of one of them counts for it and those that follow.
  */
 export class RelatedTraces {
   /** In the order in which they were used last. */
