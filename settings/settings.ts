@@ -244,7 +244,7 @@ const flows = z
       .min(1)
       .max(1_048_576)
       .default(4_096)
-      .describe('How many flows a node remembers; the oldest is forgotten for a new one.'),
+      .describe('How many flows a node remembers; the oldest is forgotten for a new one. Each takes 1 to 3 KiB of its agent.'),
     port: nodePort.describe(
       'In a cluster: the port of each node at which others may ask, over mutual TLS (Hubble has 4244); absent: flows are told on the node alone.',
     ),
