@@ -13,11 +13,15 @@ class Scene implements AsyncDisposable {
   readonly #folder = new TemporaryFolder();
   readonly path = this.#folder.join('agent.sock');
   readonly heard: number[] = [];
+  cutOff = 0;
   readonly lost = { kernel: 0n, enforcer: 0n };
   readonly intake = new FlowIntake({
     onEvents: (events) => this.heard.push(...events.map(({ localPort }) => localPort)),
     onLost: (where, count) => {
       this.lost[where] += count;
+    },
+    onCutOff: () => {
+      this.cutOff += 1;
     },
   });
   readonly reporter: FlowReporter;
@@ -154,17 +158,24 @@ describe('what an enforcer tells its agent of flows', () => {
     assert.ok(scene.lost.enforcer >= 10n);
   });
 
-  test('by another process is told anew', async () => {
-    await using scene = new Scene();
-    await scene.startAgent();
-    scene.tell(0, 1);
-    await eventually(() => assert.deepEqual(scene.heard, [0]));
-    const upstream = { target: `unix:${scene.path}`, credentials: credentials.createInsecure() };
-    using next = new FlowReporter({ upstream, gatherMs: 1 });
-    next.start();
-    next.add({ localPort: 1 });
-    await eventually(() => assert.deepEqual(scene.heard, [0, 1]));
-  });
+  for (const [what, finishes, cutOff] of [
+    ['and it is known that the one before had told all', true, 0],
+    ['and it is known that the one before may have had more', false, 1],
+  ] as const) {
+    test(`by another process is told anew, ${what}`, async () => {
+      await using scene = new Scene();
+      await scene.startAgent();
+      scene.tell(0, 1);
+      await eventually(() => assert.deepEqual(scene.heard, [0]));
+      if (finishes) await scene.reporter.finish(10_000);
+      const upstream = { target: `unix:${scene.path}`, credentials: credentials.createInsecure() };
+      using next = new FlowReporter({ upstream, gatherMs: 1 });
+      next.start();
+      next.add({ localPort: 1 });
+      await eventually(() => assert.deepEqual(scene.heard, [0, 1]));
+      assert.equal(scene.cutOff, cutOff);
+    });
+  }
 
   test('that is no batch is refused', async () => {
     await using scene = new Scene();

@@ -16,6 +16,8 @@ export interface FlowIntakeOptions {
   readonly onEvents: (events: FlowBatch['events']) => void;
   /** Told how many were lost before a batch, where some were. */
   readonly onLost: (where: 'kernel' | 'enforcer', count: bigint) => void;
+  /** Told that there is another enforcer, and the one before had not said that it had told all. */
+  readonly onCutOff: () => void;
 }
 
 /** Hears of flows from the enforcer of this node. Each batch is taken once, however often it comes. */
@@ -24,6 +26,8 @@ export class FlowIntake implements StreamHandler<RpcMethod> {
   readonly #calls = new Set<Call>();
   #teller = '';
   #taken = 0n;
+  /** Whether the enforcer has said that it has told all. */
+  #isFinished = true;
 
   constructor(options: FlowIntakeOptions) {
     this.#options = options;
@@ -46,9 +50,13 @@ export class FlowIntake implements StreamHandler<RpcMethod> {
   }
 
   #take({ teller, number, events, lost, lostInKernel }: FlowBatch): void {
-    if (teller !== this.#teller) this.#taken = 0n;
+    if (teller !== this.#teller) {
+      if (!this.#isFinished) this.#options.onCutOff();
+      this.#taken = 0n;
+    }
     this.#teller = teller;
     if (number <= this.#taken) return;
+    this.#isFinished = events.length === 0 && lost + lostInKernel === 0n;
     this.#taken = number;
     if (lostInKernel > 0n) this.#options.onLost('kernel', lostInKernel);
     if (lost > 0n) this.#options.onLost('enforcer', lost);

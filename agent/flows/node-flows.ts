@@ -69,6 +69,7 @@ export class NodeFlows implements AsyncDisposable {
       for (const event of events) this.#guard(() => this.#add(event));
     },
     onLost: (where, count) => this.losses.add(where, count),
+    onCutOff: () => this.#failures.note(new Error('the enforcer ended before it had told all that it saw; how much that was is not known')),
   });
   readonly #observer: Observer;
   readonly #failures: FailureSeldom;

@@ -52,7 +52,7 @@ export class FlowTelling implements AsyncDisposable {
     this.#guard(() => this.#review());
     this.#events[Symbol.dispose]();
     await this.#reading;
-    await this.#reporter.flush(LAST_WORDS_MS);
+    await this.#reporter.finish(LAST_WORDS_MS);
     this.#reporter[Symbol.dispose]();
   }
 

@@ -80,10 +80,20 @@ export class FlowReporter implements Disposable {
     this.#plan();
   }
 
-  /** Waits until all has been told that is to be, or for so long: what waits after that is lost, and nobody knows. */
-  async flush(timeoutMs: number): Promise<void> {
-    const until = performance.now() + timeoutMs;
-    while (this.#isWanted && this.#hasToTell && performance.now() < until) await sleep(LOOK_AGAIN_MS);
+  /**
+   * Tells all that is to be told, and that it was all, by a batch of nothing; nothing is to be added then.
+   * @param timeoutMs for how long the agent is waited for, in milliseconds. What it has not taken then is lost.
+   */
+  async finish(timeoutMs: number): Promise<void> {
+    const signal = AbortSignal.timeout(timeoutMs);
+    await this.#untilAnswered(signal);
+    if (signal.aborted || !this.#isWanted) return;
+    this.#sendBatch([]);
+    await this.#untilAnswered(signal);
+  }
+
+  async #untilAnswered(signal: AbortSignal): Promise<void> {
+    while (this.#isWanted && this.#hasToTell && !signal.aborted) await sleep(LOOK_AGAIN_MS);
   }
 
   /** Events that the kernel had no room for. */
@@ -109,11 +119,15 @@ export class FlowReporter implements Disposable {
     const events = this.#waiting.slice(this.#first, this.#first + AT_ONCE);
     if (events.length === 0 && !this.#hasLost && this.#isWanted) return;
     this.#leave(events.length);
+    this.#sendBatch(events);
+  }
+
+  #sendBatch(events: readonly ToldFlowEvent[]): void {
     this.#numbers++;
     const bytes = encodeFlowBatch({
       teller: this.#teller,
       number: this.#numbers,
-      events,
+      events: [...events],
       lost: this.#lost,
       lostInKernel: this.#lostInKernel,
     });
