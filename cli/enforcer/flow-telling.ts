@@ -49,6 +49,8 @@ export class FlowTelling implements AsyncDisposable {
     clearInterval(this.#timer);
     // Until there is a next, nobody reads what it would tell.
     this.#guard(() => this.#monitor(false));
+    // What it has told is taken by then.
+    await setImmediate();
     this.#guard(() => this.#review());
     this.#events[Symbol.dispose]();
     await this.#reading;
