@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { WITH_OWN_PROC } from '../../conformance/lab/netns/index.ts';
 import { wordOf } from '../../conformance/layer7/http-peer.ts';
 import { app, ciliumPolicy, tcpPort } from '../../conformance/layer7/policies.ts';
 import { SteeredLab } from '../../conformance/layer7/steered-lab.ts';
@@ -25,6 +27,8 @@ import { type Load, openLoad, saturation } from './load.ts';
 const SECONDS = Number(process.argv[2] ?? 60);
 const ROUNDS = Number(process.argv[3] ?? 2);
 const SHARE = 0.4;
+/** What Sluice runs with. */
+const NODE_BINARY = fileURLToPath(new URL('../../.setup/node', import.meta.url));
 const COLLECTOR = { grpc: 4_317, http: 4_318 };
 const WAYS = {
   'flows off': { enabled: false, requests: false },
@@ -35,7 +39,6 @@ const WAYS = {
 const FLOWS_OF_REQUEST = 2;
 
 const statusView = z.object({
-  pid: z.int(),
   flows: z
     .object({
       seen: z.int(),
@@ -66,7 +69,7 @@ async function measure(way: keyof typeof WAYS): Promise<void> {
   web.spawn([envoyBinary(), '-c', config, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'error'], { stdio: 'ignore' });
   await using collector = await Collector.start({
     folder,
-    spawn: (command) => node.spawn([...command], { stdio: ['ignore', 'pipe', 'pipe'] }),
+    spawn: (command) => node.spawn([...WITH_OWN_PROC, ...command], { stdio: ['ignore', 'pipe', 'pipe'] }),
     address: '127.0.0.1',
     ports: COLLECTOR,
     countsOnly: true,
@@ -85,11 +88,11 @@ async function measure(way: keyof typeof WAYS): Promise<void> {
   }
   await openLoad(client, { url, seconds: 3, rate, folder });
   const before = await settled(lab, collector);
-  const pids = { Sluice: before.pid, Envoy: pidOf(envoyBinary(), lab.folderOf('node-1')) };
-  const [memory, cpu] = [memoryOf(before.pid).now, Object.values(pids).map(cpuMsOf)];
+  const pids = { Sluice: pidOf(NODE_BINARY, lab.folderOf('node-1')), Envoy: pidOf(envoyBinary(), lab.folderOf('node-1')) };
+  const [memory, cpu] = [memoryOf(pids.Sluice).now, Object.values(pids).map(cpuMsOf)];
   const load = await openLoad(client, { url, seconds: SECONDS, rate, folder });
   const used = Object.values(pids).map((pid, index) => cpuMsOf(pid) - (cpu[index] ?? 0));
-  const grown = memoryOf(before.pid).now - memory;
+  const grown = memoryOf(pids.Sluice).now - memory;
   tell(way, load, Object.keys(pids), used);
   const after = await settled(lab, collector);
   if (after.flows && before.flows) tellFlows(load, before.flows, after.flows, { used: used[0] ?? 0, grown });

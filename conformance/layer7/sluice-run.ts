@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { eventually } from '../../testkit/eventually.ts';
-import { type Node, processIn } from '../lab/netns/index.ts';
+import { type Node, processIn, WITH_OWN_PROC } from '../lab/netns/index.ts';
 
 export interface SluiceRunOptions {
   /** Watched by it. */
@@ -33,8 +33,6 @@ const entryView = z.object({
 type Entry = z.infer<typeof entryView>;
 
 export const SLUICE = fileURLToPath(new URL('../../cli/bin/sluice', import.meta.url));
-/** Processes of the lab have numbers of their own, by which Sluice looks for itself. */
-const WITH_OWN_PROC = ['unshare', '--mount', 'sh', '-ec', 'mount -t proc proc /proc; exec "$0" "$@"'];
 /** Two processes with a start each, on a machine that has others. */
 const STARTS_WITHIN = { withinMs: 60_000 };
 

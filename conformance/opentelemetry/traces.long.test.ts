@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { WITH_TIME_TO_BUILD } from '../lab/go-program.ts';
+import { WITH_OWN_PROC } from '../lab/netns/index.ts';
 import { seenBy } from '../layer7/http-peer.ts';
 import { ciliumPolicy, tcpPort } from '../layer7/policies.ts';
 import { askIngress, HOLDER, served } from '../layer7/served-by-ingress.ts';
@@ -21,8 +22,6 @@ const PODS = [
 ] as const;
 /** Nodes of labs have these. */
 const NODE = '192.168.56.10';
-/** Processes of the lab have numbers of their own, by which the collector looks for itself. */
-const WITH_OWN_PROC = ['unshare', '--mount', 'sh', '-ec', 'mount -t proc proc /proc; exec "$0" "$@"'];
 const PATIENTLY = { withinMs: 60_000 };
 const PORTS = { grpc: 4317, http: 4318 };
 const [TRACE, SHORT, SPAN] = ['4bf92f3577b34da6a3ce929d0e0e4736', '64fe8b2a57d3eff7', '00f067aa0ba902b7'];

@@ -18,7 +18,7 @@ import { type Network, OUTSIDE, type PlannedPod, planHostPod, planNode, planPod 
 import { buildProber } from './prober.ts';
 
 export type { Masquerading, NodePort } from './masquerade.ts';
-export { Node, Place, Pod, processIn } from './place.ts';
+export { Node, Place, Pod, processIn, WITH_OWN_PROC } from './place.ts';
 export { FAMILIES, type Family, familyOf, MTU, NETWORKS, type Network, NODE_NETWORK, OUTSIDE, POD_NETWORK, ROUTER } from './plan.ts';
 export { OUTCOMES, type Outcome, type Probe, type ProbeProtocol, type Prober, Stream, type StreamState } from './prober.ts';
 

@@ -7,6 +7,8 @@ import type { Keeper } from './keeper.ts';
 import type { Addresses, PlannedNode, PlannedPod } from './plan.ts';
 import { Prober } from './prober.ts';
 
+/** Before a command that looks for itself in /proc: processes of the lab have numbers of their own, and /proc is of those outside. */
+export const WITH_OWN_PROC = ['unshare', '--mount', 'sh', '-ec', 'mount -t proc proc /proc; exec "$0" "$@"'] as const;
 const ENTER = 'echo 0 > "$0" && cd "$1" && shift && exec "$@"';
 
 export interface PlaceParts {
