@@ -11,9 +11,13 @@ setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
+const peerOf = (address: string) => ({ address, identity: 300, labels: [] });
 const CONTEXT = {
   node: 'n1',
-  directory: { peerOf: (address: string) => ({ address, identity: 300, labels: [] }) },
+  directory: {
+    peerOf,
+    chosenFor: (asked: string, address: string) => ({ ...peerOf(address), service: { namespace: 'shop', name: asked } }),
+  },
   direction: 'ingress',
   decidedBy: [{ kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'api' }],
   shownHeaders: new Set(['x-tenant', 'authorization', 'x-served-by']),

@@ -99,12 +99,11 @@ function commonFlow(common: AccessLogCommon | undefined, { node, directory, dire
   const chosen = socketOf(common?.upstreamRemoteAddress) ?? NOWHERE;
   const isElsewhere = chosen.address !== '' && (chosen.address !== asked.address || chosen.port !== asked.port);
   const server = isElsewhere ? chosen : asked;
-  const service = isElsewhere ? directory.peerOf(asked.address).service : undefined;
   return {
     uuid: randomUUID(),
     node,
     source: directory.peerOf(client.address),
-    destination: { ...directory.peerOf(server.address), ...(service && { service }) },
+    destination: isElsewhere ? directory.chosenFor(asked.address, server.address) : directory.peerOf(server.address),
     protocol: IP_PROTOCOLS.TCP,
     sourcePort: client.port,
     destinationPort: server.port,

@@ -19,7 +19,12 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { type Collector, collectorAddress } from '../model/index.ts';
 import type { Sent } from './ring-export.ts';
 
-const LIMITS = { timeoutMillis: 10_000, concurrencyLimit: 1, compression: 'gzip' } as const;
+const LIMITS = { timeoutMillis: 10_000, concurrencyLimit: 1 } as const;
+
+export interface SenderOptions extends Collector {
+  /** Default `none`. */
+  readonly compression?: 'none' | 'gzip';
+}
 
 /** Sends batches to a collector, one at a time. */
 export interface OtlpSender<T> {
@@ -58,18 +63,18 @@ const LOGS: Signal<ReadableLogRecord, IExportLogsServiceResponse> = {
 };
 
 /** @throws Error where the file of authorities cannot be read */
-export function spanSender(collector: Collector): OtlpSender<ReadableSpan> {
-  return sender(collector, SPANS);
+export function spanSender(options: SenderOptions): OtlpSender<ReadableSpan> {
+  return sender(options, SPANS);
 }
 
 /** @throws Error where the file of authorities cannot be read */
-export function logSender(collector: Collector): OtlpSender<ReadableLogRecord> {
-  return sender(collector, LOGS);
+export function logSender(options: SenderOptions): OtlpSender<ReadableLogRecord> {
+  return sender(options, LOGS);
 }
 
-function sender<T, Response>(collector: Collector, signal: Signal<T, Response>): OtlpSender<T> {
+function sender<T, Response>(options: SenderOptions, signal: Signal<T, Response>): OtlpSender<T> {
   const refusals = new Refusals();
-  const delegate = delegateOf(collector, signal, counting(signal.serializer, refusals, signal.refused));
+  const delegate = delegateOf(options, signal, counting(signal.serializer, refusals, signal.refused));
   return {
     send: async (batch) => {
       const result = await new Promise<ExportResult>((resolve) => delegate.export([...batch], resolve));
@@ -80,16 +85,15 @@ function sender<T, Response>(collector: Collector, signal: Signal<T, Response>):
 }
 
 function delegateOf<T, Response>(
-  collector: Collector,
+  options: SenderOptions,
   { metrics, service, path, name }: Signal<T, Response>,
   serializer: ISerializer<T[], Response>,
 ): IOtlpExportDelegate<T[]> {
-  if (collector.protocol === 'http')
-    return createOtlpHttpExportDelegate(httpOptions(collector, path), serializer, `otlp_http_${name}_exporter`, metrics, undefined);
+  if (options.protocol === 'http')
+    return createOtlpHttpExportDelegate(httpOptions(options, path), serializer, `otlp_http_${name}_exporter`, metrics, undefined);
   const method = `/opentelemetry.proto.collector.${service.toLowerCase()}.v1.${service}Service/Export`;
-  const options = grpcOptions(collector);
   return createOtlpGrpcExportDelegate(
-    options,
+    grpcOptions(options),
     serializer,
     `otlp_grpc_${name}_exporter`,
     metrics,
@@ -99,12 +103,13 @@ function delegateOf<T, Response>(
   );
 }
 
-function grpcOptions(collector: Collector) {
-  const { headers = {}, certificateAuthorities } = collector;
-  const { host, port, isSecure } = collectorAddress(collector);
+function grpcOptions(options: SenderOptions) {
+  const { headers = {}, certificateAuthorities, compression = 'none' } = options;
+  const { host, port, isSecure } = collectorAddress(options);
   const authorities = isSecure ? readFileSync(certificateAuthorities) : undefined;
   return {
     ...LIMITS,
+    compression,
     url: `${host.includes(':') ? `[${host}]` : host}:${port}`,
     metadata: () => {
       const metadata = new Metadata();
@@ -115,10 +120,11 @@ function grpcOptions(collector: Collector) {
   };
 }
 
-function httpOptions({ endpoint, headers = {}, certificateAuthorities }: Collector, path: string) {
+function httpOptions({ endpoint, headers = {}, certificateAuthorities, compression = 'none' }: SenderOptions, path: string) {
   const authorities = endpoint.startsWith('https:') ? { ca: readFileSync(certificateAuthorities) } : {};
   return {
     ...LIMITS,
+    compression,
     url: `${endpoint.replace(/\/$/, '')}/${path}`,
     headers: () => Promise.resolve({ 'content-type': 'application/x-protobuf', ...headers }),
     agentFactory: httpAgentFactoryFromOptions({ keepAlive: true, ...authorities }),

@@ -20,6 +20,10 @@ export const flowExport = z
       .record(z.string(), z.string())
       .optional()
       .describe('What is said of who tells, beside service.name and k8s.node.name.'),
+    compression: z
+      .enum(['none', 'gzip'])
+      .default('none')
+      .describe('What it is sent by. Of nodes and collectors that are near each other, gzip takes more than it saves.'),
     collector,
   })
   .prefault({});

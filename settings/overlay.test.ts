@@ -91,6 +91,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'flows.export.allow': ['{"verdict":["DROPPED"]}'],
   'flows.export.deny': ['{"source_port":["53"]}'],
   'flows.export.resourceAttributes': { 'k8s.cluster.name': 'test' },
+  'flows.export.compression': 'gzip',
   'flows.export.collector.endpoint': 'https://collector.example:4318/otlp',
   'flows.export.collector.protocol': 'http',
   'flows.export.collector.headers': { authorization: 'Bearer token' },

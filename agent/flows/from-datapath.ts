@@ -7,7 +7,7 @@ import type { Deciders, Judged } from './deciders.ts';
 
 export interface DatapathContext {
   readonly node: string;
-  readonly directory: Directory;
+  readonly directory: Pick<Directory, 'peerOf'>;
   readonly deciders: Pick<Deciders, 'of'>;
 }
 

@@ -30,6 +30,17 @@ describe('who an address is', () => {
     assert.deepEqual(directory.peerOf('2001:db8::1'), { address: '2001:db8::1', identity: 0, labels: [] });
   });
 
+  test('is the same object until something changes, of however many it is asked', () => {
+    const first = directory.peerOf('10.0.0.1');
+    assert.equal(directory.peerOf('10.0.0.1'), first);
+    for (let host = 0; host < 10_000; host++) directory.peerOf(`10.1.${host >> 8}.${host & 255}`);
+    assert.deepEqual(directory.peerOf('10.0.0.1'), first);
+    cache.apply({ upserts: [resource(IDENTITY_TYPE, '300', IdentitySchema, { labels: ['k8s:app=api'] })], removals: [] });
+    assert.deepEqual(directory.peerOf('10.0.0.1').labels, ['k8s:app=api']);
+    cache.apply({ upserts: [resource(IDENTITY_TYPE, '300', IdentitySchema, { labels })], removals: [] });
+    assert.deepEqual(directory.peerOf('10.0.0.1'), first);
+  });
+
   test('is whom the kernel had it for, where that is known', () => {
     assert.deepEqual(directory.peerOf('1.1.1.1', 300), { address: '1.1.1.1', ...web });
   });
@@ -53,7 +64,10 @@ describe('who an address is', () => {
     cache.apply({ upserts: [service(['10.96.0.1'])], removals: [] });
     for (const known of ['10.96.0.1', '192.0.2.1'])
       assert.deepEqual(directory.peerOf(known).service, { namespace: 'shop', name: 'api' }, known);
+    assert.deepEqual(directory.chosenFor('10.96.0.1', '10.0.0.1').service, { namespace: 'shop', name: 'api' });
+    assert.equal(directory.chosenFor('1.1.1.1', '10.0.0.1'), directory.peerOf('10.0.0.1'));
     cache.apply({ upserts: [service(['10.96.0.2'])], removals: [] });
+    assert.equal(directory.chosenFor('10.96.0.1', '10.0.0.1').service, undefined);
     assert.deepEqual([directory.peerOf('10.96.0.1').service, directory.peerOf('10.96.0.2').service?.name], [undefined, 'api']);
     cache.apply({ upserts: [], removals: [service([])] });
     assert.equal(directory.peerOf('10.96.0.2').service, undefined);

@@ -16,6 +16,9 @@ import { PrefixTable } from './prefix-table.ts';
 /** By which Kubernetes' namespace stands among the labels of an identity. */
 const NAMESPACE = 'k8s:io.kubernetes.pod.namespace=';
 
+/** Of so many it is remembered who they are. */
+const MOST_PEERS = 8_192;
+
 interface Name {
   readonly namespace: string;
   readonly name: string;
@@ -29,6 +32,8 @@ export class NodeDirectory implements Directory, Disposable {
   readonly #services = new Map<string, Name>();
   /** The addresses of each Service, by its name. */
   readonly #addressesOf = new Map<string, readonly string[]>();
+  /** Those who were asked for since anything changed, by address and identity: each flow names two, and most are of few. */
+  readonly #peers = new Map<string, FlowPeer>();
   readonly #stop: () => void;
 
   constructor(cache: Pick<SnapshotCache, 'get' | 'ofType' | 'watch'>) {
@@ -45,7 +50,27 @@ export class NodeDirectory implements Directory, Disposable {
     this.#stop();
   }
 
-  peerOf(address: string, identity: Identity | undefined = this.#identityOf(address)): FlowPeer {
+  peerOf(address: string, identity?: Identity): FlowPeer {
+    const key = identity === undefined ? address : `${address} ${identity}`;
+    return this.#peers.get(key) ?? this.#remember(key, this.#find(address, identity ?? this.#identityOf(address)));
+  }
+
+  chosenFor(asked: string, address: string): FlowPeer {
+    const key = `${address} for ${asked}`;
+    const known = this.#peers.get(key);
+    if (known) return known;
+    const service = this.#services.get(asked);
+    const peer = this.peerOf(address);
+    return this.#remember(key, service ? { ...peer, service } : peer);
+  }
+
+  #remember(key: string, peer: FlowPeer): FlowPeer {
+    if (this.#peers.size >= MOST_PEERS) this.#peers.clear();
+    this.#peers.set(key, peer);
+    return peer;
+  }
+
+  #find(address: string, identity: Identity): FlowPeer {
     const labels = this.#labels.get(identity) ?? [];
     const pod = podAt(this.#cache, address);
     const service = this.#services.get(address);
@@ -65,6 +90,7 @@ export class NodeDirectory implements Directory, Disposable {
   }
 
   #learn(name: ResourceName): void {
+    this.#peers.clear();
     const body = this.#cache.get(name)?.body;
     switch (name.typeUrl) {
       case ADDRESS_TYPE:

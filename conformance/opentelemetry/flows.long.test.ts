@@ -56,7 +56,8 @@ describe('a collector is told of flows', { ...needs('collector'), ...WITH_TIME_T
     const { ports } = collectorOf(isSecure).options;
     const endpoint = `${isSecure ? 'https' : 'http'}://localhost:${ports[protocol]}`;
     const headers = { 'x-token': `${protocol}-${as}` };
-    return { as, allow: [], deny: [], collector: { endpoint, protocol, headers, certificateAuthorities: authorities } };
+    const compression = isSecure ? 'gzip' : 'none';
+    return { as, allow: [], deny: [], compression, collector: { endpoint, protocol, headers, certificateAuthorities: authorities } };
   };
 
   for (const way of WAYS) {

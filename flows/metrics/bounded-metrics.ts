@@ -1,5 +1,5 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
-import { BoundedSeries } from './bounded-series.ts';
+import { BoundedSeries, type Series } from './bounded-series.ts';
 import type { Context } from './context.ts';
 
 export interface Bounds {
@@ -32,33 +32,50 @@ export class BoundedMetrics {
 
   counter(name: string, help: string, labels: readonly string[]): (own: readonly string[], of: readonly string[]) => void {
     const { registry, context } = this.#bounds;
-    const counter = new Counter({ name, help, labelNames: [...labels, ...context.names], registers: [registry] });
-    const valuesOf = this.#bound(name, counter);
-    return (own, of) => counter.labels(...valuesOf(own, of)).inc();
+    const changed = new Set<Series>();
+    const counter = new Counter({
+      name,
+      help,
+      labelNames: [...labels, ...context.names],
+      registers: [registry],
+      collect: () => {
+        for (const { values, pending } of changed) counter.labels(...values).inc(pending);
+        for (const series of changed) series.pending = 0;
+        changed.clear();
+      },
+    });
+    const seriesOf = this.#bound(name, labels, (series) => {
+      changed.delete(series);
+      counter.remove(...series.values);
+    });
+    // Flows are many, and who asks for metrics does so seldom.
+    return (own, of) => {
+      const series = seriesOf(own, of);
+      if (series.pending++ === 0) changed.add(series);
+    };
   }
 
   histogram(name: string, help: string, labels: readonly string[]): (own: readonly string[], of: readonly string[], value: number) => void {
     const { registry, context } = this.#bounds;
     const histogram = new Histogram({ name, help, labelNames: [...labels, ...context.names], registers: [registry] });
-    const valuesOf = this.#bound(name, histogram);
-    return (own, of, value) => histogram.labels(...valuesOf(own, of)).observe(value);
+    const seriesOf = this.#bound(name, labels, ({ values }) => histogram.remove(...values));
+    return (own, of, value) => histogram.labels(...seriesOf(own, of).values).observe(value);
   }
 
-  /** @returns how values of all labels are had, of a series that there may be */
-  #bound(name: string, metric: { remove(...values: string[]): void }) {
+  /** @returns how a series is had that there may be */
+  #bound(name: string, labels: readonly string[], remove: (series: Series) => void) {
     const { maxSeries, overflow, idleMs, now } = this.#bounds;
     overflow.inc({ metric: name }, 0);
-    const remove = (values: readonly string[]) => metric.remove(...values);
     const known = new BoundedSeries({ size: maxSeries, idleMs, now, onFreed: remove });
     // Without a context a series that there was no room for may be one of those by now.
-    const onFreed = (values: readonly string[]) => !known.has(values) && remove(values);
+    const onFreed = (series: Series) => !known.has(series.values) && remove(series);
     const ofOthers = new BoundedSeries({ size: MAX_OTHERS, idleMs, now, onFreed });
-    return (own: readonly string[], of: readonly string[]): readonly string[] => {
-      const values = [...own, ...of];
-      if (known.use(values)) return values;
+    const beyond: Series = { values: [...labels, ...this.#others].map(() => OTHERS), pending: 0 };
+    return (own: readonly string[], of: readonly string[]): Series => {
+      const series = known.use([...own, ...of]);
+      if (series) return series;
       overflow.inc({ metric: name });
-      const rest = [...own, ...this.#others];
-      return ofOthers.use(rest) ? rest : rest.map(() => OTHERS);
+      return ofOthers.use([...own, ...this.#others]) ?? beyond;
     };
   }
 }

@@ -6,14 +6,22 @@ export interface BoundedSeriesOptions {
   /** Milliseconds of any clock that nobody sets. */
   readonly now: () => number;
   /** Told of the one whose place another takes. */
-  readonly onFreed: (values: readonly string[]) => void;
+  readonly onFreed: (series: Series) => void;
 }
 
-/** When it was of use last. */
-interface Used {
+export interface Series {
   readonly values: readonly string[];
-  readonly at: number;
+  /** What was counted of it since that was told last. */
+  pending: number;
 }
+
+/** When it was of use last, to {@link EXACTNESS}. */
+interface Used extends Series {
+  at: number;
+}
+
+/** Of the time that one has to be of no use: what is counted all the time is not moved each time. */
+const EXACTNESS = 1 / 60;
 
 /**
  * Series of which there are so many at most. Those that came first stay, as long as they are of use: who comes with many takes no
@@ -30,13 +38,18 @@ export class BoundedSeries {
     this.#options = options;
   }
 
-  /** @returns whether it is one of them, or there is room for it */
-  use(values: readonly string[]): boolean {
+  /** @returns undefined where it is none of them, and there is no room for it */
+  use(values: readonly string[]): Series | undefined {
+    const { now, idleMs, size } = this.#options;
     const key = keyOf(values);
-    const at = this.#options.now();
-    if (!this.#used.delete(key) && this.#used.size >= this.#options.size && !this.#free(at)) return false;
-    this.#used.set(key, { values, at });
-    return true;
+    const at = now();
+    const known = this.#used.get(key);
+    if (known && at - known.at < idleMs * EXACTNESS) return known;
+    if (!this.#used.delete(key) && this.#used.size >= size && !this.#free(at)) return undefined;
+    const used: Used = known ?? { values, pending: 0, at };
+    used.at = at;
+    this.#used.set(key, used);
+    return used;
   }
 
   has(values: readonly string[]): boolean {
@@ -46,11 +59,11 @@ export class BoundedSeries {
   #free(now: number): boolean {
     if (now < this.#fullUntil) return false;
     const { idleMs, onFreed } = this.#options;
-    for (const [key, { values, at }] of this.#used) {
-      this.#fullUntil = at + idleMs;
+    for (const [key, used] of this.#used) {
+      this.#fullUntil = used.at + idleMs;
       if (now < this.#fullUntil) return false;
       this.#used.delete(key);
-      onFreed(values);
+      onFreed(used);
       return true;
     }
     return false;

@@ -37,10 +37,21 @@ export function attributesOf(flow: Flow): FlowAttributes {
 }
 
 type Fields = Record<string, AttributeValue | undefined>;
+type Side = 'source' | 'destination';
 
-function peer(side: 'source' | 'destination', { identity, labels, namespace, pod, workload, names = [], service }: FlowPeer): Fields {
-  const at = `hubble.${side}`;
-  return {
+/** Directories give one object for all flows of a peer. */
+const KNOWN: Readonly<Record<Side, WeakMap<FlowPeer, FlowAttributes>>> = { source: new WeakMap(), destination: new WeakMap() };
+
+function peer(side: Side, peer: FlowPeer): FlowAttributes {
+  const known = KNOWN[side].get(peer);
+  if (known) return known;
+  const made = attributesOfPeer(`hubble.${side}`, peer);
+  KNOWN[side].set(peer, made);
+  return made;
+}
+
+function attributesOfPeer(at: string, { identity, labels, namespace, pod, workload, names = [], service }: FlowPeer): FlowAttributes {
+  return defined({
     [`${at}.identity`]: identity,
     [`${at}.labels`]: listed(labels),
     [`${at}.namespace`]: namespace,
@@ -48,7 +59,7 @@ function peer(side: 'source' | 'destination', { identity, labels, namespace, pod
     [`${at}.workload`]: workload && `${workload.kind}/${workload.name}`,
     [`${at}.names`]: listed(names),
     [`${at}.service`]: service && `${service.namespace}/${service.name}`,
-  };
+  });
 }
 
 function exchange(l7: FlowLayer7): Fields {
@@ -85,5 +96,10 @@ function listed(values: readonly string[]): string[] | undefined {
 }
 
 function defined(fields: Fields): FlowAttributes {
-  return Object.fromEntries(Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])));
+  const kept: FlowAttributes = {};
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
+    if (value !== undefined) kept[name] = value;
+  }
+  return kept;
 }

@@ -8,6 +8,7 @@ import {
   type OtlpSender,
   RingExport,
   resourceOf,
+  type SenderOptions,
   spanOf,
   spanSender,
 } from '../../../otlp/index.ts';
@@ -19,6 +20,7 @@ export interface ExportFlowsOptions {
   /** Filters of Hubble as JSON. */
   readonly allow: readonly string[];
   readonly deny: readonly string[];
+  readonly compression: NonNullable<SenderOptions['compression']>;
   readonly resourceAttributes?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -32,7 +34,7 @@ export interface RunningExport extends AsyncDisposable {
  */
 export function exportFlows(
   ring: FlowRing,
-  { as, collector, allow, deny, resourceAttributes }: ExportFlowsOptions,
+  { as, collector, allow, deny, compression, resourceAttributes }: ExportFlowsOptions,
   { node, onFailure }: { readonly node: string; readonly onFailure: (message: string) => void },
 ): RunningExport {
   const filters = readExportFilters({ allow, deny });
@@ -40,6 +42,7 @@ export function exportFlows(
   const { matches } = filters;
   const resource = resourceOf({ 'service.name': 'sluice-flows', 'k8s.node.name': node, ...resourceAttributes });
   const traces = new RelatedTraces();
+  const told = { ...collector, compression };
   const begin = <T>({ send, close }: OtlpSender<T>, encode: (flow: ToldFlow, resource: OtlpResource) => T): RunningExport => {
     const flows = new RingExport({ ring, matches, onFailure, send, encode: (flow) => encode(toldFlow(flow, traces), resource) });
     return {
@@ -51,7 +54,7 @@ export function exportFlows(
     };
   };
   try {
-    return as === 'spans' ? begin(spanSender(collector), spanOf) : begin(logSender(collector), logOf);
+    return as === 'spans' ? begin(spanSender(told), spanOf) : begin(logSender(told), logOf);
   } catch (error) {
     throw new ExportError('flows.export.collector', error instanceof Error ? error.message : String(error));
   }
