@@ -32,7 +32,8 @@ export interface ExportState {
   readonly failure?: string;
 }
 
-const BATCH = 512;
+/** Small, so that what encodes them leaves the processor to requests before these have waited for long. */
+const BATCH = 128;
 
 /**
  * Tells a collector of flows as they come. Those that wait for it are those that the ring remembers, and no others, so a collector that is away
@@ -77,7 +78,7 @@ export class RingExport<T, F = Flow> implements AsyncDisposable {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       await ring.untilAdded(this.#next, signal);
-      if (ring.seen - this.#next < BATCH) await pause(gatherMs, signal);
+      await ring.untilAdded(this.#next + BATCH - 1, AbortSignal.any([signal, AbortSignal.timeout(gatherMs)]));
       const batch = this.#take();
       if (batch.length > 0) await this.#deliver(batch);
     }

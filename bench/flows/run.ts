@@ -18,7 +18,7 @@ import { type Load, openLoad, saturation } from './load.ts';
 
 /**
  * What it costs requests between two pods of a node, and the node, that all flows are told to a collector of OpenTelemetry: at 40 % of the requests
- * that pass at most, whether or not those before are answered. Whether each request is told of or counted as lost.
+ * that pass at most while flows are remembered, whether or not those before are answered. Whether each request is told of or counted as lost.
  *
  *     node bench/flows/run.ts [SECONDS] [ROUNDS]
  *
@@ -31,8 +31,8 @@ const SHARE = 0.4;
 const NODE_BINARY = fileURLToPath(new URL('../../.setup/node', import.meta.url));
 const COLLECTOR = { grpc: 4_317, http: 4_318 };
 const WAYS = {
-  'flows off': { enabled: false, requests: false },
   'flows remembered': { enabled: true },
+  'flows off': { enabled: false, requests: false },
   'flows exported as logs': { enabled: true, export: { enabled: true } },
 } as const;
 /** Of a request: that it was asked, and what was answered. */
