@@ -35,6 +35,7 @@ const WAYS = {
   'flows off': { enabled: false, requests: false },
   'flows exported as logs': { enabled: true, export: { enabled: true } },
 } as const;
+const MEMORY_SAMPLES = 6;
 /** Of a request: that it was asked, and what was answered. */
 const FLOWS_OF_REQUEST = 2;
 
@@ -89,13 +90,15 @@ async function measure(way: keyof typeof WAYS): Promise<void> {
   await openLoad(client, { url, seconds: 3, rate, folder });
   const before = await settled(lab, collector);
   const pids = { Sluice: pidOf(NODE_BINARY, lab.folderOf('node-1')), Envoy: pidOf(envoyBinary(), lab.folderOf('node-1')) };
-  const [memory, cpu] = [memoryOf(pids.Sluice).now, Object.values(pids).map(cpuMsOf)];
+  const cpu = Object.values(pids).map(cpuMsOf);
+  const memory = [memoryOf(pids.Sluice).now];
+  const timer = setInterval(() => memory.push(memoryOf(pids.Sluice).now), (SECONDS * 1_000) / MEMORY_SAMPLES);
   const load = await openLoad(client, { url, seconds: SECONDS, rate, folder });
+  clearInterval(timer);
   const used = Object.values(pids).map((pid, index) => cpuMsOf(pid) - (cpu[index] ?? 0));
-  const grown = memoryOf(pids.Sluice).now - memory;
   tell(way, load, Object.keys(pids), used);
   const after = await settled(lab, collector);
-  if (after.flows && before.flows) tellFlows(load, before.flows, after.flows, { used: used[0] ?? 0, grown });
+  if (after.flows && before.flows) tellFlows(load, before.flows, after.flows, { used: used[0] ?? 0, memory });
 }
 
 type Status = z.infer<typeof statusView> & { readonly collected: number };
@@ -125,20 +128,21 @@ function tell(way: string, { requests, took }: Load, names: readonly string[], u
 interface Cost {
   /** Processor time of Sluice, in milliseconds. */
   readonly used: number;
-  /** Of its resident memory, in MB. */
-  readonly grown: number;
+  /** Its resident memory in MB, in the order of time. */
+  readonly memory: readonly number[];
 }
 
 function tellFlows(
   { requests }: Load,
   before: NonNullable<Status['flows']>,
   after: NonNullable<Status['flows']>,
-  { used, grown }: Cost,
+  { used, memory }: Cost,
 ): void {
   const seen = after.seen - before.seen;
   const lost = Object.entries(after.lost).map(([where, count]) => [where, count - (before.lost[where] ?? 0)] as const);
   const text = lost.map(([where, count]) => `${where} ${count}`).join(', ');
   const told = after.exported && before.exported ? `, ${after.exported.sent - before.exported.sent} told to the collector` : '';
   say('  flows', `${requests * FLOWS_OF_REQUEST} of requests, ${seen} seen${told}; lost: ${text}`);
-  say('  Sluice', `${((used * 1_000) / seen).toFixed(1)} ms of processor time for 1,000 flows; ${grown.toFixed(0)} MB more memory`);
+  say('  processor time for 1,000 flows', `${((used * 1_000) / seen).toFixed(1)} ms`);
+  say('  memory over time', `${memory.map((megabytes) => megabytes.toFixed(0)).join(', ')} MB`);
 }

@@ -30,6 +30,8 @@ function withLines(text: string, before: string, lines: readonly string[]): stri
 export interface PolicedClusterOptions extends Omit<LabWithSluiceOptions, 'nodes'> {
   /** Whether Envoy has what rules of layer 7 and Ingresses take. Without it there is no Ingress, so nobody waits for that. Default: true. */
   readonly hasCapability?: boolean;
+  /** Lines of YAML, beside those that have policies enforced. Default: none. */
+  readonly settings?: readonly string[];
   /** Of kinds, such as are there before Sluice is. Default: none. */
   readonly definitions?: readonly object[];
 }
@@ -45,7 +47,7 @@ export async function startPolicedCluster(nodes: number, options: PolicedCluster
   const lab = await startLabWithImages({ ...options, nodes });
   try {
     if (options.definitions) await lab.apply(options.definitions);
-    await lab.apply(installWithPolicies());
+    await lab.apply(installWithPolicies(...(options.settings ?? [])));
     await lab.apply(enforcerManifest());
     if (options.hasCapability !== false) {
       await giveCapability(lab);

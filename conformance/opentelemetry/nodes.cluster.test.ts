@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { needs } from '../../testkit/capabilities.ts';
+import { eventually } from '../../testkit/eventually.ts';
+import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
+import { nodeAddresses } from '../lab/addresses.ts';
+import { WITH_TIME_TO_BUILD } from '../lab/go-program.ts';
+import type { RunningLab } from '../lab/index.ts';
+import { untilHeard } from '../policy/hear.ts';
+import { httpServer } from '../policy/http-pods.ts';
+import { addressOf, answeringPod, untilReady } from '../policy/pods.ts';
+import { startPolicedCluster } from '../policy/policed-cluster.ts';
+import { Collector } from './collector.ts';
+import { collectorBinary } from './program.ts';
+
+const PORT = 8080;
+const PORTS = { grpc: 4_317, http: 4_318 };
+/** As pods and nodes of the lab reach the collector. */
+const [COLLECTOR, OTHER] = [nodeAddresses(1), nodeAddresses(2)];
+const WITHIN = { withinMs: 120_000 };
+const TOLD = `collector: { endpoint: "http://${COLLECTOR.address}:${PORTS.grpc}" }`;
+const SETTINGS = [
+  'tracing:',
+  ...['enabled: true', 'changes: true', TOLD].map((line) => `  ${line}`),
+  'flows:',
+  '  export:',
+  ...['enabled: true', TOLD].map((line) => `    ${line}`),
+];
+
+function policy(path: string): object {
+  const toPorts = [{ ports: [{ port: `${PORT}`, protocol: 'TCP' }], rules: { http: [{ method: 'GET', path }] } }];
+  return {
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumNetworkPolicy',
+    metadata: { name: 'server', namespace: 'default' },
+    spec: {
+      endpointSelector: { matchLabels: { app: 'server' } },
+      ingress: [{ fromEndpoints: [{ matchLabels: { app: 'client' } }], toPorts }],
+    },
+  };
+}
+
+const SERVER = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'server', namespace: 'default', labels: { app: 'server' } },
+  spec: { nodeName: OTHER.name, containers: [httpServer('server', PORT)] },
+};
+
+describe('a collector hears of a cluster', { ...needs('cluster', 'root', 'bpf', 'envoy', 'collector'), timeout: 900_000 }, () => {
+  const cleanUp = new AsyncDisposableStack();
+  const folder = cleanUp.use(new TemporaryFolder());
+  let lab: RunningLab;
+  let collector: Collector;
+  before(async () => {
+    await collectorBinary();
+    lab = cleanUp.use(await startPolicedCluster(2, { settings: SETTINGS }));
+    const spawn = (command: readonly string[]) => lab.spawn(command, { where: COLLECTOR.name, stdio: ['ignore', 'pipe', 'pipe'] });
+    collector = cleanUp.use(await Collector.start({ folder: folder.path, spawn, address: COLLECTOR.address, ports: PORTS }));
+    const clients = [COLLECTOR, OTHER].map(({ name: node }) =>
+      answeringPod({ name: `at-${node}`, node, labels: { app: 'client' }, ports: [PORT] }),
+    );
+    await lab.apply([SERVER, ...clients]);
+    await untilReady(lab, 'server', `at-${COLLECTOR.name}`, `at-${OTHER.name}`);
+    // The kind comes once the enforcers are there.
+    await eventually(() => lab.apply([policy('/public/.*')]), WITHIN);
+  }, WITH_TIME_TO_BUILD);
+  after(() => cleanUp.disposeAsync());
+
+  test('what was asked on which node, who decided, and what was denied', async () => {
+    const host = await addressOf(lab, 'server');
+    for (const { name } of [COLLECTOR, OTHER]) {
+      const asked = (path: string) => ({ host, port: PORT, http: { path } });
+      await untilHeard(lab, [`at-${name}`, asked('/public/1'), '200 server'], [`at-${name}`, asked('/private'), '403 Access denied']);
+      await eventually(() => {
+        const requests = collector.logs
+          .filter(({ attributes, resource }) => attributes['hubble.l7.type'] === 'request' && resource['k8s.node.name'] === OTHER.name)
+          .filter(
+            ({ attributes }) => attributes['hubble.source.pod'] === `at-${name}` && attributes['hubble.destination.pod'] === 'server',
+          );
+        const about = (path: string) => requests.find(({ attributes }) => attributes['url.full']?.endsWith(path))?.attributes;
+        assert.equal(about('/public/1')?.['hubble.verdict'], 'forwarded');
+        assert.match(about('/public/1')?.['hubble.decided_by'] ?? '', /CiliumNetworkPolicy\/default\/server/);
+        assert.equal(about('/private')?.['hubble.verdict'], 'dropped');
+      }, WITHIN);
+    }
+  });
+
+  test('spans of Envoys, which say in which pod and on which node', async () => {
+    await eventually(() => {
+      const resources = collector.spans.filter(({ kind }) => kind === 'server').map(({ resource }) => resource);
+      const ofNode = resources.find((resource) => resource['k8s.node.name'] === OTHER.name);
+      assert.match(ofNode?.['k8s.pod.name'] ?? '', /^sluice-envoy-/);
+      assert.equal(ofNode?.['k8s.namespace.name'], 'sluice-system');
+    }, WITHIN);
+  });
+
+  test('a change, up to when each node had answered', async () => {
+    await lab.apply([policy('/public/[0-9]+')]);
+    await eventually(() => {
+      const changes = collector.spans.filter(
+        ({ name, attributes }) => name === 'change' && attributes['sluice.object_names']?.includes('server'),
+      );
+      const nodesOf = (spanId: string) =>
+        collector.spans
+          .filter(({ name, parentSpanId }) => name === 'acknowledge' && parentSpanId === spanId)
+          .map(({ attributes }) => attributes['sluice.node']);
+      const named = changes.map(({ spanId }) => nodesOf(spanId).join(' '));
+      for (const { name } of [COLLECTOR, OTHER])
+        assert.ok(
+          named.some((nodes) => nodes.includes(name)),
+          `${name} is not among ${named.join(', ')}`,
+        );
+    }, WITHIN);
+  });
+});
