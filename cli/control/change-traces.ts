@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ChangedEvent } from '../../controller/controller.ts';
-import { refOf } from '../../kube/index.ts';
+import { type ObjectBatch, refOf } from '../../kube/index.ts';
 import { formatObject } from '../../model/index.ts';
 
 /** A part of what became of a change. */
@@ -14,6 +14,11 @@ export interface ChangeSpan {
   readonly begin: bigint;
   readonly end: bigint;
   readonly attributes: Readonly<Record<string, string | number | string[]>>;
+}
+
+/** A batch that was taken in, and what it came to. */
+export interface TracedChange extends Pick<ChangedEvent, 'change' | 'revision' | 'timing'> {
+  readonly batch: Pick<ObjectBatch, 'upserts' | 'removals' | 'timing'>;
 }
 
 interface Published {
@@ -46,7 +51,7 @@ export class ChangeTraces {
   }
 
   /** To be told right after a change was published. */
-  changed({ batch, change, revision, timing }: ChangedEvent): void {
+  changed({ batch, change, revision, timing }: TracedChange): void {
     const resources = change.upserts.length + change.removals.length;
     if (resources === 0) return;
     const [at, traceId, spanId] = [performance.now(), randomBytes(16).toString('hex'), newSpanId()];

@@ -1,9 +1,16 @@
 import { FlowRing } from '../../flows/index.ts';
 import type { Settings } from '../../settings/index.ts';
+import type { XdsServer } from '../../xds-server/serve/index.ts';
 import { CliError } from '../cli-error.ts';
 import type { Log } from '../log.ts';
 import { type ChangeSpan, ChangeTraces } from './change-traces.ts';
-import type { ControlParts } from './control-parts.ts';
+
+/** What serves nodes of what changes come to. */
+export interface Traced {
+  readonly server: Pick<XdsServer, 'clients'>;
+  /** Told of changes, where that is wanted. */
+  traces: ChangeTraces | undefined;
+}
 
 /** What waits for the collector at most. */
 const CAPACITY = 4_096;
@@ -13,7 +20,7 @@ const CAPACITY = 4_096;
  * @throws CliError where it cannot be
  */
 export async function traceChanges(
-  control: ControlParts,
+  all: readonly Traced[],
   { changes, collector, resourceAttributes }: Settings['tracing'],
   log: Log,
 ): Promise<AsyncDisposable | undefined> {
@@ -30,10 +37,12 @@ export async function traceChanges(
     onFailure: (message) =>
       log({ level: 'warn', event: 'tracing', text: `the collector at ${collector.endpoint} takes no spans: ${message}` }),
   });
-  control.traces = new ChangeTraces(
-    (span) => ring.add(span),
-    () => control.server.clients().flatMap(({ nodeId, role }) => (role === 'standby' ? [] : [nodeId])),
-  );
+  for (const traced of all) {
+    traced.traces = new ChangeTraces(
+      (span) => ring.add(span),
+      () => traced.server.clients().flatMap(({ nodeId, role }) => (role === 'standby' ? [] : [nodeId])),
+    );
+  }
   return {
     [Symbol.asyncDispose]: async () => {
       await sending[Symbol.asyncDispose]();

@@ -34,6 +34,7 @@ import {
   type Views,
   XdsServer,
 } from '../../xds-server/serve/index.ts';
+import type { ChangeTraces } from '../control/change-traces.ts';
 import { SplitSource } from './split-source.ts';
 
 export interface PolicyPartsOptions {
@@ -65,6 +66,8 @@ const TICK_MS = 60_000;
 export class PolicyParts {
   /** Of nodes, at the address that it shares. */
   readonly server: XdsServer;
+  /** Told of changes of what nodes enforce, where that is wanted. */
+  traces: ChangeTraces | undefined;
   readonly #options: PolicyPartsOptions;
   readonly #cache = new SnapshotCache();
   readonly #registry = new IdentityRegistry({ now: () => performance.now() });
@@ -99,14 +102,17 @@ export class PolicyParts {
       podNetworks,
     });
     const views = enforcementViews(this.#cache);
-    const { rpc, isHeld, onSynced } = options;
+    const { rpc, isHeld } = options;
     this.server = new XdsServer({
       cache: this.#cache,
       views,
       methods: NODE_METHODS,
       rpc,
       ...(isHeld && { isHeld }),
-      ...(onSynced && { onSynced }),
+      onSynced: (nodeId, revision) => {
+        this.traces?.synced(nodeId, revision);
+        options.onSynced?.(nodeId, revision);
+      },
     });
     this.#reports = new NodeReports({ rpc, onReport: (node, refused) => this.noteRefused(node, refused) });
     rpc.add(REPORT_METHODS, this.#reports);
@@ -118,7 +124,7 @@ export class PolicyParts {
   split(source: ObjectSource): ObjectSource {
     return new SplitSource(source, {
       take: (batch) => {
-        this.take(batch);
+        this.take(batch, batch.timing);
         return this.#enforcement.takeSecretNeeds();
       },
       settleSecrets: () => this.#enforcement.settleSecrets(),
@@ -130,9 +136,13 @@ export class PolicyParts {
     for (const object of objects) this.#registry.put(object);
   }
 
-  /** Takes in objects, also such as do not come from the source. */
-  take(batch: Pick<ObjectBatch, 'upserts' | 'removals'>): void {
-    this.#enforcement.take(batch);
+  /**
+   * Takes in objects, also such as do not come from the source.
+   * @param timing of those that do
+   */
+  take({ upserts, removals }: Pick<ObjectBatch, 'upserts' | 'removals'>, timing = { seenAt: performance.now(), readMs: 0 }): void {
+    const { change, revision, timing: taken } = this.#enforcement.take({ upserts, removals });
+    this.traces?.changed({ batch: { upserts, removals, timing }, change, revision, timing: { ...taken, readMs: timing.readMs } });
     this.#options.onChange();
   }
 

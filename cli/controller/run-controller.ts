@@ -36,7 +36,7 @@ export async function runController(options: ControllerRunOptions, stop: StopSig
   const serving = Promise.withResolvers<ServingIdentity>();
   serving.promise.catch(() => {});
   const parts = new ClusterParts(options, async () => (await serving.promise).authority);
-  await cleanUp.use(beginTraces(parts.control, settings.tracing, log))?.tried;
+  await cleanUp.use(beginTraces(parts.control, parts.policy, { settings: settings.tracing, log }))?.tried;
   const { view, metrics, tasks } = parts.control;
   const admin = await startAdminServer({ view, metrics, port });
   cleanUp.defer(() => admin.close());

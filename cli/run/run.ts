@@ -93,7 +93,7 @@ async function begin(
   { state, cleanUp }: { readonly state: StateFolder; readonly cleanUp: AsyncDisposableStack },
 ): Promise<void> {
   const { control, policy, flows, envoy } = parts;
-  await cleanUp.use(beginTraces(control, settings.tracing, log))?.tried;
+  await cleanUp.use(beginTraces(control, policy?.parts, { settings: settings.tracing, log }))?.tried;
   cleanUp.defer(() => control.server.close());
   cleanUp.use(policy ?? flows);
   await control.server.listen({ path: state.xdsSocket });

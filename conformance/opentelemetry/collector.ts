@@ -20,7 +20,10 @@ export interface CollectorOptions {
   readonly countsOnly?: boolean;
 }
 
-const valueView = z.looseObject({}).transform((value) => String(Object.values(value)[0] ?? ''));
+const textView = z.looseObject({}).transform((value) => String(Object.values(value)[0] ?? ''));
+const listView = z.object({ arrayValue: z.object({ values: z.array(textView).default([]) }) });
+/** A list is its values, with commas. */
+const valueView = z.union([listView.transform(({ arrayValue }) => arrayValue.values.join(',')), textView]);
 const attributesView = z.array(z.object({ key: z.string(), value: valueView })).default([]);
 const resourceView = z.object({ attributes: attributesView }).prefault({});
 const spanView = z.object({

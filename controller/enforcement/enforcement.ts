@@ -52,6 +52,15 @@ export interface EnforcementOptions {
   readonly podNetworks?: readonly string[];
 }
 
+/** What a batch came to. */
+export interface TakenIn {
+  readonly change: ResourceChange;
+  /** Of the cache, with the change. */
+  readonly revision: number;
+  /** Milliseconds. */
+  readonly timing: { readonly ingestMs: number; readonly translateMs: number; readonly publishMs: number };
+}
+
 /** Kinds that people are told about. */
 const POLICIES = new Set<KubeObject['kind']>(['NetworkPolicy', 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy']);
 
@@ -148,7 +157,23 @@ export class Enforcement {
   }
 
   /** Takes a batch in and publishes what it comes to, as one revision. */
-  take({ upserts, removals }: Pick<ObjectBatch, 'upserts' | 'removals'>): void {
+  take(batch: Pick<ObjectBatch, 'upserts' | 'removals'>): TakenIn {
+    const { cache } = this.#options;
+    const startedAt = performance.now();
+    const found = this.#ingest(batch);
+    const ingestedAt = performance.now();
+    const change = this.#translate(found);
+    const translatedAt = performance.now();
+    cache.apply(change);
+    const publishMs = performance.now() - translatedAt;
+    return {
+      change,
+      revision: cache.revision,
+      timing: { ingestMs: ingestedAt - startedAt, translateMs: translatedAt - ingestedAt, publishMs },
+    };
+  }
+
+  #ingest({ upserts, removals }: Pick<ObjectBatch, 'upserts' | 'removals'>): PolicyChange {
     const { engine, registry } = this.#options;
     let hasNumbers = false;
     for (const object of upserts) {
@@ -164,7 +189,7 @@ export class Enforcement {
       registry.renounceLacking();
       engine.retryIdentities();
     }
-    this.#publish(engine.flush());
+    return engine.flush();
   }
 
   /** Takes in what has changed of listeners that Services are led to, and publishes what it comes to, as one revision. */
@@ -225,7 +250,7 @@ export class Enforcement {
     Object.assign(this.#nodeOf(ref.name), unknownNode());
   }
 
-  #publish(change: PolicyChange): void {
+  #translate(change: PolicyChange): ResourceChange {
     const { identities, addresses, policies, slots, endpoints, diagnostics } = change;
     if (diagnostics) this.#diagnostics = diagnostics;
     for (const endpoint of endpoints.removals) this.#removeEndpoint(keyOf(endpoint));
@@ -237,7 +262,7 @@ export class Enforcement {
     const ofSlots = this.#slots.take(slots.upserts, slots.removals);
     // Slots may have other rules now, and what was refused of them may be gone.
     if (diagnostics || this.hasRefusals) this.#tellStatuses();
-    this.#options.cache.apply({
+    return {
       upserts: [
         ...ofSlots.upserts,
         ...policies.upserts.map(translateSubjectPolicy),
@@ -256,7 +281,7 @@ export class Enforcement {
         ...nodes.removals,
         ...scopes.removals,
       ],
-    });
+    };
   }
 
   /** A pod of a cluster never moves to another node, but one in a file may. */
