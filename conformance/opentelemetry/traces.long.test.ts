@@ -105,6 +105,9 @@ describe('a request is one trace', { ...needs('root', 'netns', 'envoy', 'bpf', '
   });
 
   test('a change of configuration is a trace, too, up to the answer of the Envoy', async () => {
+    await lab.set('more', [
+      ciliumPolicy({ name: 'more', app: 'near', ingress: [{ fromEntities: ['world'], toPorts: [tcpPort(81, [{}])] }] }),
+    ]);
     await eventually(() => {
       const changes = collector.spans.filter(({ name, resource }) => name === 'change' && resource['service.name'] === 'sluice');
       const partsOf = (spanId: string) => collector.spans.filter(({ parentSpanId }) => parentSpanId === spanId).map(({ name }) => name);
