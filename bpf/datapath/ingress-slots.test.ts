@@ -168,7 +168,7 @@ describe('what Envoy opens for Ingresses, where rules of layer 7 decide', needs(
       assert.equal(own().length, 1);
       await setEgress(BY_SLOT);
       using sockets = TcpSockets.open();
-      assert.equal(sockets.destroyAll(OF_INGRESSES), 1);
+      assert.ok(sockets.destroyAll(OF_INGRESSES) >= 1, 'nothing was ended');
       await eventually(() => assert.deepEqual(own(), []));
     });
 
