@@ -9,7 +9,8 @@ import { freePort } from '../../testkit/ports.ts';
 const UNBALANCED = { lbPolicy: 'LOAD_BALANCING_POLICY_CONFIG' };
 
 describe('CiliumEnvoyConfigs that an Envoy tries before they are served', { ...needs('envoy'), timeout: 120_000 }, () => {
-  const sluice = new ConfiguredSluice();
+  // Of what is added to listeners, none may be what an Envoy that tries them lacks.
+  const sluice = new ConfiguredSluice({ tracing: { enabled: true } });
   let port = 0;
 
   before(async () => {
