@@ -1,28 +1,38 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { needs } from '../../testkit/capabilities.ts';
+import { MONITORING } from '../../testkit/dashboards.ts';
 import { eventually } from '../../testkit/eventually.ts';
+import { runSluiceCommand } from '../../testkit/sluice-command.ts';
 import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { nodeAddresses } from '../lab/addresses.ts';
 import { WITH_TIME_TO_BUILD } from '../lab/go-program.ts';
 import type { RunningLab } from '../lab/index.ts';
+import { SLUICE } from '../layer7/sluice-run.ts';
+import { Collector } from '../opentelemetry/collector.ts';
+import { collectorBinary } from '../opentelemetry/program.ts';
 import { untilHeard } from '../policy/hear.ts';
 import { httpServer } from '../policy/http-pods.ts';
 import { addressOf, answeringPod, untilReady } from '../policy/pods.ts';
-import { startPolicedCluster } from '../policy/policed-cluster.ts';
-import { Collector } from './collector.ts';
-import { collectorBinary } from './program.ts';
+import { rolledOut, startPolicedCluster } from '../policy/policed-cluster.ts';
 
 const PORT = 8080;
 const PORTS = { grpc: 4_317, http: 4_318 };
 /** As pods and nodes of the lab reach the collector. */
 const [COLLECTOR, OTHER] = [nodeAddresses(1), nodeAddresses(2)];
+const [METRICS_PORT, FLOWS_PORT] = [18_020, 4_244];
+const OBSERVER = 'ann';
 const WITHIN = { withinMs: 120_000 };
 const TOLD = `collector: { endpoint: "http://${COLLECTOR.address}:${PORTS.grpc}" }`;
 const SETTINGS = [
   'tracing:',
   ...['enabled: true', 'changes: true', TOLD].map((line) => `  ${line}`),
+  'metrics:',
+  `  clients: [spiffe://sluice.io/observer/${OBSERVER}]`,
   'flows:',
+  `  port: ${FLOWS_PORT}`,
+  `  clients: [spiffe://sluice.io/observer/${OBSERVER}]`,
   '  export:',
   ...['enabled: true', TOLD].map((line) => `    ${line}`),
 ];
@@ -47,7 +57,18 @@ const SERVER = {
   spec: { nodeName: OTHER.name, containers: [httpServer('server', PORT)] },
 };
 
-describe('a collector hears of a cluster', { ...needs('cluster', 'root', 'bpf', 'envoy', 'collector'), timeout: 900_000 }, () => {
+/** As `docs/monitoring.md` says it. */
+async function openMetrics(lab: RunningLab): Promise<void> {
+  for (const [workload, file] of [
+    ['deployment/sluice-controller', 'controller-metrics.yaml'],
+    ['daemonset/sluice-agent', 'agent-metrics.yaml'],
+  ] as const) {
+    await lab.kubectl('-n', 'sluice-system', 'patch', workload, '--patch-file', join(MONITORING, file));
+    await rolledOut(lab, workload);
+  }
+}
+
+describe('what a cluster tells others', { ...needs('cluster', 'root', 'bpf', 'envoy', 'collector'), timeout: 900_000 }, () => {
   const cleanUp = new AsyncDisposableStack();
   const folder = cleanUp.use(new TemporaryFolder());
   let lab: RunningLab;
@@ -60,6 +81,9 @@ describe('a collector hears of a cluster', { ...needs('cluster', 'root', 'bpf', 
     const clients = [COLLECTOR, OTHER].map(({ name: node }) =>
       answeringPod({ name: `at-${node}`, node, labels: { app: 'client' }, ports: [PORT] }),
     );
+    await openMetrics(lab);
+    const made = ['certificate', OBSERVER, '--out', folder.path, '--kubeconfig', lab.kubeconfig];
+    assert.equal((await runSluiceCommand(made)).code, 0);
     await lab.apply([SERVER, ...clients]);
     await untilReady(lab, 'server', `at-${COLLECTOR.name}`, `at-${OTHER.name}`);
     // The kind comes once the enforcers are there.
@@ -67,7 +91,53 @@ describe('a collector hears of a cluster', { ...needs('cluster', 'root', 'bpf', 
   }, WITH_TIME_TO_BUILD);
   after(() => cleanUp.disposeAsync());
 
-  test('what was asked on which node, who decided, and what was denied', async () => {
+  const filesOf = (name: string) => [folder.join('ca.crt'), folder.join(`${name}.crt`), folder.join(`${name}.key`)] as const;
+
+  /** What a node tells of itself by mutual TLS; empty where it tells nothing. */
+  async function read(address: string, page: string, own: boolean): Promise<string> {
+    const [ca, cert, key] = filesOf(OBSERVER);
+    const trusted = ['--cacert', ca, '--resolve', `nodes.sluice.io:${METRICS_PORT}:${address}`];
+    const command = [
+      'curl',
+      '-sf',
+      ...trusted,
+      ...(own ? ['--cert', cert, '--key', key] : []),
+      `https://nodes.sluice.io:${METRICS_PORT}${page}`,
+    ];
+    return (await lab.run(command)).stdout;
+  }
+
+  test('metrics of agents and enforcers, to whom the settings name', async () => {
+    for (const { address } of [COLLECTOR, OTHER]) {
+      await eventually(async () => assert.match(await read(address, '/metrics', true), /^sluice_flows_total /m), WITHIN);
+      assert.match(await read(address, '/metrics/enforcer', true), /^sluice_packets_total\{/m);
+      assert.equal(await read(address, '/metrics', false), '');
+    }
+  });
+
+  test('flows of another node, to the same', async () => {
+    const host = await addressOf(lab, 'server');
+    const from = `at-${COLLECTOR.name}`;
+    await untilHeard(lab, [from, { host, port: PORT, http: { path: '/public/2' } }, '200 server']);
+    const [ca, cert, key] = filesOf(OBSERVER);
+    const server = ['--server', `${OTHER.address}:${FLOWS_PORT}`, '--ca', ca, '--cert', cert, '--key', key];
+    await eventually(async () => {
+      const { stdout, stderr } = await lab.run([
+        SLUICE,
+        'observe',
+        ...server,
+        '--from-pod',
+        `default/${from}`,
+        '--http-path',
+        '/public/2',
+        '--last',
+        '5',
+      ]);
+      assert.match(stdout, new RegExp(`default/${from}:\\d+.* default/server:${PORT} .*/public/2`), stderr);
+    }, WITHIN);
+  });
+
+  test('a collector: what was asked on which node, who decided, and what was denied', async () => {
     const host = await addressOf(lab, 'server');
     for (const { name } of [COLLECTOR, OTHER]) {
       const asked = (path: string) => ({ host, port: PORT, http: { path } });
@@ -86,7 +156,7 @@ describe('a collector hears of a cluster', { ...needs('cluster', 'root', 'bpf', 
     }
   });
 
-  test('spans of Envoys, which say in which pod and on which node', async () => {
+  test('a collector: spans of Envoys, which say in which pod and on which node', async () => {
     await eventually(() => {
       const resources = collector.spans.filter(({ kind }) => kind === 'server').map(({ resource }) => resource);
       const ofNode = resources.find((resource) => resource['k8s.node.name'] === OTHER.name);
@@ -95,7 +165,7 @@ describe('a collector hears of a cluster', { ...needs('cluster', 'root', 'bpf', 
     }, WITHIN);
   });
 
-  test('a change, up to when each node had answered', async () => {
+  test('a collector: a change, up to when each node had answered', async () => {
     await lab.apply([policy('/public/[0-9]+')]);
     await eventually(() => {
       const changes = collector.spans.filter(
