@@ -20,7 +20,7 @@ export interface FlowPeer {
 }
 
 /** What was asked or answered in layer 7. */
-export type FlowLayer7 = HttpExchange | DnsExchange;
+export type FlowLayer7 = HttpExchange | DnsExchange | KafkaExchange;
 
 interface Exchange {
   readonly type: 'request' | 'response';
@@ -50,6 +50,19 @@ export interface DnsExchange extends Exchange {
   /** In seconds. */
   readonly ttl: number;
   readonly code: number;
+}
+
+/** @see https://kafka.apache.org/protocol */
+export interface KafkaExchange extends Exchange {
+  readonly kind: 'kafka';
+  /** `produce`, `fetch`, … */
+  readonly apiKey: string;
+  readonly apiVersion: number;
+  readonly correlationId: number;
+  /** Empty where it is about none. */
+  readonly topic: string;
+  /** Of a response; 0 where nothing is wrong. */
+  readonly errorCode: number;
 }
 
 /** Where in the life of what it tells a flow was seen. */

@@ -191,6 +191,10 @@ function whatOf({ l7, l4 }: Flow): string {
     const { query, qtypes, ips } = l7.record.value;
     return `DNS ${qtypes.join(',')} ${query}${ips.length > 0 ? ` -> ${ips.join(',')}` : ''}${latency}`;
   }
+  if (l7?.record.case === 'kafka') {
+    const { apiKey, topic, errorCode } = l7.record.value;
+    return ['Kafka', apiKey, topic, l7.type === L7FlowType.RESPONSE ? `-> ${errorCode}${latency}` : ''].filter(Boolean).join(' ');
+  }
   const { case: protocol, value } = l4?.protocol ?? {};
   if (protocol === undefined) return '';
   if (protocol === 'TCP' && value && 'flags' in value) return ['TCP', flagsOf(value.flags)].filter(Boolean).join(' ');

@@ -11,12 +11,12 @@ import { ALL_KNOWN, type KnownFlow, knownFlows, TRACE } from './known-flows.ts';
 
 const OF_DB: readonly KnownFlow[] = ['opened', 'closed', 'pinged'];
 const OF_WEB: readonly KnownFlow[] = [...OF_DB, 'asked', 'answered', 'lookedUp'];
-const OF_API: readonly KnownFlow[] = ['denied', 'audited', 'asked', 'answered'];
+const OF_API: readonly KnownFlow[] = ['denied', 'audited', 'asked', 'answered', 'produced'];
 const OF_WORLD: readonly KnownFlow[] = ['denied', 'audited', 'lookedUp'];
 const FROM_WEB: readonly KnownFlow[] = [...OF_DB, 'asked', 'lookedUp'];
-const FROM_API: readonly KnownFlow[] = ['denied', 'audited', 'answered'];
+const FROM_API: readonly KnownFlow[] = ['denied', 'audited', 'answered', 'produced'];
 const HTTP: readonly KnownFlow[] = ['asked', 'answered'];
-const IPV6: readonly KnownFlow[] = ['denied', 'audited', 'answered'];
+const IPV6: readonly KnownFlow[] = ['denied', 'audited', 'answered', 'produced'];
 const IPV4: readonly KnownFlow[] = [...OF_DB, 'asked', 'lookedUp'];
 const allBut = (...names: readonly KnownFlow[]) => ALL_KNOWN.filter((name) => !names.includes(name));
 const refused = (what: string) => new RegExp(`InvalidArgument desc = flows cannot be chosen by ${what} here`);
@@ -53,7 +53,7 @@ const CASES: readonly (readonly [args: string, expected: readonly KnownFlow[] | 
   ['--workload db', OF_DB],
   ['--from-workload StatefulSet/api', FROM_API],
   ['--to-workload Deployment/web', ['answered']],
-  ['--fqdn *.example.com', [...OF_WORLD, ...HTTP]],
+  ['--fqdn *.example.com', [...OF_WORLD, ...HTTP, 'produced']],
   ['--from-fqdn api.example.com', FROM_API],
   ['--to-fqdn www.example.com', OF_WORLD],
   ['--cluster default', ALL_KNOWN],
@@ -65,7 +65,7 @@ const CASES: readonly (readonly [args: string, expected: readonly KnownFlow[] | 
   ['--drop-reason-desc POLICY_DENIED', ['denied']],
   ['--drop-reason-desc NO_SID', []],
   ['--type drop', ['denied']],
-  ['--type l7', [...HTTP, 'lookedUp']],
+  ['--type l7', [...HTTP, 'lookedUp', 'produced']],
   ['--type policy-verdict', ['opened', 'audited', 'pinged']],
   ['--type trace:to-endpoint', ['closed']],
   ['--type trace:to-stack', []],
@@ -73,7 +73,7 @@ const CASES: readonly (readonly [args: string, expected: readonly KnownFlow[] | 
   ['--protocol tcp', allBut('pinged', 'lookedUp')],
   ['--protocol http --protocol dns', [...HTTP, 'lookedUp']],
   ['--protocol icmp', ['pinged']],
-  ['--protocol kafka', []],
+  ['--protocol kafka', ['produced']],
   ['--http-method get', ['answered']],
   ['--http-path ^/v1/u', HTTP],
   ['--http-path ^/v2', []],
@@ -85,14 +85,14 @@ const CASES: readonly (readonly [args: string, expected: readonly KnownFlow[] | 
   [`--trace-id ${TRACE}`, HTTP],
   ['--tcp-flags SYN', ['opened']],
   ['--tcp-flags FIN', []],
-  ['--traffic-direction egress', ['denied', 'audited', 'lookedUp']],
+  ['--traffic-direction egress', ['denied', 'audited', 'lookedUp', 'produced']],
   ['--ipv4', IPV4],
   ['--ipv6', IPV6],
   ['--ip-version v6', IPV6],
   ['--node-name n2', ['asked']],
   ['--node-name default/n*', ALL_KNOWN],
   ['--uuid pinged', ['pinged']],
-  ['--not --namespace shop', ['denied', 'audited']],
+  ['--not --namespace shop', ['denied', 'audited', 'produced']],
   ['--pod shop/web --not --protocol http', [...OF_DB, 'lookedUp']],
   ['--cel-expression true', refused('CEL expressions')],
   ['--encrypted', refused('encrypted')],
@@ -153,7 +153,7 @@ describe("Hubble's own client", { ...needs('cluster'), ...WITH_TIME_TO_BUILD }, 
   });
 
   for (const [args, expected] of [
-    ['--last 2', ['answered', 'lookedUp']],
+    ['--last 2', ['lookedUp', 'produced']],
     ['--first 2', ['opened', 'closed']],
     ['--all', ALL_KNOWN],
     ['--since 1h', ALL_KNOWN],

@@ -43,7 +43,7 @@ describe("Hubble's own client, by mutual TLS", { ...needs('cluster'), ...WITH_TI
 
   test('is answered where its certificate may ask', async () => {
     const hubble = await clientOf('ann');
-    assert.match(await hubble.tell('status'), /: Ok\nCurrent\/Max Flows: 8\/64 /);
+    assert.match(await hubble.tell('status'), /: Ok\nCurrent\/Max Flows: 9\/64 /);
     assert.match(await hubble.tell('list nodes'), /^default\/n1 +Connected /m);
     assert.equal((await hubble.tell('observe')).trim().split('\n').length, ALL_KNOWN.length);
   });

@@ -11,6 +11,7 @@ const DB: FlowPeer = {
   service: { namespace: 'shop', name: 'db' },
 };
 const WORLD: FlowPeer = { address: '192.0.2.7', identity: 2, labels: ['reserved:world'], names: ['www.example.com'] };
+const BROKER: FlowPeer = { address: '192.0.2.9', identity: 16_777_217, labels: ['cidr:192.0.2.9/32'] };
 const WORLD_6: FlowPeer = { ...WORLD, address: '2001:db8::7' };
 
 export const TRACE = '0af7651916cd43dd8448eb211c80319c';
@@ -62,6 +63,14 @@ const FLOWS = {
     direction: 'egress',
     l7: { kind: 'dns', type: 'request', query: 'www.example.com.', queryTypes: ['A'], addresses: [], canonicalNames: [], ttl: 0, code: 0 },
   }),
+  produced: exampleFlow({
+    source: API,
+    destination: BROKER,
+    destinationPort: 9092,
+    kind: 'exchange',
+    direction: 'egress',
+    l7: { kind: 'kafka', type: 'request', apiKey: 'produce', apiVersion: 9, correlationId: 7, topic: 'orders', errorCode: 0 },
+  }),
 } as const satisfies Readonly<Record<string, Flow>>;
 
 export type KnownFlow = keyof typeof FLOWS;
@@ -73,4 +82,14 @@ export function knownFlows(lastAt: Date): readonly Flow[] {
   return all.map(([uuid, flow], index) => ({ ...flow, uuid, time: last - BigInt(all.length - 1 - index) * 1_000_000_000n }));
 }
 
-export const ALL_KNOWN: readonly KnownFlow[] = ['opened', 'closed', 'denied', 'audited', 'pinged', 'asked', 'answered', 'lookedUp'];
+export const ALL_KNOWN: readonly KnownFlow[] = [
+  'opened',
+  'closed',
+  'denied',
+  'audited',
+  'pinged',
+  'asked',
+  'answered',
+  'lookedUp',
+  'produced',
+];

@@ -26,7 +26,7 @@ const PROTOCOLS: Readonly<Record<string, (flow: Flow) => boolean>> = {
   igmp: ({ protocol }) => protocol === IGMP,
   dns: ({ l7 }) => l7?.kind === 'dns',
   http: ({ l7 }) => l7?.kind === 'http',
-  kafka: () => false,
+  kafka: ({ l7 }) => l7?.kind === 'kafka',
 };
 
 /** A protocol of layer 4 or 7, in any case. */

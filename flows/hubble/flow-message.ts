@@ -113,6 +113,10 @@ function record(l7: FlowLayer7): NonNullable<Layer7Fields['record']> {
     const headers = l7.headers.map(([key, value]) => ({ key, value }));
     return { case: 'http', value: { method, url, protocol, code, headers } };
   }
+  if (l7.kind === 'kafka') {
+    const { errorCode, apiVersion, apiKey, correlationId, topic } = l7;
+    return { case: 'kafka', value: { errorCode, apiVersion, apiKey, correlationId, topic } };
+  }
   const { query, addresses: ips, ttl, canonicalNames: cnames, code: rcode, queryTypes: qtypes } = l7;
   const value = { query, ips: [...ips], ttl, cnames: [...cnames], rcode, qtypes: [...qtypes], observationSource: 'proxy' };
   return { case: 'dns', value };

@@ -6,6 +6,8 @@ import { summaryOf } from './summary.ts';
 const DNS = { kind: 'dns', query: 'a.example.', queryTypes: ['A', 'AAAA'], addresses: [], canonicalNames: [], ttl: 30, code: 0 } as const;
 const answered = (fields: object) => exampleFlow({ l7: { ...DNS, type: 'response', ...fields } });
 
+const KAFKA = { kind: 'kafka', apiKey: 'produce', apiVersion: 9, correlationId: 7, topic: 'orders' } as const;
+
 describe('in a few words', () => {
   for (const [flow, words] of [
     [exampleFlow(), 'TCP Flags: SYN'],
@@ -24,6 +26,11 @@ describe('in a few words', () => {
     [answered({ canonicalNames: ['b.example.'] }), 'DNS Answer CNAMEs: "b.example." TTL: 30 (Proxy a.example. A,AAAA)'],
     [answered({ code: 3 }), 'DNS Answer RCode: Non-Existent Domain TTL: 30 (Proxy a.example. A,AAAA)'],
     [answered({ code: 77 }), 'DNS Answer RCode: 77 TTL: 30 (Proxy a.example. A,AAAA)'],
+    [exampleFlow({ l7: { ...KAFKA, type: 'request', errorCode: 0 } }), "Kafka request produce correlation id 7 topic 'orders'"],
+    [
+      exampleFlow({ l7: { ...KAFKA, type: 'response', errorCode: 29 } }),
+      "Kafka response produce correlation id 7 topic 'orders' return code 29",
+    ],
   ] as const) {
     test(words, () => assert.equal(summaryOf(flow), words));
   }

@@ -1,14 +1,28 @@
 import { IP_PROTOCOLS } from '../../model/index.ts';
-import type { DnsExchange, Flow, HttpExchange } from '../flow.ts';
+import type { DnsExchange, Flow, FlowLayer7, HttpExchange, KafkaExchange } from '../flow.ts';
 import { protocolName, responseCodeName } from './names.ts';
 
 const MILLISECOND = 1_000_000n;
 
 /** A flow in a few words, which Hubble's clients show as they are: like Cilium's where that has some. */
 export function summaryOf(flow: Flow): string {
-  if (flow.l7?.kind === 'http') return ofHttp(flow.l7);
-  if (flow.l7?.kind === 'dns') return ofDns(flow.l7);
-  return [ofPackets(flow), ...ofTraffic(flow)].join(', ');
+  return flow.l7 ? ofExchange(flow.l7) : [ofPackets(flow), ...ofTraffic(flow)].join(', ');
+}
+
+function ofExchange(l7: FlowLayer7): string {
+  switch (l7.kind) {
+    case 'http':
+      return ofHttp(l7);
+    case 'dns':
+      return ofDns(l7);
+    case 'kafka':
+      return ofKafka(l7);
+  }
+}
+
+function ofKafka({ type, apiKey, correlationId, topic, errorCode }: KafkaExchange): string {
+  const about = `${apiKey} correlation id ${correlationId} topic '${topic}'`;
+  return type === 'request' ? `Kafka request ${about}` : `Kafka response ${about} return code ${errorCode}`;
 }
 
 function ofHttp({ type, method, url, protocol, code = 0, latency = 0n }: HttpExchange): string {

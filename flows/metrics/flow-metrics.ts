@@ -1,7 +1,7 @@
 import { DropReason, IPVersion, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { Counter, type Registry } from 'prom-client';
 import { IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../model/index.ts';
-import type { Flow, FlowKind } from '../flow.ts';
+import type { Flow, FlowKind, FlowLayer7 } from '../flow.ts';
 import { knownMethod } from '../http-methods.ts';
 import { dropReasonOf, ipVersionOf, protocolName, responseCodeName, VERDICTS } from '../hubble/names.ts';
 import { OptionProblem } from '../option-problem.ts';
@@ -39,8 +39,10 @@ const EVENTS: Readonly<Record<FlowKind, readonly [type: string, subtype: string]
   'connection-ended': ['Trace', 'to-endpoint'],
 };
 
+const LAYER_7: Readonly<Record<FlowLayer7['kind'], string>> = { http: 'HTTP', dns: 'DNS', kafka: 'Kafka' };
+
 function protocolOf({ l7, protocol }: Flow): string {
-  if (l7) return l7.kind === 'http' ? 'HTTP' : 'DNS';
+  if (l7) return LAYER_7[l7.kind];
   return protocolName(protocol) ?? 'Unknown protocol';
 }
 

@@ -77,6 +77,18 @@ function exchange(l7: FlowLayer7): Fields {
       ...Object.fromEntries(l7.headers.map(([name, value]) => [`http.${l7.type}.header.${name}`, [value]])),
     };
   }
+  if (l7.kind === 'kafka') {
+    return {
+      ...common,
+      'network.protocol.name': 'kafka',
+      'messaging.system': 'kafka',
+      'messaging.operation.name': l7.apiKey,
+      'messaging.destination.name': l7.topic || undefined,
+      'hubble.kafka.api_version': l7.apiVersion,
+      'hubble.kafka.correlation_id': l7.correlationId,
+      'hubble.kafka.error_code': l7.type === 'response' ? l7.errorCode : undefined,
+    };
+  }
   return {
     ...common,
     'network.protocol.name': 'dns',

@@ -46,7 +46,7 @@ export function toldFlow(flow: Flow, traces: RelatedTraces): ToldFlow {
 
 function nameOf({ l7, kind }: Flow): string {
   if (l7?.kind === 'http') return knownMethod(l7.method);
-  return l7 ? 'dns' : kind;
+  return l7?.kind === 'kafka' ? l7.apiKey : (l7?.kind ?? kind);
 }
 
 function lineOf(flow: Flow): string {
