@@ -65,6 +65,9 @@ for (const network of NETWORKS) {
     const post = (server: string, family: Family) =>
       Promise.all(Array.from({ length: AT_ONCE }, () => ask(server, family, { method: 'POST', path: `/together/${AT_ONCE}`, body: 'x' })));
 
+    const assertAnswered = (server: string, family: Family, after?: string) =>
+      lab.explained('node-1', async () => assert.deepEqual(await post(server, family), answers, after));
+
     /** Envoy's connections to a pod, by what no other has: ports are used again. */
     async function kept(server: string, family: Family): Promise<ReadonlySet<string>> {
       const text = (address: string) => (family === 'ipv6' ? `[${address}]` : address);
@@ -79,13 +82,13 @@ for (const network of NETWORKS) {
         test(`are ended before a request goes by them, to a pod ${server}, ${family}`, async () => {
           await lab.set('policies', []);
           for (const { name, policies } of STATES) {
-            assert.deepEqual(await post(server, family), answers);
+            await assertAnswered(server, family);
             const before = await kept(server, family);
             assert.ok(before.size >= AT_ONCE, `${before.size} connections`);
             await sleep(ACKNOWLEDGED_MS);
             await lab.set('policies', policies(server));
             // What is sent twice is not among these.
-            assert.deepEqual(await post(server, family), answers, name);
+            await assertAnswered(server, family, name);
             const left = [...(await kept(server, family))].filter((socket) => before.has(socket));
             assert.deepEqual(left, [], name);
           }
@@ -93,7 +96,7 @@ for (const network of NETWORKS) {
 
         test(`go on where what is allowed stays with the slot, to a pod ${server}, ${family}`, async () => {
           await lab.set('policies', [taking(server, ['ingress'], http)]);
-          assert.deepEqual(await post(server, family), answers);
+          await assertAnswered(server, family);
           const before = await kept(server, family);
           await sleep(ACKNOWLEDGED_MS);
           await lab.set('policies', [taking(server, ['ingress'], [{ method: 'POST', path: '/.*' }])]);
@@ -101,7 +104,7 @@ for (const network of NETWORKS) {
           await lab.set('others', [
             ciliumPolicy({ name: 'other', app: server, ingress: [{ fromEntities: ['world'], toPorts: [tcpPort(81, http)] }] }),
           ]);
-          assert.deepEqual(await post(server, family), answers);
+          await assertAnswered(server, family);
           const after = await kept(server, family);
           await lab.set('others', []);
           assert.deepEqual([...before].filter((socket) => after.has(socket)).length, before.size);
@@ -116,10 +119,8 @@ for (const network of NETWORKS) {
             await lab.set('policies', STATES[change % STATES.length]?.policies(server) ?? []);
           }
           const loads = await Promise.all(names.map((name) => peer.end(name)));
-          assert.deepEqual(
-            loads.flatMap(({ failures }) => failures),
-            [],
-          );
+          const failures = loads.flatMap((load) => load.failures);
+          await lab.explained('node-1', async () => assert.deepEqual(failures, []));
           const count = loads.reduce((sum, { outcomes }) => sum + (outcomes['200'] ?? 0), 0);
           assert.ok(count >= LEAST_REQUESTS, `${count} requests`);
           assert.deepEqual(Object.keys(loads[0]?.outcomes ?? {}), ['200']);

@@ -182,6 +182,17 @@ export class SteeredLab implements AsyncDisposable {
     return await this.sluice(node, ['bpf', which, '--pin-folder', `${this.lab.node(node).bpfFolder}/sluice`, '-o', 'json']);
   }
 
+  /** Looks at something; where it is not as it should be, what is thrown says what the kernel of a node has and has dropped. */
+  async explained(node: string, look: () => Promise<void>): Promise<void> {
+    try {
+      await look();
+    } catch (cause) {
+      const tables = ['metrics', 'policy', 'ipcache'].map(async (which) => `${which}: ${await this.tables(node, which)}`);
+      const status = this.sluice(node, ['status', '-o', 'json']);
+      throw new Error([String(cause), ...(await Promise.all([status, ...tables]))].join('\n'), { cause });
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#peers.values()].map((peer) => peer[Symbol.asyncDispose]()));
     await Promise.all([...this.sluices.values()].map((sluice) => sluice.kill()));
