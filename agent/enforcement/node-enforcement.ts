@@ -124,6 +124,11 @@ export class NodeEnforcement implements AsyncDisposable {
     return this.#labels.get(identity);
   }
 
+  /** Of an identity that a pod of this node has. */
+  policyOf(identity: Identity): SubjectPolicy | undefined {
+    return this.#policies.get(identity);
+  }
+
   /**
    * Takes in a change.
    * @throws DatapathError where the kernel does not take it

@@ -2,9 +2,9 @@ import type { IngressState } from '../../agent/enforcement/node-ingress.ts';
 import type { NodeServicesState } from '../../agent/enforcement/node-services.ts';
 import type { SteeringState } from '../../agent/enforcement/steering.ts';
 import { isAsWanted } from '../../agent/network/index.ts';
-import type { EnforcementStatus, RelayStatus, Status } from '../../controller/admin/status.ts';
+import type { EnforcementStatus, PolicyStatus, RelayStatus, Status } from '../../controller/admin/status.ts';
 import type { AdminView } from '../../controller/admin/view.ts';
-import { objectKey } from '../../model/index.ts';
+import { objectKey, type SubjectPolicy } from '../../model/index.ts';
 import { countSeverities } from '../text/diagnostics.ts';
 import { readVersions } from '../version.ts';
 import type { Enforcement } from './enforcement.ts';
@@ -61,6 +61,15 @@ export class EnforcerView implements AdminView {
   }
 }
 
+/** By Cilium's words: of which directions no more is allowed than rules say, or would not be if they were not only watched. */
+function policyStatusOf(policy: SubjectPolicy | undefined): PolicyStatus {
+  const directions = (['ingress', 'egress'] as const).filter((direction) => policy?.[direction].defaultDeny);
+  const [first] = directions;
+  if (!first) return 'none';
+  const which = directions.length > 1 ? 'both' : first;
+  return policy?.audits ? `audit-${which}` : which;
+}
+
 /** The pods of this node, and what becomes of their packets. */
 export function describeEnforcement({ datapath, node, services, steering, ingress }: Enforcement): EnforcementStatus {
   const { devices, newcomers, open } = node.state();
@@ -68,7 +77,17 @@ export function describeEnforcement({ datapath, node, services, steering, ingres
     const whyOpen = open.get(objectKey(pod));
     const { namespace, name } = pod;
     const labels = [...(node.labelsOf(identity) ?? [])];
-    return { namespace, name, identity, labels, addresses: [...addresses], device, ...(whyOpen !== undefined && { open: whyOpen }) };
+    const policy = policyStatusOf(node.policyOf(identity));
+    return {
+      namespace,
+      name,
+      identity,
+      labels,
+      addresses: [...addresses],
+      device,
+      policy,
+      ...(whyOpen !== undefined && { open: whyOpen }),
+    };
   });
   return {
     endpoints,

@@ -141,11 +141,18 @@ function registerNodeSizes(registry: Registry): (status: Status) => void {
     help: 'How often something of that was put right that somebody else had changed',
     registers,
   });
+  const policed = new Gauge({
+    name: 'cilium_policy_endpoint_enforcement_status',
+    help: 'Pods by what policies hold for them',
+    labelNames: ['enforcement'],
+    registers,
+  });
   const labelNames = ['direction', 'outcome'] as const;
   const packets = new Counter({ name: 'sluice_packets_total', help: 'What became of packets of pods', labelNames, registers });
   const bytes = new Counter({ name: 'sluice_packet_bytes_total', help: 'What became of bytes of pods', labelNames, registers });
   return ({ slots: ofNode, enforcement }) => {
-    for (const metric of [slots, items, packets, bytes]) metric.reset();
+    for (const metric of [slots, items, packets, bytes, policed]) metric.reset();
+    for (const { policy } of enforcement?.endpoints ?? []) if (policy) policed.inc({ enforcement: policy });
     for (const state of ofNode ? (['ready', 'waiting', 'refused'] as const) : []) {
       slots.set({ state }, ofNode?.filter((slot) => slotState(slot) === state).length ?? 0);
     }

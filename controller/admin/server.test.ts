@@ -164,7 +164,14 @@ test('the metrics tell of slots, of what steers to them, and of packets', async 
   const slot = { name: 'a', port: 10_000, ready: true };
   const steering = { items: 9, wrong: [{ name: 'steer0', wanted: 'there' }], restored: 3, failure: 'no way' };
   const packets = [{ direction: 'ingress', outcome: 'dropped-not-allowed', packets: 5, bytes: 300 }] as const;
-  const enforcement = { endpoints: [], missing: [], network: [], steering, packets: [...packets] };
+  const pod = { namespace: 'shop', name: 'web', identity: 300, labels: [], addresses: [], device: 'veth0' };
+  const endpoints = [
+    { ...pod, policy: 'both' as const },
+    { ...pod, policy: 'both' as const },
+    { ...pod, policy: 'audit-ingress' as const },
+    pod,
+  ];
+  const enforcement = { endpoints, missing: [], network: [], steering, packets: [...packets] };
   status = { ...before, enforcement, slots: [slot, slot, { ...slot, ready: false }, { ...slot, ready: false, refusal: 'no' }] };
   // What is read twice is not counted twice.
   await get('/metrics');
@@ -180,6 +187,8 @@ test('the metrics tell of slots, of what steers to them, and of packets', async 
     'sluice_steering_restored_total 3',
     'sluice_packets_total{direction="ingress",outcome="dropped-not-allowed"} 5',
     'sluice_packet_bytes_total{direction="ingress",outcome="dropped-not-allowed"} 300',
+    'cilium_policy_endpoint_enforcement_status{enforcement="both"} 2',
+    'cilium_policy_endpoint_enforcement_status{enforcement="audit-ingress"} 1',
   ]) {
     assert.ok(text.split('\n').includes(line), `${line} is not in\n${text}`);
   }

@@ -63,6 +63,8 @@ const relay = z.object({
   certificateUntil: z.string().optional(),
 });
 
+const policyStatus = z.enum(['none', 'ingress', 'egress', 'both', 'audit-ingress', 'audit-egress', 'audit-both']);
+
 const enforcement = z.object({
   /** Pods whose packets are judged. */
   endpoints: z.array(
@@ -74,6 +76,8 @@ const enforcement = z.object({
       addresses: z.array(z.string()),
       /** The device on the node's side. */
       device: z.string(),
+      /** For which directions policies hold for it, or would if they did more than watch. */
+      policy: policyStatus.optional(),
       /** Why its packets are not judged after all. */
       open: z.string().optional(),
     }),
@@ -211,6 +215,7 @@ export type ConfigConditionStatus = z.output<typeof configCondition>;
 export type ConfigStatus = z.output<typeof config>;
 export type EnvoyStatus = z.output<typeof envoy>;
 export type ClusterStatus = z.output<typeof cluster>;
+export type PolicyStatus = z.output<typeof policyStatus>;
 export type EnforcementStatus = z.output<typeof enforcement>;
 export type SteeringStatus = NonNullable<EnforcementStatus['steering']>;
 export type SlotStatus = z.output<typeof slot>;
