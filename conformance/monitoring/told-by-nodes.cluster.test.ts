@@ -110,11 +110,13 @@ describe('what a cluster tells others', { ...needs('cluster', 'root', 'bpf', 'en
   test('metrics of agents and enforcers, to whom the settings name', async () => {
     for (const { address } of [COLLECTOR, OTHER]) {
       await eventually(async () => assert.match(await read(address, '/metrics', true), /^sluice_flows_total /m), WITHIN);
-      const ofEnforcer = await read(address, '/metrics/enforcer', true);
-      assert.match(ofEnforcer, /^sluice_packets_total\{/m);
-      // Of the server, on this node or on the other; no pod has a policy of both directions.
-      assert.match(ofEnforcer, /^cilium_policy_endpoint_enforcement_status\{enforcement="none"\} [1-9]/m);
-      assert.equal(/enforcement="ingress"\} 1$/m.test(ofEnforcer), address === OTHER.address);
+      await eventually(async () => {
+        const ofEnforcer = await read(address, '/metrics/enforcer', true);
+        assert.match(ofEnforcer, /^sluice_packets_total\{/m);
+        // Of the server, on this node or on the other; no pod has a policy of both directions.
+        assert.match(ofEnforcer, /^cilium_policy_endpoint_enforcement_status\{enforcement="none"\} [1-9]/m);
+        assert.equal(/enforcement="ingress"\} 1$/m.test(ofEnforcer), address === OTHER.address);
+      }, WITHIN);
       assert.equal(await read(address, '/metrics', false), '');
     }
   });
