@@ -159,13 +159,13 @@ describe('what Envoy opens for Ingresses, where rules of layer 7 decide', needs(
       const { enter } = world.pods.web;
       const established = () => sh(`${enter.join(' ')} ss -Htn state established 'dst [${holder.addresses[family]}]'`);
       const connectionsOfWeb = () => established().match(/\S+:\d+\s+\S+:\d+\s*$/gm) ?? [];
-      // What had a slot before may take a while to end.
+      // What had a slot before may take a while to end, and what was sent before to arrive.
       const before = new Set(connectionsOfWeb());
       const own = () => connectionsOfWeb().filter((connection) => !before.has(connection));
       await setEgress(DIRECTLY);
       await using connection = await open(webOf());
       assert.equal(await connection.talker.ask('hello'), 'hello');
-      assert.equal(own().length, 1);
+      assert.ok(own().length >= 1, 'nothing came to the server');
       await setEgress(BY_SLOT);
       using sockets = TcpSockets.open();
       assert.ok(sockets.destroyAll(OF_INGRESSES) >= 1, 'nothing was ended');
