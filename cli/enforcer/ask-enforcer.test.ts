@@ -4,6 +4,7 @@ import { credentials } from '@grpc/grpc-js';
 import { cleanUpNode } from '../../bpf/datapath/index.ts';
 import { CLIENT, CLOSED, OPEN, WEB } from '../../bpf/datapath/testing/judged.ts';
 import { PodNetwork, type TestPod } from '../../bpf/datapath/testing/pod-network.ts';
+import { Cgroup } from '../../bpf/libbpf-ts/testing/cgroup.ts';
 import { enterOwnNamespaces } from '../../bpf/libbpf-ts/testing/own-namespaces.ts';
 import { Metrics } from '../../controller/admin/metrics.ts';
 import { startAdminServer } from '../../controller/admin/server.ts';
@@ -39,8 +40,11 @@ describe('an enforcer on this node', needs('root', 'bpf'), () => {
       await cleanUpNode(PINS);
     });
     const upstream = { target: 'unix:/nowhere/enforcer.sock', credentials: credentials.createInsecure() };
+    // At the root of all cgroups it would judge what other tests' Envoys open.
+    const cgroup = cleanUp.use(new Cgroup()).folder;
+    const stateFolder = '/run/sluice-test-network';
     const enforcement = cleanUp.use(
-      await Enforcement.start({ upstream, nodeName: 'n1', pinFolder: PINS, stateFolder: '/run/sluice-test-network', onEvent: () => {} }),
+      await Enforcement.start({ upstream, nodeName: 'n1', pinFolder: PINS, stateFolder, cgroup, onEvent: () => {} }),
     );
     const endpoints = [endpoint('web', WEB, pod.addresses), endpoint('lost', CLIENT, ['10.0.1.77'])];
     const refused = await enforcement.node.apply({
