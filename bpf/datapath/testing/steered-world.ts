@@ -1,5 +1,5 @@
 import { SteeringNetwork } from '../../../agent/network/index.ts';
-import { type DirectionPolicy, type Identity, IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../../model/index.ts';
+import { type DirectionPolicy, type Identity, IP_PROTOCOLS, RESERVED_IDENTITIES, UPSTREAM_PORTS } from '../../../model/index.ts';
 import { TemporaryFolder } from '../../../testkit/temporary-folder.ts';
 import type { Cgroup } from '../../libbpf-ts/testing/cgroup.ts';
 import { Datapath } from '../index.ts';
@@ -140,10 +140,10 @@ export class SteeredWorld implements AsyncDisposable {
     this.datapath = await Datapath.open({ pinFolder: PINS, sizes: SMALL, monitor: 'connections' });
   }
 
-  /** How many segments that open a connection got to the pod that serves. */
-  opened(): number {
+  /** How many segments that open a connection got to the pod that serves, of anybody or of anybody but the proxy. */
+  opened(by: 'anybody' | 'others' = 'anybody'): number {
     const { enter } = this.pods.web;
-    return Number(/packets (\d+)/.exec(sh(`${enter.join(' ')} nft list table inet ${SEEN}`))?.[1]);
+    return Number(/packets (\d+)/.exec(sh(`${enter.join(' ')} nft list counter inet ${SEEN} ${by}`))?.[1]);
   }
 
   /** Has all that a pod sends marked within it, as root there may do. */
@@ -202,6 +202,14 @@ async function makePods(network: PodNetwork): Promise<Pods> {
     outside: await network.addPod('outside', 4),
   };
   sh(`${pods.web.enter.join(' ')} nft '
-    table inet ${SEEN} { chain opened { type filter hook prerouting priority -300; tcp flags & (syn | ack) == syn counter; }; }'`);
+    table inet ${SEEN} {
+      counter anybody { };
+      counter others { };
+      chain opened {
+        type filter hook prerouting priority -300;
+        tcp flags & (syn | ack) == syn counter name anybody;
+        tcp flags & (syn | ack) == syn tcp sport < ${UPSTREAM_PORTS.egress.first} counter name others;
+      };
+    }'`);
   return pods;
 }

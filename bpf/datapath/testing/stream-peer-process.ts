@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { UPSTREAM_PORTS } from '../../../model/index.ts';
 import { answerParent } from '../../../testkit/answer-parent.ts';
 
 const taskView = z.discriminatedUnion('kind', [
@@ -33,7 +32,7 @@ interface Stream {
 
 /** Before an answer that is to wait. */
 const WAIT_MS = 300;
-const served = { connections: 0, ofProxy: 0, bytes: 0 };
+const served = { connections: 0, bytes: 0 };
 const streams = new Map<string, Stream>();
 
 answerParent(taskView, (task): unknown => {
@@ -58,7 +57,6 @@ answerParent(taskView, (task): unknown => {
 async function serve(port: number): Promise<void> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     served.connections += 1;
-    if ((socket.remotePort ?? 0) >= UPSTREAM_PORTS.egress.first) served.ofProxy += 1;
     socket
       .on('error', () => {})
       .on('data', (bytes) => {

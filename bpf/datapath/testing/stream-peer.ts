@@ -7,7 +7,7 @@ import type { PeerTask } from './stream-peer-process.ts';
 const PROCESS = new URL('stream-peer-process.ts', import.meta.url);
 /** Enough for a machine that has other things to do. */
 const PATIENCE_MS = 20_000;
-const servedView = z.object({ connections: z.int(), ofProxy: z.int(), bytes: z.int() });
+const servedView = z.object({ connections: z.int(), bytes: z.int() });
 
 /** A process in a pod that has connections of TCP, each by a name. */
 export class StreamPeer implements AsyncDisposable {
