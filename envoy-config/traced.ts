@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { anyPack } from '@bufbuild/protobuf/wkt';
+import { anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { TypedExtensionConfigSchema } from '@sluice/envoy-protos/envoy/config/core/v3/extension_pb.js';
 import type { Filter } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '@sluice/envoy-protos/envoy/config/listener/v3/listener_pb.js';
@@ -7,11 +7,15 @@ import {
   type HttpConnectionManager,
   HttpConnectionManager_TracingSchema,
   HttpConnectionManagerSchema,
+  type RequestIDExtension,
+  RequestIDExtensionSchema,
 } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { UuidRequestIdConfigSchema } from '@sluice/envoy-protos/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
 import type { Tracing } from '../model/index.ts';
 import type { ResourceName } from '../xds-server/serve/resource.ts';
 import { CONTINUE_B3 } from '../xds-server/translate/continue-b3.ts';
 import { mapFilters } from '../xds-server/translate/map-filters.ts';
+import { UNASKED_REQUEST_ID } from '../xds-server/translate/sampling.ts';
 import { COLLECTOR, translateTracing } from '../xds-server/translate/tracing.ts';
 import { chainsOf, managerOf } from './filter-chains.ts';
 
@@ -36,9 +40,18 @@ function tracedFilter(filter: Filter, tracing: Tracing): Filter {
   const value = anyPack(HttpConnectionManagerSchema, {
     ...manager,
     tracing: create(HttpConnectionManager_TracingSchema, translateTracing(tracing)),
+    requestIdExtension: unasked(manager.requestIdExtension),
     earlyHeaderMutationExtensions: [...manager.earlyHeaderMutationExtensions, create(TypedExtensionConfigSchema, CONTINUE_B3)],
   });
   return { ...filter, configType: { case: 'typedConfig', value } };
+}
+
+/** As its owner has it, but for what decides of traces. */
+function unasked(own: RequestIDExtension | undefined): RequestIDExtension {
+  if (!own?.typedConfig) return create(RequestIDExtensionSchema, UNASKED_REQUEST_ID);
+  const uuid = anyUnpack(own.typedConfig, UuidRequestIdConfigSchema);
+  if (!uuid) return own;
+  return { ...own, typedConfig: anyPack(UuidRequestIdConfigSchema, { ...uuid, useRequestIdForTraceSampling: false }) };
 }
 
 function untracedManager(filter: Filter): HttpConnectionManager | undefined {

@@ -14,6 +14,7 @@ import { anyOf } from './encode.ts';
 import { durationOf, type Init } from './messages.ts';
 import { translateNormalization } from './normalization.ts';
 import { dividedRoutes, wholeRoutes } from './route-tables.ts';
+import { UNASKED_REQUEST_ID } from './sampling.ts';
 import { translateTracing } from './tracing.ts';
 import { unknownHostFilters } from './unknown-host-filters.ts';
 
@@ -65,7 +66,11 @@ export function translateHttpConnectionManager(
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     accessLog: accessLog(http),
     httpFilters: [...(isDivided ? unknownHostFilters() : []), ROUTER],
-    ...(tracing && { tracing: translateTracing(tracing), earlyHeaderMutationExtensions: [CONTINUE_B3] }),
+    ...(tracing && {
+      tracing: translateTracing(tracing),
+      requestIdExtension: UNASKED_REQUEST_ID,
+      earlyHeaderMutationExtensions: [CONTINUE_B3],
+    }),
   });
   return { name: 'envoy.filters.network.http_connection_manager', configType: { case: 'typedConfig', value: config } };
 }

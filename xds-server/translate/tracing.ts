@@ -13,6 +13,7 @@ import { type Collector, collectorAddress, type Tracing } from '../../model/inde
 import type { Resource, ResourceName } from '../serve/resource.ts';
 import { anyOf, encodeResource } from './encode.ts';
 import { durationOf, type Init, socketAddress } from './messages.ts';
+import { translateSampler } from './sampling.ts';
 import { SHOWN_IN_SPANS } from './shown-in-spans.ts';
 import { CLUSTER } from './types.ts';
 
@@ -31,7 +32,8 @@ export function translateTracing(tracing: Tracing): Init<typeof HttpConnectionMa
   return {
     // By a header of Envoy's own, which anybody could send.
     clientSampling: { value: 0 },
-    randomSampling: { value: tracing.sampling },
+    // Not by chance either, since that would count for those that bring a trace, too: the tracer's sampler decides.
+    randomSampling: { value: ALL },
     overallSampling: { value: ALL },
     spawnUpstreamSpan: true,
     customTags: [...SHOWN_IN_SPANS],
@@ -42,7 +44,7 @@ export function translateTracing(tracing: Tracing): Init<typeof HttpConnectionMa
   };
 }
 
-function tracer({ collector, serviceName, resourceAttributes = {} }: Tracing): Init<typeof OpenTelemetryConfigSchema> {
+function tracer({ collector, sampling, serviceName, resourceAttributes = {} }: Tracing): Init<typeof OpenTelemetryConfigSchema> {
   // The later ones count where several say the same.
   const environment = {
     name: 'envoy.tracers.opentelemetry.resource_detectors.environment',
@@ -53,7 +55,8 @@ function tracer({ collector, serviceName, resourceAttributes = {} }: Tracing): I
     typedConfig: anyOf(StaticConfigResourceDetectorConfigSchema, { attributes: { ...resourceAttributes } }),
   };
   const isGiven = Object.keys(resourceAttributes).length > 0;
-  return { serviceName, resourceDetectors: [environment, ...(isGiven ? [given] : [])], ...exporter(collector) };
+  const resourceDetectors = [environment, ...(isGiven ? [given] : [])];
+  return { serviceName, resourceDetectors, sampler: translateSampler(sampling), ...exporter(collector) };
 }
 
 function exporter({ protocol, endpoint, headers = {} }: Collector): Init<typeof OpenTelemetryConfigSchema> {
