@@ -43,7 +43,7 @@ function tracedBy(own: Json, options: Partial<EnvoyConfigOptions>) {
 }
 
 const UNTOLD = { provider: undefined, early: [], needsCollector: false };
-const TOLD = { provider: 'envoy.tracers.opentelemetry', early: ['sluice.continue_b3'], needsCollector: true };
+const TOLD = { provider: 'envoy.tracers.opentelemetry', early: ['sluice.continue_traces'], needsCollector: true };
 const CASES = [
   { name: 'tell nothing where nothing is to be told', own: {}, options: {}, expected: UNTOLD },
   { name: 'tell of requests where they are to', own: {}, options: { tracing: DEFAULT_SETTINGS.tracing }, expected: TOLD },

@@ -13,7 +13,7 @@ import {
 import { UuidRequestIdConfigSchema } from '@sluice/envoy-protos/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
 import type { Tracing } from '../model/index.ts';
 import type { ResourceName } from '../xds-server/serve/resource.ts';
-import { CONTINUE_B3 } from '../xds-server/translate/continue-b3.ts';
+import { CONTINUE_TRACES } from '../xds-server/translate/continue-traces.ts';
 import { mapFilters } from '../xds-server/translate/map-filters.ts';
 import { UNASKED_REQUEST_ID } from '../xds-server/translate/sampling.ts';
 import { COLLECTOR, translateTracing } from '../xds-server/translate/tracing.ts';
@@ -41,7 +41,7 @@ function tracedFilter(filter: Filter, tracing: Tracing): Filter {
     ...manager,
     tracing: create(HttpConnectionManager_TracingSchema, translateTracing(tracing)),
     requestIdExtension: unasked(manager.requestIdExtension),
-    earlyHeaderMutationExtensions: [...manager.earlyHeaderMutationExtensions, create(TypedExtensionConfigSchema, CONTINUE_B3)],
+    earlyHeaderMutationExtensions: [...manager.earlyHeaderMutationExtensions, create(TypedExtensionConfigSchema, CONTINUE_TRACES)],
   });
   return { ...filter, configType: { case: 'typedConfig', value } };
 }

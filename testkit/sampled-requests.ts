@@ -30,6 +30,8 @@ export const SAMPLED_REQUESTS: readonly SampledRequest[] = [
   { name: 'without a trace, with the least UUID', headers: id('00000000-0000-4000-8000-000000000000'), isTold: BY_RATE },
   { name: 'without a trace, with a UUID that Envoy traced', headers: id('ffffffff-ffff-9fff-8fff-ffffffffffff'), isTold: BY_RATE },
   { name: "without a trace, with Envoy's orders", headers: ORDER, isTold: BY_RATE },
+  { name: 'of a trace that cannot be read', headers: { traceparent: 'x' }, isTold: BY_RATE },
+  { name: 'without a trace that is not to be sampled', headers: { b3: '0' }, isTold: NEVER },
   { name: 'of a sampled trace', headers: SAMPLED, isTold: ALWAYS },
   { name: 'of a sampled trace, with an id that is no UUID', headers: { ...SAMPLED, ...WORD }, isTold: ALWAYS },
   { name: 'of a trace that is not sampled', headers: parent('00'), isTold: NEVER },

@@ -16,7 +16,7 @@ import { GenericSchema } from '@sluice/envoy-protos/envoy/extensions/http/inject
 import { XffConfigSchema } from '@sluice/envoy-protos/envoy/extensions/http/original_ip_detection/xff/v3/xff_pb.js';
 import { UuidRequestIdConfigSchema } from '@sluice/envoy-protos/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
 import type { Slot } from '../../model/index.ts';
-import { CONTINUE_B3 } from '../../xds-server/translate/continue-b3.ts';
+import { CONTINUE_TRACES } from '../../xds-server/translate/continue-traces.ts';
 import { anyOf, typeUrlOf } from '../../xds-server/translate/encode.ts';
 import { durationOf, FROM_ADS, type Init } from '../../xds-server/translate/messages.ts';
 import { translateNormalization } from '../../xds-server/translate/normalization.ts';
@@ -49,7 +49,7 @@ export function slotConnectionManager(slot: Slot, options: SlotOptions): Init<ty
     statPrefix: `slot.${slot.direction}`,
     codecType: HttpConnectionManager_CodecType.AUTO,
     routeSpecifier: { case: 'routeConfig', value: routes(slot.direction) },
-    earlyHeaderMutationExtensions: [ON_ARRIVAL, ...(tracing ? [CONTINUE_B3] : [])],
+    earlyHeaderMutationExtensions: [ON_ARRIVAL, ...(tracing ? [CONTINUE_TRACES] : [])],
     accessLog: slotLogs(slot, options),
     httpFilters: [...askedOfRequests(slot), PASS_ON_ENDINGS, ROUTER],
     httpProtocolOptions: HTTP1_OPTIONS,

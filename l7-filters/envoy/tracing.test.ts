@@ -18,6 +18,9 @@ const DENIED = `${OTHER}${OTHER}`;
 const SECRETIVE = `${SHORT}${OTHER}`;
 const SECRET = 'hush-hush';
 const PADDED = `0000000000000000${SHORT}`;
+const [NO_TRACE, NO_SPAN] = ['0'.repeat(32), '0'.repeat(16)];
+/** Between mutations of Envoy's, and nobody else's. */
+const OWN = 'x-sluice-traceparent';
 
 type Headers = readonly (readonly [name: string, value: string])[];
 interface Case {
@@ -33,18 +36,69 @@ const CASES: readonly Case[] = [
   { name: 'nothing', headers: [] },
   { name: 'traceparent', headers: [['traceparent', `00-${LONG}-${SPAN}-01`]], trace: LONG },
   { name: 'traceparent of who samples otherwise', headers: [['traceparent', `00-${LONG}-${SPAN}-00`]], trace: LONG, isOut: true },
+  { name: 'traceparent in capitals', headers: [['traceparent', `00-${LONG.toUpperCase()}-${SPAN}-01`]], trace: LONG },
+  { name: 'traceparent of a later version', headers: [['traceparent', `01-${LONG}-${SPAN}-01`]], trace: LONG },
+  { name: 'traceparent of a later version with more', headers: [['traceparent', `01-${LONG}-${SPAN}-01-more`]], trace: LONG },
+  {
+    name: 'traceparent of a later version with more, not sampled',
+    headers: [['traceparent', `01-${LONG}-${SPAN}-00-1`]],
+    trace: LONG,
+    isOut: true,
+  },
+  ...[
+    ...[
+      'x',
+      '',
+      `00-${LONG}-${SPAN}`,
+      `00-${LONG}-${SPAN}-01-more`,
+      `01-${LONG}-${SPAN}-01more`,
+      `00-${LONG}-${SPAN.replace('a', 'x')}-01`,
+    ],
+    ...[`ff-${LONG}-${SPAN}-01`, `00-${NO_TRACE}-${SPAN}-01`, `00-${LONG}-${NO_SPAN}-01`, `00-${LONG}-${SPAN}-01,00-${LONG}-${SPAN}-00`],
+  ].map((value): Case => ({ name: `"${value}" for traceparent`, headers: [['traceparent', value]] })),
+  {
+    name: 'a traceparent that is none, beside b3',
+    headers: [
+      ['traceparent', 'x'],
+      ['b3', `${SHORT}-${SPAN}-1`],
+    ],
+    trace: PADDED,
+  },
   { name: 'b3', headers: [['b3', `${LONG}-${SPAN}`]], trace: LONG },
+  { name: 'b3 in capitals', headers: [['b3', `${LONG.toUpperCase()}-${SPAN.toUpperCase()}`]], trace: LONG },
+  { name: 'b3 of a short id in capitals', headers: [['b3', `${SHORT.toUpperCase()}-${SPAN}-1`]], trace: PADDED },
+  { name: 'b3 of no trace', headers: [['b3', `${NO_TRACE}-${SPAN}-1`]] },
+  { name: 'b3 of no trace, in short', headers: [['b3', `${NO_SPAN}-${SPAN}-1`]] },
+  { name: 'b3 of no span', headers: [['b3', `${LONG}-${NO_SPAN}-1`]] },
+  { name: 'b3 of an id that has zeros', headers: [['b3', `${LONG}-${SPAN}-1-${NO_SPAN}`]], trace: LONG },
   { name: 'b3 that is sampled', headers: [['b3', `${LONG}-${SPAN}-1`]], trace: LONG },
   { name: 'b3 to look into', headers: [['b3', `${LONG}-${SPAN}-d`]], trace: LONG },
   { name: 'b3 with a parent', headers: [['b3', `${LONG}-${SPAN}-1-${OTHER}`]], trace: LONG },
   { name: 'b3 of a short id', headers: [['b3', `${SHORT}-${SPAN}-1`]], trace: PADDED },
   { name: 'b3 that is not sampled', headers: [['b3', `${LONG}-${SPAN}-0-${OTHER}`]], trace: LONG, isOut: true },
   { name: 'b3 of a short id that is not sampled', headers: [['b3', `${SHORT}-${SPAN}-0`]], trace: PADDED, isOut: true },
-  { name: 'b3 that says only not to', headers: [['b3', '0']] },
+  { name: 'b3 that says only not to', headers: [['b3', '0']], isOut: true },
+  { name: 'b3 that says only to', headers: [['b3', '1']] },
   { name: 'b3 that is none', headers: [['b3', `${LONG}-${SPAN}-1-and-more`]] },
   { name: 'b3 in several headers', headers: several(LONG, ['x-b3-sampled', '1']), trace: LONG },
   { name: 'b3 in several headers, of a short id', headers: several(SHORT), trace: PADDED },
   { name: 'b3 in several headers that is not sampled', headers: several(LONG, ['x-b3-sampled', '0']), trace: LONG, isOut: true },
+  { name: 'b3 in several headers, in capitals', headers: several(LONG.toUpperCase()), trace: LONG },
+  {
+    name: 'b3 in several headers, to look into',
+    headers: several(LONG, ['x-b3-sampled', '0'], ['x-b3-flags', '1']),
+    trace: LONG,
+  },
+  { name: 'b3 in several headers, of no trace', headers: several(NO_TRACE) },
+  {
+    name: 'b3 in several headers, of no span',
+    headers: [
+      ['x-b3-traceid', LONG],
+      ['x-b3-spanid', NO_SPAN],
+    ],
+  },
+  { name: 'b3 in several headers, that say only not to', headers: [['x-b3-sampled', '0']], isOut: true },
+  { name: 'b3 in several headers, of no trace, that is not sampled', headers: several(NO_TRACE, ['x-b3-sampled', 'false']), isOut: true },
   { name: 'b3 with half of its headers', headers: [['x-b3-traceid', LONG]] },
   {
     name: 'traceparent beside b3',
@@ -120,7 +174,9 @@ describe('requests that are told of', needs('envoy'), () => {
     test(`with ${name}`, async () => {
       const answer = answers.get(name) ?? assert.fail('it was not asked');
       assert.equal(answer.status, 200);
-      const [, traceId = '', spanId = '', flags = ''] = String(echoOf(answer).headers['traceparent']).split('-');
+      const traceparent = String(echoOf(answer).headers['traceparent']);
+      assert.match(traceparent, /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[01]$/);
+      const [, traceId = '', spanId = '', flags = ''] = traceparent.split('-');
       assert.equal(flags, isOut ? '00' : '01');
       if (trace !== undefined) assert.equal(traceId, trace);
       else assert.ok(![LONG, PADDED].includes(traceId), 'it is another trace');
@@ -134,6 +190,19 @@ describe('requests that are told of', needs('envoy'), () => {
       });
     });
   }
+
+  test('requests that only say that nothing is to be told are of different traces', async () => {
+    const traces = await Promise.all([1, 2].map(async () => String(echoOf(await ask([['b3', '0']])).headers['traceparent']).slice(3, 35)));
+    assert.notEqual(traces[0], traces[1]);
+  });
+
+  test('what a client says by a name of ours goes no further', async () => {
+    for (const more of [[], [['b3', '0']]] as const) {
+      const { headers } = echoOf(await ask([[OWN, `00-${LONG}-${SPAN}-01`], ...more]));
+      assert.equal(headers[OWN], undefined);
+      assert.ok(!String(headers['traceparent']).includes(LONG));
+    }
+  });
 
   test('what is told says who tells, and goes where it should with its headers', async () => {
     const { resource } = await eventually(() => receiver.spans[0] ?? assert.fail('no span yet'));

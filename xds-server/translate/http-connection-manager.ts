@@ -9,7 +9,7 @@ import {
   type HttpFilterSchema,
 } from '@sluice/envoy-protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { HttpOptions, Listener, Tracing } from '../../model/index.ts';
-import { CONTINUE_B3 } from './continue-b3.ts';
+import { CONTINUE_TRACES } from './continue-traces.ts';
 import { anyOf } from './encode.ts';
 import { durationOf, type Init } from './messages.ts';
 import { translateNormalization } from './normalization.ts';
@@ -69,7 +69,7 @@ export function translateHttpConnectionManager(
     ...(tracing && {
       tracing: translateTracing(tracing),
       requestIdExtension: UNASKED_REQUEST_ID,
-      earlyHeaderMutationExtensions: [CONTINUE_B3],
+      earlyHeaderMutationExtensions: [CONTINUE_TRACES],
     }),
   });
   return { name: 'envoy.filters.network.http_connection_manager', configType: { case: 'typedConfig', value: config } };
