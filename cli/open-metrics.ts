@@ -3,7 +3,7 @@ import { identifyClient } from '../pki/index.ts';
 import type { MutualTlsCredentials } from '../xds-server/serve/index.ts';
 import type { Log } from './log.ts';
 import type { SideTask, SideTasks } from './side-tasks.ts';
-import { whenAborted } from './stop-signals.ts';
+import { unlessAborted } from './stop-signals.ts';
 
 export interface MetricsForOthers extends Pick<MetricsListenerOptions, 'pages'> {
   /** Undefined where nobody else is to ask. */
@@ -23,7 +23,7 @@ export function openMetrics({ address, credentials, clients, pages, tasks, log }
   if (!address) return undefined;
   const identify = identifyClient({ clients, may: 'ask for metrics', setting: 'metrics.clients' });
   return tasks.begin('metrics for others', async (signal) => {
-    const found = await Promise.race([credentials(), whenAborted(signal)]);
+    const found = await unlessAborted(credentials(), signal);
     if (!found || signal.aborted) return undefined;
     const listener = await listenForMetrics({ ...address, credentials: found, identify, pages });
     log({ level: 'info', event: 'metrics', text: `told at ${address.host}, port ${listener.port}, by mutual TLS` });

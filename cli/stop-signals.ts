@@ -25,6 +25,19 @@ export function listenForStop(): StopSignals {
   return { graceful: graceful.signal, immediate: immediate.signal };
 }
 
+/** What something comes to, or undefined where a signal is aborted before. Nothing of it stays with the signal, so it may be tried again and again. */
+export async function unlessAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  if (signal.aborted) return undefined;
+  const aborted = Promise.withResolvers<undefined>();
+  const abort = () => aborted.resolve(undefined);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([result, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
 /** Resolves when a signal is aborted; a rejection nobody waits for any more must not end the process. */
 export function whenAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

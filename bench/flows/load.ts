@@ -31,8 +31,8 @@ export async function openLoad(place: Place, { url, seconds, rate, folder }: Loa
   const log = join(folder, 'requests.tsv');
   rmSync(log, { force: true }); // It would be added to.
   const ofEach = rate / CLIENTS;
-  // One after the other, so that they do not all ask at once for ever.
-  const begin = ['-r', String(Math.ceil((CLIENTS * ofEach) / 1_000)), '--rate-period=1ms'];
+  // One after the other over the time between two requests of each, so that they do not all ask at once for ever.
+  const begin = ['-r', String(Math.max(1, Math.round(rate / 1_000))), '--rate-period=1ms'];
   const clients = ['--h1', '-t', '1', '-c', String(CLIENTS), '--rps', String(ofEach), ...begin];
   await place.run(['h2load', ...clients, '-n', String(rate * seconds), `--log-file=${log}`, url]);
   const lines = readFileSync(log, 'utf8').trimEnd().split('\n');

@@ -12,6 +12,7 @@ import { needs } from '../../testkit/capabilities.ts';
 import { eventually } from '../../testkit/eventually.ts';
 import { answerJson, answerStatus, ScriptedApiServer } from '../../testkit/scripted-api-server.ts';
 import { runSluiceCommand } from '../../testkit/sluice-command.ts';
+import { TemporaryFolder } from '../../testkit/temporary-folder.ts';
 import { translateAddress, translateIdentity, translateNodeEndpoints } from '../../xds-server/translate/node/identities.ts';
 import { translateSubjectPolicy } from '../../xds-server/translate/node/policy.ts';
 import { CliError } from '../cli-error.ts';
@@ -42,7 +43,7 @@ describe('an enforcer on this node', needs('root', 'bpf'), () => {
     const upstream = { target: 'unix:/nowhere/enforcer.sock', credentials: credentials.createInsecure() };
     // At the root of all cgroups it would judge what other tests' Envoys open.
     const cgroup = cleanUp.use(new Cgroup()).folder;
-    const stateFolder = '/run/sluice-test-network';
+    const stateFolder = cleanUp.use(new TemporaryFolder()).path;
     const enforcement = cleanUp.use(
       await Enforcement.start({ upstream, nodeName: 'n1', pinFolder: PINS, stateFolder, cgroup, onEvent: () => {} }),
     );

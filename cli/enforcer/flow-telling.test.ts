@@ -76,6 +76,7 @@ class Scene implements AsyncDisposable {
     return new FlowTelling({
       source: this.kernel,
       upstream: { target: `unix:${this.path}`, credentials: credentials.createInsecure(), backOff: { firstMs: 10, maxMs: 20 } },
+      lastWordsMs: 30_000,
       onFailure: ({ message }) => this.failures.push(message),
     });
   }

@@ -7,7 +7,6 @@ import { FlowReporter, type UpstreamAddress } from '../../xds-server/relay/index
 const REVIEW_MS = 1_000;
 /** Drops that are told of in each second, on each processor. */
 const DROPS_PER_SECOND = 1_000;
-/** For how long the agent has to take what is there when this ends. */
 const LAST_WORDS_MS = 1_000;
 
 /** What the kernel tells, and has no room for. */
@@ -21,6 +20,8 @@ export interface FlowTellingOptions {
   readonly upstream: UpstreamAddress;
   /** Told of what went wrong with an event, of one in a minute. Each is told to the agent as lost. */
   readonly onFailure: (error: Error) => void;
+  /** For how long the agent has to take what is there when this ends, in milliseconds. Default 1 s. */
+  readonly lastWordsMs?: number;
 }
 
 /** Tells the agent of this node what the kernel tells of flows, from when it is made until it is closed; then the kernel tells of none. */
@@ -31,11 +32,14 @@ export class FlowTelling implements AsyncDisposable {
   readonly #failures: FailureSeldom;
   readonly #timer: NodeJS.Timeout;
   readonly #reading: Promise<void>;
+  readonly #lastWordsMs: number;
   #clockOffset = clockOffset();
+  #heard = 0;
   #lost = 0n;
 
-  constructor({ source, upstream, onFailure }: FlowTellingOptions) {
+  constructor({ source, upstream, onFailure, lastWordsMs = LAST_WORDS_MS }: FlowTellingOptions) {
     this.#source = source;
+    this.#lastWordsMs = lastWordsMs;
     this.#failures = new FailureSeldom(onFailure);
     this.#events = source.flows();
     this.#reporter = new FlowReporter({ upstream, onWanted: (isWanted) => this.#guard(() => this.#monitor(isWanted)) });
@@ -49,13 +53,20 @@ export class FlowTelling implements AsyncDisposable {
     clearInterval(this.#timer);
     // Until there is a next, nobody reads what it would tell.
     this.#guard(() => this.#monitor(false));
-    // What it has told is taken by then.
-    await setImmediate();
+    await this.#hearRest();
     this.#guard(() => this.#review());
     this.#events[Symbol.dispose]();
     await this.#reading;
-    await this.#reporter.finish(LAST_WORDS_MS);
+    await this.#reporter.finish(this.#lastWordsMs);
     this.#reporter[Symbol.dispose]();
+  }
+
+  /** What the kernel has told by now comes some thousands at a time. */
+  async #hearRest(): Promise<void> {
+    for (let before = -1; before < this.#heard; ) {
+      before = this.#heard;
+      await setImmediate();
+    }
   }
 
   #monitor(isWanted: boolean): void {
@@ -67,6 +78,7 @@ export class FlowTelling implements AsyncDisposable {
       try {
         const { done, value } = await this.#events.next();
         if (done) return;
+        this.#heard += 1;
         this.#reporter.add(toldEvent(value, this.#clockOffset));
       } catch (error) {
         this.#failures.note(error);

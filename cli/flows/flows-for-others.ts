@@ -1,7 +1,7 @@
 import type { FlowAddress, NodeFlows, NodeIdentity } from '../../agent/index.ts';
 import { XdsError } from '../../xds-server/serve/index.ts';
 import type { Log } from '../log.ts';
-import { whenAborted } from '../stop-signals.ts';
+import { unlessAborted } from '../stop-signals.ts';
 
 export interface ForOthers extends Pick<FlowAddress, 'port' | 'clients'> {
   readonly flows: Pick<NodeFlows, 'listenForOthers'>;
@@ -22,7 +22,7 @@ export async function tellOthers(
   { flows, identity, host = ALL_ADDRESSES.both, port, clients, log }: ForOthers,
   signal: AbortSignal,
 ): Promise<undefined> {
-  const credentials = await Promise.race([identity.serving(), whenAborted(signal)]);
+  const credentials = await unlessAborted(identity.serving(), signal);
   if (!credentials) return;
   const listen = (at: string) => flows.listenForOthers({ host: at, port, credentials, clients });
   const bound = await listen(host).catch((error: unknown) => {

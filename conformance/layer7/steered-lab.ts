@@ -189,7 +189,9 @@ export class SteeredLab implements AsyncDisposable {
     } catch (cause) {
       const tables = ['metrics', 'policy', 'ipcache'].map(async (which) => `${which}: ${await this.tables(node, which)}`);
       const status = this.sluice(node, ['status', '-o', 'json']);
-      throw new Error([String(cause), ...(await Promise.all([status, ...tables]))].join('\n'), { cause });
+      // A node that is ill may not say.
+      const told = await Promise.all([status, ...tables].map((text) => text.catch(String)));
+      throw new Error([String(cause), ...told].join('\n'), { cause });
     }
   }
 

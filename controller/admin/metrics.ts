@@ -2,7 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Resource } from '../../xds-server/serve/resource.ts';
 import { resourceTypeOf } from '../render.ts';
 import { MetricsText } from './metrics-text.ts';
-import type { SlotStatus, Status } from './status.ts';
+import { POLICY_STATUSES, type SlotStatus, type Status } from './status.ts';
 import type { AdminView } from './view.ts';
 
 /** What a batch of changes goes through before Envoy sees it. */
@@ -152,6 +152,7 @@ function registerNodeSizes(registry: Registry): (status: Status) => void {
   const bytes = new Counter({ name: 'sluice_packet_bytes_total', help: 'What became of bytes of pods', labelNames, registers });
   return ({ slots: ofNode, enforcement }) => {
     for (const metric of [slots, items, packets, bytes, policed]) metric.reset();
+    if (enforcement) for (const state of POLICY_STATUSES) policed.set({ enforcement: state }, 0);
     for (const { policy } of enforcement?.endpoints ?? []) if (policy) policed.inc({ enforcement: policy });
     for (const state of ofNode ? (['ready', 'waiting', 'refused'] as const) : []) {
       slots.set({ state }, ofNode?.filter((slot) => slotState(slot) === state).length ?? 0);

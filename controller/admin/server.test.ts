@@ -189,6 +189,7 @@ test('the metrics tell of slots, of what steers to them, and of packets', async 
     'sluice_packet_bytes_total{direction="ingress",outcome="dropped-not-allowed"} 300',
     'cilium_policy_endpoint_enforcement_status{enforcement="both"} 2',
     'cilium_policy_endpoint_enforcement_status{enforcement="audit-ingress"} 1',
+    'cilium_policy_endpoint_enforcement_status{enforcement="none"} 0',
   ]) {
     assert.ok(text.split('\n').includes(line), `${line} is not in\n${text}`);
   }

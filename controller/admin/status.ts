@@ -64,6 +64,7 @@ const relay = z.object({
 });
 
 const policyStatus = z.enum(['none', 'ingress', 'egress', 'both', 'audit-ingress', 'audit-egress', 'audit-both']);
+export const POLICY_STATUSES: readonly PolicyStatus[] = policyStatus.options;
 
 const enforcement = z.object({
   /** Pods whose packets are judged. */

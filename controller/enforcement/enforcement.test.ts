@@ -152,6 +152,16 @@ describe('what agents are told', () => {
     assert.deepEqual(changed.sort(), ['10.244.1.6/32', 'n1']);
   });
 
+  test('what makes no difference to anybody comes to nothing', () => {
+    const scene = new Scene();
+    const first = node('n1', '192.0.2.1');
+    const taken = scene.enforcement.take({ upserts: [namespace, first], removals: [] });
+    assert.ok(taken.change.upserts.length > 0);
+    const labelled = read({ ...first, metadata: { name: 'n1', labels: { rack: '7' } } });
+    const again = scene.enforcement.take({ upserts: [labelled], removals: [] });
+    assert.deepEqual([again.change, again.revision], [{ upserts: [], removals: [] }, taken.revision]);
+  });
+
   test('a pod without an address is told of, with the identity that it will have', () => {
     const scene = new Scene();
     const starting = read({

@@ -54,6 +54,7 @@ export interface EnforcementOptions {
 
 /** What a batch came to. */
 export interface TakenIn {
+  /** Empty where it made no difference to anybody. */
   readonly change: ResourceChange;
   /** Of the cache, with the change. */
   readonly revision: number;
@@ -61,6 +62,7 @@ export interface TakenIn {
   readonly timing: { readonly ingestMs: number; readonly translateMs: number; readonly publishMs: number };
 }
 
+const NOTHING: ResourceChange = { upserts: [], removals: [] };
 /** Kinds that people are told about. */
 const POLICIES = new Set<KubeObject['kind']>(['NetworkPolicy', 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy']);
 
@@ -164,11 +166,14 @@ export class Enforcement {
     const ingestedAt = performance.now();
     const change = this.#translate(found);
     const translatedAt = performance.now();
+    const before = cache.revision;
     cache.apply(change);
     const publishMs = performance.now() - translatedAt;
+    const { revision } = cache;
     return {
-      change,
-      revision: cache.revision,
+      // What is translated anew may say what was there already.
+      change: revision === before ? NOTHING : change,
+      revision,
       timing: { ingestMs: ingestedAt - startedAt, translateMs: translatedAt - ingestedAt, publishMs },
     };
   }
