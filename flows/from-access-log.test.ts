@@ -107,6 +107,14 @@ describe('a request and its response', () => {
     assert.doesNotMatch(told, /secret/);
   });
 
+  test('are for the path that Envoy has, whatever the client says of another', () => {
+    const asked = { ...ENTRY, request: { ...ENTRY.request, originalPath: '/healthz' } } as Entry;
+    assert.deepEqual(
+      flowsOf(asked).map(({ l7 }) => l7?.kind === 'http' && l7.url),
+      ['http://api.shop/v1/users', 'http://api.shop/v1/users'],
+    );
+  });
+
   test('have no more of what is long than its beginning', () => {
     const long = 'a'.repeat(200_000);
     const [request, response] = flowsOf({

@@ -136,9 +136,8 @@ const PROTOCOLS: Readonly<Record<HTTPAccessLogEntry_HTTPVersion, string>> = {
 };
 
 function exchangeOf({ request, protocolVersion }: HTTPAccessLogEntry): Pick<HttpExchange, 'kind' | 'method' | 'url' | 'protocol'> {
-  const { requestMethod = RequestMethod.METHOD_UNSPECIFIED, requestHeaders, scheme = '', authority = '' } = request ?? {};
-  // As it was asked for, whatever routes make of it.
-  const path = request?.originalPath || (request?.path ?? '');
+  // Not `originalPath`, which is a header that clients may send as well. No route of ours changes a path.
+  const { requestMethod = RequestMethod.METHOD_UNSPECIFIED, requestHeaders, scheme = '', authority = '', path = '' } = request ?? {};
   // Methods that Envoy has no name for stand in the header alone.
   const method = requestHeaders?.[':method'] ?? (requestMethod === RequestMethod.METHOD_UNSPECIFIED ? '' : RequestMethod[requestMethod]);
   return {

@@ -66,6 +66,12 @@ describe('the address of the client where the connection tells nothing', needs('
     assert.equal(forwardedFor, '203.0.113.7');
     await eventually(() => assert.match(sluice.stdout, /"client":"203\.0\.113\.7/));
   });
+
+  test('and the path is the one that was asked for, whatever a header says of another', async () => {
+    await sluice.get(HOST, '/asked', { headers: { 'x-envoy-original-path': '/healthz' }, preamble: PREAMBLE });
+    await eventually(() => assert.match(sluice.stdout, /"path":"\/asked"/));
+    assert.doesNotMatch(sluice.stdout, /healthz/);
+  });
 });
 
 describe('the PROXY protocol', needs('envoy'), () => {

@@ -157,7 +157,8 @@ describe('requests that are told of', needs('envoy'), () => {
       const host = `ann:${SECRET}@web.test`;
       const traceparent = `00-${SECRETIVE}-${SPAN}-01`;
       await requestHttp1({ port, host, path: `/allowed?token=${SECRET}`, headers: { ...headers, traceparent } });
-      await requestHttp1({ port, host: 'web.test', path: `/allowed?token=${SECRET}`, headers: { ...headers, traceparent } });
+      const misleading = { 'x-envoy-original-path': '/healthz' };
+      await requestHttp1({ port, host: 'web.test', path: `/allowed?token=${SECRET}`, headers: { ...headers, ...misleading, traceparent } });
     }
     for (const { name, headers } of CASES) answers.set(name, await ask(headers));
   });

@@ -23,8 +23,8 @@ const ACCESS_LOG_FIELDS = {
   time: '%START_TIME%',
   method: '%REQ(:METHOD)%',
   authority: '%REQ(:AUTHORITY)%',
-  // A query may have secrets.
-  path: '%PATH(NQ:ORIG_OR_PATH)%',
+  // A query may have secrets, and what a path was before it was changed (`ORIG`) is a header that clients may send as well.
+  path: '%PATH(NQ:PATH)%',
   protocol: '%PROTOCOL%',
   status: '%RESPONSE_CODE%',
   details: '%RESPONSE_CODE_DETAILS%',

@@ -4,7 +4,8 @@ import type { Init } from './messages.ts';
 /** Characters of a path or a host that are told, as many as Envoy tells of a path by itself. */
 const MOST = 256;
 
-const PATH = `%PATH(NQ:ORIG_OR_PATH):${MOST}%`;
+/** Not what it was before routes changed it (`ORIG`): that is a header that clients may send as well. */
+const PATH = `%PATH(NQ:PATH):${MOST}%`;
 /** Who logs in by it is not told, nor how. */
 const HOST = "(request.host.contains('@') ? '***' : request.host)";
 const IS_GRPC = "('content-type' in request.headers && request.headers['content-type'].startsWith('application/grpc'))";

@@ -8,7 +8,7 @@ import { type Listener, ListenerSchema } from '@sluice/envoy-protos/envoy/config
 import type { Slot } from '../../../model/index.ts';
 import { BareEnvoy } from '../../../testkit/xds/bare-envoy.ts';
 import { XdsScene } from '../../../testkit/xds/xds-scene.ts';
-import type { Outcome, Resource } from '../../../xds-server/serve/index.ts';
+import type { Outcome, Resource, XdsServerOptions } from '../../../xds-server/serve/index.ts';
 import { encodeResource } from '../../../xds-server/translate/encode.ts';
 import { socketAddress } from '../../../xds-server/translate/messages.ts';
 import { originalDestinationCluster, type SlotOptions, translateSlot, translateSteeringClusters } from '../index.ts';
@@ -46,9 +46,9 @@ export class SlotScene implements AsyncDisposable {
     this.#envoy = envoy;
   }
 
-  static async start(slots: readonly ServedSlot[]): Promise<SlotScene> {
+  static async start(slots: readonly ServedSlot[], server: Partial<XdsServerOptions> = {}): Promise<SlotScene> {
     const resources = allResources(slots);
-    const xds = await XdsScene.open();
+    const xds = await XdsScene.open(server);
     xds.publish(...resources);
     return new SlotScene(xds, BareEnvoy.start(xds.folder, xds.socket, 'node'));
   }
