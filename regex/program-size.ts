@@ -6,10 +6,11 @@ interface Group {
 
 /**
  * The longest piece that is read as one, at a place in the pattern: quoted text, an escape, a class, the
- * opening of a group with its flags or name, a repetition.
+ * opening of a group with its flags or name, a repetition. What has no end goes on to that of the pattern: to look for one
+ * again and again would take time that grows faster than its length.
  */
 const PIECE =
-  /\\Q(?<quoted>.*?)(?:\\E|$)|\\(?:[xpP]\{[^}]*\}|[pP]?.)|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\((?:\?[^:)>]*[:>]?)?|\{(?<min>\d+)(?:,(?<max>\d*))?\}|./gsy;
+  /\\Q(?<quoted>.*?)(?:\\E|$)|\\(?:[xpP]\{[^}]*(?:\}|$)|[pP]?.)|\[\^?\]?(?:\[:\^?\w+:\]|\\.?|[^\]\\])*(?:\]|$)|\((?:\?[^:)>]*[:>]?)?|\{(?<min>\d+)(?:,(?<max>\d*))?\}|./gsy;
 
 /**
  * About how many instructions a regular expression compiles to, without compiling it: rather too few than too many, in

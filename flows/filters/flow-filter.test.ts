@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { DropReason, FlowFilterSchema, IPVersion, TrafficDirection, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import type { Flow } from '../flow.ts';
@@ -48,13 +49,23 @@ const CASES: readonly (readonly [what: string, flow: Flow, matching: readonly Fi
     'labels',
     BEGUN,
     [
-      ...['app=web', 'k8s:app=web', 'app', 'app in (api, web)', '!reserved:odd', 'app!=api', 'app=web, io.kubernetes.pod.namespace'].map(
-        (each) => ({ sourceLabel: [each] }),
-      ),
+      ...[
+        'app=web',
+        ' app == web ',
+        ' ! odd ,app in(web,)',
+        'k8s:app=web',
+        'app',
+        'app in (api, web)',
+        '!reserved:odd',
+        'app!=api',
+        'app=web, io.kubernetes.pod.namespace',
+      ].map((each) => ({ sourceLabel: [each] })),
       { destinationLabel: ['reserved:odd'] },
       { sourceLabel: ['app=no', 'app=web'] },
     ],
-    ['app=api', 'any:app=api', 'reserved:app', 'app notin (web)', '!app', 'app=web,tier'].map((each) => ({ sourceLabel: [each] })),
+    ['app=api', 'any:app=api', 'reserved:app', 'app notin (web)', 'app  notin(a,web)', '!app', 'app=web,tier', 'app='].map((each) => ({
+      sourceLabel: [each],
+    })),
   ],
   [
     'names and Services',
@@ -170,6 +181,10 @@ const PROBLEMS: readonly (readonly [filter: Filter, problem: string])[] = [
   [{ sourceIp: ['10.0.0.0/33'] }, '"10.0.0.0/33" is neither an address nor a prefix of addresses'],
   [{ destinationPod: [''] }, 'a name must not be empty'],
   [{ sourceLabel: ['app in web'] }, '"app in web" is no label selector: "app in web" is not understood'],
+  ...['app in (a', 'app=a=b', '!app=web', 'appin (web)', 'app in (a,(web))', '=web', 'a:b:c'].map(
+    (text) => [{ sourceLabel: [text] }, `"${text}" is no label selector: "${text}" is not understood`] as const,
+  ),
+  [{ sourceLabel: ['app=web,'] }, '"app=web," is no label selector: "" is not understood'],
   [{ sourceFqdn: ['a b'] }, '"a b" is no pattern of names'],
   [{ destinationPort: ['http'] }, '"http" is no port'],
   [{ destinationPort: ['70000'] }, '"70000" is no port'],
@@ -187,6 +202,15 @@ describe('a filter that nobody can hold to is refused', () => {
       const made = flowFilter(create(FlowFilterSchema, filter));
       assert.ok(made instanceof OptionProblem);
       assert.equal(made.message, problem);
+    });
+  }
+
+  // By any way whose time grows with the square of the length, each would take minutes.
+  for (const text of [`a${' '.repeat(400_000)}b`, '(,'.repeat(200_000), ',)'.repeat(200_000)]) {
+    test(`${text.length} characters of ${JSON.stringify(text.slice(0, 4))} …, in no time`, { timeout: 20_000 }, async () => {
+      assert.ok(flowFilter(create(FlowFilterSchema, { sourceLabel: [text] })) instanceof OptionProblem);
+      // So that the time can be over.
+      await setImmediate();
     });
   }
 

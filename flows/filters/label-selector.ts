@@ -9,11 +9,9 @@ interface Label {
   readonly value: string;
 }
 
-const KEY = String.raw`(?:[^\s=!,:()]+:)?[^\s=!,:()]+`;
-const VALUE = String.raw`[^\s=!,()]*`;
-const REQUIREMENT = new RegExp(
-  String.raw`^\s*(?:(?<absent>!)\s*)?(?<key>${KEY})\s*(?:(?<operator>==?|!=)\s*(?<value>${VALUE})|(?<set>\s(?:not)?in)\s*\((?<values>[^()]*)\))?\s*$`,
-);
+const KEY = /^[^\s=!,:()]+(?::[^\s=!,:()]+)?/;
+const VALUE = /^[^\s=!,()]*$/;
+const SET = /^\s+(not)?in\s*\(([^()]*)\)$/;
 
 /**
  * A selector as Kubernetes writes it, whose keys may say their source: `k8s:app=web, tier in (a, b), !reserved:host`. A key that says none
@@ -34,21 +32,49 @@ export function labelSelector(text: string): MatchesLabels | OptionProblem {
   };
 }
 
+/** Whoever asks says what a selector is, so it is read in time that grows with its length only. */
 function splitOutsideOfSets(text: string): string[] {
-  return text.trim() === '' ? [] : text.split(/,(?![^(]*\))/);
+  if (text.trim() === '') return [];
+  const parts: string[] = [];
+  let [begin, isInSet] = [0, false];
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index];
+    if (character === '(') isInSet = true;
+    else if (character === ')') isInSet = false;
+    else if (character === ',' && !isInSet) {
+      parts.push(text.slice(begin, index));
+      begin = index + 1;
+    }
+  }
+  return [...parts, text.slice(begin)];
 }
 
-function readRequirement(part: string): ((labels: readonly Label[]) => boolean) | undefined {
-  const groups = REQUIREMENT.exec(part)?.groups;
-  if (!groups) return undefined;
-  const { absent, key = '', operator, value = '', set, values = '' } = groups;
+type Requirement = (labels: readonly Label[]) => boolean;
+
+function readRequirement(part: string): Requirement | undefined {
+  const text = part.trim();
+  const isAbsent = text.startsWith('!');
+  const said = isAbsent ? text.slice(1).trimStart() : text;
+  const [key] = KEY.exec(said) ?? [];
+  if (key === undefined) return undefined;
   const named = (labels: readonly Label[]) => labels.filter(hasKey(key));
-  if (absent !== undefined) return operator === undefined && set === undefined ? (labels) => named(labels).length === 0 : undefined;
-  if (operator === undefined && set === undefined) return (labels) => named(labels).length > 0;
-  const wanted = new Set(set === undefined ? [value] : values.split(',').map((each) => each.trim()));
-  const isWanted = (labels: readonly Label[]) => named(labels).some((label) => wanted.has(label.value));
-  const isNegated = operator === '!=' || set?.trim() === 'notin';
-  return isNegated ? (labels) => !isWanted(labels) : isWanted;
+  const rest = said.slice(key.length);
+  if (isAbsent) return rest === '' ? (labels) => named(labels).length === 0 : undefined;
+  if (rest === '') return (labels) => named(labels).length > 0;
+  const wanted = readWanted(rest);
+  if (!wanted) return undefined;
+  const isWanted: Requirement = (labels) => named(labels).some((label) => wanted.values.has(label.value));
+  return wanted.isNegated ? (labels) => !isWanted(labels) : isWanted;
+}
+
+/** What a selector says of a key: `= a`, `!= a`, ` in (a, b)`. */
+function readWanted(text: string): { readonly values: ReadonlySet<string>; readonly isNegated: boolean } | undefined {
+  const [, not, values] = SET.exec(text) ?? [];
+  if (values !== undefined) return { values: new Set(values.split(',').map((each) => each.trim())), isNegated: not !== undefined };
+  const [operator] = /^(?:==?|!=)/.exec(text.trimStart()) ?? [];
+  if (operator === undefined) return undefined;
+  const value = text.trimStart().slice(operator.length).trim();
+  return VALUE.test(value) ? { values: new Set([value]), isNegated: operator === '!=' } : undefined;
 }
 
 function hasKey(key: string): (label: Label) => boolean {

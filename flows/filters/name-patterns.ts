@@ -1,4 +1,5 @@
 import { RE2JS } from 're2js';
+import { estimateProgramSize } from '../../regex/index.ts';
 import { OptionProblem } from '../option-problem.ts';
 
 export type MatchesText = (text: string) => boolean;
@@ -30,7 +31,16 @@ function domainExpression(pattern: string): string | OptionProblem {
   const canonical = canonicalDomain(pattern.trim());
   if (!DOMAIN_PATTERN.test(canonical) || canonical.endsWith('.'))
     return new OptionProblem(`${JSON.stringify(pattern)} is no pattern of names`);
-  return canonical.replaceAll('.', '\\.').replaceAll('*', '[-.0-9a-z_]*');
+  return expressionOf(canonical);
+}
+
+function expressionOf(pattern: string): string {
+  return pattern.replaceAll('.', '\\.').replaceAll(/\*+/g, '[-.0-9a-z_]*');
+}
+
+/** About how many instructions of a regular expression a pattern of names amounts to, also one that is none. */
+export function estimatePatternSize(pattern: string): number {
+  return estimateProgramSize(expressionOf(pattern));
 }
 
 function canonicalDomain(name: string): string {

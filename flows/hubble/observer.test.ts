@@ -86,7 +86,13 @@ describe('what is asked of a node', () => {
       [{ blacklist: [{ protocol: ['x'] }] }, /is none of icmp/],
       [{ whitelist: Array(100).fill({}), blacklist: Array(29).fill({}) }, /^129 filters are more than the 128 that one may ask by$/],
       [{ whitelist: [{ sourceIp: Array(2_000).fill('::1'), httpMethod: Array(49).fill('x') }] }, /^2049 values in filters are more than /],
-      [{ whitelist: [{ httpUrl: Array(9).fill('(.{30}){40}') }] }, /^\d+ instructions of regular expressions are more than the 10000 /],
+      [{ whitelist: [{ httpUrl: Array(9).fill('(.{30}){40}') }] }, /^\d+ instructions of .* are more than the 10000 /],
+      [{ whitelist: [{ sourceFqdn: Array(10).fill('*a'.repeat(500)) }] }, /^15000 instructions of .* and patterns of names are more than /],
+      [
+        { blacklist: [{}, { nodeName: ['*a'.repeat(513)] }] },
+        /^a value of node_name has 1026 characters, more than the 1024 that one may ask by$/,
+      ],
+      [{ whitelist: [{ destinationLabel: [' '.repeat(5_000)] }] }, /^a value of destination_label has 5000 characters, /],
     ];
     for (const [request, problem] of cases) {
       const found = scene.observer.flows(create(GetFlowsRequestSchema, request), NEVER);

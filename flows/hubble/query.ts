@@ -1,7 +1,8 @@
-import type { FlowFilter } from '@sluice/envoy-protos/hubble/flow_pb.js';
+import { type FlowFilter, FlowFilterSchema } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import type { GetFlowsRequest } from '@sluice/envoy-protos/hubble/observer_pb.js';
 import { estimateProgramSize } from '../../regex/index.ts';
 import { flowFilter, type MatchesFlow } from '../filters/flow-filter.ts';
+import { estimatePatternSize } from '../filters/name-patterns.ts';
 import type { FlowQuery } from '../flow-query.ts';
 import { allOrProblem, OptionProblem } from '../option-problem.ts';
 import { nanosecondsOf } from '../time.ts';
@@ -10,7 +11,9 @@ import { nanosecondsOf } from '../time.ts';
 const MOST = {
   filters: 128,
   values: 2_048,
-  /** Of all regular expressions together, as they are compiled. */
+  /** Of a selector, a pattern, or any other text. */
+  characters: 1_024,
+  /** Of all regular expressions and patterns of names together, as they are compiled. */
   instructions: 10_000,
 };
 
@@ -33,12 +36,15 @@ export function readQuery({ number, first, follow, since, until, whitelist, blac
 }
 
 function excessOf(filters: readonly FlowFilter[]): OptionProblem | undefined {
+  const long = longIn(filters);
+  if (long) return long;
   const lists = filters.flatMap((filter) => Object.values(filter)).filter((value) => Array.isArray(value));
   const expressions = filters.flatMap(({ httpPath, httpUrl, dnsQuery }) => [...httpPath, ...httpUrl, ...dnsQuery]);
+  const names = filters.flatMap(({ sourceFqdn, destinationFqdn, nodeName }) => [...sourceFqdn, ...destinationFqdn, ...nodeName]);
   const asked = {
     filters: filters.length,
-    values: lists.reduce((sum, list) => sum + list.length, 0),
-    instructions: expressions.reduce((sum, expression) => sum + estimateProgramSize(expression), 0),
+    values: sumOf(lists.map((list) => list.length)),
+    instructions: sumOf(expressions.map(estimateProgramSize)) + sumOf(names.map(estimatePatternSize)),
   };
   for (const what of ['filters', 'values', 'instructions'] as const) {
     if (asked[what] > MOST[what])
@@ -47,7 +53,27 @@ function excessOf(filters: readonly FlowFilter[]): OptionProblem | undefined {
   return undefined;
 }
 
-const WORDS = { filters: 'filters', values: 'values in filters', instructions: 'instructions of regular expressions' };
+const WORDS = {
+  filters: 'filters',
+  values: 'values in filters',
+  instructions: 'instructions of regular expressions and patterns of names',
+};
+
+function longIn(filters: readonly FlowFilter[]): OptionProblem | undefined {
+  for (const filter of filters) {
+    for (const { localName, name } of FlowFilterSchema.fields) {
+      const values: unknown = filter[localName as keyof FlowFilter];
+      const long = Array.isArray(values) ? values.find((value) => typeof value === 'string' && value.length > MOST.characters) : undefined;
+      if (long !== undefined)
+        return new OptionProblem(`a value of ${name} has ${long.length} characters, more than the ${MOST.characters} that one may ask by`);
+    }
+  }
+  return undefined;
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, each) => sum + each, 0);
+}
 
 interface Asked {
   readonly number: number;
