@@ -42,6 +42,15 @@ function expression(pattern: string, textOf: (flow: Flow) => string | undefined)
   }
 }
 
+/**
+ * Of a URL as flows have it, whatever clients have written: without scheme, host, query and fragment, and decoded, as Hubble's clients expect. Dot
+ * segments stay, since they are what was asked for.
+ */
 function pathOf(url: string): string {
-  return URL.parse(url, 'http://host')?.pathname ?? '';
+  const [path = ''] = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '').split(/[?#]/, 1);
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }

@@ -176,6 +176,29 @@ describe('flows are chosen by', () => {
   }
 });
 
+describe('paths are', () => {
+  for (const [url, path] of [
+    ['http://x:99999/a', '/a'],
+    ['http://ü ber/a', '/a'],
+    ['http://[::1/a', '/a'],
+    ['http://api/public/%2e%2e/admin', '/public/../admin'],
+    ['http://api/public/../admin', '/public/../admin'],
+    ['http://api/a%20b', '/a b'],
+    ['http://api/a%2', '/a%2'],
+    ['http://api/a%ff', '/a%ff'],
+    ['http://api/a?b=/c#d', '/a'],
+    ['https://api//b', '//b'],
+    ['/a://b', '/a://b'],
+  ] as const) {
+    const flow = exampleFlow({ l7: { kind: 'http', type: 'request', method: 'GET', url, protocol: 'HTTP/1.1', headers: [] } });
+    test(`${url}: ${path}`, () => {
+      const pattern = `^\\Q${path}\\E$`;
+      assert.ok(matches({ httpPath: [pattern] }, flow));
+      assert.ok(matches({ httpPath: ['^/'] }, flow));
+    });
+  }
+});
+
 const PROBLEMS: readonly (readonly [filter: Filter, problem: string])[] = [
   [{ sourceIp: ['10.0.0'] }, '"10.0.0" is neither an address nor a prefix of addresses'],
   [{ sourceIp: ['10.0.0.0/33'] }, '"10.0.0.0/33" is neither an address nor a prefix of addresses'],
