@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { type FlowQuery, observe } from './flow-query.ts';
 import { FlowRing } from './flow-ring.ts';
 import { exampleFlow } from './testing/example-flow.ts';
@@ -14,9 +15,14 @@ function ringOf(count: number, capacity = 100): FlowRing {
 const ALL = () => true;
 
 /** Times of flows; `-N` for so many that were lost. */
-async function timesOf(ring: FlowRing, query: Partial<FlowQuery>, signal = new AbortController().signal): Promise<number[]> {
+async function timesOf(
+  ring: FlowRing,
+  query: Partial<FlowQuery>,
+  signal = new AbortController().signal,
+  now?: () => bigint,
+): Promise<number[]> {
   const times: number[] = [];
-  for await (const observed of observe(ring, { matches: ALL, ...query }, signal)) {
+  for await (const observed of observe(ring, { matches: ALL, ...query }, signal, now)) {
     times.push(observed.kind === 'flow' ? Number(observed.flow.time) : -observed.count);
   }
   return times;
@@ -80,6 +86,44 @@ describe('of what is to come', () => {
   });
 });
 
+describe('of what is to come until a time', () => {
+  const follow = { follow: true, until: 5n } as const;
+
+  test('a flow of a later one ends it', async () => {
+    const ring = ringOf(2);
+    const [times, never] = [timesOf(ring, follow, undefined, () => 0n), exampleFlow({ time: 4n })];
+    await setImmediate();
+    for (const time of [5n, 3n, 6n]) ring.add(exampleFlow({ time }));
+    ring.add(never);
+    assert.deepEqual(await times, [0, 1, 5, 3]);
+  });
+
+  test('what is remembered is told, in whatever order it came, once the time is over', async () => {
+    const ring = new FlowRing(10);
+    for (const time of [1n, 9n, 2n]) ring.add(exampleFlow({ time }));
+    assert.deepEqual(await timesOf(ring, follow, undefined, () => 5n), [1, 2]);
+  });
+
+  test('it ends when the time has come, though there is no flow', async () => {
+    let [now, asked] = [0n, 0];
+    const times = timesOf(ringOf(1), { ...follow, until: 2_000_000n }, undefined, () => {
+      asked += 1;
+      now += 1_000_000n;
+      return now;
+    });
+    assert.deepEqual(await times, [0]);
+    assert.equal(asked, 2);
+  });
+
+  test('and when nobody wants it any more', async () => {
+    const over = new AbortController();
+    const times = timesOf(ringOf(1), { ...follow, until: 2n ** 63n }, over.signal);
+    await setImmediate();
+    over.abort();
+    assert.deepEqual(await times, [0]);
+  });
+});
+
 describe('others have their turn while it is looked', () => {
   /** As long as it takes to look by what is slow. */
   const slow: FlowQuery['matches'] = () => {
@@ -93,9 +137,9 @@ describe('others have their turn while it is looked', () => {
   ] as const) {
     test(what, async () => {
       let turns = 0;
-      let waiting = setImmediate(function count() {
+      let waiting = globalThis.setImmediate(function count() {
         turns++;
-        waiting = setImmediate(count);
+        waiting = globalThis.setImmediate(count);
       });
       assert.deepEqual(await timesOf(ringOf(60), { ...query, matches: slow }), []);
       clearImmediate(waiting);
@@ -105,13 +149,33 @@ describe('others have their turn while it is looked', () => {
 
   test('and what comes meanwhile and is forgotten for it was not asked for', async () => {
     const ring = ringOf(20, 20);
-    const arriving = setImmediate(() => {
+    const arriving = globalThis.setImmediate(() => {
       for (let time = 20n; time < 30n; time++) ring.add(exampleFlow({ time }));
     });
     assert.deepEqual(await timesOf(ring, { number: 1, matches: slow }), []);
     clearImmediate(arriving);
     assert.equal(ring.seen, 30);
   });
+});
+
+test('what is forgotten while somebody hears of what was lost is lost, too', async () => {
+  const ring = ringOf(2, 2);
+  const flows = observe(ring, { follow: true, matches: ALL }, new AbortController().signal);
+  assert.equal((await flows.next()).value?.kind, 'flow');
+  for (const lost of [3, 4]) {
+    for (let more = 0; more < 4; more++) ring.add(exampleFlow());
+    assert.deepEqual((await flows.next()).value, { kind: 'lost', count: lost });
+  }
+  assert.deepEqual((await flows.next()).value, { kind: 'flow', number: 8, flow: ring.at(8) });
+});
+
+test('what comes and is forgotten while somebody reads who does not follow was not asked for', async () => {
+  const ring = ringOf(3, 3);
+  const flows = observe(ring, { matches: ALL }, new AbortController().signal);
+  assert.equal((await flows.next()).value?.kind, 'flow');
+  for (let time = 3n; time < 10n; time++) ring.add(exampleFlow({ time }));
+  assert.deepEqual((await flows.next()).value, { kind: 'lost', count: 2 });
+  assert.equal((await flows.next()).done, true);
 });
 
 test('a ring holds at least one flow', () => assert.throws(() => new FlowRing(0), RangeError));

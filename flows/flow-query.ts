@@ -1,5 +1,6 @@
 import type { Flow } from './flow.ts';
 import type { FlowRing, NumberedFlow } from './flow-ring.ts';
+import { systemTime } from './time.ts';
 import { Turns } from './turns.ts';
 
 /** Which flows of a ring somebody wants. */
@@ -9,7 +10,7 @@ export interface FlowQuery {
   readonly first?: boolean;
   /** Whether those that are to come are wanted, too. */
   readonly follow?: boolean;
-  /** Nanoseconds since 1970, both inclusive. */
+  /** Nanoseconds since 1970, both inclusive. Who follows until a time hears of nothing after that, nor after a flow of a later one. */
   readonly since?: bigint;
   readonly until?: bigint;
   readonly matches: (flow: Flow) => boolean;
@@ -23,27 +24,63 @@ export type Observed =
 /**
  * The flows of a ring that are wanted, oldest first.
  * @param signal ends it, with what is told until then
+ * @param now nanoseconds since 1970; default: the system's clock
  */
-export async function* observe(ring: FlowRing, query: FlowQuery, signal: AbortSignal): AsyncGenerator<Observed> {
+export async function* observe(
+  ring: FlowRing,
+  query: FlowQuery,
+  signal: AbortSignal,
+  now: () => bigint = systemTime,
+): AsyncGenerator<Observed> {
   const end = ring.seen;
   const turns = new Turns();
   let number = await firstWanted(ring, query, { end, turns, signal });
   let left = query.first ? (query.number ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
-  for (; !signal.aborted && left > 0; number++) {
-    if (number >= end && !query.follow) return;
-    if (number >= ring.seen) await ring.untilAdded(number, signal);
+  while (!signal.aborted && left > 0 && (query.follow || number < end)) {
+    if (number >= ring.seen) await untilAdded(ring, number, { until: query.until, now, signal });
     if (number < ring.oldest) {
-      yield { kind: 'lost', count: ring.oldest - number };
-      number = ring.oldest;
+      // What came since is nothing to who does not follow.
+      const next = query.follow ? ring.oldest : Math.min(ring.oldest, end);
+      yield { kind: 'lost', count: next - number };
+      number = next;
+      continue;
     }
     const flow = ring.at(number);
-    if (!flow) continue;
+    if (!flow || (number >= end && isAfter(flow, query))) return;
     if (isWanted(flow, query)) {
       left--;
       yield { kind: 'flow', number, flow };
     }
+    number++;
     if (turns.isOver) await turns.end();
   }
+}
+
+/** Longer a timer of Node's cannot wait. */
+const MOST_MS = 2 ** 31 - 1;
+
+interface Wait {
+  readonly until: bigint | undefined;
+  readonly now: () => bigint;
+  readonly signal: AbortSignal;
+}
+
+/** Ends once there is a flow of this number, or the time is over in which one is wanted. */
+async function untilAdded(ring: FlowRing, number: number, { until, now, signal }: Wait): Promise<void> {
+  if (until === undefined) return await ring.untilAdded(number, signal);
+  while (ring.seen <= number && !signal.aborted) {
+    const leftMs = Math.min(Math.ceil(Number(until - now()) / 1e6), MOST_MS);
+    if (leftMs <= 0) return;
+    using over = new DisposableStack();
+    const wait = new AbortController();
+    const timer = setTimeout(() => wait.abort(), leftMs);
+    over.defer(() => clearTimeout(timer));
+    await ring.untilAdded(number, AbortSignal.any([signal, wait.signal]));
+  }
+}
+
+function isAfter({ time }: Flow, { until }: FlowQuery): boolean {
+  return until !== undefined && time > until;
 }
 
 /** Nothing before it is wanted, or remembered. */
@@ -64,6 +101,7 @@ async function firstWanted(
   return left > 0 ? Math.max(number, ring.oldest) : number;
 }
 
-function isWanted(flow: Flow, { since, until, matches }: FlowQuery): boolean {
-  return (since === undefined || flow.time >= since) && (until === undefined || flow.time <= until) && matches(flow);
+function isWanted(flow: Flow, query: FlowQuery): boolean {
+  const { since, matches } = query;
+  return (since === undefined || flow.time >= since) && !isAfter(flow, query) && matches(flow);
 }

@@ -12,3 +12,8 @@ export function timestamp(time: bigint): Timestamp {
 export function nanosecondsOf({ seconds, nanos }: Pick<Timestamp | Duration, 'seconds' | 'nanos'>): bigint {
   return seconds * SECOND + BigInt(nanos);
 }
+
+/** Nanoseconds since 1970, by the system's clock. */
+export function systemTime(): bigint {
+  return BigInt(Date.now()) * 1_000_000n;
+}

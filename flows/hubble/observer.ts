@@ -16,7 +16,7 @@ import type { FlowLosses, LossPlace } from '../flow-losses.ts';
 import { type Observed, observe } from '../flow-query.ts';
 import type { FlowRing } from '../flow-ring.ts';
 import { OptionProblem } from '../option-problem.ts';
-import { timestamp } from '../time.ts';
+import { systemTime, timestamp } from '../time.ts';
 import { Turns } from '../turns.ts';
 import { maskFlow, readMask } from './field-mask.ts';
 import { flowMessage } from './flow-message.ts';
@@ -45,7 +45,7 @@ export class Observer {
 
   constructor(options: ObserverOptions) {
     this.#options = options;
-    this.#now = options.now ?? (() => BigInt(Date.now()) * 1_000_000n);
+    this.#now = options.now ?? systemTime;
     this.#startedAt = this.#now();
   }
 
@@ -54,7 +54,7 @@ export class Observer {
     const query = readQuery(request);
     if (query instanceof OptionProblem) return query;
     const mask = readMask(request.fieldMask);
-    return this.#responses(observe(this.#options.ring, query, signal), (message) => (mask ? maskFlow(message, mask) : message));
+    return this.#responses(observe(this.#options.ring, query, signal, this.#now), (message) => (mask ? maskFlow(message, mask) : message));
   }
 
   async *#responses(
