@@ -62,8 +62,8 @@ describe('what is asked of a node', () => {
     test(what, async () => assert.deepEqual(await scene.times(request), expected));
   }
 
-  test('its state', async () => {
-    const { numFlows, maxFlows, seenFlows, uptimeNs, version, flowsRate } = await scene.observer.status();
+  test('its state', () => {
+    const { numFlows, maxFlows, seenFlows, uptimeNs, version, flowsRate } = scene.observer.status();
     assert.deepEqual([numFlows, maxFlows, seenFlows, uptimeNs, version], [4n, 4n, 4n, 0n, '1.2.3']);
     assert.equal(flowsRate, 4 / 60);
     assert.deepEqual(
@@ -106,6 +106,23 @@ describe('what is asked of a node', () => {
     assert.ok(response?.responseTypes.case === 'flow');
     assert.deepEqual(toJson(FlowSchema, response.responseTypes.value), { verdict: 'DROPPED', source: { podName: 'web-1' } });
   });
+});
+
+test('flows are counted by when they came, also such as began long before, or are forgotten', () => {
+  const scene = new Scene();
+  const rate = (at: number) => {
+    scene.now = BigInt(at) * SECOND;
+    return scene.observer.status().flowsRate * 60;
+  };
+  const add = (at: number, time: number) => {
+    scene.now = BigInt(at) * SECOND;
+    scene.ring.add(exampleFlow({ time: BigInt(time) * SECOND }));
+  };
+  for (let second = 0; second < 200; second++) add(1_000 + second, second % 2 === 0 ? 1_000 + second : 3);
+  assert.equal(rate(1_199), 60);
+  assert.equal(rate(1_219), 40);
+  assert.equal(rate(1_258), 1);
+  assert.equal(rate(1_259), 0);
 });
 
 test('who follows from now on hears of nothing that was', async () => {

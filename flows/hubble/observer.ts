@@ -12,6 +12,7 @@ import {
 } from '@sluice/envoy-protos/hubble/observer_pb.js';
 import { NodeState } from '@sluice/envoy-protos/hubble/relay_pb.js';
 import { compareText } from '../../model/index.ts';
+import { Arrivals } from '../arrivals.ts';
 import type { FlowLosses, LossPlace } from '../flow-losses.ts';
 import { type Observed, observe } from '../flow-query.ts';
 import type { FlowRing } from '../flow-ring.ts';
@@ -23,8 +24,7 @@ import { flowMessage } from './flow-message.ts';
 import { CLUSTER_NAME, LOSS_SOURCES, nodeNameOf } from './names.ts';
 import { readQuery } from './query.ts';
 
-const MINUTE = 60_000_000_000n;
-const HOUR = 60n * MINUTE;
+const HOUR = 3_600_000_000_000n;
 /** Of these, whoever asks is told with the next flow. */
 const TOLD_LOSSES: readonly LossPlace[] = ['kernel', 'enforcer', 'envoy', 'agent'];
 
@@ -42,11 +42,13 @@ export class Observer {
   readonly #options: ObserverOptions;
   readonly #now: () => bigint;
   readonly #startedAt: bigint;
+  readonly #arrivals = new Arrivals();
 
   constructor(options: ObserverOptions) {
     this.#options = options;
     this.#now = options.now ?? systemTime;
     this.#startedAt = this.#now();
+    options.ring.watch(() => this.#arrivals.note(this.#now()));
   }
 
   /** @returns what is wrong with the request, where something is */
@@ -93,7 +95,7 @@ export class Observer {
     });
   }
 
-  async status(): Promise<ServerStatusResponse> {
+  status(): ServerStatusResponse {
     const { ring, version } = this.#options;
     return create(ServerStatusResponseSchema, {
       numFlows: BigInt(ring.size),
@@ -101,7 +103,7 @@ export class Observer {
       seenFlows: BigInt(ring.seen),
       uptimeNs: this.#now() - this.#startedAt,
       version,
-      flowsRate: await this.#rate(),
+      flowsRate: this.#arrivals.rate(this.#now()),
     });
   }
 
@@ -133,21 +135,5 @@ export class Observer {
     }
     const namespaces = [...found].sort(compareText).map((namespace) => ({ cluster: CLUSTER_NAME, namespace }));
     return create(GetNamespacesResponseSchema, { namespaces });
-  }
-
-  /** Flows a second, over the last minute, or for as long as flows are remembered. */
-  async #rate(): Promise<number> {
-    const { ring } = this.#options;
-    const now = this.#now();
-    const turns = new Turns();
-    let [count, since] = [0, now - MINUTE];
-    for (let number = ring.seen - 1; number >= ring.oldest; number--) {
-      if (turns.isOver) await turns.end();
-      const flow = ring.at(number);
-      if (!flow || flow.time < since) break;
-      count++;
-      if (number === ring.oldest && ring.seen > ring.size) since = flow.time;
-    }
-    return count === 0 ? 0 : count / (Number(now - since || 1n) / 1e9);
   }
 }
