@@ -1,9 +1,9 @@
 import type { Argv, Options } from 'yargs';
 import { DROP_REASONS } from '../observe/drop-reasons.ts';
+import { FORMATS } from '../observe/formats.ts';
 import { NEGATED } from '../observe/negated.ts';
 import { print } from '../output.ts';
 
-const FORMATS = ['compact', 'json', 'dict', 'table'] as const;
 const PEERS = {
   pod: 'a pod, as namespace/name or the beginning of one',
   namespace: 'a pod of a namespace',
@@ -93,6 +93,13 @@ function withFilters<T>(command: Argv<T>) {
   return all;
 }
 
+const VERDICTS = ['forwarded', 'dropped', 'redirected', 'audit', 'error'];
+
+/** Hubble's client has verdicts in capitals. */
+function inSmallLetters(values: readonly string[] | undefined): readonly string[] | undefined {
+  return values?.map((value) => value.toLowerCase());
+}
+
 const list = { type: 'string', array: true, requiresArg: true } as const;
 
 function filterOptions(): Readonly<Record<string, Options>> {
@@ -105,7 +112,7 @@ function filterOptions(): Readonly<Record<string, Options>> {
     sides.map(([side, word]) => [`${side}${field}`, { ...list, describe: `${word} ${what}` }] as const),
   );
   return {
-    verdict: { ...list, choices: ['forwarded', 'dropped', 'redirected', 'audit', 'error'], describe: 'What became of it' },
+    verdict: { ...list, choices: VERDICTS, coerce: inSmallLetters, describe: 'What became of it' },
     type: { ...list, choices: ['drop', 'trace', 'policy-verdict', 'l7'], describe: 'Which kind of event' },
     protocol: { ...list, describe: 'tcp, udp, icmp, http, dns, …' },
     'http-status': { ...list, describe: 'Answers of HTTP: 404, 5+' },

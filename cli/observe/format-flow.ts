@@ -13,9 +13,7 @@ import {
   Verdict,
 } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { type GetFlowsResponse, GetFlowsResponseSchema } from '@sluice/envoy-protos/hubble/observer_pb.js';
-
-export const FORMATS = ['compact', 'json', 'dict', 'table'] as const;
-export type Format = (typeof FORMATS)[number];
+import type { Format } from './formats.ts';
 
 /** What a node told, in lines with their ends; empty for what a form has no place for. */
 export type FormatResponse = (response: GetFlowsResponse) => string;
@@ -66,7 +64,7 @@ function painted(word: string): string {
 function compact(flow: Flow, paint: Paint): string {
   const { source, destination } = endsOf(flow);
   const way = flow.isReply ? `${destination} <- ${source}` : `${source} -> ${destination}`;
-  return `${timeOf(flow.time)} ${paint(Verdict[flow.verdict])} ${way} ${summaryOf(flow)}`;
+  return `${timeOf(flow.time)} ${paint(wordOf(Verdict, flow.verdict))} ${way} ${summaryOf(flow)}`;
 }
 
 function asDictionary(flow: Flow, paint: Paint): string {
@@ -74,7 +72,7 @@ function asDictionary(flow: Flow, paint: Paint): string {
   const rows: readonly (readonly [key: string, value: string])[] = [
     ['TIME', timeOf(flow.time)],
     ['NODE', flow.nodeName],
-    ['VERDICT', paint(Verdict[flow.verdict])],
+    ['VERDICT', paint(wordOf(Verdict, flow.verdict))],
     ['SOURCE', source],
     ['DESTINATION', destination],
     ['WORKLOADS', workloadsOf(flow)],
@@ -93,9 +91,8 @@ function inColumns(paint: Paint): FormatResponse {
   const row = (cells: readonly string[]) => cells.map((cell, index) => cell.padEnd(COLUMNS[index] ?? 0)).join('  ');
   const rows = byKind((flow) => {
     const { source, destination } = endsOf(flow);
-    const [time, verdict, ...rest] = [timeOf(flow.time), Verdict[flow.verdict], source, destination, summaryOf(flow)];
-    const line = row([time ?? '', verdict ?? '', ...rest]);
-    return `${line.replace(verdict ?? '', paint(verdict ?? ''))}\n`;
+    const [time, verdict, ...rest] = [timeOf(flow.time), wordOf(Verdict, flow.verdict), source, destination, summaryOf(flow)];
+    return `${row([time, verdict, ...rest]).replace(verdict, paint(verdict))}\n`;
   });
   return (response) => {
     const text = rows(response);
@@ -109,8 +106,13 @@ function timeOf(time: Timestamp | undefined): string {
   return time ? timestampDate(time).toISOString() : '';
 }
 
+/** Of what a server of a later version says, the number. */
+function wordOf(words: Readonly<Record<number, string>>, number: number): string {
+  return words[number] ?? String(number);
+}
+
 function directionOf({ trafficDirection }: Flow): string {
-  return trafficDirection === TrafficDirection.TRAFFIC_DIRECTION_UNKNOWN ? '' : TrafficDirection[trafficDirection].toLowerCase();
+  return trafficDirection === TrafficDirection.TRAFFIC_DIRECTION_UNKNOWN ? '' : wordOf(TrafficDirection, trafficDirection).toLowerCase();
 }
 
 function endsOf(flow: Flow): { readonly source: string; readonly destination: string } {
@@ -177,7 +179,7 @@ const EVENTS: ReadonlyMap<number, string> = new Map([
 function summaryOf(flow: Flow): string {
   const { verdict, dropReasonDesc, eventType } = flow;
   const event = flow.l7 ? '' : (EVENTS.get(eventType?.type ?? 0) ?? '');
-  const reason = verdict === Verdict.DROPPED ? DropReason[dropReasonDesc].toLowerCase().replaceAll('_', ' ') : '';
+  const reason = verdict === Verdict.DROPPED ? wordOf(DropReason, dropReasonDesc).toLowerCase().replaceAll('_', ' ') : '';
   return [whatOf(flow), event, reason, deciders(flow)].filter(Boolean).join(' ');
 }
 

@@ -25,7 +25,7 @@ import { parseCommandLine } from '../command-line.ts';
 
 const SLUICE = fileURLToPath(new URL('../bin/sluice', import.meta.url));
 const VERDICTS = ['forwarded', 'dropped', 'forwarded'] as const;
-const DROPPED = ['--verdict', 'dropped'];
+const DROPPED = ['--verdict', 'DROPPED'];
 
 describe('sluice observe', () => {
   const cleanUp = new AsyncDisposableStack();

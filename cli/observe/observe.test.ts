@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create, toJson } from '@bufbuild/protobuf';
-import { DropReason, EndpointSchema, FlowSchema, L7FlowType, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
+import { DropReason, EndpointSchema, FlowSchema, L7FlowType, type TrafficDirection, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { GetFlowsRequestSchema, type GetFlowsResponse, GetFlowsResponseSchema } from '@sluice/envoy-protos/hubble/observer_pb.js';
 import { DROP_REASONS } from './drop-reasons.ts';
 import { flowRequest } from './flow-request.ts';
-import { type Format, formatter } from './format-flow.ts';
+import { formatter } from './format-flow.ts';
+import type { Format } from './formats.ts';
 import { wantedOf } from './wanted.ts';
 
 const NOW = 1_800_000_000_000_000_000n;
@@ -98,8 +99,9 @@ describe('what is asked of a node', () => {
   for (const [argv, problem] of [
     [{ last: 1, first: 1 }, '--last and --first cannot both be wanted'],
     [{ first: 1, follow: true }, '--first cannot be followed'],
-    [{ last: -1 }, '--last must be how many, 0 or more'],
-    [{ first: 1.5 }, '--first must be how many, 0 or more'],
+    [{ last: 0 }, '--last must be how many, 1 or more'],
+    [{ first: 0 }, '--first must be how many, 1 or more'],
+    [{ first: 1.5 }, '--first must be how many, 1 or more'],
     [{ since: 'yesterday' }, '--since must be a time (2026-01-31T12:00:00Z) or how long ago it was (90s, 1h30m), not "yesterday"'],
     [{ until: '5' }, '--until must be a time (2026-01-31T12:00:00Z) or how long ago it was (90s, 1h30m), not "5"'],
     [{ identity: ['web'] }, '"web" is no identity: sluice identity list shows them'],
@@ -196,6 +198,24 @@ describe('what is shown', () => {
     assert.ok(shown('compact', [DENIED], true).includes('Z \u001b[31mDROPPED\u001b[0m shop'));
     assert.ok(shown('dict', [PING], true).includes('VERDICT: \u001b[32mFORWARDED\u001b[0m\n'));
   });
+
+  for (const colours of [false, true]) {
+    test(`of what a later version says, its numbers; with colours: ${colours}`, () => {
+      const dropped = told({
+        ...WAY,
+        verdict: Verdict.DROPPED,
+        dropReasonDesc: 9_999 as DropReason,
+        trafficDirection: 99 as TrafficDirection,
+      });
+      const unknown = told({ ...WAY, verdict: 99 as Verdict });
+      for (const format of ['compact', 'dict', 'table'] as const) {
+        const text = shown(format, [dropped, unknown], colours);
+        assert.match(text, / 9999$/m);
+        assert.match(text, / 99( |$)/m);
+        assert.doesNotMatch(text, /undefined/);
+      }
+    });
+  }
 
   test('in blocks', () => {
     assert.deepEqual(shown('dict', [DENIED]).split('\n'), [

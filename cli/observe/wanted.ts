@@ -75,7 +75,8 @@ function textOf(argv: Arguments, option: 'since' | 'until'): Pick<Wanted, 'since
 function countOf(argv: Arguments, option: 'last' | 'first'): Pick<Wanted, 'last' | 'first'> {
   const value = argv[option];
   if (value === undefined) return {};
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
-    throw new CliError('usage', `--${option} must be how many, 0 or more`);
+  // To servers of flows 0 means that nothing is said, so they tell of all.
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1)
+    throw new CliError('usage', `--${option} must be how many, 1 or more`);
   return { [option]: value };
 }
