@@ -8,7 +8,7 @@ const DROPPED = 'access_logs.grpc_access_log.logs_dropped';
 const EVERY_MS = 5_000;
 
 export interface EnvoyLossesOptions {
-  readonly admin: Pick<AdminClient, 'stats'>;
+  readonly admin: Pick<AdminClient, 'stats' | 'serverInfo'>;
   /** Told how many requests and connections Envoy has had no room to tell of. */
   readonly onLost: (count: bigint) => void;
   /** Told of what keeps it from asking, beside an Envoy that does not answer; of one failure in a minute. */
@@ -17,13 +17,19 @@ export interface EnvoyLossesOptions {
   readonly everyMs?: number;
 }
 
+interface Answer {
+  readonly dropped: number;
+  /** Seconds since 1970 between which that Envoy was started; absent of one that has not been. */
+  readonly started?: readonly [earliest: number, latest: number];
+}
+
 /** Asks Envoy what it has lost of its logs, from when it is made until it is closed. What one that runs had lost before is nobody's. */
 export class EnvoyLosses implements Disposable {
   readonly #options: EnvoyLossesOptions;
   readonly #failures: FailureSeldom;
   readonly #over = new AbortController();
   #timer: NodeJS.Timeout | undefined;
-  #before: number | undefined;
+  #before: Answer | undefined;
 
   constructor(options: EnvoyLossesOptions) {
     this.#options = options;
@@ -37,29 +43,43 @@ export class EnvoyLosses implements Disposable {
   }
 
   async #review(): Promise<void> {
-    const dropped = await this.#dropped();
+    const answer = await this.#ask();
     if (this.#over.signal.aborted) return;
     // One that does not answer yet has lost nothing yet.
-    if (dropped === undefined) this.#before ??= 0;
-    else this.#note(dropped);
+    if (answer) this.#note(answer);
+    else this.#before ??= { dropped: 0 };
     this.#timer = setTimeout(() => void this.#review(), this.#options.everyMs ?? EVERY_MS).unref();
   }
 
-  #note(dropped: number): void {
-    // One that has started anew counts anew.
-    const since = this.#before === undefined ? dropped : dropped < this.#before ? 0 : this.#before;
-    this.#before = dropped;
-    if (dropped > since) this.#options.onLost(BigInt(dropped - since));
+  #note(answer: Answer): void {
+    const since = this.#before ? countedBefore(this.#before, answer) : answer.dropped;
+    this.#before = answer;
+    if (answer.dropped > since) this.#options.onLost(BigInt(answer.dropped - since));
   }
 
   /** Undefined while it does not answer. */
-  async #dropped(): Promise<number | undefined> {
+  async #ask(): Promise<Answer | undefined> {
+    const { admin } = this.#options;
     try {
-      const stats = await this.#options.admin.stats({ filter: `^${DROPPED.replaceAll('.', '\\.')}$`, type: 'Counters' });
-      return stats.get(DROPPED) ?? 0;
+      const before = Date.now();
+      const { uptimeSeconds } = await admin.serverInfo();
+      // Envoy reckons by the same clock, in whole seconds, of which the kernel may tell it a moment late.
+      const started = [startOf(before, uptimeSeconds) - 1, startOf(Date.now(), uptimeSeconds)] as const;
+      const stats = await admin.stats({ filter: `^${DROPPED.replaceAll('.', '\\.')}$`, type: 'Counters' });
+      return { dropped: stats.get(DROPPED) ?? 0, started };
     } catch (error) {
       if (!(error instanceof EnvoyError)) this.#failures.note(error);
       return undefined;
     }
   }
+}
+
+function startOf(now: number, uptimeSeconds: number): number {
+  return Math.floor(now / 1_000) - uptimeSeconds;
+}
+
+/** One that has started anew counts anew. */
+function countedBefore(before: Answer, { dropped, started }: Answer): number {
+  const isSame = before.started && started && before.started[0] <= started[1] && started[0] <= before.started[1];
+  return isSame && dropped >= before.dropped ? before.dropped : 0;
 }

@@ -14,7 +14,7 @@ export interface ServeFlowsOptions {
   readonly settings: Pick<Settings, 'flows' | 'metrics'>;
   readonly metrics: Metrics;
   /** Of the Envoy that tells of requests. */
-  readonly envoy: Pick<AdminClient, 'stats'>;
+  readonly envoy: Pick<AdminClient, 'stats' | 'serverInfo'>;
   /** By what other machines may ask, and at which address, where settings have a port for them. Default: none may. */
   readonly forOthers?: Pick<ForOthers, 'identity' | 'host'>;
   readonly tasks: SideTasks;
