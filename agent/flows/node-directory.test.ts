@@ -73,6 +73,22 @@ describe('who an address is', () => {
     assert.equal(directory.peerOf('10.96.0.2').service, undefined);
   });
 
+  test('is one of the Services that have it, in whatever order these come and go', () => {
+    const service = (name: string) => resource(SERVICE_TYPE, name, ServiceSchema, { clusterIps: [], externalIps: ['192.0.2.9'] });
+    const nameOf = () => directory.peerOf('192.0.2.9').service?.name;
+    for (const [first, second] of [
+      ['shop/api', 'shop/web'],
+      ['shop/web', 'shop/api'],
+    ] as const) {
+      for (const name of [first, second]) cache.apply({ upserts: [service(name)], removals: [] });
+      assert.equal(nameOf(), 'api');
+      cache.apply({ upserts: [], removals: [service(first)] });
+      assert.equal(`shop/${nameOf()}`, second);
+      cache.apply({ upserts: [], removals: [service(second)] });
+      assert.equal(nameOf(), undefined);
+    }
+  });
+
   test('is nobody any more once nobody is told of it, or in words that are not understood', () => {
     cache.apply({ upserts: [{ ...address('10.0.0.1/32', 301), body: Uint8Array.of(0xff) }], removals: [address('0.0.0.0/0', 9)] });
     assert.deepEqual([directory.peerOf('10.0.0.1').identity, directory.peerOf('1.1.1.1').identity], [300, 0]);

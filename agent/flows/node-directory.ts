@@ -1,5 +1,5 @@
 import type { Directory, FlowPeer } from '../../flows/index.ts';
-import { type Identity, RESERVED_IDENTITIES } from '../../model/index.ts';
+import { compareText, type Identity, RESERVED_IDENTITIES } from '../../model/index.ts';
 import {
   ADDRESS_TYPE,
   IDENTITY_TYPE,
@@ -24,13 +24,19 @@ interface Name {
   readonly name: string;
 }
 
+interface Named {
+  readonly key: string;
+  readonly service: Name;
+}
+
 /** Who an address is, by what the enforcer of this node is told. What this version cannot read says nothing. */
 export class NodeDirectory implements Directory, Disposable {
   readonly #cache: Pick<SnapshotCache, 'get' | 'ofType' | 'watch'>;
   readonly #identities = new PrefixTable<Identity>();
   readonly #labels = new Map<Identity, readonly string[]>();
-  readonly #services = new Map<string, Name>();
-  /** The addresses of each Service, by its name. */
+  /** The Services of each address, by their keys, sorted: several may have one, and the first names it. */
+  readonly #services = new Map<string, readonly Named[]>();
+  /** The addresses of each Service, by its key. */
   readonly #addressesOf = new Map<string, readonly string[]>();
   /** Those who were asked for since anything changed, by address and identity: each flow names two, and most are of few. */
   readonly #peers = new Map<string, FlowPeer>();
@@ -59,7 +65,7 @@ export class NodeDirectory implements Directory, Disposable {
     const key = `${address} for ${asked}`;
     const known = this.#peers.get(key);
     if (known) return known;
-    const service = this.#services.get(asked);
+    const service = this.#serviceAt(asked);
     const peer = this.peerOf(address);
     return this.#remember(key, service ? { ...peer, service } : peer);
   }
@@ -73,7 +79,7 @@ export class NodeDirectory implements Directory, Disposable {
   #find(address: string, identity: Identity): FlowPeer {
     const labels = this.#labels.get(identity) ?? [];
     const pod = podAt(this.#cache, address);
-    const service = this.#services.get(address);
+    const service = this.#serviceAt(address);
     const namespace = pod?.namespace ?? labels.find((label) => label.startsWith(NAMESPACE))?.slice(NAMESPACE.length);
     return {
       address,
@@ -117,7 +123,7 @@ export class NodeDirectory implements Directory, Disposable {
   }
 
   #learnService(key: string, body: Uint8Array | undefined): void {
-    for (const address of this.#addressesOf.get(key) ?? []) this.#services.delete(address);
+    for (const address of this.#addressesOf.get(key) ?? []) this.#rename(address, key);
     this.#addressesOf.delete(key);
     const service = body && orNothing(() => decodeService(key, body));
     if (!service) return;
@@ -125,7 +131,20 @@ export class NodeDirectory implements Directory, Disposable {
     const ofLoadBalancers = status?.loadBalancer?.ingress ?? [];
     const addresses = [...spec.clusterIPs, ...spec.externalIPs, ...ofLoadBalancers.flatMap(({ ip }) => ip ?? [])];
     this.#addressesOf.set(key, addresses);
-    for (const address of addresses) this.#services.set(address, { namespace: metadata.namespace, name: metadata.name });
+    const { namespace, name } = metadata;
+    for (const address of addresses) this.#rename(address, key, { namespace, name });
+  }
+
+  /** @param service absent: the one of this key has the address no more */
+  #rename(address: string, key: string, service?: Name): void {
+    const others = (this.#services.get(address) ?? []).filter((each) => each.key !== key);
+    const all = service ? [...others, { key, service }].sort((a, b) => compareText(a.key, b.key)) : others;
+    if (all.length > 0) this.#services.set(address, all);
+    else this.#services.delete(address);
+  }
+
+  #serviceAt(address: string): Name | undefined {
+    return this.#services.get(address)?.[0]?.service;
   }
 }
 
