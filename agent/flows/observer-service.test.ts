@@ -99,6 +99,17 @@ describe('flows by gRPC', () => {
     );
   });
 
+  test('a request without a message is ended, as the client’s mistake', async () => {
+    const stream = client.makeBidiStreamRequest('/observer.Observer/GetFlows', asBuffer, (each: Buffer) => each);
+    stream.end();
+    await assert.rejects(
+      async () => {
+        for await (const _ of stream);
+      },
+      { code: status.INVALID_ARGUMENT, details: 'the request has no message' },
+    );
+  });
+
   test('state and health', async () => {
     const { maxFlows } = await ask('/observer.Observer/ServerStatus', ServerStatusRequestSchema, ServerStatusResponseSchema);
     assert.equal(maxFlows, 1_000n);

@@ -99,8 +99,13 @@ export class ObserverService implements StreamHandler<ObserverMethod> {
         if (this.#calls.delete(call)) this.#release(identity);
       });
     }
+    const unasked = () => endCall(call, status.INVALID_ARGUMENT, 'the request has no message');
+    call.once('end', unasked);
     // There is one message, whatever the method.
-    call.once('data', (request: Buffer) => void this.#answer(call, () => answer(this.#observer, request, over.signal), over.signal));
+    call.once('data', (request: Buffer) => {
+      call.off('end', unasked);
+      void this.#answer(call, () => answer(this.#observer, request, over.signal), over.signal);
+    });
   }
 
   endStreams(code: status, details: string): void {
