@@ -199,13 +199,14 @@ describe('paths are', () => {
   }
 });
 
-const PROBLEMS: readonly (readonly [filter: Filter, problem: string])[] = [
+type Problem = readonly [filter: Filter, problem: string];
+const PROBLEMS: readonly Problem[] = [
   [{ sourceIp: ['10.0.0'] }, '"10.0.0" is neither an address nor a prefix of addresses'],
   [{ sourceIp: ['10.0.0.0/33'] }, '"10.0.0.0/33" is neither an address nor a prefix of addresses'],
   [{ destinationPod: [''] }, 'a name must not be empty'],
   [{ sourceLabel: ['app in web'] }, '"app in web" is no label selector: "app in web" is not understood'],
   ...['app in (a', 'app=a=b', '!app=web', 'appin (web)', 'app in (a,(web))', '=web', 'a:b:c'].map(
-    (text) => [{ sourceLabel: [text] }, `"${text}" is no label selector: "${text}" is not understood`] as const,
+    (text): Problem => [{ sourceLabel: [text] }, `"${text}" is no label selector: "${text}" is not understood`],
   ),
   [{ sourceLabel: ['app=web,'] }, '"app=web," is no label selector: "" is not understood'],
   [{ sourceFqdn: ['a b'] }, '"a b" is no pattern of names'],
