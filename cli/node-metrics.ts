@@ -39,14 +39,14 @@ export function includeServices(metrics: Metrics, envoy: Pick<AdminClient, 'prom
 }
 
 /** Tells by Cilium's name to how many listeners of Envoy packets of pods are led. */
-export function countRedirects(slots: Pick<NodeSlots, 'redirects'>, { registry }: Metrics): void {
+export function countRedirects(slots: Pick<NodeSlots, 'redirects'>, { registry }: Pick<Metrics, 'registry'>): void {
   new Gauge({
     name: 'cilium_proxy_redirects',
     help: 'Listeners of a proxy that packets of pods are led to',
-    labelNames: ['protocol'],
+    labelNames: ['protocol_l7'],
     registers: [registry],
     collect() {
-      for (const [protocol, count] of Object.entries(slots.redirects())) this.set({ protocol }, count);
+      for (const [protocol_l7, count] of Object.entries(slots.redirects())) this.set({ protocol_l7 }, count);
     },
   });
 }

@@ -126,7 +126,7 @@ describe('what a node tells of flows', needs('root', 'netns', 'envoy', 'bpf'), (
         /^hubble_port_distribution_total\{protocol="TCP",port="80"\} [1-9]/m,
         /^hubble_tcp_flags_total\{flag="SYN",family="IPv4"\} [1-9]/m,
         /^cilium_policy_l7_total\{rule="denied",proxy_type="envoy"\} \d/m,
-        /^cilium_proxy_redirects\{protocol="http"\} [1-9]/m,
+        /^cilium_proxy_redirects\{protocol_l7="http"\} [1-9]/m,
         /^sluice_service_series_left_out 0$/m,
       ]) {
         assert.match(answer.body, series);

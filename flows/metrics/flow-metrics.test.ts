@@ -23,7 +23,8 @@ async function seriesOf(
   return lines.filter((line) => line !== '' && !isOther(line)).sort();
 }
 
-const DROPPED = exampleFlow({ kind: 'packet-dropped', verdict: 'dropped', reason: 'dropped-denied' });
+const DROP = { kind: 'packet-dropped', verdict: 'dropped', reason: 'dropped-denied' } as const;
+const DROPPED = exampleFlow(DROP);
 const DNS = { kind: 'dns', query: 'a.', queryTypes: ['A'], canonicalNames: [], ttl: 5 } as const;
 const ASKED = exampleFlow({ kind: 'exchange', protocol: 17, l7: { ...DNS, type: 'request', addresses: [], code: 0 } });
 const NO_SUCH_NAME = exampleFlow({
@@ -33,16 +34,27 @@ const NO_SUCH_NAME = exampleFlow({
   l7: { ...DNS, type: 'response', addresses: [], code: 3 },
 });
 const HOST = exampleFlow({ source: { address: '10.0.0.9', identity: 1, labels: ['reserved:host'] } });
+const PING = exampleFlow({ protocol: 1, icmpType: 8, sourcePort: 0, destinationPort: 0 });
+const { direction: _, ...BY_NOBODY } = exampleResponse(200);
+const NO_SUCH_SERVER = exampleFlow({ kind: 'exchange', verdict: 'dropped', reason: 'dropped-server-name' });
+const KAFKA = { kind: 'kafka', type: 'request', apiKey: 'fetch', apiVersion: 1, correlationId: 1, topic: 'a', errorCode: 0 } as const;
 
 const CASES: readonly (readonly [name: string, flows: readonly Flow[], expected: readonly string[]])[] = [
   [
     'flow',
-    [exampleFlow(), exampleFlow(), DROPPED, exampleResponse(200), exampleFlow({ kind: 'connection-ended' })],
     [
+      ...[exampleFlow(), exampleFlow(), DROPPED, exampleResponse(200), exampleFlow({ kind: 'connection-ended' })],
+      ...[ASKED, exampleFlow({ kind: 'exchange', l7: KAFKA }), NO_SUCH_SERVER, exampleFlow({ protocol: 47 })],
+    ],
+    [
+      'hubble_flows_processed_total{protocol="DNS",type="L7",subtype="DNS",verdict="FORWARDED"} 1',
       'hubble_flows_processed_total{protocol="HTTP",type="L7",subtype="HTTP",verdict="FORWARDED"} 1',
+      'hubble_flows_processed_total{protocol="Kafka",type="L7",subtype="Kafka",verdict="FORWARDED"} 1',
       'hubble_flows_processed_total{protocol="TCP",type="Drop",subtype="",verdict="DROPPED"} 1',
       'hubble_flows_processed_total{protocol="TCP",type="PolicyVerdict",subtype="",verdict="FORWARDED"} 2',
       'hubble_flows_processed_total{protocol="TCP",type="Trace",subtype="to-endpoint",verdict="FORWARDED"} 1',
+      'hubble_flows_processed_total{protocol="Unknown L4",type="PolicyVerdict",subtype="",verdict="FORWARDED"} 1',
+      'hubble_flows_processed_total{protocol="Unknown L7",type="L7",subtype="",verdict="DROPPED"} 1',
     ],
   ],
   ['drop', [exampleFlow(), DROPPED], ['hubble_drop_total{reason="POLICY_DENY",protocol="TCP"} 1']],
@@ -81,12 +93,51 @@ const CASES: readonly (readonly [name: string, flows: readonly Flow[], expected:
     ],
   ],
   ['tcp', [exampleFlow(), DROPPED, exampleFlow({ protocol: 17 })], ['hubble_tcp_flags_total{flag="SYN",family="IPv4"} 1']],
-  ['port-distribution', [exampleFlow(), exampleResponse(200)], ['hubble_port_distribution_total{protocol="TCP",port="8080"} 1']],
-  ['icmp', [exampleFlow({ protocol: 1, icmpType: 8 }), exampleFlow()], ['hubble_icmp_total{family="IPv4",type="8"} 1']],
+  [
+    'port-distribution',
+    [exampleFlow(), exampleResponse(200), PING, exampleFlow({ protocol: 47, destinationPort: 0 })],
+    ['hubble_port_distribution_total{protocol="ICMPv4",port="0"} 1', 'hubble_port_distribution_total{protocol="TCP",port="8080"} 1'],
+  ],
+  [
+    'icmp',
+    [
+      PING,
+      { ...PING, kind: 'connection-ended' },
+      exampleFlow({ protocol: 1, kind: 'packet-dropped', verdict: 'dropped' }),
+      exampleFlow({ protocol: 1, icmpType: 42 }),
+      exampleFlow({ protocol: 58, icmpType: 128, source: API }),
+      exampleFlow({ protocol: 58, icmpType: 143, source: API }),
+      exampleFlow(),
+    ],
+    [
+      'hubble_icmp_total{family="IPv4",type="42"} 1',
+      'hubble_icmp_total{family="IPv4",type="EchoReply"} 1',
+      'hubble_icmp_total{family="IPv4",type="EchoRequest"} 1',
+      'hubble_icmp_total{family="IPv6",type="143"} 1',
+      'hubble_icmp_total{family="IPv6",type="EchoRequest"} 1',
+    ],
+  ],
 ];
 
 describe('metrics of flows', () => {
   for (const [name, flows, expected] of CASES) test(name, async () => assert.deepEqual(await seriesOf([{ name }], flows), expected));
+
+  test('verdicts are of what policies were asked about alone', async () => {
+    const flows = [
+      BY_NOBODY,
+      exampleFlow({ kind: 'packet-dropped', verdict: 'dropped', reason: 'dropped-spoofed' }),
+      { ...HOST, ...DROP },
+      exampleFlow({ kind: 'connection-ended' }),
+    ];
+    assert.deepEqual(await seriesOf([{ name: 'policy' }], flows), []);
+  });
+
+  test('verdicts are of requests of the host as of those of others', async () => {
+    assert.deepEqual(await seriesOf([{ name: 'policy' }], [{ ...exampleResponse(200), source: HOST.source }, NO_SUCH_SERVER]), [
+      'hubble_policy_verdicts_total{direction="ingress",match="l7/",action="dropped"} 1',
+      'hubble_policy_verdicts_total{direction="ingress",match="l7/http",action="forwarded"} 1',
+    ]);
+  });
 });
 
 describe('series are told apart by', () => {

@@ -1,12 +1,14 @@
 import { DropReason, IPVersion, Verdict } from '@sluice/envoy-protos/hubble/flow_pb.js';
 import { Counter, type Registry } from 'prom-client';
-import { IP_PROTOCOLS, RESERVED_IDENTITIES } from '../../model/index.ts';
+import { IP_PROTOCOLS } from '../../model/index.ts';
 import type { Flow, FlowKind, FlowLayer7 } from '../flow.ts';
 import { knownMethod } from '../http-methods.ts';
+import { icmpTypeName } from '../hubble/icmp-types.ts';
 import { dropReasonOf, ipVersionOf, protocolName, responseCodeName, VERDICTS } from '../hubble/names.ts';
 import { OptionProblem } from '../option-problem.ts';
 import { BoundedMetrics } from './bounded-metrics.ts';
 import { type Context, type ContextOptions, readContext } from './context.ts';
+import { policyVerdictOf } from './policy-verdict.ts';
 
 /** Which of Hubble's metrics are kept, and by whom their series are told apart. */
 export interface MetricOptions extends ContextOptions {
@@ -41,9 +43,9 @@ const EVENTS: Readonly<Record<FlowKind, readonly [type: string, subtype: string]
 
 const LAYER_7: Readonly<Record<FlowLayer7['kind'], string>> = { http: 'HTTP', dns: 'DNS', kafka: 'Kafka' };
 
-function protocolOf({ l7, protocol }: Flow): string {
-  if (l7) return LAYER_7[l7.kind];
-  return protocolName(protocol) ?? 'Unknown protocol';
+function protocolOf({ kind, l7, protocol }: Flow): string {
+  if (kind === 'exchange') return l7 ? LAYER_7[l7.kind] : 'Unknown L7';
+  return protocolName(protocol) ?? 'Unknown L4';
 }
 
 function verdictOf({ verdict }: Flow): string {
@@ -60,7 +62,7 @@ function flowsProcessed(context: Context, make: BoundedMetrics): Observe {
   const count = make.counter('hubble_flows_processed_total', 'Flows that were seen', ['protocol', 'type', 'subtype', 'verdict']);
   return (flow) => {
     const [type, subtype] = EVENTS[flow.kind];
-    count([protocolOf(flow), type, flow.l7 ? flow.l7.kind.toUpperCase() : subtype, verdictOf(flow)], context.valuesOf(flow));
+    count([protocolOf(flow), type, flow.l7 ? LAYER_7[flow.l7.kind] : subtype, verdictOf(flow)], context.valuesOf(flow));
   };
 }
 
@@ -103,9 +105,8 @@ function http(context: Context, make: BoundedMetrics): Observe {
 function policyVerdicts(context: Context, make: BoundedMetrics): Observe {
   const count = make.counter('hubble_policy_verdicts_total', 'What policies decided', ['direction', 'match', 'action']);
   return (flow) => {
-    if (flow.kind === 'connection-ended' || flow.source.identity === RESERVED_IDENTITIES.host) return;
-    const match = flow.l7 ? `l7/${flow.l7.kind}` : flow.decidedBy.length === 0 ? 'none' : 'l3-l4';
-    count([flow.direction ?? 'traffic_direction_unknown', match, verdictOf(flow).toLowerCase()], context.valuesOf(flow));
+    const verdict = policyVerdictOf(flow);
+    if (verdict) count([verdict.direction, verdict.match, verdictOf(flow).toLowerCase()], context.valuesOf(flow));
   };
 }
 
@@ -119,15 +120,16 @@ function tcpFlags(context: Context, make: BoundedMetrics): Observe {
 function portDistribution(context: Context, make: BoundedMetrics): Observe {
   const count = make.counter('hubble_port_distribution_total', 'Connections by the port that was asked for', ['protocol', 'port']);
   return (flow) => {
-    if (isFirst(flow) && flow.destinationPort !== 0) count([protocolOf(flow), String(flow.destinationPort)], context.valuesOf(flow));
+    if (isFirst(flow) && protocolName(flow.protocol) !== undefined)
+      count([protocolOf(flow), String(flow.destinationPort)], context.valuesOf(flow));
   };
 }
 
 function icmp(context: Context, make: BoundedMetrics): Observe {
   const count = make.counter('hubble_icmp_total', 'Messages of ICMP', ['family', 'type']);
   return (flow) => {
-    if (flow.icmpType === undefined || flow.kind === 'connection-ended') return;
-    count([familyOf(flow), String(flow.icmpType)], context.valuesOf(flow));
+    const type = icmpTypeName(flow);
+    if (type !== undefined && flow.kind !== 'connection-ended') count([familyOf(flow), type], context.valuesOf(flow));
   };
 }
 
