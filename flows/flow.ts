@@ -100,7 +100,7 @@ export interface Flow {
   readonly decidedBy: readonly ObjectRef[];
   /** 32 hexadecimal digits, where the application or Envoy has given it one. */
   readonly traceId?: string;
-  /** 16 hexadecimal digits: the span of that trace by which it was sent, where who sent it says so. */
+  /** 16 hexadecimal digits: the span of that trace by which it was sent, where who sent it says so, and not that it is told to nobody. */
   readonly parentSpanId?: string;
   readonly requestId?: string;
   /** Of a connection that ended, both ways. */

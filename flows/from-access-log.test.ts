@@ -102,6 +102,21 @@ describe('a request and its response', () => {
     });
   });
 
+  for (const [what, requestHeaders, parentSpanId] of [
+    ['is told', { traceparent: `00-${TRACE}-b7ad6b7169203331-01` }, 'b7ad6b7169203331'],
+    ['may be told', { b3: `${TRACE}-b7ad6b7169203331` }, 'b7ad6b7169203331'],
+    ['is told to nobody', { traceparent: `00-${TRACE}-b7ad6b7169203331-00` }, undefined],
+  ] as const) {
+    test(`are of a trace whose span ${what}: ${parentSpanId === undefined ? 'below nothing' : 'below it'}`, () => {
+      const flows = flowsOf({ ...ENTRY, request: { requestHeaders } });
+      const expected = [TRACE, parentSpanId];
+      assert.deepEqual(
+        flows.map((flow) => [flow.traceId, flow.parentSpanId]),
+        [expected, expected],
+      );
+    });
+  }
+
   test('tell nobody what may be secret', () => {
     const told = JSON.stringify(flowsOf(), (_, value) => (typeof value === 'bigint' ? `${value}` : value));
     assert.doesNotMatch(told, /secret/);

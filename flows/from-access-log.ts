@@ -85,7 +85,8 @@ function requestFlow(entry: HTTPAccessLogEntry, context: AccessLogContext): Comm
     ...commonFlow(entry.commonProperties, context),
     kind: 'exchange',
     ...(trace && { traceId: keptText(trace.traceId, trace.traceId.length) }),
-    ...(trace?.spanId !== undefined && { parentSpanId: keptText(trace.spanId, trace.spanId.length) }),
+    // What is not sampled no collector ever gets: spans below it would be of a parent that nobody has.
+    ...(trace?.spanId !== undefined && trace.sampled !== false && { parentSpanId: keptText(trace.spanId, trace.spanId.length) }),
     ...(requestId !== '' && { requestId }),
   };
 }
