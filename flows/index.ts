@@ -15,3 +15,4 @@ export { REDACTED, shownHost, shownPath } from './redaction.ts';
 export { type Socket, socketOf } from './socket.ts';
 export { RelatedTraces } from './tracing/related-traces.ts';
 export { TRACE_HEADERS } from './tracing/trace-context.ts';
+export { Turns } from './turns.ts';

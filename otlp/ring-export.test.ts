@@ -133,6 +133,33 @@ describe('flows that a collector is told of', () => {
     assert.equal(flows.state().lost, 0);
   });
 
+  test('leave others their turn while many are looked at, and are counted meanwhile', async () => {
+    let [looked, wanted, sinceOthers, most] = [0, 0, 0, 0];
+    const slowly = (number: number) => {
+      const until = performance.now() + 1;
+      while (performance.now() < until);
+      most = Math.max(most, ++sinceOthers);
+      looked++;
+      if (number % 50 === 0) wanted++;
+      return number % 50 === 0;
+    };
+    const { ring, flows, received, add } = scene(120, { wanted: slowly });
+    await using _flows = flows;
+    add(120);
+    while (looked < 100) {
+      await new Promise(setImmediate);
+      sinceOthers = 0;
+      const { sent, lost, waiting } = flows.state();
+      assert.equal(sent + lost + waiting + looked - wanted, ring.seen);
+    }
+    assert.ok(most < 20, `${most} at a time`);
+    add(100);
+    await eventually(() => assert.deepEqual(received, [0, 50, 100, 150, 200]));
+    await eventually(() => assert.equal(flows.state().waiting, 0));
+    const { sent, lost } = flows.state();
+    assert.equal(sent + lost + looked - wanted, 220);
+  });
+
   test('hold up nobody who stops', async () => {
     const { flows, failures, collector, add } = scene(100);
     collector.answer = FAILED;

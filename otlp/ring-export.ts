@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Flow, FlowRing } from '../flows/index.ts';
+import { type Flow, type FlowRing, Turns } from '../flows/index.ts';
 
 /** What became of a batch: the collector has it, but for those that it refused; nobody knows; or it is not to be had by it, be it only at once. */
 export type Sent =
@@ -79,27 +79,33 @@ export class RingExport<T, F = Flow> implements AsyncDisposable {
     while (!signal.aborted) {
       await ring.untilAdded(this.#next, signal);
       await ring.untilAdded(this.#next + BATCH - 1, AbortSignal.any([signal, AbortSignal.timeout(gatherMs)]));
-      const batch = this.#take();
+      const batch = await this.#take();
       if (batch.length > 0) await this.#deliver(batch);
     }
   }
 
-  #take(): readonly T[] {
+  /** What is wanted of what is there now: of much that is not, others have their turn before all of it is looked at. */
+  async #take(): Promise<readonly T[]> {
     const { ring, matches, encode } = this.#options;
-    const batch: T[] = [];
+    const { signal } = this.#stop;
+    const [batch, turns, end]: [T[], Turns, number] = [[], new Turns(), ring.seen];
     if (ring.oldest > this.#next) {
       this.#lost += ring.oldest - this.#next;
       this.#next = ring.oldest;
     }
-    for (let flow = ring.at(this.#next); flow && batch.length < BATCH; flow = ring.at(this.#next)) {
+    while (this.#next < end && batch.length < BATCH && !signal.aborted) {
+      const flow = ring.at(this.#next);
+      // Forgotten in the turns of others.
+      if (!flow) break;
       this.#next++;
       try {
         if (matches(flow)) batch.push(encode(flow));
       } catch (error) {
         this.#loseOne(error);
       }
+      this.#inHand = batch.length;
+      if (turns.isOver) await turns.end();
     }
-    this.#inHand = batch.length;
     return batch;
   }
 
