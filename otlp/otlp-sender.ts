@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { credentials, Metadata, status } from '@grpc/grpc-js';
-import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
-import { type IOtlpExportDelegate, OTLPExporterError } from '@opentelemetry/otlp-exporter-base';
+import { credentials, Metadata } from '@grpc/grpc-js';
+import type { ExportResult } from '@opentelemetry/core';
+import type { IOtlpExportDelegate } from '@opentelemetry/otlp-exporter-base';
 import { createOtlpHttpExportDelegate, httpAgentFactoryFromOptions } from '@opentelemetry/otlp-exporter-base/node-http';
 import { createOtlpGrpcExportDelegate } from '@opentelemetry/otlp-grpc-exporter-base';
 import {
@@ -17,6 +17,8 @@ import {
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { type Collector, collectorAddress } from '../model/index.ts';
+import { judgeAnswer } from './judge-answer.ts';
+import { RetryAfter } from './retry-after.ts';
 import type { Sent } from './ring-export.ts';
 
 const LIMITS = { timeoutMillis: 10_000, concurrencyLimit: 1 } as const;
@@ -75,12 +77,16 @@ export function logSender(options: SenderOptions): OtlpSender<ReadableLogRecord>
 function sender<T, Response>(options: SenderOptions, signal: Signal<T, Response>): OtlpSender<T> {
   const refusals = new Refusals();
   const delegate = delegateOf(options, signal, counting(signal.serializer, refusals, signal.refused));
+  const retryAfter = options.protocol === 'http' ? new RetryAfter(urlOf(options, signal.path)) : undefined;
   return {
     send: async (batch) => {
       const result = await new Promise<ExportResult>((resolve) => delegate.export([...batch], resolve));
-      return judge(result, refusals.count);
+      return judgeAnswer(result, { refused: refusals.count, retryAfterMs: retryAfter?.milliseconds });
     },
-    close: () => void delegate.shutdown(),
+    close: () => {
+      retryAfter?.close();
+      void delegate.shutdown();
+    },
   };
 }
 
@@ -120,12 +126,17 @@ function grpcOptions(options: SenderOptions) {
   };
 }
 
-function httpOptions({ endpoint, headers = {}, certificateAuthorities, compression = 'none' }: SenderOptions, path: string) {
+function urlOf({ endpoint }: SenderOptions, path: string): string {
+  return `${endpoint.replace(/\/$/, '')}/${path}`;
+}
+
+function httpOptions(options: SenderOptions, path: string) {
+  const { endpoint, headers = {}, certificateAuthorities, compression = 'none' } = options;
   const authorities = endpoint.startsWith('https:') ? { ca: readFileSync(certificateAuthorities) } : {};
   return {
     ...LIMITS,
     compression,
-    url: `${endpoint.replace(/\/$/, '')}/${path}`,
+    url: urlOf(options, path),
     headers: () => Promise.resolve({ 'content-type': 'application/x-protobuf', ...headers }),
     agentFactory: httpAgentFactoryFromOptions({ keepAlive: true, ...authorities }),
   };
@@ -152,30 +163,4 @@ function counting<Request, Response>(
       return response;
     },
   };
-}
-
-function judge({ code, error }: ExportResult, refused: number): Sent {
-  if (code === ExportResultCode.SUCCESS) return { result: 'taken', refused };
-  return { result: resultOf(error), message: error?.message || 'the collector does not answer' };
-}
-
-/** @see https://opentelemetry.io/docs/specs/otlp/#failures */
-const HTTP_RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
-const HTTP_TOO_LARGE = 413;
-const GRPC_REFUSALS: ReadonlySet<number> = new Set([2, 3, 5, 6, 7, 9, 12, 13, 16]);
-
-function resultOf(error: Error | undefined): 'failed' | 'refused' | 'too-large' {
-  const code: unknown = error && Reflect.get(error, 'code');
-  if (typeof code !== 'number') return 'failed';
-  if (error instanceof OTLPExporterError) return code === HTTP_TOO_LARGE ? 'too-large' : HTTP_RETRYABLE.has(code) ? 'failed' : 'refused';
-  // Who has no room for a while says how long; who says nothing of that takes no message of this size.
-  if (code === Number(status.RESOURCE_EXHAUSTED)) return error && hasRetryInfo(error) ? 'failed' : 'too-large';
-  return GRPC_REFUSALS.has(code) ? 'refused' : 'failed';
-}
-
-function hasRetryInfo(error: Error): boolean {
-  const metadata: unknown = Reflect.get(error, 'metadata');
-  return (
-    metadata instanceof Metadata && metadata.get('grpc-status-details-bin').some((details) => details.includes('google.rpc.RetryInfo'))
-  );
 }

@@ -6,7 +6,7 @@ import { eventually } from '../testkit/eventually.ts';
 import { RingExport, type Sent } from './ring-export.ts';
 
 const TAKEN: Sent = { result: 'taken', refused: 0 };
-const FAILED: Sent = { result: 'failed', message: 'away' };
+const FAILED = { result: 'failed', message: 'away' } as const;
 
 /** A ring of a capacity, and an export to a collector that answers as it is told to. */
 function scene(
@@ -38,7 +38,7 @@ function scene(
     },
     onFailure: (message) => failures.push(message),
     gatherMs: 1,
-    backOff: { firstMs: 1, maxMs: 5 },
+    backOff: { firstMs: 1, maxMs: 5, maxAskedMs: 200 },
   });
   const add = (count: number) => {
     for (let index = 0; index < count; index++) ring.add(exampleFlow({ sourcePort: ring.seen }));
@@ -72,6 +72,24 @@ describe('flows that a collector is told of', () => {
     assert.deepEqual(received, [0, ...Array.from({ length: 100 }, (_, index) => 351 + index)]);
     assert.deepEqual(failures, ['away'], 'it is said once');
   });
+
+  for (const [asks, most, retryAfterMs] of [
+    ['as long as it asks for', 100, 100],
+    ['no longer than anybody may ask for', 200, 3_600_000],
+  ] as const) {
+    test(`are sent again ${asks}`, async () => {
+      const { flows, failures, collector, add } = scene(100);
+      await using _flows = flows;
+      collector.answer = { ...FAILED, retryAfterMs };
+      const begin = performance.now();
+      add(1);
+      await eventually(() => assert.deepEqual(failures, ['away']));
+      collector.answer = TAKEN;
+      await eventually(() => assert.equal(flows.state().sent, 1));
+      const waited = performance.now() - begin;
+      assert.ok(waited > most - 10 && waited < 10_000, `${waited} ms`);
+    });
+  }
 
   test('are lost where it does not take them', async () => {
     const { flows, collector, add } = scene(100);

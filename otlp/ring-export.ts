@@ -4,7 +4,9 @@ import { type Flow, type FlowRing, Turns } from '../flows/index.ts';
 /** What became of a batch: the collector has it, but for those that it refused; nobody knows; or it is not to be had by it, be it only at once. */
 export type Sent =
   | { readonly result: 'taken'; readonly refused: number }
-  | { readonly result: 'failed' | 'refused' | 'too-large'; readonly message: string };
+  | { readonly result: 'refused' | 'too-large'; readonly message: string }
+  /** `retryAfterMs`: for how long the collector wants to be left alone, where it says so. */
+  | { readonly result: 'failed'; readonly message: string; readonly retryAfterMs?: number };
 
 export interface RingExportOptions<T, F> {
   readonly ring: FlowRing<F>;
@@ -17,8 +19,11 @@ export interface RingExportOptions<T, F> {
   readonly onFailure: (message: string) => void;
   /** How long flows wait for others, in milliseconds. Default 200. */
   readonly gatherMs?: number;
-  /** The first and the longest pause before a batch is sent again. Default 500 and 10 000. */
-  readonly backOff?: { readonly firstMs: number; readonly maxMs: number };
+  /**
+   * The first and the longest pause before a batch is sent again, default 500 and 10 000, and the longest that a collector may ask for, default five
+   * minutes.
+   */
+  readonly backOff?: { readonly firstMs: number; readonly maxMs: number; readonly maxAskedMs?: number };
 }
 
 /** Counts since the start: of flows that are to be told, `seen` is `sent`, `lost` and `waiting` together. */
@@ -34,6 +39,9 @@ export interface ExportState {
 
 /** Small, so that what encodes them leaves the processor to requests before these have waited for long. */
 const BATCH = 128;
+
+/** Beyond that a collector has said something else than it meant. */
+const MAX_ASKED_MS = 300_000;
 
 /**
  * Tells a collector of flows as they come. Those that wait for it are those that the ring remembers, and no others, so a collector that is away
@@ -110,7 +118,7 @@ export class RingExport<T, F = Flow> implements AsyncDisposable {
   }
 
   async #deliver(batch: readonly T[]): Promise<void> {
-    const { backOff: { firstMs, maxMs } = { firstMs: 500, maxMs: 10_000 } } = this.#options;
+    const { backOff: { firstMs, maxMs, maxAskedMs = MAX_ASKED_MS } = { firstMs: 500, maxMs: 10_000 } } = this.#options;
     const { signal } = this.#stop;
     for (let delay = firstMs; !signal.aborted; delay = Math.min(delay * 2, maxMs)) {
       const sent = await unlessStopped(this.#send(batch), signal);
@@ -125,7 +133,8 @@ export class RingExport<T, F = Flow> implements AsyncDisposable {
         return;
       }
       this.#note(sent.message);
-      await pause(delay / 2 + (Math.random() * delay) / 2, signal);
+      const asked = Math.max(0, Math.min(sent.retryAfterMs ?? 0, maxAskedMs));
+      await pause(asked + delay / 2 + (Math.random() * delay) / 2, signal);
     }
   }
 
