@@ -139,6 +139,7 @@ describe('flows of requests', needs('root', 'netns', 'envoy', 'bpf'), () => {
     ['B3', { b3: `${TRACE}-b7ad6b7169203331-1` }],
     ['B3 in several headers', { 'x-b3-traceid': TRACE, 'x-b3-spanid': 'b7ad6b7169203331', 'x-b3-sampled': '1' }],
     ['Jaeger', { 'uber-trace-id': `${TRACE}:b7ad6b7169203331:0:1` }],
+    ['OpenTracing', { 'ot-tracer-traceid': TRACE, 'ot-tracer-spanid': 'b7ad6b7169203331', 'ot-tracer-sampled': 'true' }],
     ['X-Ray', { 'x-amzn-trace-id': `Root=1-${TRACE.slice(0, 8)}-${TRACE.slice(8)};Parent=b7ad6b7169203331;Sampled=1` }],
   ] as const) {
     test(`the trace that a request is of: ${what}`, async () => {
