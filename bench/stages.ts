@@ -3,7 +3,7 @@ export interface StageTimes {
   readonly [stage: string]: number;
 }
 
-const LINE = /^(sluice_batch_stage_seconds|sluice_propagation_seconds)_(sum|count)(?:\{stage="([^"]+)"\})? (\S+)$/gm;
+const LINE = /^(sluice_batch_stage_seconds|sluice_propagation_seconds)_(sum|count)\{for="envoys"(?:,stage="([^"]+)")?\} (\S+)$/gm;
 
 /** Reads sums and counts out of Prometheus text. */
 export function readStages(metrics: string): Map<string, { sum: number; count: number }> {

@@ -32,9 +32,8 @@ export class AgentView implements AdminView {
     this.#options = options;
   }
 
-  count(outcome: Outcome['outcome'], type: string): void {
-    if (outcome === 'ack') this.metrics?.acknowledged(type);
-    else if (outcome === 'nack') this.metrics?.rejected(type);
+  noteOutcome(outcome: Outcome): void {
+    this.metrics?.noteOutcome(outcome);
   }
 
   status(): Status {

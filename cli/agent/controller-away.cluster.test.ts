@@ -45,7 +45,7 @@ describe('a node whose controllers are away', needs('cluster', 'envoy', 'root'),
       assert.match(ofNode, /^sluice_snapshot_bytes\{type="cluster"\} [1-9]/m);
       const ofController = await metricsOf(controller());
       assert.match(ofController, /^sluice_xds_clients 1$/m);
-      assert.match(ofController, /^sluice_propagation_seconds_count [1-9]/m);
+      assert.match(ofController, /^sluice_propagation_seconds_count\{for="envoys"\} [1-9]/m);
     });
   });
 

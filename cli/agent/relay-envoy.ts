@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { ACCESS_LOG_METHODS, AccessLogIntake, type NodeIdentity, OwnClients, type StateFolder } from '../../agent/index.ts';
 import { Metrics } from '../../controller/admin/metrics.ts';
-import { resourceTypeOf } from '../../controller/render.ts';
 import { Relay, RelayStore } from '../../xds-server/relay/index.ts';
 import { RpcServer } from '../../xds-server/serve/index.ts';
 import { endpointsForNode } from '../../xds-server/translate/endpoints-for-node.ts';
@@ -53,7 +52,7 @@ export function relayEnvoy(options: AgentOptions, base: AgentBase, cleanUp: Asyn
       log(relayEntry(event));
       if (event.kind === 'refused') view.slots?.review();
     },
-    serve: { rpc, onOutcome: ({ outcome, typeUrl }) => view.count(outcome, resourceTypeOf(typeUrl)) },
+    serve: { rpc, onOutcome: (outcome) => view.noteOutcome(outcome) },
   });
   const envoyState = new EnvoyState(readVersions().envoy);
   const view = new AgentView({ relay, identity, envoy: envoyState, tasks });

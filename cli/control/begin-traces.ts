@@ -16,6 +16,6 @@ export function beginTraces(
   if (!settings.changes) return undefined;
   return control.tasks.begin('traces of changes', async () => {
     const { traceChanges } = await import('./trace-changes.ts');
-    return await traceChanges(policy ? [control, policy] : [control], settings, log);
+    return await traceChanges(policy ? [control, policy] : [control], { settings, metrics: control.metrics, log });
   });
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { ChangedEvent } from '../../controller/controller.ts';
-import { type ObjectBatch, refOf } from '../../kube/index.ts';
+import { refOf } from '../../kube/index.ts';
 import { formatObject } from '../../model/index.ts';
+import { Answers } from './answers.ts';
+import type { ChangeListener, TakenChange } from './change-listener.ts';
 
 /** A part of what became of a change. */
 export interface ChangeSpan {
@@ -16,42 +17,29 @@ export interface ChangeSpan {
   readonly attributes: Readonly<Record<string, string | number | string[]>>;
 }
 
-/** A batch that was taken in, and what it came to. */
-export interface TracedChange extends Pick<ChangedEvent, 'change' | 'revision' | 'timing'> {
-  readonly batch: Pick<ObjectBatch, 'upserts' | 'removals' | 'timing'>;
-}
-
 interface Published {
   readonly traceId: string;
   readonly spanId: string;
-  readonly revision: number;
   /** As of `performance.now()`. */
   readonly at: number;
-  /** Who was connected then, has been since, and has yet to answer. */
-  readonly waitedFor: Set<string>;
 }
 
 /** More objects of one change are told of by their number. */
 const MOST_NAMED = 5;
-/** Nodes that answer later are not told of. */
-const MOST_PUBLISHED = 256;
 const NANOSECONDS = 1_000_000;
 
 /** One trace for each change that came to something: how long each part took, and when each node had answered that was there to hear of it. */
-export class ChangeTraces {
+export class ChangeTraces implements ChangeListener {
   readonly #onSpan: (span: ChangeSpan) => void;
-  readonly #connected: () => Iterable<string>;
-  /** Oldest first; none that everybody has answered. */
-  #published: Published[] = [];
+  readonly #answers: Answers<Published>;
 
   /** @param connected the nodes that are */
   constructor(onSpan: (span: ChangeSpan) => void, connected: () => Iterable<string>) {
     this.#onSpan = onSpan;
-    this.#connected = connected;
+    this.#answers = new Answers({ connected, onAnswer: (published, nodeId) => this.#tellAnswer(published, nodeId) });
   }
 
-  /** To be told right after a change was published. */
-  changed({ batch, change, revision, timing }: TracedChange): void {
+  changed({ batch, change, revision, timing }: TakenChange): void {
     const resources = change.upserts.length + change.removals.length;
     if (resources === 0) return;
     const [at, traceId, spanId] = [performance.now(), randomBytes(16).toString('hex'), newSpanId()];
@@ -68,20 +56,20 @@ export class ChangeTraces {
     const read = part('read', seenAt, timing.readMs);
     part('translate', part('ingest', read, timing.ingestMs), timing.translateMs);
     part('publish', at - timing.publishMs, timing.publishMs);
-    const connected = new Set(this.#connected());
-    for (const { waitedFor } of this.#published) for (const nodeId of waitedFor) if (!connected.has(nodeId)) waitedFor.delete(nodeId);
-    this.#published = [...this.#published, { traceId, spanId, revision, at, waitedFor: connected }]
-      .filter(({ waitedFor }) => waitedFor.size > 0)
-      .slice(-MOST_PUBLISHED);
+    this.#answers.published({ traceId, spanId, at }, revision);
   }
 
-  /** A node has answered everything up to a revision. */
   synced(nodeId: string, revision: number): void {
-    const [now, clock] = [performance.now(), wallClock()];
-    for (const published of this.#published) {
-      if (published.revision > revision || !published.waitedFor.delete(nodeId)) continue;
-      this.#tell(published, 'acknowledge', clock(published.at), clock(now), { 'sluice.node': nodeId });
-    }
+    this.#answers.answered(nodeId, revision);
+  }
+
+  left(nodeId: string): void {
+    this.#answers.left(nodeId);
+  }
+
+  #tellAnswer(published: Published, nodeId: string): void {
+    const clock = wallClock();
+    this.#tell(published, 'acknowledge', clock(published.at), clock(performance.now()), { 'sluice.node': nodeId });
   }
 
   #tell(

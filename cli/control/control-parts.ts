@@ -2,7 +2,6 @@ import { Metrics } from '../../controller/admin/metrics.ts';
 import type { ConfigsOnNodes } from '../../controller/config-statuses/config-reports.ts';
 import { type ChangedEvent, type ConfigTrying, Controller, type ControllerEvent } from '../../controller/controller.ts';
 import { Pipeline, type PipelineOptions } from '../../controller/pipeline/pipeline.ts';
-import { resourceTypeOf } from '../../controller/render.ts';
 import type { ObjectSource } from '../../kube/index.ts';
 import { compareDiagnostics, type Diagnostic } from '../../model/index.ts';
 import {
@@ -18,7 +17,8 @@ import type { Log } from '../log.ts';
 import { SideTasks } from '../side-tasks.ts';
 import type { Locate } from '../text/place.ts';
 import { readVersions } from '../version.ts';
-import type { ChangeTraces } from './change-traces.ts';
+import { ChangeListeners, type TakenChange } from './change-listener.ts';
+import { ChangeMetrics } from './change-metrics.ts';
 import { ControlView, type RoleStatus } from './control-view.ts';
 import { FindingsLog } from './findings.ts';
 import { Narrator } from './narrator.ts';
@@ -42,6 +42,8 @@ export interface ControlOptions {
   readonly log: Log;
   /** What this process' status says beyond its objects and clients. */
   readonly describeRole: (clients: readonly ClientStatus[]) => RoleStatus;
+  /** How many objects there are, by kind, that the source gives to somebody else. Default: none. */
+  readonly countOtherObjects?: () => Readonly<Record<string, number>>;
   /** What is known of what nodes have of configs; default: nothing is. */
   readonly configsOnNodes?: () => ConfigsOnNodes | undefined;
   /** Told first of what clients make of each resource. Whoever returns true tells what is wrong of it. */
@@ -70,8 +72,8 @@ export class ControlParts {
   readonly metrics: Metrics;
   /** What it does beside what it is there for. */
   readonly tasks: SideTasks;
-  /** Told what becomes of changes; undefined where nobody wants to know. */
-  traces: ChangeTraces | undefined;
+  /** Told what becomes of changes of what Envoys are served. */
+  readonly changes = new ChangeListeners();
   readonly #options: ControlOptions;
   readonly #locate: Locate;
   readonly #narrator: Narrator;
@@ -108,16 +110,21 @@ export class ControlParts {
       ...(options.rpc && { rpc: options.rpc }),
       onOutcome: (outcome) => this.#onOutcome(outcome),
       onSynced: (nodeId, revision) => {
-        this.#narrator.synced(revision);
-        this.traces?.synced(nodeId, revision);
+        this.#narrator.synced(nodeId, revision);
+        this.changes.synced(nodeId, revision);
         options.onSynced?.(nodeId, revision);
       },
+      onLeft: (nodeId) => {
+        this.#narrator.left(nodeId);
+        this.changes.left(nodeId);
+      },
     });
+    const connected = () => this.server.listening();
     this.#narrator = new Narrator({
       log,
       model: this.pipeline.model,
       locate: this.#locate,
-      onInForce: (milliseconds) => this.metrics.propagated(milliseconds),
+      connected,
     });
     this.view = new ControlView({
       about: { version: readVersions().sluice, pid: process.pid, since: new Date().toISOString() },
@@ -129,10 +136,11 @@ export class ControlParts {
       countTrials: () => this.controller.trials,
       cache: this.cache,
       server: this.server,
-      countObjects: () => this.#narrator.countObjects(),
+      countObjects: () => ({ ...this.#narrator.countObjects(), ...options.countOtherObjects?.() }),
       locate: this.#locate,
     });
     this.metrics = new Metrics(this.view);
+    this.changes.add(new ChangeMetrics({ metrics: this.metrics, changesFor: 'envoys', connected }));
   }
 
   /** All that is wrong at present, sorted. */
@@ -153,6 +161,11 @@ export class ControlParts {
     this.#findingsDelayMs = Math.max(FINDINGS_DELAY_MS, (performance.now() - startedAt) / FINDINGS_SHARE);
   }
 
+  /** Tells of a batch that somebody else has taken in, and what of it was published here. What is read first is no change. */
+  notePublished(taken: Omit<TakenChange, 'revision'>): void {
+    if (this.cache.isReady) this.changes.changed({ ...taken, revision: this.cache.revision });
+  }
+
   /** Tells soon what is wrong, also of what somebody else than the controller has found. */
   noteFindings(): void {
     this.#findingsTimer ??= setTimeout(() => this.tellFindings(), this.#findingsDelayMs);
@@ -165,19 +178,13 @@ export class ControlParts {
   }
 
   #onChanged(event: ChangedEvent): void {
-    this.metrics.stage('read', event.timing.readMs);
-    this.metrics.stage('ingest', event.timing.ingestMs);
-    this.metrics.stage('translate', event.timing.translateMs);
-    this.metrics.stage('publish', event.timing.publishMs);
     this.#narrator.changed(event);
-    this.traces?.changed(event);
+    this.changes.changed(event);
   }
 
   #onOutcome(outcome: Outcome): void {
     if (!this.#options.takesOutcome?.(outcome)) this.controller.onOutcome(outcome);
-    const type = resourceTypeOf(outcome.typeUrl);
-    if (outcome.outcome === 'ack') this.metrics.acknowledged(type);
-    else if (outcome.outcome === 'nack') this.metrics.rejected(type);
+    this.metrics.noteOutcome(outcome);
   }
 
   #tellUntried(reason: string): void {

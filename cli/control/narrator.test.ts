@@ -31,36 +31,34 @@ function event(revision: number, upserts: readonly KubeObject[], removals: reado
   };
 }
 
-function narrate(): { narrator: Narrator; lines: () => string[]; inForce: number[] } {
+function narrate(...nodes: readonly string[]): { narrator: Narrator; lines: () => string[] } {
   const entries: LogEntry[] = [];
-  const inForce: number[] = [];
   const ingresses: Model['ingresses'] = new Graph().input('ingresses');
   const narrator = new Narrator({
     log: (entry) => entries.push(entry),
     model: { ingresses },
     locate: () => ({ file: '/m/a.yaml', line: 3, column: 1 }),
-    onInForce: (milliseconds) => inForce.push(milliseconds),
+    connected: () => nodes,
   });
   const lines = () => entries.splice(0).map(({ event: word, text }) => `${word} ${text.replace(/\d+ ms/, 'N ms')}`);
-  return { narrator, lines, inForce };
+  return { narrator, lines };
 }
 
 test('the first read is told in numbers, later changes by name, each once it is in force', () => {
-  const { narrator, lines, inForce } = narrate();
+  const { narrator, lines } = narrate();
   narrator.changed(event(1, [slice('a', 1), slice('b', 2)]));
   assert.deepEqual(lines(), []);
-  narrator.synced(1);
+  narrator.synced('n1', 1);
   assert.deepEqual(lines(), ['read 2 objects: EndpointSlice 2, in force after N ms']);
   narrator.changed(event(2, [slice('a', 3), slice('c', 1)]));
   narrator.changed(event(3, [], [{ kind: 'EndpointSlice', namespace: 'default', name: 'b' }]));
-  narrator.synced(2);
+  narrator.synced('n1', 2);
   assert.deepEqual(lines(), [
     'changed EndpointSlice default/a  (/m/a.yaml)  3 endpoints, in force after N ms',
     'added EndpointSlice default/c  (/m/a.yaml)  1 endpoint, in force after N ms',
   ]);
-  narrator.synced(3);
+  narrator.synced('n1', 3);
   assert.deepEqual(lines(), ['removed EndpointSlice default/b  in force after N ms']);
-  assert.equal(inForce.length, 2);
   assert.deepEqual(narrator.countObjects(), { EndpointSlice: 2 });
 });
 
@@ -69,28 +67,27 @@ test('what policy has taken is counted in the first read', () => {
   const first = event(1, [slice('a', 1)]);
   const taken = new Map([['Pod', 3] as const, ['CiliumNetworkPolicy', 1] as const]);
   narrator.changed({ ...first, batch: { ...first.batch, taken } });
-  narrator.synced(1);
+  narrator.synced('n1', 1);
   assert.deepEqual(lines(), ['read 5 objects: CiliumNetworkPolicy 1, EndpointSlice 1, Pod 3, in force after N ms']);
   const second = event(2, []);
   narrator.changed({ ...second, batch: { ...second.batch, taken } });
-  narrator.synced(2);
+  narrator.synced('n1', 2);
   assert.deepEqual(lines(), []);
 });
 
 test('a change that leads to nothing is told at once', () => {
-  const { narrator, lines, inForce } = narrate();
+  const { narrator, lines } = narrate();
   narrator.changed(event(1, []));
-  narrator.synced(1);
+  narrator.synced('n1', 1);
   assert.deepEqual(lines(), ['read 0 objects, in force after N ms']);
   narrator.changed(event(1, [slice('a', 0)], [], false));
   assert.deepEqual(lines(), ['added EndpointSlice default/a  (/m/a.yaml)  0 endpoints, nothing else to do']);
-  assert.equal(inForce.length, 0);
 });
 
 test('many changes at once are told in numbers', () => {
   const { narrator, lines } = narrate();
   narrator.changed(event(1, []));
-  narrator.synced(1);
+  narrator.synced('n1', 1);
   lines();
   narrator.changed(
     event(
@@ -98,6 +95,22 @@ test('many changes at once are told in numbers', () => {
       Array.from({ length: 30 }, (_, index) => slice(`s${index}`, 1)),
     ),
   );
-  narrator.synced(2);
+  narrator.synced('n1', 2);
   assert.deepEqual(lines(), ['changed 30 objects: EndpointSlice 30, in force after N ms']);
+});
+
+test('a change is in force once the last node has answered that was there', () => {
+  const { narrator, lines } = narrate('n1', 'n2', 'n3');
+  narrator.changed(event(1, [slice('a', 1)]));
+  narrator.synced('n1', 1);
+  narrator.left('n3');
+  assert.deepEqual(lines(), []);
+  narrator.synced('n2', 1);
+  assert.deepEqual(lines(), ['read 1 object: EndpointSlice 1, in force after N ms']);
+});
+
+test('where very many wait for a node, the oldest are told of as published', () => {
+  const { narrator, lines } = narrate('n1');
+  for (let revision = 1; revision <= 257; revision++) narrator.changed(event(revision, [slice('a', revision)]));
+  assert.deepEqual(lines(), ['read 1 object: EndpointSlice 1, published; not all nodes have answered yet']);
 });

@@ -5,6 +5,7 @@ import { formatObject, type ObjectRef, objectKey } from '../../model/index.ts';
 import type { Log } from '../log.ts';
 import { plural } from '../text/diagnostics.ts';
 import { formatFile, type Locate } from '../text/place.ts';
+import { Answers } from './answers.ts';
 
 const NONE: ReadonlyMap<string, number> = new Map();
 
@@ -24,7 +25,7 @@ interface Pending {
   /** What else was read, by kind. */
   readonly taken: ReadonlyMap<string, number>;
   readonly revision: number;
-  /** On the clock of `performance.now()`. */
+  /** As of `performance.now()`. */
   readonly seenAt: number;
   readonly isFirst: boolean;
 }
@@ -33,20 +34,25 @@ export interface NarratorOptions {
   readonly log: Log;
   readonly model: Pick<Model, 'ingresses'>;
   readonly locate: Locate;
-  /** Told how long a change took from its first event to the last acknowledgement; milliseconds. */
-  readonly onInForce: (milliseconds: number) => void;
+  /** The nodes that are. */
+  readonly connected: () => Iterable<string>;
 }
 
 /** Tells of changes of objects once what they led to is in force. Knows which objects there are. */
 export class Narrator {
   readonly #options: NarratorOptions;
   readonly #objects = new Map<string, ObjectRef>();
-  #pending: Pending[] = [];
+  readonly #answers: Answers<Pending>;
   #synced = 0;
   #isFirst = true;
 
   constructor(options: NarratorOptions) {
     this.#options = options;
+    this.#answers = new Answers({
+      connected: options.connected,
+      onAnswered: (pending, at) => this.#tellInForce(pending, at - pending.seenAt),
+      onForgotten: (pending) => this.#tell(pending, 'published; not all nodes have answered yet'),
+    });
   }
 
   /** How many objects there are, by kind, sorted. */
@@ -68,20 +74,22 @@ export class Narrator {
     const pending: Pending = { changes, taken, revision, seenAt: batch.timing.seenAt, isFirst: this.#isFirst };
     const hasOutcome = this.#isFirst || change.upserts.length + change.removals.length > 0;
     this.#isFirst = false;
-    if (hasOutcome && revision > this.#synced) this.#pending.push(pending);
+    if (hasOutcome && revision > this.#synced) this.#answers.published(pending, revision);
     else if (changes.length > 0) this.#tell(pending, 'nothing else to do');
   }
 
-  /** A client has answered everything up to a revision. */
-  synced(revision: number): void {
+  synced(nodeId: string, revision: number): void {
     this.#synced = Math.max(this.#synced, revision);
-    const done = this.#pending.filter((pending) => pending.revision <= revision);
-    this.#pending = this.#pending.filter((pending) => pending.revision > revision);
-    for (const pending of done) {
-      const milliseconds = performance.now() - pending.seenAt;
-      if (!pending.isFirst) this.#options.onInForce(milliseconds);
-      if (pending.isFirst || pending.changes.length > 0) this.#tell(pending, `in force after ${Math.round(milliseconds)} ms`, milliseconds);
-    }
+    this.#answers.answered(nodeId, revision);
+  }
+
+  left(nodeId: string): void {
+    this.#answers.left(nodeId);
+  }
+
+  #tellInForce(pending: Pending, milliseconds: number): void {
+    if (!pending.isFirst && pending.changes.length === 0) return;
+    this.#tell(pending, `in force after ${Math.round(milliseconds)} ms`, milliseconds);
   }
 
   #removed(object: ObjectRef): ObjectChange {

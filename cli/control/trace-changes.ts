@@ -1,15 +1,23 @@
+import type { Metrics } from '../../controller/admin/metrics.ts';
 import { FlowRing } from '../../flows/index.ts';
 import type { Settings } from '../../settings/index.ts';
 import type { XdsServer } from '../../xds-server/serve/index.ts';
 import { CliError } from '../cli-error.ts';
 import type { Log } from '../log.ts';
+import type { ChangeListeners } from './change-listener.ts';
 import { type ChangeSpan, ChangeTraces } from './change-traces.ts';
 
 /** What serves nodes of what changes come to. */
 export interface Traced {
-  readonly server: Pick<XdsServer, 'clients'>;
-  /** Told of changes, where that is wanted. */
-  traces: ChangeTraces | undefined;
+  readonly server: Pick<XdsServer, 'listening'>;
+  readonly changes: Pick<ChangeListeners, 'add'>;
+}
+
+export interface TracingOptions {
+  readonly settings: Settings['tracing'];
+  /** Where it is counted what the collector has taken. */
+  readonly metrics: Pick<Metrics, 'watchChangeSpans'>;
+  readonly log: Log;
 }
 
 /** What waits for the collector at most. */
@@ -21,8 +29,7 @@ const CAPACITY = 4_096;
  */
 export async function traceChanges(
   all: readonly Traced[],
-  { changes, collector, resourceAttributes }: Settings['tracing'],
-  log: Log,
+  { settings: { changes, collector, resourceAttributes }, metrics, log }: TracingOptions,
 ): Promise<AsyncDisposable | undefined> {
   if (!changes) return undefined;
   const { RingExport, resourceOf, spanOf, spanSender } = await import('../../otlp/index.ts');
@@ -37,11 +44,13 @@ export async function traceChanges(
     onFailure: (message) =>
       log({ level: 'warn', event: 'tracing', text: `the collector at ${collector.endpoint} takes no spans: ${message}` }),
   });
+  metrics.watchChangeSpans(() => sending.state());
   for (const traced of all) {
-    traced.traces = new ChangeTraces(
+    const traces = new ChangeTraces(
       (span) => ring.add(span),
-      () => traced.server.clients().flatMap(({ nodeId, role }) => (role === 'standby' ? [] : [nodeId])),
+      () => traced.server.listening(),
     );
+    traced.changes.add(traces);
   }
   return {
     [Symbol.asyncDispose]: async () => {

@@ -58,6 +58,7 @@ export class ClusterParts {
           ownNamespace: namespace,
           controllerService: { namespace, name: CONTROLLER_SERVICE },
           publish: (change) => this.control.controller.publish(change),
+          onPublished: (taken) => this.control.notePublished(taken),
           publishedVersion: (name) => this.control.cache.get(name)?.version,
           onChange: () => this.#onPolicy(),
         })
@@ -100,7 +101,9 @@ export class ClusterParts {
         this.duties.takeActions();
       },
       onFindings: (diagnostics) => this.duties.takeFindings(diagnostics),
+      countOtherObjects: () => this.policy?.countObjects() ?? {},
     });
+    this.policy?.measure(this.control.metrics);
     this.duties = new LeaderDuties({
       client,
       namespace,

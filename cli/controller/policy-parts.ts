@@ -1,4 +1,5 @@
 import type { ServedSide } from '../../agent/index.ts';
+import type { Metrics } from '../../controller/admin/metrics.ts';
 import { Enforcement } from '../../controller/enforcement/enforcement.ts';
 import { requirementsOfSlot } from '../../controller/enforcement/slots.ts';
 import { IdentityRegistry } from '../../controller/identities/identity-registry.ts';
@@ -34,7 +35,8 @@ import {
   type Views,
   XdsServer,
 } from '../../xds-server/serve/index.ts';
-import type { ChangeTraces } from '../control/change-traces.ts';
+import { ChangeListeners, type TakenChange } from '../control/change-listener.ts';
+import { ChangeMetrics } from '../control/change-metrics.ts';
 import { SplitSource } from './split-source.ts';
 
 export interface PolicyPartsOptions {
@@ -49,6 +51,8 @@ export interface PolicyPartsOptions {
   readonly controllerService?: Pick<ObjectRef, 'namespace' | 'name'>;
   /** Publishes what Envoys need for slots. */
   readonly publish: (change: ResourceChange) => void;
+  /** Told of batches that came to something for Envoys, right after that was published. */
+  readonly onPublished?: (taken: Omit<TakenChange, 'revision'>) => void;
   /** What is published to Envoys. */
   readonly publishedVersion: (name: ResourceName) => string | undefined;
   /** Whether something that is no resource has to happen before a node may be told of one. Default: never. */
@@ -66,14 +70,18 @@ const TICK_MS = 60_000;
 export class PolicyParts {
   /** Of nodes, at the address that it shares. */
   readonly server: XdsServer;
-  /** Told of changes of what nodes enforce, where that is wanted. */
-  traces: ChangeTraces | undefined;
+  /** Told what becomes of changes of what nodes enforce. */
+  readonly changes = new ChangeListeners();
   readonly #options: PolicyPartsOptions;
   readonly #cache = new SnapshotCache();
   readonly #registry = new IdentityRegistry({ now: () => performance.now() });
   readonly #enforcement: Enforcement;
   readonly #timer: NodeJS.Timeout;
   readonly #reports: NodeReports;
+  #metrics: Metrics | undefined;
+  /** For Envoys, while a batch is taken in. */
+  #published: ResourceChange[] | undefined;
+  #source: SplitSource | undefined;
   /** Keys of the actions that were told of and not taken back. */
   #told: ReadonlySet<string> = new Set();
 
@@ -95,7 +103,7 @@ export class PolicyParts {
       registry: this.#registry,
       cache: this.#cache,
       slots: slotOptions(options.settings),
-      publish: options.publish,
+      publish: (change) => this.#publish(change),
       publishedVersion: options.publishedVersion,
       services,
       ...(options.controllerService && { controllerService: options.controllerService }),
@@ -110,9 +118,11 @@ export class PolicyParts {
       rpc,
       ...(isHeld && { isHeld }),
       onSynced: (nodeId, revision) => {
-        this.traces?.synced(nodeId, revision);
+        this.changes.synced(nodeId, revision);
         options.onSynced?.(nodeId, revision);
       },
+      onLeft: (nodeId) => this.changes.left(nodeId),
+      onOutcome: (outcome) => this.#metrics?.noteOutcome(outcome),
     });
     this.#reports = new NodeReports({ rpc, onReport: (node, refused) => this.noteRefused(node, refused) });
     rpc.add(REPORT_METHODS, this.#reports);
@@ -122,13 +132,27 @@ export class PolicyParts {
 
   /** The source, of which this takes its part first. */
   split(source: ObjectSource): ObjectSource {
-    return new SplitSource(source, {
+    this.#source = new SplitSource(source, {
       take: (batch) => {
         this.take(batch, batch.timing);
         return this.#enforcement.takeSecretNeeds();
       },
       settleSecrets: () => this.#enforcement.settleSecrets(),
     });
+    return this.#source;
+  }
+
+  /** Has it measured from now on what nodes are served and make of it. */
+  measure(metrics: Metrics): void {
+    this.#metrics = metrics;
+    const resources = () => [...this.#cache.typeUrls()].flatMap((typeUrl) => [...this.#cache.ofType(typeUrl).values()]);
+    metrics.alsoServes(() => resources().map(({ resource }) => resource));
+    this.changes.add(new ChangeMetrics({ metrics, changesFor: 'enforcers', connected: () => this.server.listening() }));
+  }
+
+  /** How many objects there are of those that are for policies alone, by kind. */
+  countObjects(): Readonly<Record<string, number>> {
+    return this.#source?.countObjects() ?? {};
   }
 
   /** Takes over numbers that were given before, which makes no difference to anybody yet. */
@@ -141,8 +165,13 @@ export class PolicyParts {
    * @param timing of those that do
    */
   take({ upserts, removals }: Pick<ObjectBatch, 'upserts' | 'removals'>, timing = { seenAt: performance.now(), readMs: 0 }): void {
+    const published: ResourceChange[] = [];
+    this.#published = published;
     const { change, revision, timing: taken } = this.#enforcement.take({ upserts, removals });
-    this.traces?.changed({ batch: { upserts, removals, timing }, change, revision, timing: { ...taken, readMs: timing.readMs } });
+    this.#published = undefined;
+    const about = { batch: { upserts, removals, timing }, timing: { ...taken, readMs: timing.readMs } };
+    this.changes.changed({ ...about, change, revision });
+    if (published.length > 0) this.#options.onPublished?.({ ...about, change: together(published) });
     this.#options.onChange();
   }
 
@@ -214,10 +243,19 @@ export class PolicyParts {
     this.#options.onChange();
   }
 
+  #publish(change: ResourceChange): void {
+    this.#published?.push(change);
+    this.#options.publish(change);
+  }
+
   close(): void {
     clearInterval(this.#timer);
     this.#enforcement.close();
   }
+}
+
+function together(changes: readonly ResourceChange[]): ResourceChange {
+  return { upserts: changes.flatMap(({ upserts }) => upserts), removals: changes.flatMap(({ removals }) => removals) };
 }
 
 /** The most slashes that names have of what serves Ingresses, by type. Names of configs' resources have more. */

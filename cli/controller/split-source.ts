@@ -1,4 +1,5 @@
-import type { KubeObject, ObjectBatch, ObjectSource } from '../../kube/index.ts';
+import { type KubeObject, type ObjectBatch, type ObjectSource, refOf } from '../../kube/index.ts';
+import { objectKey } from '../../model/index.ts';
 
 /** Kinds that nothing but policy is made of. */
 const OF_POLICY: ReadonlySet<string> = new Set<KubeObject['kind']>([
@@ -25,6 +26,8 @@ export class SplitSource implements ObjectSource {
   /** Secrets that policy needs, and those that the reader does. */
   readonly #ofPolicy = new Set<string>();
   readonly #ofReader = new Set<string>();
+  /** Keys of those that are for policy alone, by kind. */
+  readonly #objects = new Map<string, Set<string>>();
 
   constructor(source: ObjectSource, policy: PolicyReader) {
     this.#source = source;
@@ -33,6 +36,7 @@ export class SplitSource implements ObjectSource {
 
   async *watch(signal: AbortSignal): AsyncGenerator<ObjectBatch, void, undefined> {
     for await (const batch of this.#source.watch(signal)) {
+      this.#note(batch);
       const { needed, dropped } = this.#policy.take(batch);
       for (const name of needed) this.#ofPolicy.add(name);
       for (const name of dropped) this.#ofPolicy.delete(name);
@@ -43,6 +47,22 @@ export class SplitSource implements ObjectSource {
       // An empty one too: it may be what somebody waits for.
       yield { ...batch, upserts, removals, taken: countKinds(batch.upserts.filter(({ kind }) => OF_POLICY.has(kind))) };
     }
+  }
+
+  /** How many there are of those that are for policy alone, by kind. */
+  countObjects(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#objects].map(([kind, keys]): [string, number] => [kind, keys.size]).sort());
+  }
+
+  #note({ upserts, removals }: ObjectBatch): void {
+    for (const object of upserts) if (OF_POLICY.has(object.kind)) this.#keysOf(object.kind).add(objectKey(refOf(object)));
+    for (const ref of removals) this.#objects.get(ref.kind)?.delete(objectKey(ref));
+  }
+
+  #keysOf(kind: string): Set<string> {
+    const keys = this.#objects.get(kind) ?? new Set<string>();
+    this.#objects.set(kind, keys);
+    return keys;
   }
 
   locate(...place: Parameters<ObjectSource['locate']>): ReturnType<ObjectSource['locate']> {

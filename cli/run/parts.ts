@@ -62,6 +62,7 @@ export class RunParts {
       log,
       ...(trying && { trying }),
       describeRole: (clients) => this.#describeRole(clients),
+      countOtherObjects: () => this.policy?.parts.countObjects() ?? {},
       configsOnNodes: () => ({ nodesOf: () => [this.nodeId], holdingOf: () => this.#holding() }),
       onEvent: () => {
         const { controller, pipeline } = this.control;
@@ -75,6 +76,7 @@ export class RunParts {
       nodeId: this.nodeId,
       onEvent: (event) => this.#onEnvoyEvent(event),
     });
+    this.policy?.parts.measure(this.control.metrics);
     includeServices(this.control.metrics, this.envoy.admin, settings.metrics);
   }
 

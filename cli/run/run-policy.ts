@@ -76,6 +76,7 @@ export class RunPolicy implements AsyncDisposable {
       rpc,
       impliesNamespaces: true,
       publish: (change) => this.#publish(change),
+      onPublished: (taken) => this.#options.control().notePublished(taken),
       publishedVersion: (name) => this.#options.control().cache.get(name)?.version,
       isHeld: (resource) => this.#slots?.isHeld(resource) ?? false,
       onSynced: (_nodeId, revision) => void this.#onSynced(revision),

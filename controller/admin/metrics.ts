@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Outcome } from '../../xds-server/serve/outcome.ts';
 import type { Resource } from '../../xds-server/serve/resource.ts';
 import { resourceTypeOf } from '../render.ts';
 import { MetricsText } from './metrics-text.ts';
@@ -7,6 +8,8 @@ import type { AdminView } from './view.ts';
 
 /** What a batch of changes goes through before Envoy sees it. */
 export type Stage = 'read' | 'ingest' | 'translate' | 'publish';
+/** Whom what changes come to is for: Envoys, or those that enforce policies. */
+export type ChangesFor = 'envoys' | 'enforcers';
 
 const STAGE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const PROPAGATION_BUCKETS = [0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -19,8 +22,10 @@ export class Metrics {
   /** Where others put what they measure. */
   readonly registry = new Registry();
   readonly #text = new MetricsText(this.registry);
-  readonly #stages: Histogram<'stage'>;
-  readonly #propagation: Histogram;
+  readonly #stages: Histogram<'for' | 'stage'>;
+  readonly #propagation: Histogram<'for'>;
+  readonly #unanswered = new Map<ChangesFor, () => number>();
+  readonly #otherServed: (() => Iterable<Resource>)[] = [];
   readonly #acks: Counter<'type'>;
   readonly #nacks: Counter<'type'>;
 
@@ -30,21 +35,30 @@ export class Metrics {
     this.#stages = new Histogram({
       name: 'sluice_batch_stage_seconds',
       help: 'Time that a stage took for one batch of changes',
-      labelNames: ['stage'],
+      labelNames: ['for', 'stage'],
       buckets: STAGE_BUCKETS,
       registers,
     });
     this.#propagation = new Histogram({
       name: 'sluice_propagation_seconds',
-      help: 'Time from seeing a change to the acknowledgement of all that it led to',
+      help: 'Time from seeing a change to the acknowledgement of all that it led to by every node',
+      labelNames: ['for'],
       buckets: PROPAGATION_BUCKETS,
       registers,
     });
     this.#acks = new Counter({ name: 'sluice_xds_acks_total', help: 'Responses that clients accepted', labelNames: ['type'], registers });
     this.#nacks = new Counter({ name: 'sluice_xds_nacks_total', help: 'Responses that clients rejected', labelNames: ['type'], registers });
+    const unanswered = new Gauge({
+      name: 'sluice_unacknowledged_seconds',
+      help: 'Since when the oldest change was seen that a connected node has yet to acknowledge',
+      labelNames: ['for'],
+      registers,
+    });
     const setSizes = registerSizes(this.registry);
     const read = () => {
-      setSizes(view.status(), view.resources());
+      const others = this.#otherServed.flatMap((resources) => [...resources()]);
+      setSizes(view.status(), view.resources(), others);
+      for (const [changesFor, age] of this.#unanswered) unanswered.set({ for: changesFor }, age() / 1000);
       return '';
     };
     this.#text.add({ name: 'status', read });
@@ -54,23 +68,44 @@ export class Metrics {
     return this.registry.contentType;
   }
 
-  stage(stage: Stage, milliseconds: number): void {
-    this.#stages.observe({ stage }, milliseconds / 1000);
+  stage(changesFor: ChangesFor, stage: Stage, milliseconds: number): void {
+    this.#stages.observe({ for: changesFor, stage }, milliseconds / 1000);
   }
 
-  propagated(milliseconds: number): void {
-    this.#propagation.observe(milliseconds / 1000);
+  propagated(changesFor: ChangesFor, milliseconds: number): void {
+    this.#propagation.observe({ for: changesFor }, milliseconds / 1000);
   }
 
-  /** @param type the short name of a type of resource */
-  acknowledged(type: string): void {
-    this.#acks.inc({ type });
-    // There from the first on, so that what comes of it shows as an increase.
-    this.#nacks.inc({ type }, 0);
+  /** @param age of the oldest change that somebody has yet to acknowledge, in milliseconds; 0 where there is none. It is asked whenever someone reads */
+  watchUnanswered(changesFor: ChangesFor, age: () => number): void {
+    this.#unanswered.set(changesFor, age);
   }
 
-  rejected(type: string): void {
-    this.#nacks.inc({ type });
+  /** What is served beside what the view has. */
+  alsoServes(resources: () => Iterable<Resource>): void {
+    this.#otherServed.push(resources);
+  }
+
+  /** @param read how many spans of changes a collector has taken, and how many it never will; asked whenever someone reads */
+  watchChangeSpans(read: () => { readonly sent: number; readonly lost: number }): void {
+    const counter = (name: string, help: string, count: () => number) => {
+      const collect = function (this: Counter) {
+        this.reset();
+        this.inc(count());
+      };
+      return new Counter({ name, help, registers: [this.registry], collect });
+    };
+    counter('sluice_change_spans_exported_total', 'Spans of changes that a collector has taken', () => read().sent);
+    counter('sluice_change_spans_lost_total', 'Spans of changes that a collector was not told of, or has refused', () => read().lost);
+  }
+
+  noteOutcome({ outcome, typeUrl }: Pick<Outcome, 'outcome' | 'typeUrl'>): void {
+    const type = resourceTypeOf(typeUrl);
+    if (outcome === 'ack') {
+      this.#acks.inc({ type });
+      // There from the first on, so that what comes of it shows as an increase.
+      this.#nacks.inc({ type }, 0);
+    } else if (outcome === 'nack') this.#nacks.inc({ type });
   }
 
   /**
@@ -87,7 +122,7 @@ export class Metrics {
 }
 
 /** Makes the metrics of what there is, and returns how to set them. */
-function registerSizes(registry: Registry): (status: Status, resources: Iterable<Resource>) => void {
+function registerSizes(registry: Registry): (status: Status, served: Iterable<Resource>, others: readonly Resource[]) => void {
   const registers = [registry];
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
   const labelled = (name: string, help: string, label: string) => {
@@ -106,17 +141,23 @@ function registerSizes(registry: Registry): (status: Status, resources: Iterable
   const setFlows = registerFlows(registry);
   const findings = labelled('sluice_findings', 'What is wrong with objects at present', 'severity');
   const bytes = labelled('sluice_snapshot_bytes', 'How long they are together', 'type');
-  return (status, served) => {
-    bytes(bytesByType(served));
+  return (status, served, others) => {
+    bytes({ ...bytesByType(served), ...bytesByType(others) });
     ready.set(Number(status.ready));
     clients.set(status.clients.length);
     rejected.set(status.rejected.length);
     objects(status.objects);
-    resources(status.resources);
+    resources({ ...status.resources, ...countsByType(others) });
     findings(status.findings);
     setNode(status);
     setFlows(status);
   };
+}
+
+function countsByType(resources: Iterable<Resource>): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const { typeUrl } of resources) counts.set(typeUrl, (counts.get(typeUrl) ?? 0) + 1);
+  return Object.fromEntries([...counts].map(([typeUrl, count]) => [resourceTypeOf(typeUrl), count]));
 }
 
 function bytesByType(resources: Iterable<Resource>): Record<string, number> {

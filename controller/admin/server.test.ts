@@ -6,6 +6,7 @@ import { ClusterSchema } from '@sluice/envoy-protos/envoy/config/cluster/v3/clus
 import { Graph } from '../../collection/index.ts';
 import { type Certificate, type Diagnostic, Redacted } from '../../model/index.ts';
 import type { Resource } from '../../xds-server/serve/resource.ts';
+import { CLUSTER_TYPE, ROUTES_TYPE } from '../../xds-server/serve/types.ts';
 import { translateCertificate } from '../../xds-server/translate/certificates.ts';
 import { Metrics } from './metrics.ts';
 import { startAdminServer } from './server.ts';
@@ -133,11 +134,15 @@ test('flows that are lost are counted where there are any', async () => {
 });
 
 test('the metrics count what is reported and measure what is there', async () => {
-  metrics.acknowledged('cluster');
-  metrics.acknowledged('cluster');
-  metrics.rejected('route');
-  metrics.stage('read', 4);
-  metrics.propagated(14);
+  for (const [outcome, typeUrl] of [
+    ['ack', CLUSTER_TYPE],
+    ['ack', CLUSTER_TYPE],
+    ['nack', ROUTES_TYPE],
+  ] as const)
+    metrics.noteOutcome({ outcome, typeUrl });
+  metrics.stage('envoys', 'read', 4);
+  metrics.propagated('enforcers', 14);
+  metrics.watchUnanswered('envoys', () => 2_500);
   const { text, type } = await get('/metrics');
   assert.match(type, /^text\/plain/);
   for (const line of [
@@ -149,9 +154,10 @@ test('the metrics count what is reported and measure what is there', async () =>
     'sluice_findings{severity="warning"} 1',
     'sluice_xds_acks_total{type="cluster"} 2',
     'sluice_xds_nacks_total{type="route"} 1',
-    'sluice_batch_stage_seconds_count{stage="read"} 1',
-    'sluice_propagation_seconds_bucket{le="0.015"} 1',
-    'sluice_propagation_seconds_bucket{le="0.01"} 0',
+    'sluice_batch_stage_seconds_count{for="envoys",stage="read"} 1',
+    'sluice_propagation_seconds_bucket{le="0.015",for="enforcers"} 1',
+    'sluice_propagation_seconds_bucket{le="0.01",for="enforcers"} 0',
+    'sluice_unacknowledged_seconds{for="envoys"} 2.5',
   ]) {
     assert.ok(text.split('\n').includes(line), `${line} is not in\n${text}`);
   }

@@ -193,13 +193,19 @@ describe('what is known of clients', () => {
   });
 
   test('are gone when their stream is', async () => {
-    await using scene = await XdsScene.open();
-    const peer = scene.delta();
-    peer.say({ node, typeUrl: CLUSTER_TYPE });
+    const left: string[] = [];
+    await using scene = await XdsScene.open({ onLeft: (nodeId) => left.push(nodeId) });
+    const [peer, other] = [scene.delta(), scene.delta()];
+    for (const each of [peer, other]) each.say({ node, typeUrl: CLUSTER_TYPE });
+    await eventually(() => assert.equal(scene.server.clients().length, 2));
+    assert.deepEqual(scene.server.listening(), new Set(['node-0']));
+    other.stream.end();
     await eventually(() => assert.equal(scene.server.clients().length, 1));
+    assert.deepEqual(left, [], 'there is another stream of it');
     peer.stream.end();
     assert.equal((await peer.stream.ended).code, status.OK);
-    await eventually(() => assert.equal(scene.server.clients().length, 0));
+    await eventually(() => assert.deepEqual(left, ['node-0']));
+    assert.deepEqual([scene.server.clients().length, scene.server.listening().size], [0, 0]);
   });
 
   test('when they have a revision', async () => {

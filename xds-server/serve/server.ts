@@ -30,6 +30,8 @@ export interface XdsServerOptions extends RpcServerOptions {
   readonly onInterest?: () => void;
   /** Told when a client has answered all that it is to have as of a revision. */
   readonly onSynced?: (nodeId: string, revision: number) => void;
+  /** Told when a node is not connected any more. */
+  readonly onLeft?: (nodeId: string) => void;
   /** How long clusters and secrets outlive what used them, in milliseconds, now or at any time. Default 2000. */
   readonly drainMs?: number | (() => number);
   /**
@@ -110,6 +112,12 @@ export class XdsServer implements StreamHandler {
     return [...this.#sessions].map(([stream, session]) => describeClient(stream, session));
   }
 
+  /** The nodes that are to answer what is published: whose clients have asked for something, but for such as stand by. */
+  listening(): ReadonlySet<string> {
+    const listening = [...this.#sessions.values()].filter(({ role, types }) => role !== 'standby' && types.size > 0);
+    return new Set(listening.map(({ node }) => node.id));
+  }
+
   /** What all clients ask for together, by type URL. */
   interest(): ReadonlyMap<string, Interest> {
     return interestOf(this.#sessions.values());
@@ -187,6 +195,8 @@ export class XdsServer implements StreamHandler {
     this.#toPump.delete(session);
     this.#memories.disconnect(session.node);
     this.#options.onInterest?.();
+    const { id } = session.node;
+    if (!this.#sessions.values().some(({ node }) => node.id === id)) this.#options.onLeft?.(id);
   }
 
   #viewOf(nodeId: string): View {
