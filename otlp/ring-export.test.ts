@@ -15,10 +15,16 @@ function scene(
     wanted = () => true,
     encode = (number) => number,
     most = capacity,
-  }: { readonly wanted?: (number: number) => boolean; readonly encode?: (number: number) => number; readonly most?: number } = {},
+    gatherMs = 1,
+  }: {
+    readonly wanted?: (number: number) => boolean;
+    readonly encode?: (number: number) => number;
+    readonly most?: number;
+    readonly gatherMs?: number;
+  } = {},
 ) {
   const ring = new FlowRing(capacity);
-  const [received, failures]: [number[], string[]] = [[], []];
+  const [received, batches, failures]: [number[], number[], string[]] = [[], [], []];
   const collector: { answer: Sent | 'none' | 'throws' } = { answer: TAKEN };
   const flows = new RingExport({
     ring,
@@ -34,16 +40,17 @@ function scene(
       if (answer.result !== 'taken') return Promise.resolve(answer);
       if (batch.length > most) return Promise.resolve({ result: 'too-large', message: 'too large' });
       received.push(...batch);
+      batches.push(batch.length);
       return Promise.resolve(answer);
     },
     onFailure: (message) => failures.push(message),
-    gatherMs: 1,
+    gatherMs,
     backOff: { firstMs: 1, maxMs: 5, maxAskedMs: 200 },
   });
   const add = (count: number) => {
     for (let index = 0; index < count; index++) ring.add(exampleFlow({ sourcePort: ring.seen }));
   };
-  return { ring, flows, received, failures, collector, add };
+  return { ring, flows, received, batches, failures, collector, add };
 }
 
 describe('flows that a collector is told of', () => {
@@ -58,6 +65,18 @@ describe('flows that a collector is told of', () => {
     );
     await eventually(() => assert.deepEqual(flows.state(), { sent: 1_300, lost: 0, waiting: 0 }));
   });
+
+  for (const [what, capacity, count, expected] of [
+    ['a batch that is full', 2_000, 300, [128, 128]],
+    ['half of what a small ring remembers', 10, 5, [5]],
+  ] as const) {
+    test(`do not wait for more: ${what}`, async () => {
+      const { flows, batches, add } = scene(capacity, { gatherMs: 3_600_000 });
+      await using _flows = flows;
+      add(count);
+      await eventually(() => assert.deepEqual(batches, expected));
+    });
+  }
 
   test('wait while it is away, and those that are forgotten meanwhile are counted', async () => {
     const { flows, received, failures, collector, add } = scene(100);

@@ -84,9 +84,11 @@ export class RingExport<T, F = Flow> implements AsyncDisposable {
   async #run(): Promise<void> {
     const { ring, gatherMs = 200 } = this.#options;
     const { signal } = this.#stop;
+    // Of a small ring it does not wait until something is forgotten.
+    const full = Math.max(1, Math.min(BATCH, Math.floor(ring.capacity / 2)));
     while (!signal.aborted) {
       await ring.untilAdded(this.#next, signal);
-      await ring.untilAdded(this.#next + BATCH - 1, AbortSignal.any([signal, AbortSignal.timeout(gatherMs)]));
+      await ring.untilAdded(this.#next + full - 1, AbortSignal.any([signal, AbortSignal.timeout(gatherMs)]));
       const batch = await this.#take();
       if (batch.length > 0) await this.#deliver(batch);
     }
