@@ -23,7 +23,7 @@ const POLICY = ciliumPolicy({
 const interpolated = (expression: string) => expression.replaceAll('$__rate_interval', '30s').replaceAll('$namespace', '.*');
 
 /** What an alert looks at, whatever it comes to. */
-const lookedAt = (expression: string) => expression.replaceAll(/\s(?:==|>)\s[\d.]+/g, '').replace(/^absent\((\w+)\)$/, '$1');
+const lookedAt = (expression: string) => expression.replaceAll(/\s(?:==|>)\s[\d.]+/g, '').replace(/^absent\((\w+)(?:\{.*?\})?\).*$/, '$1');
 
 describe('with a Sluice that works, and a Prometheus that scrapes it', needs('root', 'netns', 'envoy', 'bpf', 'prometheus'), () => {
   const cleanUp = new AsyncDisposableStack();
