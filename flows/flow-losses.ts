@@ -1,5 +1,5 @@
 /**
- * Where flows are lost: the kernel had no room for them, the enforcer had none while the agent was slow or away, Envoy had none for what it logs, the agent
+ * Where flows are lost: the kernel had no room for them (or there were more drops on a processor in a second than it tells of), the enforcer had none while the agent was slow or away, Envoy had none for what it logs, the agent
  * could not read what it was told (of Envoy, a message counts as one) or failed over it, whoever reads them was slower than they came, so that they were
  * forgotten before they were told, or so was a collector, or it refused them.
  */

@@ -73,6 +73,8 @@ for (const [what, fields, expected] of [
   ],
   ['it ended', { kind: 'ended' }, { kind: 'connection-ended', traffic: { packets: 3n, bytes: 120n } }],
   ['it is no connection', { protocol: 1, icmpType: 8 }, { icmpType: 8 }],
+  ['it is an answer to a ping', { protocol: 1, icmpType: 0 }, { icmpType: 0 }],
+  ['it is no message', { icmpType: 0 }, { icmpType: undefined }],
 ] as const) {
   test(what, () => {
     const flow = heard({ ...EVENT, ...fields });

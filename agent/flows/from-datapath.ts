@@ -41,7 +41,7 @@ export function flowOfEvent(event: FlowEvent, { node, directory, deciders }: Dat
     protocol: event.protocol,
     sourcePort: from.port,
     destinationPort: to.port,
-    ...(event.icmpType !== 0 && { icmpType: event.icmpType }),
+    ...(isIcmp(event.protocol) && { icmpType: event.icmpType }),
     direction: event.isEgress ? 'egress' : 'ingress',
     ...(isConnection && { isReply: false }),
     ...(event.slot !== 0 && { proxyPort: event.slot }),
@@ -53,8 +53,11 @@ export function flowOfEvent(event: FlowEvent, { node, directory, deciders }: Dat
 
 function judgedOf({ subject, peer, isEgress, protocol, localPort, remotePort, icmpType, outcome }: FlowEvent): Judged {
   const port = isEgress ? remotePort : localPort;
-  const isIcmp = protocol === IP_PROTOCOLS.ICMP || protocol === IP_PROTOCOLS.ICMPv6;
-  return { subject, peer, direction: isEgress ? 'egress' : 'ingress', protocol, port: isIcmp ? icmpType : port, outcome };
+  return { subject, peer, direction: isEgress ? 'egress' : 'ingress', protocol, port: isIcmp(protocol) ? icmpType : port, outcome };
+}
+
+function isIcmp(protocol: number): boolean {
+  return protocol === IP_PROTOCOLS.ICMP || protocol === IP_PROTOCOLS.ICMPv6;
 }
 
 function verdictOf(kind: FlowKind, outcome: string): FlowVerdict {

@@ -4,7 +4,7 @@ import { needs } from '../../testkit/capabilities.ts';
 import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
 import type { FlowEvent } from './index.ts';
 import { ADDRESSES, allow, CLIENT, closedBut, Judged, LOOPBACK, OPEN, WEB } from './testing/judged.ts';
-import { packet, TCP, tcp } from './testing/packets.ts';
+import { echo, packet, TCP, tcp } from './testing/packets.ts';
 
 enterOwnNamespaces();
 
@@ -24,8 +24,8 @@ describe('what is told of flows', needs('root'), () => {
   const incoming = (port: number, flags: number, to = 80) => packet({ from: CLIENT4, to: WEB4, protocol: 6 }, tcp(port, to, flags));
   const outgoing = (port: number, flags: number) => packet({ from: WEB4, to: CLIENT4, protocol: 6 }, tcp(80, port, flags));
 
-  /** What is told while something happens, up to a last drop, which is told if drops are. */
-  async function toldOf(happen: () => void): Promise<readonly FlowEvent[]> {
+  /** What is told while something happens, up to a last drop, which is told if drops are, and how much is lost. */
+  async function heardOf(happen: () => void): Promise<{ readonly told: readonly FlowEvent[]; readonly lost: number }> {
     const flows = judged.datapath.flows();
     const told: FlowEvent[] = [];
     let next = flows.next();
@@ -38,9 +38,12 @@ describe('what is told of flows', needs('root'), () => {
       told.push(value);
       next = flows.next();
     }
+    const lost = Number(flows.lost);
     await flows.return();
-    return told;
+    return { told, lost };
   }
+
+  const toldOf = async (happen: () => void) => (await heardOf(happen)).told;
 
   /** A whole connection, with a drop in the middle. */
   function converse(): void {
@@ -88,16 +91,17 @@ describe('what is told of flows', needs('root'), () => {
     assert.deepEqual(await toldOf(converse), []);
   });
 
-  test('are some of many drops, which are counted all the same', async () => {
+  test('are some of many drops, and the rest is lost', async () => {
     const counted = () => judged.datapath.counters().find(({ outcome }) => outcome === 'dropped-not-allowed')?.packets ?? 0n;
     judged.datapath.setMonitor('drops', LIMIT);
     const before = counted();
-    const told = await toldOf(() => {
+    const { told, lost } = await heardOf(() => {
       for (let count = 0; count < 500; count += 1) judged.datapath.testRun('to_pod', incoming(count + 1, TCP.SYN, 81));
     });
     assert.equal(counted() - before, 501n);
     // So many in a second on each processor; a new one may begin meanwhile.
     assert.ok(told.length >= 1 && told.length < 500, `${told.length} told`);
+    assert.equal(told.length + lost, 500);
   });
 
   test('are counted where there is no room for them', async () => {
@@ -113,4 +117,20 @@ describe('what is told of flows', needs('root'), () => {
     assert.equal((await flows.next()).value?.remotePort, 9_999, 'nothing else was told');
     assert.equal(begun - Number(flows.lost), told);
   });
+
+  for (const [family, protocol, type] of [
+    [0, 1, 8],
+    [1, 58, 128],
+  ] as const) {
+    test(`say of pings which messages they are, IPv${family === 0 ? 4 : 6}`, async () => {
+      await judged.setPolicy(closedBut(allow(CLIENT, type, protocol)), OPEN);
+      judged.datapath.setMonitor('connections');
+      const ping = packet({ from: ADDRESSES.client[family], to: ADDRESSES.web[family], protocol }, echo(type, 7));
+      const told = await toldOf(() => judged.datapath.testRun('to_pod', ping));
+      assert.deepEqual(
+        told.filter((event) => event.protocol === protocol).map(({ kind, icmpType }) => ({ kind, icmpType })),
+        [{ kind: 'begun', icmpType: type }],
+      );
+    });
+  }
 });

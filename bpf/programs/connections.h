@@ -138,6 +138,8 @@ static __always_inline void tell_connection(const struct connection_key *key, co
 	event->remote_port = key->remote_port;
 	event->slot = connection->slot;
 	event->protocol = key->protocol;
+	if (key->protocol == IPPROTO_ICMP || key->protocol == IPPROTO_ICMPV6)
+		event->icmp_type = connection->port;
 	event->direction = connection->opened;
 	event->kind = kind;
 	event->outcome = connection->outcome;

@@ -48,7 +48,7 @@ struct {
 	__uint(max_entries, 1 << 20);
 } flow_events SEC(".maps");
 
-/* Events that there was no room for. */
+/* Events that there was no room for, and drops that were too many to be told of. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -56,27 +56,31 @@ struct {
 	__type(value, __u64);
 } flow_events_lost SEC(".maps");
 
+static __always_inline void lose_flow_event(void)
+{
+	__u32 only = 0;
+	__u64 *lost = bpf_map_lookup_elem(&flow_events_lost, &only);
+
+	if (lost)
+		*lost += 1;
+}
+
 /* One that is zero, to be submitted; null where there is no room. */
 static __always_inline struct flow_event *reserve_flow_event(void)
 {
 	struct flow_event *event = bpf_ringbuf_reserve(&flow_events, sizeof(*event), 0);
-	__u32 only = 0;
-	__u64 *lost;
 
-	if (event) {
+	if (event)
 		__builtin_memset(event, 0, sizeof(*event));
-		return event;
-	}
-	lost = bpf_map_lookup_elem(&flow_events_lost, &only);
-	if (lost)
-		*lost += 1;
-	return 0;
+	else
+		lose_flow_event();
+	return event;
 }
 
 /* So that the types of the object have it. */
 const struct flow_event *flow_event_of __attribute__((unused));
 
-/* Drops may be as many as an attacker wishes: so many are told of, the rest is counted. */
+/* Drops may be as many as an attacker wishes: so many are told of, the rest counts as lost. */
 struct drop_allowance {
 	__u64 since;
 	__u64 told;
@@ -100,8 +104,10 @@ static __always_inline bool may_tell_drop(const struct configuration *configurat
 		allowance->since = now;
 		allowance->told = 0;
 	}
-	if (allowance->told >= configuration->drops_per_second)
+	if (allowance->told >= configuration->drops_per_second) {
+		lose_flow_event();
 		return false;
+	}
 	allowance->told += 1;
 	return true;
 }
