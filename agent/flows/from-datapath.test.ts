@@ -86,6 +86,8 @@ for (const [what, fields, expected] of [
 for (const [what, fields, expected] of [
   ['what comes in by the port of the pod', { direction: 'ingress' }, { direction: 'ingress', protocol: 6, port: 40_000 }],
   ['a message by its type', { protocol: 58, icmpType: 128, remotePort: 0 }, { direction: 'egress', protocol: 58, port: 128 }],
+  ['the reply to an echo by the request', { protocol: 1, icmpType: 0 }, { direction: 'egress', protocol: 1, port: 8 }],
+  ['one of IPv6, too', { protocol: 58, icmpType: 129 }, { direction: 'egress', protocol: 58, port: 128 }],
   ['what is dropped by why', { kind: 'dropped', outcome: 'dropped-denied' }, { direction: 'egress', protocol: 6, port: 80 }],
 ] as const) {
   test(`is judged: ${what}`, () => {

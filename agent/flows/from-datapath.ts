@@ -21,6 +21,10 @@ const KINDS: Readonly<Record<FlowEvent_Kind, FlowKind | undefined>> = {
 
 const ADDRESS_BYTES = 16;
 
+/** Types of ICMP and of ICMPv6. @see https://www.rfc-editor.org/rfc/rfc792 and https://www.rfc-editor.org/rfc/rfc4443#section-4 */
+const [ECHO_REPLY, ECHO_REQUEST] = [0, 8];
+const [ECHO_REQUEST_6, ECHO_REPLY_6] = [128, 129];
+
 /** A flow, from what the enforcer of this node tells of it; undefined where this version does not understand it. */
 export function flowOfEvent(event: FlowEvent, { node, directory, deciders }: DatapathContext): Flow | undefined {
   const kind = KINDS[event.kind];
@@ -51,9 +55,21 @@ export function flowOfEvent(event: FlowEvent, { node, directory, deciders }: Dat
   };
 }
 
-function judgedOf({ subject, peer, isEgress, protocol, localPort, remotePort, icmpType, outcome }: FlowEvent): Judged {
-  const port = isEgress ? remotePort : localPort;
-  return { subject, peer, direction: isEgress ? 'egress' : 'ingress', protocol, port: isIcmp(protocol) ? icmpType : port, outcome };
+function judgedOf(event: FlowEvent): Judged {
+  const { subject, peer, isEgress, protocol, outcome } = event;
+  return { subject, peer, direction: isEgress ? 'egress' : 'ingress', protocol, port: judgedPort(event), outcome };
+}
+
+/** Of ICMP the type. Verdicts are asked about an echo by its request, also where it is the reply that was seen. */
+function judgedPort({ protocol, icmpType, isEgress, localPort, remotePort }: FlowEvent): number {
+  switch (protocol) {
+    case IP_PROTOCOLS.ICMP:
+      return icmpType === ECHO_REPLY ? ECHO_REQUEST : icmpType;
+    case IP_PROTOCOLS.ICMPv6:
+      return icmpType === ECHO_REPLY_6 ? ECHO_REQUEST_6 : icmpType;
+    default:
+      return isEgress ? remotePort : localPort;
+  }
 }
 
 function isIcmp(protocol: number): boolean {
