@@ -27,7 +27,6 @@ const EVENT: FlowEvent = {
   remoteAddress: 'fd00::2',
   remotePort: 80,
   slot: 0,
-  icmpType: 0,
   packets: 3n,
   bytes: 120n,
 };
@@ -72,9 +71,9 @@ for (const [what, fields, expected] of [
     { verdict: 'dropped', reason: 'dropped-denied', isReply: undefined },
   ],
   ['it ended', { kind: 'ended' }, { kind: 'connection-ended', traffic: { packets: 3n, bytes: 120n } }],
-  ['it is no connection', { protocol: 1, icmpType: 8 }, { icmpType: 8 }],
-  ['it is an answer to a ping', { protocol: 1, icmpType: 0 }, { icmpType: 0 }],
-  ['it is no message', { icmpType: 0 }, { icmpType: undefined }],
+  ['it is an echo', { protocol: 1, icmpType: 8 }, { icmpType: 8 }],
+  ['it is the reply to one', { kind: 'dropped', protocol: 1, icmpType: 0 }, { icmpType: 0 }],
+  ['its type could not be read', { kind: 'dropped', protocol: 1 }, { icmpType: undefined, decidedBy: [] }],
 ] as const) {
   test(what, () => {
     const flow = heard({ ...EVENT, ...fields });

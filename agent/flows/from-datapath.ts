@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { type FlowEvent, FlowEvent_Kind } from '@sluice/envoy-protos/sluice/node/v1/flows_pb.js';
 import { decodeAddress } from '../../bpf/datapath/index.ts';
 import type { Directory, Flow, FlowKind, FlowVerdict } from '../../flows/index.ts';
-import { IP_PROTOCOLS } from '../../model/index.ts';
-import type { Deciders, Judged } from './deciders.ts';
+import { IP_PROTOCOLS, type ObjectRef } from '../../model/index.ts';
+import type { Deciders } from './deciders.ts';
 
 export interface DatapathContext {
   readonly node: string;
@@ -45,23 +45,25 @@ export function flowOfEvent(event: FlowEvent, { node, directory, deciders }: Dat
     protocol: event.protocol,
     sourcePort: from.port,
     destinationPort: to.port,
-    ...(isIcmp(event.protocol) && { icmpType: event.icmpType }),
+    ...(event.icmpType !== undefined && { icmpType: event.icmpType }),
     direction: event.isEgress ? 'egress' : 'ingress',
     ...(isConnection && { isReply: false }),
     ...(event.slot !== 0 && { proxyPort: event.slot }),
-    decidedBy: deciders.of(judgedOf(event)),
+    decidedBy: decidersOf(event, deciders),
     ...(kind === 'connection-ended' && { traffic: { packets: event.packets, bytes: event.bytes } }),
     interfaceIndex: event.ifindex,
   };
 }
 
-function judgedOf(event: FlowEvent): Judged {
+/** What names no place that a rule could be about was decided by nobody who could be named. */
+function decidersOf(event: FlowEvent, deciders: DatapathContext['deciders']): readonly ObjectRef[] {
   const { subject, peer, isEgress, protocol, outcome } = event;
-  return { subject, peer, direction: isEgress ? 'egress' : 'ingress', protocol, port: judgedPort(event), outcome };
+  const port = judgedPort(event);
+  return port === undefined ? [] : deciders.of({ subject, peer, direction: isEgress ? 'egress' : 'ingress', protocol, port, outcome });
 }
 
-/** Of ICMP the type. Verdicts are asked about an echo by its request, also where it is the reply that was seen. */
-function judgedPort({ protocol, icmpType, isEgress, localPort, remotePort }: FlowEvent): number {
+/** Of ICMP the type. Verdicts are asked about an echo by its request, also where the reply was seen. */
+function judgedPort({ protocol, icmpType, isEgress, localPort, remotePort }: FlowEvent): number | undefined {
   switch (protocol) {
     case IP_PROTOCOLS.ICMP:
       return icmpType === ECHO_REPLY ? ECHO_REQUEST : icmpType;
@@ -70,10 +72,6 @@ function judgedPort({ protocol, icmpType, isEgress, localPort, remotePort }: Flo
     default:
       return isEgress ? remotePort : localPort;
   }
-}
-
-function isIcmp(protocol: number): boolean {
-  return protocol === IP_PROTOCOLS.ICMP || protocol === IP_PROTOCOLS.ICMPv6;
 }
 
 function verdictOf(kind: FlowKind, outcome: string): FlowVerdict {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { IP_PROTOCOLS } from '../../model/index.ts';
 import { needs } from '../../testkit/capabilities.ts';
 import { enterOwnNamespaces } from '../libbpf-ts/testing/own-namespaces.ts';
 import type { FlowEvent } from './index.ts';
@@ -8,8 +9,10 @@ import { echo, packet, TCP, tcp } from './testing/packets.ts';
 
 enterOwnNamespaces();
 
-const [WEB4] = ADDRESSES.web;
-const [CLIENT4] = ADDRESSES.client;
+const [WEB4, WEB6] = ADDRESSES.web;
+const [CLIENT4, CLIENT6] = ADDRESSES.client;
+const [OTHER4, OTHER6] = ADDRESSES.other;
+const { ICMP, ICMPv6 } = IP_PROTOCOLS;
 const LIMIT = 50;
 
 describe('what is told of flows', needs('root'), () => {
@@ -17,7 +20,7 @@ describe('what is told of flows', needs('root'), () => {
   let ports = 1_000;
   before(async () => {
     judged = await Judged.open();
-    await judged.setPolicy(closedBut(allow(CLIENT, 80)), OPEN);
+    await judged.setPolicy(closedBut(allow(CLIENT, 80), allow(CLIENT, 8, ICMP), allow(CLIENT, 128, ICMPv6)), OPEN);
   });
   after(() => judged[Symbol.dispose]());
 
@@ -64,7 +67,7 @@ describe('what is told of flows', needs('root'), () => {
     judged.datapath.setMonitor('connections');
     const told = await toldOf(converse);
     const who = {
-      ...{ ifindex: LOOPBACK, subject: WEB, peer: CLIENT, direction: 'ingress', protocol: 6, slot: 0, icmpType: 0 },
+      ...{ ifindex: LOOPBACK, subject: WEB, peer: CLIENT, direction: 'ingress', protocol: 6, slot: 0 },
       ...{ localAddress: WEB4, remoteAddress: CLIENT4, remotePort: ports },
     };
     assert.deepEqual(
@@ -80,6 +83,30 @@ describe('what is told of flows', needs('root'), () => {
       told.map(({ time }) => time).toSorted((a, b) => Number(a - b)),
     );
   });
+
+  for (const [what, protocol, from, to, other, request, reply] of [
+    ['ICMP', ICMP, CLIENT4, WEB4, OTHER4, 8, 0],
+    ['ICMPv6', ICMPv6, CLIENT6, WEB6, OTHER6, 128, 129],
+  ] as const) {
+    test(`are messages of ${what} by their types, of which 0 is one`, async () => {
+      judged.datapath.setMonitor('connections');
+      const ping = packet({ from, to, protocol }, echo(request, 7));
+      const told = await toldOf(() => {
+        judged.datapath.testRun('to_pod', ping);
+        judged.datapath.testRun('from_pod', packet({ from: to, to: from, protocol }, echo(reply, 7)));
+        judged.datapath.testRun('to_pod', packet({ from: other, to, protocol }, echo(reply, 8)));
+        judged.datapath.testRun('to_pod', ping.slice(0, -14));
+      });
+      assert.deepEqual(
+        told.map(({ kind, outcome, icmpType }) => ({ kind, outcome, icmpType })),
+        [
+          { kind: 'begun', outcome: 'passed-allowed', icmpType: request },
+          { kind: 'dropped', outcome: 'dropped-not-allowed', icmpType: reply },
+          { kind: 'dropped', outcome: 'dropped-truncated', icmpType: undefined },
+        ],
+      );
+    });
+  }
 
   test('are drops only, or nothing, where that is what is wanted', async () => {
     judged.datapath.setMonitor('drops');

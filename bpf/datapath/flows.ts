@@ -25,7 +25,8 @@ export interface FlowEvent {
   readonly remotePort: number;
   /** The port of Envoy's listener that has it; 0: it goes by none. */
   readonly slot: number;
-  readonly icmpType: number;
+  /** Of ICMP, where it could be read; of a connection, what its opener asks by. */
+  readonly icmpType?: number;
   readonly packets: bigint;
   readonly bytes: bigint;
 }
@@ -52,7 +53,7 @@ export function decodeFlowEvent(raw: RawEvent): FlowEvent {
     remoteAddress: decodeAddress(raw.remote_address),
     remotePort: raw.remote_port,
     slot: raw.slot,
-    icmpType: raw.icmp_type,
+    ...(raw.has_icmp_type !== 0 && { icmpType: raw.icmp_type }),
     packets: raw.packets,
     bytes: raw.bytes,
   };

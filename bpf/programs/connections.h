@@ -119,6 +119,12 @@ static __always_inline __u16 port_wanted(const struct connection_key *key, enum 
 	return opened == EGRESS ? key->remote_port : key->local_port;
 }
 
+/* Messages of ICMP are of the family whose they are; in the other's packets they are read by nobody. */
+static __always_inline bool has_icmp_type(const struct connection_key *key)
+{
+	return key->protocol == (is_ipv4(key->local_address) ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
 static __always_inline void tell_connection(const struct connection_key *key, const struct connection *connection, __u32 subject,
 					    enum flow_event_kind kind, __u64 now)
 {
@@ -138,8 +144,8 @@ static __always_inline void tell_connection(const struct connection_key *key, co
 	event->remote_port = key->remote_port;
 	event->slot = connection->slot;
 	event->protocol = key->protocol;
-	if (key->protocol == IPPROTO_ICMP || key->protocol == IPPROTO_ICMPV6)
-		event->icmp_type = connection->port;
+	event->has_icmp_type = has_icmp_type(key);
+	event->icmp_type = event->has_icmp_type ? connection->port : 0;
 	event->direction = connection->opened;
 	event->kind = kind;
 	event->outcome = connection->outcome;

@@ -40,7 +40,8 @@ struct flow_event {
 	enum direction direction;
 	enum flow_event_kind kind;
 	enum outcome outcome;
-	__u8 pad;
+	/* 0 is a type, too. */
+	__u8 has_icmp_type;
 };
 
 struct {

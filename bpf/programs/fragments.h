@@ -77,6 +77,7 @@ static __always_inline bool recall_fragment(__u32 ifindex, enum direction headin
 	packet->layer4.source_port = fragmented->source_port;
 	packet->layer4.destination_port = fragmented->destination_port;
 	packet->layer4.icmp_type = fragmented->icmp_type;
+	packet->layer4.has_icmp_type = is_icmp(packet);
 	return true;
 }
 

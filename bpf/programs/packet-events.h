@@ -40,6 +40,7 @@ static __noinline int tell_packet(const struct door *door, const struct packet *
 	event->slot = door->slot;
 	event->protocol = key.protocol;
 	event->icmp_type = packet->layer4.icmp_type;
+	event->has_icmp_type = packet->layer4.has_icmp_type;
 	event->direction = door->heading;
 	event->kind = is_drop(outcome) ? PACKET_DROPPED : PACKET_AUDITED;
 	event->outcome = outcome;

@@ -75,6 +75,8 @@ struct layer4 {
 	__u16 destination_port;
 	__u8 tcp_flags;
 	__u8 icmp_type;
+	/* 0 is a type, too. */
+	__u8 has_icmp_type;
 };
 
 struct packet {
@@ -283,6 +285,7 @@ static __always_inline enum outcome parse_icmp(struct __sk_buff *skb, struct pac
 	if (!load(skb, packet->layer4_at, &icmp, sizeof(icmp)))
 		return DROPPED_TRUNCATED;
 	layer4->icmp_type = icmp.type;
+	layer4->has_icmp_type = 1;
 	if (is_echo(packet))
 		layer4->source_port = layer4->destination_port = bpf_ntohs(icmp.identifier);
 	return PASSED_KNOWN;

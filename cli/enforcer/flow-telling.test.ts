@@ -16,7 +16,6 @@ const BEGUN: FlowEvent = {
     remoteAddress: '10.0.0.2',
     remotePort: 40_000,
     slot: 0,
-    icmpType: 0,
     packets: 1n,
     bytes: 0n,
   },

@@ -81,8 +81,10 @@ function endpoint({ identity, labels, namespace = '', pod = '', workload }: Flow
   });
 }
 
-function layer4({ protocol, sourcePort, destinationPort, icmpType = 0, kind }: Flow): Layer4 {
+function layer4({ protocol, sourcePort, destinationPort, icmpType, kind }: Flow): Layer4 {
   const ports = { sourcePort, destinationPort };
+  // Hubble's message cannot say that there is none.
+  const message = { type: icmpType ?? 0 };
   const { TCP, UDP, SCTP, ICMP, ICMPv6 } = IP_PROTOCOLS;
   switch (protocol) {
     case TCP: {
@@ -94,9 +96,9 @@ function layer4({ protocol, sourcePort, destinationPort, icmpType = 0, kind }: F
     case SCTP:
       return create(Layer4Schema, { protocol: { case: 'SCTP', value: ports } });
     case ICMP:
-      return create(Layer4Schema, { protocol: { case: 'ICMPv4', value: { type: icmpType } } });
+      return create(Layer4Schema, { protocol: { case: 'ICMPv4', value: message } });
     case ICMPv6:
-      return create(Layer4Schema, { protocol: { case: 'ICMPv6', value: { type: icmpType } } });
+      return create(Layer4Schema, { protocol: { case: 'ICMPv6', value: message } });
     default:
       return create(Layer4Schema);
   }

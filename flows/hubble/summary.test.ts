@@ -16,6 +16,8 @@ describe('in a few words', () => {
     [exampleFlow({ kind: 'packet-dropped', protocol: 112 }), 'IP protocol 112'],
     [exampleFlow({ protocol: 1, icmpType: 8 }), 'ICMPv4 type 8'],
     [exampleFlow({ protocol: 58, icmpType: 128 }), 'ICMPv6 type 128'],
+    [exampleFlow({ protocol: 1, icmpType: 0 }), 'ICMPv4 type 0'],
+    [exampleFlow({ kind: 'packet-dropped', protocol: 1 }), 'ICMPv4'],
     [exampleResponse(404), 'HTTP/1.1 404 2ms (GET http://api/v1/users)'],
     [
       exampleFlow({ l7: { kind: 'http', type: 'request', method: 'PUT', url: 'http://api/v2', protocol: 'HTTP/2', headers: [] } }),

@@ -45,7 +45,7 @@ function ofPackets({ kind, protocol, icmpType }: Flow): string {
   const name = protocolName(protocol) ?? `IP protocol ${protocol}`;
   const { TCP, ICMP, ICMPv6 } = IP_PROTOCOLS;
   if (protocol === TCP && kind === 'connection-begun') return 'TCP Flags: SYN';
-  if (protocol === ICMP || protocol === ICMPv6) return `${name} type ${icmpType ?? 0}`;
+  if (protocol === ICMP || protocol === ICMPv6) return icmpType === undefined ? name : `${name} type ${icmpType}`;
   return name;
 }
 
