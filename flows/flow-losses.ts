@@ -1,9 +1,9 @@
 /**
- * Where flows are lost: the kernel had no room for them (or there were more drops on a processor in a second than it tells of), the enforcer had none while the agent was slow or away, Envoy had none for what it logs, the agent
- * could not read what it was told (of Envoy, a message counts as one) or failed over it, whoever reads them was slower than they came, so that they were
- * forgotten before they were told, or so was a collector, or it refused them.
+ * Where flows are lost: the kernel had no room for them (`kernel`) or they were more drops than it tells of in a second (`limit`), the enforcer had no room
+ * while the agent was slow or away, Envoy had none for what it logs, the agent could not read what it was told (of Envoy, a message counts as one) or failed
+ * over it, whoever reads them was slower than they came, so that they were forgotten before they were told, or so was a collector, or it refused them.
  */
-export const LOSS_PLACES = ['kernel', 'enforcer', 'envoy', 'agent', 'reader', 'export'] as const;
+export const LOSS_PLACES = ['kernel', 'limit', 'enforcer', 'envoy', 'agent', 'reader', 'export'] as const;
 
 export type LossPlace = (typeof LOSS_PLACES)[number];
 
@@ -24,6 +24,7 @@ export class FlowLosses {
     const countOf = (place: LossPlace) => Number(this.of(place));
     return {
       kernel: countOf('kernel'),
+      limit: countOf('limit'),
       enforcer: countOf('enforcer'),
       envoy: countOf('envoy'),
       agent: countOf('agent'),

@@ -14,7 +14,7 @@ class Scene implements AsyncDisposable {
   readonly path = this.#folder.join('agent.sock');
   readonly heard: number[] = [];
   cutOff = 0;
-  readonly lost = { kernel: 0n, enforcer: 0n };
+  readonly lost = { kernel: 0n, limit: 0n, enforcer: 0n };
   readonly intake = new FlowIntake({
     onEvents: (events) => this.heard.push(...events.map(({ localPort }) => localPort)),
     onLost: (where, count) => {
@@ -85,7 +85,7 @@ class Scene implements AsyncDisposable {
   }
 }
 
-const NONE = { kernel: 0n, enforcer: 0n };
+const NONE = { kernel: 0n, limit: 0n, enforcer: 0n };
 
 const upTo = (count: number, from = 0) => Array.from({ length: count - from }, (_, index) => from + index);
 
@@ -95,9 +95,10 @@ describe('what an enforcer tells its agent of flows', () => {
     await scene.startAgent();
     scene.tell(0, 3000);
     scene.reporter.loseInKernel(7n);
+    scene.reporter.loseBeyondLimit(9n);
     await eventually(() => assert.equal(scene.heard.length, 3000));
     assert.deepEqual(scene.heard, upTo(3000));
-    await eventually(() => assert.deepEqual(scene.lost, { kernel: 7n, enforcer: 0n }));
+    await eventually(() => assert.deepEqual(scene.lost, { kernel: 7n, limit: 9n, enforcer: 0n }));
   });
 
   test('waits for an agent that is away, and the oldest are lost for what there is no room for', async () => {
@@ -137,6 +138,7 @@ describe('what an enforcer tells its agent of flows', () => {
     await eventually(() => assert.deepEqual(scene.wanted, [false]));
     scene.tell(10, 20);
     scene.reporter.loseInKernel(5n);
+    scene.reporter.loseBeyondLimit(6n);
     await scene.stopAgent();
     await scene.startAgent();
     await eventually(() => assert.deepEqual(scene.wanted, [false, true]));

@@ -15,7 +15,7 @@ export const FLOW_INTAKE_METHODS: readonly RpcMethod[] = [{ path: FLOWS_PATH }];
 export interface FlowIntakeOptions {
   readonly onEvents: (events: FlowBatch['events']) => void;
   /** Told how many were lost before a batch, where some were. */
-  readonly onLost: (where: 'kernel' | 'enforcer', count: bigint) => void;
+  readonly onLost: (where: 'kernel' | 'limit' | 'enforcer', count: bigint) => void;
   /** Told that there is another enforcer, and the one before had not said that it had told all. */
   readonly onCutOff: () => void;
 }
@@ -49,16 +49,17 @@ export class FlowIntake implements StreamHandler<RpcMethod> {
     for (const call of [...this.#calls]) endCall(call, code, details);
   }
 
-  #take({ teller, number, events, lost, lostInKernel }: FlowBatch): void {
+  #take({ teller, number, events, lost, lostInKernel, beyondLimit }: FlowBatch): void {
     if (teller !== this.#teller) {
       if (!this.#isFinished) this.#options.onCutOff();
       this.#taken = 0n;
     }
     this.#teller = teller;
     if (number <= this.#taken) return;
-    this.#isFinished = events.length === 0 && lost + lostInKernel === 0n;
+    this.#isFinished = events.length === 0 && lost + lostInKernel + beyondLimit === 0n;
     this.#taken = number;
     if (lostInKernel > 0n) this.#options.onLost('kernel', lostInKernel);
+    if (beyondLimit > 0n) this.#options.onLost('limit', beyondLimit);
     if (lost > 0n) this.#options.onLost('enforcer', lost);
     this.#options.onEvents(events);
   }

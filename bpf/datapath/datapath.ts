@@ -214,8 +214,11 @@ export class Datapath implements Disposable {
 
   /** What happens from now on; for one reader. */
   flows(): FlowEvents {
-    const lost = this.#loaded.map('flow_events_lost', ...CODECS.flow_events_lost);
-    return new FlowEvents(this.#loaded.ringBuffer('flow_events', flow_event), lost);
+    const untold = {
+      lost: this.#loaded.map('flow_events_lost', ...CODECS.flow_events_lost),
+      beyondLimit: this.#loaded.map('flow_events_beyond_limit', ...CODECS.flow_events_beyond_limit),
+    };
+    return new FlowEvents(this.#loaded.ringBuffer('flow_events', flow_event), untold);
   }
 
   /** Takes the programs off all devices and removes what is pinned, so that nothing is left of it. It is then closed. */

@@ -4,23 +4,37 @@ import type { flow_event } from './gen/policy.ts';
 
 type RawEvent = typeof flow_event extends Codec<infer T> ? T : never;
 
+type Counters = BpfMap<number, readonly bigint[]>;
+
+/** What the programs did not tell of, by processor: there was no room for it, or it was more than they may tell of in a second. */
+export interface UntoldEvents {
+  readonly lost: Counters;
+  readonly beyondLimit: Counters;
+}
+
 /** What the kernel tells of flows, from when it was made on; for one reader. Who waits for the next keeps the process. */
 export class FlowEvents implements AsyncIterableIterator<FlowEvent>, Disposable {
   readonly #events: RingBuffer<RawEvent>;
-  readonly #lostInKernel: BpfMap<number, readonly bigint[]>;
+  readonly #untold: UntoldEvents;
   readonly #lostBefore: bigint;
+  readonly #beyondLimitBefore: bigint;
 
-  /** @param lostInKernel what the programs had no room for, by processor */
-  constructor(events: RingBuffer<RawEvent>, lostInKernel: BpfMap<number, readonly bigint[]>) {
+  constructor(events: RingBuffer<RawEvent>, untold: UntoldEvents) {
     this.#events = events;
-    this.#lostInKernel = lostInKernel;
-    this.#lostBefore = this.#countLost();
+    this.#untold = untold;
+    this.#lostBefore = countOf(untold.lost);
+    this.#beyondLimitBefore = countOf(untold.beyondLimit);
   }
 
   /** Events that nobody will be told of, since the kernel or this process had no room for them. */
   get lost(): bigint {
     const { dropped, malformed } = this.#events;
-    return this.#countLost() - this.#lostBefore + BigInt(dropped + malformed);
+    return countOf(this.#untold.lost) - this.#lostBefore + BigInt(dropped + malformed);
+  }
+
+  /** Packets that were dropped, or only by audit mode not, of which nobody will be told, since they were more than is told of in a second. */
+  get beyondLimit(): bigint {
+    return countOf(this.#untold.beyondLimit) - this.#beyondLimitBefore;
   }
 
   async next(): Promise<IteratorResult<FlowEvent>> {
@@ -40,8 +54,8 @@ export class FlowEvents implements AsyncIterableIterator<FlowEvent>, Disposable 
   [Symbol.dispose](): void {
     this.#events[Symbol.dispose]();
   }
+}
 
-  #countLost(): bigint {
-    return (this.#lostInKernel.get(0) ?? []).reduce((sum, each) => sum + each, 0n);
-  }
+function countOf(counters: Counters): bigint {
+  return (counters.get(0) ?? []).reduce((sum, each) => sum + each, 0n);
 }

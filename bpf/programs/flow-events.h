@@ -49,7 +49,7 @@ struct {
 	__uint(max_entries, 1 << 20);
 } flow_events SEC(".maps");
 
-/* Events that there was no room for, and drops that were too many to be told of. */
+/* Events that there was no room for. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -57,13 +57,22 @@ struct {
 	__type(value, __u64);
 } flow_events_lost SEC(".maps");
 
-static __always_inline void lose_flow_event(void)
+/* Those beyond what may be told of in a second. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} flow_events_beyond_limit SEC(".maps");
+
+/* A packet may interrupt a process that counts on the same processor. */
+static __always_inline void count_untold(void *counter)
 {
 	__u32 only = 0;
-	__u64 *lost = bpf_map_lookup_elem(&flow_events_lost, &only);
+	__u64 *count = bpf_map_lookup_elem(counter, &only);
 
-	if (lost)
-		*lost += 1;
+	if (count)
+		__sync_fetch_and_add(count, 1);
 }
 
 /* One that is zero, to be submitted; null where there is no room. */
@@ -71,17 +80,18 @@ static __always_inline struct flow_event *reserve_flow_event(void)
 {
 	struct flow_event *event = bpf_ringbuf_reserve(&flow_events, sizeof(*event), 0);
 
-	if (event)
+	if (event) {
 		__builtin_memset(event, 0, sizeof(*event));
-	else
-		lose_flow_event();
-	return event;
+		return event;
+	}
+	count_untold(&flow_events_lost);
+	return 0;
 }
 
 /* So that the types of the object have it. */
 const struct flow_event *flow_event_of __attribute__((unused));
 
-/* Drops may be as many as an attacker wishes: so many are told of, the rest counts as lost. */
+/* Drops may be as many as an attacker wishes: so many are told of, the rest is counted. */
 struct drop_allowance {
 	__u64 since;
 	__u64 told;
@@ -94,6 +104,7 @@ struct {
 	__type(value, struct drop_allowance);
 } drop_allowance SEC(".maps");
 
+/* Asked once of each, as one that may not be told is counted. */
 static __always_inline bool may_tell_drop(const struct configuration *configuration, __u64 now)
 {
 	__u32 only = 0;
@@ -106,7 +117,7 @@ static __always_inline bool may_tell_drop(const struct configuration *configurat
 		allowance->told = 0;
 	}
 	if (allowance->told >= configuration->drops_per_second) {
-		lose_flow_event();
+		count_untold(&flow_events_beyond_limit);
 		return false;
 	}
 	allowance->told += 1;

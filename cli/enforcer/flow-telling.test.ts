@@ -25,6 +25,7 @@ const BEGUN: FlowEvent = {
 class Kernel {
   readonly levels: MonitorLevel[] = [];
   lost = 0n;
+  beyondLimit = 0n;
   readonly #waiting: FlowEvent[] = [];
   #isOver = false;
   #wake = Promise.withResolvers<void>();
@@ -92,9 +93,21 @@ describe('an enforcer tells its agent', () => {
     const telling = scene.startTelling();
     scene.kernel.tell(...Array.from({ length: 3_000 }, () => BEGUN));
     scene.kernel.lost = 7n;
+    scene.kernel.beyondLimit = 9n;
     await telling[Symbol.asyncDispose]();
-    assert.deepEqual([scene.flows.ring.seen, scene.flows.state().lost.kernel], [3_000, 7]);
+    const { seen, lost } = scene.flows.state();
+    assert.deepEqual([seen, lost.kernel, lost.limit, lost.enforcer], [3_000, 7, 9, 0]);
     assert.deepEqual(scene.kernel.levels, ['connections', 'nothing']);
+  });
+
+  test('each second of how many drops the kernel did not tell', async () => {
+    await using scene = new Scene();
+    await scene.startAgent();
+    await using _telling = scene.startTelling();
+    for (const beyondLimit of [9n, 12n]) {
+      scene.kernel.beyondLimit = beyondLimit;
+      await eventually(() => assert.equal(scene.flows.state().lost.limit, Number(beyondLimit)));
+    }
   });
 
   test('that an event was lost that it failed over, and goes on', async () => {

@@ -5,13 +5,13 @@ import { FlowReporter, type UpstreamAddress } from '../../xds-server/relay/index
 
 /** How often it is asked what was lost, and what time it is. */
 const REVIEW_MS = 1_000;
-/** Drops that are told of in each second, on each processor. */
+/** Drops that are told of in each second, on each processor. Those beyond are told as lost. */
 const DROPS_PER_SECOND = 1_000;
 const LAST_WORDS_MS = 1_000;
 
-/** What the kernel tells, and has no room for. */
+/** What the kernel tells, and what it does not. */
 export interface FlowSource extends Pick<Datapath, 'setMonitor'> {
-  flows(): AsyncIterator<FlowEvent> & Disposable & { readonly lost: bigint };
+  flows(): AsyncIterator<FlowEvent> & Disposable & { readonly lost: bigint; readonly beyondLimit: bigint };
 }
 
 export interface FlowTellingOptions {
@@ -36,6 +36,7 @@ export class FlowTelling implements AsyncDisposable {
   #clockOffset = clockOffset();
   #heard = 0;
   #lost = 0n;
+  #beyondLimit = 0n;
 
   constructor({ source, upstream, onFailure, lastWordsMs = LAST_WORDS_MS }: FlowTellingOptions) {
     this.#source = source;
@@ -99,8 +100,9 @@ export class FlowTelling implements AsyncDisposable {
 
   #review(): void {
     this.#clockOffset = clockOffset();
-    const { lost } = this.#events;
+    const { lost, beyondLimit } = this.#events;
     this.#reporter.loseInKernel(lost - this.#lost);
-    this.#lost = lost;
+    this.#reporter.loseBeyondLimit(beyondLimit - this.#beyondLimit);
+    [this.#lost, this.#beyondLimit] = [lost, beyondLimit];
   }
 }

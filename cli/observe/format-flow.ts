@@ -34,7 +34,7 @@ export function formatter(format: Format, colours: boolean): FormatResponse {
 }
 
 const LOSSES: ReadonlyMap<LostEventSource, string> = new Map([
-  [LostEventSource.PERF_EVENT_RING_BUFFER, 'the kernel had no room for them'],
+  [LostEventSource.PERF_EVENT_RING_BUFFER, 'the kernel had no room for them, or they were more drops than it tells of'],
   [LostEventSource.OBSERVER_EVENTS_QUEUE, 'they came faster than the agent took them'],
   [LostEventSource.HUBBLE_RING_BUFFER, 'they came faster than they were read'],
 ]);

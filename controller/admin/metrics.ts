@@ -219,7 +219,7 @@ function registerFlows(registry: Registry): (status: Status) => void {
   const seen = new Counter({ name: 'sluice_flows_total', help: 'Flows that this node was told of', registers });
   const lost = new Counter({
     name: 'sluice_flows_lost_total',
-    help: 'Flows that somebody was not told of, by where there was no room for them',
+    help: 'Flows that somebody was not told of, by where they were lost',
     labelNames: ['where'],
     registers,
   });

@@ -119,7 +119,7 @@ test('flows that are lost are counted where there are any', async () => {
       remembered: 16,
       capacity: 16,
       seen: 90,
-      lost: { kernel: 0, enforcer: 3, export: 2 },
+      lost: { kernel: 0, limit: 4, enforcer: 3, export: 2 },
       exported: { sent: 80, waiting: 8, failure: 'away' },
     },
   };
@@ -127,6 +127,7 @@ test('flows that are lost are counted where there are any', async () => {
   assert.match(text, /^sluice_flows_total 90$/m);
   assert.match(text, /^sluice_flows_lost_total\{where="kernel"\} 0$/m);
   assert.match(text, /^sluice_flows_lost_total\{where="enforcer"\} 3$/m);
+  assert.match(text, /^sluice_flows_lost_total\{where="limit"\} 4$/m);
   assert.match(text, /^sluice_flow_export_failing 1$/m);
   assert.match(text, /^sluice_flows_lost_total\{where="export"\} 2$/m);
   assert.match(text, /^sluice_flows_exported_total 80$/m);

@@ -87,6 +87,7 @@ export function ipVersionOf(address: string): IPVersion {
 /** Where Cilium would have lost it. */
 export const LOSS_SOURCES: Readonly<Record<LossPlace, LostEventSource>> = {
   kernel: LostEventSource.PERF_EVENT_RING_BUFFER,
+  limit: LostEventSource.PERF_EVENT_RING_BUFFER,
   enforcer: LostEventSource.OBSERVER_EVENTS_QUEUE,
   envoy: LostEventSource.OBSERVER_EVENTS_QUEUE,
   agent: LostEventSource.OBSERVER_EVENTS_QUEUE,

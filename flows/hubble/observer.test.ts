@@ -151,17 +151,19 @@ test('what was lost is told, by where, with the next flow, and counted', async (
   };
   assert.equal(await next(), 1, 'of what was lost before it was asked nothing is told');
   scene.losses.add('kernel', 2n);
+  scene.losses.add('limit', 6n);
   scene.losses.add('enforcer', 1n);
   scene.losses.add('envoy', 4n);
   // Of these, two are forgotten before they are read.
   for (let time = 2n; time < 8n; time++) scene.ring.add(exampleFlow({ time }));
   assert.deepEqual(await next(), ['PERF_EVENT_RING_BUFFER', 2n]);
+  assert.deepEqual(await next(), ['PERF_EVENT_RING_BUFFER', 6n]);
   assert.deepEqual(await next(), ['OBSERVER_EVENTS_QUEUE', 1n]);
   assert.deepEqual(await next(), ['OBSERVER_EVENTS_QUEUE', 4n]);
   assert.deepEqual(await next(), ['HUBBLE_RING_BUFFER', 2n]);
   assert.equal(await next(), 4);
   over.abort();
-  assert.deepEqual(scene.losses.counts(), { kernel: 5, enforcer: 1, envoy: 4, agent: 0, reader: 2, export: 0 });
+  assert.deepEqual(scene.losses.counts(), { kernel: 5, limit: 6, enforcer: 1, envoy: 4, agent: 0, reader: 2, export: 0 });
 });
 
 test('a response as clients know it', () => {

@@ -26,7 +26,7 @@ import { readQuery } from './query.ts';
 
 const HOUR = 3_600_000_000_000n;
 /** Of these, whoever asks is told with the next flow. */
-const TOLD_LOSSES: readonly LossPlace[] = ['kernel', 'enforcer', 'envoy', 'agent'];
+const TOLD_LOSSES: readonly LossPlace[] = ['kernel', 'limit', 'enforcer', 'envoy', 'agent'];
 
 export interface ObserverOptions {
   readonly ring: FlowRing;

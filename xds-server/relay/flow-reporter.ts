@@ -15,6 +15,16 @@ export interface FlowReporterOptions {
   readonly onWanted?: (isWanted: boolean) => void;
 }
 
+/** Events that were not told, as a batch says it. */
+interface Untold {
+  /** There was no room for them here. */
+  readonly lost: bigint;
+  readonly lostInKernel: bigint;
+  readonly beyondLimit: bigint;
+}
+
+const NONE: Untold = { lost: 0n, lostInKernel: 0n, beyondLimit: 0n };
+
 interface Batch {
   readonly number: bigint;
   readonly bytes: Uint8Array;
@@ -39,9 +49,7 @@ export class FlowReporter implements Disposable {
   /** Those before `#first` are told. */
   #waiting: ToldFlowEvent[] = [];
   #first = 0;
-  /** For want of room, here and in the kernel. */
-  #lost = 0n;
-  #lostInKernel = 0n;
+  #untold = NONE;
   #numbers = 0n;
   #unanswered: Batch | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -67,7 +75,7 @@ export class FlowReporter implements Disposable {
     if (!this.#isWanted) return;
     if (this.#waiting.length - this.#first >= this.#capacity) {
       this.#leave(1);
-      this.#lost++;
+      this.#count('lost', 1n);
     }
     this.#waiting.push(event);
     this.#plan();
@@ -75,9 +83,17 @@ export class FlowReporter implements Disposable {
 
   /** Events that cannot be told. */
   lose(count: bigint): void {
-    if (count === 0n || !this.#isWanted) return;
-    this.#lost += count;
-    this.#plan();
+    this.#lose('lost', count);
+  }
+
+  /** Events that the kernel had no room for. */
+  loseInKernel(count: bigint): void {
+    this.#lose('lostInKernel', count);
+  }
+
+  /** Events that the kernel did not tell of, since it tells of so many in a second. */
+  loseBeyondLimit(count: bigint): void {
+    this.#lose('beyondLimit', count);
   }
 
   /**
@@ -96,16 +112,19 @@ export class FlowReporter implements Disposable {
     while (this.#isWanted && this.#hasToTell && !signal.aborted) await sleep(LOOK_AGAIN_MS);
   }
 
-  /** Events that the kernel had no room for. */
-  loseInKernel(count: bigint): void {
-    if (count === 0n || !this.#isWanted) return;
-    this.#lostInKernel += count;
-    this.#plan();
-  }
-
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
     this.#upstream.close();
+  }
+
+  #lose(where: keyof Untold, count: bigint): void {
+    if (count === 0n || !this.#isWanted) return;
+    this.#count(where, count);
+    this.#plan();
+  }
+
+  #count(where: keyof Untold, count: bigint): void {
+    this.#untold = { ...this.#untold, [where]: this.#untold[where] + count };
   }
 
   #plan(): void {
@@ -117,22 +136,16 @@ export class FlowReporter implements Disposable {
     this.#timer = undefined;
     if (this.#unanswered) return;
     const events = this.#waiting.slice(this.#first, this.#first + AT_ONCE);
-    if (events.length === 0 && !this.#hasLost && this.#isWanted) return;
+    if (events.length === 0 && this.#untoldCount === 0n && this.#isWanted) return;
     this.#leave(events.length);
     this.#sendBatch(events);
   }
 
   #sendBatch(events: readonly ToldFlowEvent[]): void {
     this.#numbers++;
-    const bytes = encodeFlowBatch({
-      teller: this.#teller,
-      number: this.#numbers,
-      events: [...events],
-      lost: this.#lost,
-      lostInKernel: this.#lostInKernel,
-    });
-    const size = BigInt(events.length) + this.#lost + this.#lostInKernel;
-    [this.#lost, this.#lostInKernel] = [0n, 0n];
+    const bytes = encodeFlowBatch({ teller: this.#teller, number: this.#numbers, events: [...events], ...this.#untold });
+    const size = BigInt(events.length) + this.#untoldCount;
+    this.#untold = NONE;
     this.#unanswered = { number: this.#numbers, bytes, size };
     this.#upstream.send(bytes);
   }
@@ -153,13 +166,13 @@ export class FlowReporter implements Disposable {
   #closed(code: status): void {
     if (code === status.INVALID_ARGUMENT && this.#unanswered) {
       // An agent that cannot read it will not be able to the next time.
-      this.#lost += this.#unanswered.size;
+      this.#count('lost', this.#unanswered.size);
       this.#unanswered = undefined;
     }
     if (code !== status.UNIMPLEMENTED || !this.#isWanted) return;
     this.#isWanted = false;
     this.#leave(this.#waiting.length - this.#first);
-    [this.#lost, this.#lostInKernel, this.#unanswered] = [0n, 0n, undefined];
+    [this.#untold, this.#unanswered] = [NONE, undefined];
     this.#onWanted(false);
   }
 
@@ -174,10 +187,11 @@ export class FlowReporter implements Disposable {
   }
 
   get #hasToTell(): boolean {
-    return this.#unanswered !== undefined || this.#waiting.length > this.#first || this.#hasLost;
+    return this.#unanswered !== undefined || this.#waiting.length > this.#first || this.#untoldCount > 0n;
   }
 
-  get #hasLost(): boolean {
-    return this.#lost + this.#lostInKernel > 0n;
+  get #untoldCount(): bigint {
+    const { lost, lostInKernel, beyondLimit } = this.#untold;
+    return lost + lostInKernel + beyondLimit;
   }
 }
