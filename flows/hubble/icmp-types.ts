@@ -37,9 +37,10 @@ const ICMPV6_TYPES: ReadonlyMap<number, string> = new Map([
 
 /**
  * As Hubble calls it, without the code, which the datapath does not tell; the number where it has no name.
- * @returns undefined where it is no message of ICMP
+ * @returns undefined where it is no message of ICMP, or one whose type could not be read
  */
-export function icmpTypeName({ protocol, icmpType = 0 }: Pick<Flow, 'protocol' | 'icmpType'>): string | undefined {
+export function icmpTypeName({ protocol, icmpType }: Pick<Flow, 'protocol' | 'icmpType'>): string | undefined {
+  if (icmpType === undefined) return undefined;
   if (protocol === IP_PROTOCOLS.ICMP) return ICMP_TYPES.get(icmpType) ?? String(icmpType);
   return protocol === IP_PROTOCOLS.ICMPv6 ? (ICMPV6_TYPES.get(icmpType) ?? String(icmpType)) : undefined;
 }

@@ -103,6 +103,7 @@ const CASES: readonly (readonly [name: string, flows: readonly Flow[], expected:
     [
       PING,
       { ...PING, kind: 'connection-ended' },
+      exampleFlow({ protocol: 1, icmpType: 0, kind: 'packet-dropped', verdict: 'dropped' }),
       exampleFlow({ protocol: 1, kind: 'packet-dropped', verdict: 'dropped' }),
       exampleFlow({ protocol: 1, icmpType: 42 }),
       exampleFlow({ protocol: 58, icmpType: 128, source: API }),
