@@ -87,7 +87,7 @@ describe('what a cluster tells others', { ...needs('cluster', 'root', 'bpf', 'en
     await lab.apply([SERVER, ...clients]);
     await untilReady(lab, 'server', `at-${COLLECTOR.name}`, `at-${OTHER.name}`);
     // The kind comes once the enforcers are there.
-    await eventually(() => lab.apply([policy('/public/.*')]), WITHIN);
+    await lab.apply([policy('/public/.*')]);
   }, WITH_TIME_TO_BUILD);
   after(() => cleanUp.disposeAsync());
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '../../testkit/eventually.ts';
 import type { RunningLab } from '../lab/index.ts';
 import { installManifest, type LabWithSluiceOptions, startLabWithImages, untilInForce } from '../lab/sluice.ts';
 
@@ -54,11 +55,20 @@ export async function startPolicedCluster(nodes: number, options: PolicedCluster
       await untilInForce(lab);
     }
     await rolledOut(lab, 'daemonset/sluice-enforcer');
+    await untilPolicyKinds(lab);
     return lab;
   } catch (error) {
     await lab.down();
     throw error;
   }
+}
+
+/** Who leads the controllers makes Cilium's kinds, which may be after the enforcers are there. */
+async function untilPolicyKinds(lab: RunningLab): Promise<void> {
+  const kinds = ['crd/ciliumnetworkpolicies.cilium.io', 'crd/ciliumclusterwidenetworkpolicies.cilium.io'];
+  await eventually(() => lab.kubectl('wait', '--for=condition=Established', ...kinds, '--timeout=10s'), {
+    withinMs: READY_WITHIN_S * 1_000,
+  });
 }
 
 /** Leaves Services to kube-proxy from now on. */
