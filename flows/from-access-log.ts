@@ -14,7 +14,7 @@ import type { Flow, FlowVerdict, HttpExchange } from './flow.ts';
 import { keptText, MOST_KEPT } from './kept-text.ts';
 import { shownHeaders, shownUrl } from './redaction.ts';
 import { type Socket, socketOf } from './socket.ts';
-import { nanosecondsOf } from './time.ts';
+import { nanosecondsOf, systemTime } from './time.ts';
 import { readTraceContext } from './tracing/trace-context.ts';
 
 const NOWHERE: Socket = { address: '', port: 0 };
@@ -159,7 +159,7 @@ function reasonOf({ response }: HTTPAccessLogEntry): string {
 }
 
 function timeOf(common: AccessLogCommon | undefined): bigint {
-  return common?.startTime ? nanosecondsOf(common.startTime) : BigInt(Date.now()) * 1_000_000n;
+  return common?.startTime ? nanosecondsOf(common.startTime) : systemTime();
 }
 
 function lengthOf(duration: Duration | undefined): bigint {

@@ -13,6 +13,7 @@ export { type ExportFilters, readExportFilters } from './otel/export-filters.ts'
 export { type ToldFlow, toldFlow } from './otel/told-flow.ts';
 export { REDACTED, shownHost, shownPath } from './redaction.ts';
 export { type Socket, socketOf } from './socket.ts';
+export { systemTime } from './time.ts';
 export { RelatedTraces } from './tracing/related-traces.ts';
 export { TRACE_HEADERS } from './tracing/trace-context.ts';
 export { Turns } from './turns.ts';

@@ -1,5 +1,6 @@
 import { FlowEvent_Kind } from '@sluice/envoy-protos/sluice/node/v1/flows_pb.js';
 import { encodeAddress, type FlowEvent } from '../../bpf/datapath/index.ts';
+import { systemTime } from '../../flows/index.ts';
 import type { ToldFlowEvent } from '../../xds-server/serve/index.ts';
 
 const KINDS: Readonly<Record<FlowEvent['kind'], FlowEvent_Kind>> = {
@@ -27,5 +28,5 @@ export function toldEvent(event: FlowEvent, clockOffset: bigint): ToldFlowEvent 
 
 /** @see toldEvent */
 export function clockOffset(): bigint {
-  return BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
+  return systemTime() - process.hrtime.bigint();
 }

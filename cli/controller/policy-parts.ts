@@ -145,8 +145,8 @@ export class PolicyParts {
   /** Has it measured from now on what nodes are served and make of it. */
   measure(metrics: Metrics): void {
     this.#metrics = metrics;
-    const resources = () => [...this.#cache.typeUrls()].flatMap((typeUrl) => [...this.#cache.ofType(typeUrl).values()]);
-    metrics.alsoServes(() => resources().map(({ resource }) => resource));
+    const ofType = (typeUrl: string) => [...this.#cache.ofType(typeUrl).values()].map(({ resource }) => resource);
+    metrics.alsoServes(() => [...this.#cache.typeUrls()].flatMap(ofType));
     this.changes.add(new ChangeMetrics({ metrics, changesFor: 'enforcers', connected: () => this.server.listening() }));
   }
 
@@ -243,14 +243,14 @@ export class PolicyParts {
     this.#options.onChange();
   }
 
-  #publish(change: ResourceChange): void {
-    this.#published?.push(change);
-    this.#options.publish(change);
-  }
-
   close(): void {
     clearInterval(this.#timer);
     this.#enforcement.close();
+  }
+
+  #publish(change: ResourceChange): void {
+    this.#published?.push(change);
+    this.#options.publish(change);
   }
 }
 

@@ -54,17 +54,6 @@ export class SplitSource implements ObjectSource {
     return Object.fromEntries([...this.#objects].map(([kind, keys]): [string, number] => [kind, keys.size]).sort());
   }
 
-  #note({ upserts, removals }: ObjectBatch): void {
-    for (const object of upserts) if (OF_POLICY.has(object.kind)) this.#keysOf(object.kind).add(objectKey(refOf(object)));
-    for (const ref of removals) this.#objects.get(ref.kind)?.delete(objectKey(ref));
-  }
-
-  #keysOf(kind: string): Set<string> {
-    const keys = this.#objects.get(kind) ?? new Set<string>();
-    this.#objects.set(kind, keys);
-    return keys;
-  }
-
   locate(...place: Parameters<ObjectSource['locate']>): ReturnType<ObjectSource['locate']> {
     return this.#source.locate(...place);
   }
@@ -80,6 +69,17 @@ export class SplitSource implements ObjectSource {
 
   wantNodes(wanted: boolean): boolean {
     return this.#source.wantNodes(wanted);
+  }
+
+  #note({ upserts, removals }: ObjectBatch): void {
+    for (const object of upserts) if (OF_POLICY.has(object.kind)) this.#keysOf(object.kind).add(objectKey(refOf(object)));
+    for (const ref of removals) this.#objects.get(ref.kind)?.delete(objectKey(ref));
+  }
+
+  #keysOf(kind: string): Set<string> {
+    const keys = this.#objects.get(kind) ?? new Set<string>();
+    this.#objects.set(kind, keys);
+    return keys;
   }
 }
 

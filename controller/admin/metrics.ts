@@ -141,29 +141,24 @@ function registerSizes(registry: Registry): (status: Status, served: Iterable<Re
   const setFlows = registerFlows(registry);
   const findings = labelled('sluice_findings', 'What is wrong with objects at present', 'severity');
   const bytes = labelled('sluice_snapshot_bytes', 'How long they are together', 'type');
+  const lengthOf = ({ body }: Resource) => body.length;
   return (status, served, others) => {
-    bytes({ ...bytesByType(served), ...bytesByType(others) });
+    bytes({ ...sumByType(served, lengthOf), ...sumByType(others, lengthOf) });
     ready.set(Number(status.ready));
     clients.set(status.clients.length);
     rejected.set(status.rejected.length);
     objects(status.objects);
-    resources({ ...status.resources, ...countsByType(others) });
+    resources({ ...status.resources, ...sumByType(others, () => 1) });
     findings(status.findings);
     setNode(status);
     setFlows(status);
   };
 }
 
-function countsByType(resources: Iterable<Resource>): Record<string, number> {
-  const counts = new Map<string, number>();
-  for (const { typeUrl } of resources) counts.set(typeUrl, (counts.get(typeUrl) ?? 0) + 1);
-  return Object.fromEntries([...counts].map(([typeUrl, count]) => [resourceTypeOf(typeUrl), count]));
-}
-
-function bytesByType(resources: Iterable<Resource>): Record<string, number> {
-  const bytes = new Map<string, number>();
-  for (const { typeUrl, body } of resources) bytes.set(typeUrl, (bytes.get(typeUrl) ?? 0) + body.length);
-  return Object.fromEntries([...bytes].map(([typeUrl, count]) => [resourceTypeOf(typeUrl), count]));
+function sumByType(resources: Iterable<Resource>, numberOf: (resource: Resource) => number): Record<string, number> {
+  const sums = new Map<string, number>();
+  for (const resource of resources) sums.set(resource.typeUrl, (sums.get(resource.typeUrl) ?? 0) + numberOf(resource));
+  return Object.fromEntries([...sums].map(([typeUrl, sum]) => [resourceTypeOf(typeUrl), sum]));
 }
 
 /** Makes the metrics of what a node has for policies, of which each has only where it says something of it. */
